@@ -1,0 +1,1 @@
+"""Slow, plain versions to hold the fast ones against."""

@@ -1,0 +1,24 @@
+"""See exactly where every head of a transformer looks.
+
+>>> import viz
+>>> model = viz.load_model("demo")
+>>> trace = viz.capture(model, "The cat sat on the mat because it was tired.")
+>>> trace.stacks["self"].weights(layer=0, head=0)
+"""
+
+from viz.capture import Stack, Trace, capture, load_trace
+from viz.errors import LoupeError
+from viz.models import Model, load_model, wrap_model
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "LoupeError",
+    "Model",
+    "Stack",
+    "Trace",
+    "capture",
+    "load_model",
+    "load_trace",
+    "wrap_model",
+]

@@ -1,0 +1,132 @@
+"""What a trace keeps of one attention layer, and the exact weights that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from viz.capture.mask import Mask
+from viz.capture.provenance import Provenance
+from viz.models.softmax import attention_rows
+
+# Numbers in one block of weights (32 MB in float32): small enough to stay in a cache's reach,
+# large enough that the products run at full speed.
+BLOCK_NUMBERS = 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLayer:
+    """Queries and keys after rotary positions, and everything else that the softmax saw.
+
+    Shapes: query [head, query, d]; key [kv_head, key, d]; bias [1 or head, 1 or query, key];
+    sinks [head].
+    """
+
+    name: str
+    query: Tensor
+    key: Tensor
+    scale: float
+    mask: Mask
+    bias: Tensor | None
+    softcap: float | None
+    sinks: Tensor | None
+    provenance: Provenance
+
+    @property
+    def heads(self) -> int:
+        """How many heads look."""
+        return int(self.query.shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many queries and keys."""
+        return int(self.query.shape[1]), int(self.key.shape[1])
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Everything that takes memory."""
+        parts = [self.query, self.key, self.bias, self.sinks]
+        return [part for part in parts if part is not None]
+
+    def rows(self, heads: slice, rows: Tensor) -> tuple[Tensor, int]:
+        """Compute exact rows of weights for a run of heads.
+
+        Returns:
+            Weights [head, row, key run], float32, and the key at which the run starts; keys
+            outside the run have weight 0.
+        """
+        first, last = self.mask.reach(rows)
+        groups = self.heads // self.key.shape[0]
+        kv_first, kv_last = heads.start // groups, -(-heads.stop // groups)
+        query = self.query[:, rows]
+        allowed = self.mask.allowed(rows, first, last)
+        bias = None if self.bias is None else self.bias[..., first:last]
+        if bias is not None and bias.shape[1] > 1:
+            bias = bias[:, rows]
+        # Whole groups are computed and the wanted heads taken out of them.
+        whole = slice(kv_first * groups, kv_last * groups)
+        weights = attention_rows(
+            query[whole],
+            self.key[kv_first:kv_last, first:last],
+            scale=self.scale,
+            allowed=None if bool(allowed.all()) else _for_heads(allowed, whole),
+            bias=None if bias is None else _for_heads(bias, whole),
+            softcap=self.softcap,
+            sinks=None if self.sinks is None else self.sinks[whole],
+        )
+        return weights[heads.start - whole.start : heads.stop - whole.start], first
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedLayer:
+    """Weights as the model itself reported them, for models outside the registry.
+
+    Shape: weights [head, query, key].
+    """
+
+    name: str
+    weights: Tensor
+    provenance: Provenance
+
+    @property
+    def heads(self) -> int:
+        """How many heads look."""
+        return int(self.weights.shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many queries and keys."""
+        return int(self.weights.shape[1]), int(self.weights.shape[2])
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Everything that takes memory."""
+        return [self.weights]
+
+    def rows(self, heads: slice, rows: Tensor) -> tuple[Tensor, int]:
+        """Take rows of weights out of what was reported; see `RecordedLayer.rows`."""
+        return self.weights[heads][:, rows].float(), 0
+
+
+Layer = RecordedLayer | ReportedLayer
+
+
+def blocks(layer: Layer, heads: slice, rows: Tensor) -> Iterator[tuple[Tensor, Tensor, int]]:
+    """Walk through exact weights in blocks of rows, in memory that grows with the keys only.
+
+    Yields:
+        The rows of the block, their weights [head, row, key run] and the run's first key.
+    """
+    keys = layer.shape[1]
+    size = max(1, BLOCK_NUMBERS // (max(1, heads.stop - heads.start) * keys))
+    for block in rows.split(size):
+        weights, first = layer.rows(heads, block)
+        yield block, weights, first
+
+
+def _for_heads(tensor: Tensor, heads: slice) -> Tensor:
+    """Take a run of heads, or leave what all heads share."""
+    return tensor if tensor.shape[0] == 1 else tensor[heads]

@@ -1,0 +1,58 @@
+"""How a layer's weights were come by, and what was checked before anyone may see them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Tier = Literal["registry", "eager"]
+
+TIER_WORDS = {
+    "registry": "recomputed from recorded queries and keys",
+    "eager": "reported by the model's own eager attention",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a layer's weights come from.
+
+    Attributes:
+        tier: `registry` (queries and keys recorded) or `eager` (weights reported by the model).
+        output_error: max |weights @ v - head output| over the checked rows; None without v.
+        row_sum_error: max |1 - row sum| over the checked rows that look at anything, with the
+            share of a sink counted in.
+        tolerance: what both errors had to stay under.
+        checked_rows: how many query rows were checked, spread over the text.
+        flags: what changes the picture (`sinks`, `softcap 50`, `window`, `position bias`, ...).
+        mask: the mask's rule in words.
+        scale: factor on the dot product; None where the model did not say.
+        dtype: what the model computed in.
+    """
+
+    tier: Tier
+    output_error: float | None
+    row_sum_error: float
+    tolerance: float
+    checked_rows: int
+    flags: tuple[str, ...]
+    mask: str
+    scale: float | None
+    dtype: str
+
+    def summary(self) -> str:
+        """Say it in one line."""
+        parts = [TIER_WORDS[self.tier], f"mask: {self.mask}", self.dtype]
+        if self.output_error is not None:
+            parts.append(f"max |weights @ v - output| {self.output_error:.1e}")
+        parts.append(f"row sums off by at most {self.row_sum_error:.1e}")
+        return "; ".join([*parts, *self.flags])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for a file's metadata."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Provenance:
+        """Read back what `to_json` wrote."""
+        return cls(**{**data, "flags": tuple(data["flags"])})

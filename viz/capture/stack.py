@@ -1,0 +1,107 @@
+"""A run of attention layers of one kind, asked for exact weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from viz.capture.layer import Layer, blocks
+from viz.capture.provenance import Provenance
+from viz.errors import ShapeError
+from viz.models.tokens import Units
+
+Index = slice | Sequence[int] | Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Attention layers that share their queries and keys: `self` in this version."""
+
+    name: str
+    records: tuple[Layer, ...]
+    queries: Units
+    keys: Units
+
+    @property
+    def layers(self) -> int:
+        """How many attention layers."""
+        return len(self.records)
+
+    def heads(self, layer: int) -> int:
+        """How many heads a layer has; layers may differ."""
+        return self.record(layer).heads
+
+    def record(self, layer: int) -> Layer:
+        """Return what was kept of a layer.
+
+        Raises:
+            ShapeError: there is no such layer.
+        """
+        if not 0 <= layer < len(self.records):
+            raise ShapeError(
+                f"There is no layer {layer}; this model's layers go from 0 to {self.layers - 1}.",
+                "Choose one of them.",
+            )
+        return self.records[layer]
+
+    def weights(self, layer: int, head: int, rows: Index = None, columns: Index = None) -> Tensor:
+        """Compute exact attention weights of one head.
+
+        Args:
+            layer: from 0.
+            head: from 0.
+            rows: queries wanted; None for all.
+            columns: keys wanted; None for all. Rows are normalised over all keys all the same.
+
+        Returns:
+            Shape [query, key], float32, on the device of the trace. Rows sum to 1 over all keys,
+            to less where the model has sinks, to 0 for padding.
+
+        Raises:
+            ShapeError: the layer, the head, a row or a column does not exist.
+
+        Cost: rows * keys * d, in blocks of rows.
+        """
+        record = self.record(layer)
+        if not 0 <= head < record.heads:
+            raise ShapeError(
+                f"There is no head {head} in layer {layer}; its heads go from 0 to "
+                f"{record.heads - 1}.",
+                "Choose one of them.",
+            )
+        queries, keys = record.shape
+        device = record.tensors[0].device
+        row_numbers = _numbers(rows, queries, "query", device)
+        column_numbers = _numbers(columns, keys, "key", device)
+        out = torch.zeros(len(row_numbers), len(column_numbers), device=device)
+        done = 0
+        for block, weights, first in blocks(record, slice(head, head + 1), row_numbers):
+            last = first + weights.shape[-1]
+            inside = (column_numbers >= first) & (column_numbers < last)
+            taken = weights[0][:, column_numbers[inside] - first]
+            out[done : done + len(block), inside] = taken
+            done += len(block)
+        return out
+
+    def provenance(self, layer: int) -> Provenance:
+        """Say how a layer's weights were come by and what was checked."""
+        return self.record(layer).provenance
+
+
+def _numbers(index: Index, count: int, what: str, device: torch.device) -> Tensor:
+    """Turn any way to name rows or columns into their numbers."""
+    if index is None:
+        return torch.arange(count, device=device)
+    if isinstance(index, slice):
+        return torch.arange(count, device=device)[index]
+    numbers = torch.as_tensor(index, dtype=torch.long, device=device).reshape(-1)
+    if len(numbers) and (int(numbers.min()) < 0 or int(numbers.max()) >= count):
+        wrong = int(numbers[(numbers < 0) | (numbers >= count)][0])
+        raise ShapeError(
+            f"There is no {what} {wrong}; this text has {count}, counted from 0.",
+            f"Name a {what} from 0 to {count - 1}.",
+        )
+    return numbers

@@ -1,0 +1,170 @@
+"""A trace as one safetensors file: tensors as they are, everything else as JSON in its header."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from viz.capture.layer import Layer, RecordedLayer, ReportedLayer
+from viz.capture.mask import Dense, Mask, Spans
+from viz.capture.provenance import Provenance
+from viz.capture.stack import Stack
+from viz.capture.trace import ModelCard, Trace
+from viz.errors import StorageError
+from viz.models.tokens import Units
+
+FORMAT = "attention-loupe-trace-1"
+
+
+def save_trace(trace: Trace, path: Path) -> None:
+    """Write a trace; the file appears whole or not at all.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    shelf = _Shelf()
+    stacks = {
+        name: {
+            "queries": stack.queries.to_json(),
+            "keys": stack.keys.to_json(),
+            "layers": [_layer_to_json(record, shelf) for record in stack.records],
+        }
+        for name, stack in trace.stacks.items()
+    }
+    header = {
+        "model": asdict(trace.model),
+        "text": trace.text,
+        "pair": trace.pair,
+        "units": trace.units.to_json(),
+        "stacks": stacks,
+        "output": shelf.put(trace.output),
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        save_file(shelf.tensors, temporary, {"format": FORMAT, "trace": json.dumps(header)})
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageError(
+            f"The trace could not be written to {path}: {error}.",
+            "Choose a folder that exists, with space, that you may write to.",
+        ) from error
+
+
+def load_trace(path: str | Path) -> Trace:
+    """Read a trace that `Trace.save` wrote.
+
+    Raises:
+        StorageError: there is no such file, or it is not a trace of this version.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise StorageError(
+                    f"{path} is no trace of this version (format {metadata.get('format')!r}).",
+                    "Save the trace again with this version.",
+                )
+            header = json.loads(metadata["trace"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return _trace_from(header, tensors)
+    except (OSError, SafetensorError) as error:
+        raise StorageError(
+            f"The trace {path} could not be read: {error}.",
+            "Give the path of a file that Trace.save wrote.",
+        ) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise StorageError(
+            f"The trace {path} is damaged: {error}.", "Save the trace again."
+        ) from error
+
+
+class _Shelf:
+    """Names each distinct tensor once, because layers share masks and biases."""
+
+    def __init__(self) -> None:
+        self.tensors: dict[str, Tensor] = {}
+        self._names: dict[tuple[int, tuple[int, ...]], str] = {}
+
+    def put(self, tensor: Tensor | None) -> str | None:
+        """Lay a tensor on the shelf and return its name."""
+        if tensor is None:
+            return None
+        identity = (tensor.data_ptr(), tuple(tensor.shape))
+        if identity not in self._names:
+            name = str(len(self._names))
+            self._names[identity] = name
+            self.tensors[name] = tensor.detach().cpu().contiguous().clone()
+        return self._names[identity]
+
+
+def _layer_to_json(record: Layer, shelf: _Shelf) -> dict[str, Any]:
+    common = {"name": record.name, "provenance": record.provenance.to_json()}
+    if isinstance(record, ReportedLayer):
+        return {**common, "weights": shelf.put(record.weights)}
+    return {
+        **common,
+        "query": shelf.put(record.query),
+        "key": shelf.put(record.key),
+        "scale": record.scale,
+        "mask": _mask_to_json(record.mask, shelf),
+        "bias": shelf.put(record.bias),
+        "softcap": record.softcap,
+        "sinks": shelf.put(record.sinks),
+    }
+
+
+def _mask_to_json(mask: Mask, shelf: _Shelf) -> dict[str, Any]:
+    if isinstance(mask, Spans):
+        return {"start": shelf.put(mask.start), "stop": shelf.put(mask.stop)}
+    return {"matrix": shelf.put(mask.matrix)}
+
+
+def _trace_from(header: dict[str, Any], tensors: dict[str, Tensor]) -> Trace:
+    def take(name: str | None) -> Tensor | None:
+        return None if name is None else tensors[name]
+
+    stacks = {
+        name: Stack(
+            name,
+            tuple(_layer_from(data, tensors) for data in stack["layers"]),
+            Units.from_json(stack["queries"]),
+            Units.from_json(stack["keys"]),
+        )
+        for name, stack in header["stacks"].items()
+    }
+    return Trace(
+        model=ModelCard(**header["model"]),
+        text=header["text"],
+        pair=header["pair"],
+        units=Units.from_json(header["units"]),
+        stacks=stacks,
+        output=take(header["output"]),
+    )
+
+
+def _layer_from(data: dict[str, Any], tensors: dict[str, Tensor]) -> Layer:
+    provenance = Provenance.from_json(data["provenance"])
+    if "weights" in data:
+        return ReportedLayer(data["name"], tensors[data["weights"]], provenance)
+    mask = data["mask"]
+    return RecordedLayer(
+        name=data["name"],
+        query=tensors[data["query"]],
+        key=tensors[data["key"]],
+        scale=data["scale"],
+        mask=Dense(tensors[mask["matrix"]])
+        if "matrix" in mask
+        else Spans(tensors[mask["start"]], tensors[mask["stop"]]),
+        bias=None if data["bias"] is None else tensors[data["bias"]],
+        softcap=data["softcap"],
+        sinks=None if data["sinks"] is None else tensors[data["sinks"]],
+        provenance=provenance,
+    )

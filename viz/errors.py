@@ -1,0 +1,92 @@
+"""Everything that can go wrong for a user's reason, as one family.
+
+    LoupeError
+    +-- ModelError               a model cannot be had or shown
+    |   +-- ModelNotFoundError
+    |   +-- ModelRefusedError
+    +-- InputError               a text or inputs cannot be run
+    |   +-- TextError
+    |   +-- TextTooLongError
+    |   +-- ShapeError
+    +-- CaptureError             a forward pass could not be observed
+    |   +-- VerificationError
+    |   +-- CancelledError
+    +-- StorageError             a file cannot be read or written
+    +-- BudgetError              there is not enough memory
+
+A LoupeError is shown to the user with its hint; anything else is a defect of ours and is logged.
+"""
+
+from __future__ import annotations
+
+
+class LoupeError(Exception):
+    """Something a user can understand and act on.
+
+    Args:
+        message: one sentence: what was wrong, with what value.
+        hint: one sentence: what to do.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(f"{message} {hint}".strip())
+        self.message = message
+        self.hint = hint
+
+
+class ModelError(LoupeError):
+    """A model cannot be had or shown."""
+
+
+class ModelNotFoundError(ModelError):
+    """There is no such model where it was looked for."""
+
+
+class ModelRefusedError(ModelError):
+    """The model is there and is not run, for the reason given."""
+
+
+class InputError(LoupeError):
+    """A text or a model's inputs cannot be run."""
+
+
+class TextError(InputError):
+    """The text is empty or holds what no tokenizer reads."""
+
+
+class TextTooLongError(InputError):
+    """The text has more tokens than the model reads.
+
+    Attributes:
+        tokens: how many the text has.
+        limit: how many the model reads.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, tokens: int, limit: int) -> None:
+        super().__init__(message, hint)
+        self.tokens = tokens
+        self.limit = limit
+
+
+class ShapeError(InputError):
+    """An index or an array does not fit."""
+
+
+class CaptureError(LoupeError):
+    """A forward pass could not be observed."""
+
+
+class VerificationError(CaptureError):
+    """Weights failed the check that they must pass before anyone sees them."""
+
+
+class CancelledError(CaptureError):
+    """The user asked to stop."""
+
+
+class StorageError(LoupeError):
+    """A file cannot be read or written."""
+
+
+class BudgetError(LoupeError):
+    """There is not enough memory for what was asked."""

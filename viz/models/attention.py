@@ -1,0 +1,218 @@
+"""Our attention function: the stock fast kernel, with a place from which to watch it.
+
+Every model loaded here runs on `loupe_attention`. Without an observer it is the stock SDPA function
+of `transformers`; with one, set for the current context only, the observer sees each call's query,
+key, value, mask and output. Nothing is stored on the model, so that threads can share one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+from viz.models.softmax import attention_rows
+
+ATTENTION_NAME = "loupe"
+
+# Rows of weights that one block of the slow path may hold at a time, in numbers (64 MB in float32).
+BLOCK_NUMBERS = 16_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionCall:
+    """One attention call as the model made it, with its result.
+
+    Shapes: query [batch, head, query, d]; key, value [batch, kv_head, key, d];
+    mask None, bool or additive float, broadcastable to [batch, head, query, key];
+    output [batch, query, head, d].
+    """
+
+    module: nn.Module
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    mask: Tensor | None
+    is_causal: bool
+    scale: float
+    bias: Tensor | None
+    softcap: float | None
+    sinks: Tensor | None
+    window: int | None
+    dropout: float
+    output: Tensor
+
+
+Observer = Callable[[AttentionCall], None]
+
+_observer: ContextVar[Observer | None] = ContextVar("attention_observer", default=None)
+
+
+@contextmanager
+def observe(observer: Observer) -> Iterator[None]:
+    """Let `observer` see every attention call made in this context, and only here."""
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
+
+
+@dataclass(slots=True)
+class CallCounter:
+    """How many attention calls went through the registry."""
+
+    total: int = 0
+
+    def __call__(self, call: AttentionCall) -> None:
+        self.total += 1
+
+
+@contextmanager
+def count_calls() -> Iterator[CallCounter]:
+    """Count the attention calls made in this context."""
+    counter = CallCounter()
+    with observe(counter):
+        yield counter
+
+
+def register() -> None:
+    """Make `attn_implementation="loupe"` known to transformers; safe to call again."""
+    AttentionInterface.register(ATTENTION_NAME, loupe_attention)
+    AttentionMaskInterface.register(ATTENTION_NAME, sdpa_mask)
+
+
+def loupe_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    is_causal: bool | None = None,
+    position_bias: Tensor | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Run one attention layer as transformers asks for it, and show it to the observer."""
+    scale = scaling if scaling is not None else query.shape[-1] ** -0.5
+    causal = is_causal if is_causal is not None else bool(getattr(module, "is_causal", True))
+    causal = causal and attention_mask is None and query.shape[2] > 1
+    if softcap is None and s_aux is None:
+        output, _ = sdpa_attention_forward(
+            module,
+            query,
+            key,
+            value,
+            attention_mask,
+            dropout=dropout,
+            scaling=scaling,
+            is_causal=is_causal,
+            position_bias=position_bias,
+            **kwargs,
+        )
+    else:
+        # The fast kernel takes neither a soft cap nor sinks and would silently drop them.
+        output = _attend_in_blocks(
+            query, key, value, attention_mask, causal, scale, position_bias, softcap, s_aux
+        )
+    observer = _observer.get()
+    if observer is not None:
+        observer(
+            AttentionCall(
+                module=module,
+                query=query,
+                key=key,
+                value=value,
+                mask=attention_mask,
+                is_causal=causal,
+                scale=scale,
+                bias=position_bias,
+                softcap=softcap,
+                sinks=s_aux,
+                window=kwargs.get("sliding_window"),
+                dropout=dropout,
+                output=output,
+            )
+        )
+    return output, None
+
+
+def split_mask(mask: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """Split a mask as models pass it into where one may look and what is added to the scores.
+
+    Args:
+        mask: bool (True: may look), or additive float whose most negative numbers forbid.
+
+    Returns:
+        `allowed` (bool) and `bias` (float32), either None where it says nothing.
+    """
+    if mask.dtype == torch.bool:
+        return mask, None
+    # Models forbid with -inf or with (sums of) the dtype's minimum; real biases are nowhere near.
+    allowed = mask > torch.finfo(mask.dtype).min / 2
+    bias = mask.float().masked_fill(~allowed, 0.0)
+    return allowed, bias if bool(bias.any()) else None
+
+
+def _attend_in_blocks(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    causal: bool,
+    scale: float,
+    bias: Tensor | None,
+    softcap: float | None,
+    sinks: Tensor | None,
+) -> Tensor:
+    """Attend in blocks of query rows, so that memory grows with the keys and not with their square.
+
+    Returns:
+        Shape [batch, query, head, d], in the dtype of `value`.
+    """
+    batch, heads, queries, _ = query.shape
+    keys = key.shape[2]
+    allowed, mask_bias = split_mask(mask) if mask is not None else (None, None)
+    block = max(1, BLOCK_NUMBERS // (heads * keys))
+    groups = heads // value.shape[1]
+    output = query.new_empty(batch, queries, heads, value.shape[-1], dtype=value.dtype)
+    columns = torch.arange(keys, device=query.device)
+    for item in range(batch):
+        values = value[item].float().repeat_interleave(groups, dim=0)
+        for start in range(0, queries, block):
+            rows = slice(start, min(start + block, queries))
+            at = torch.arange(rows.start, rows.stop, device=query.device)
+            may_look = _rows_of(allowed, item, rows)
+            if causal:
+                may_look = columns[None, :] <= at[:, None]
+            added = [b for b in (_rows_of(mask_bias, item, rows), _rows_of(bias, item, rows)) if b is not None]
+            weights = attention_rows(
+                query[item, :, rows],
+                key[item],
+                scale=scale,
+                allowed=may_look,
+                bias=sum(added[1:], added[0]) if added else None,
+                softcap=softcap,
+                sinks=sinks,
+            )
+            output[item, rows] = (weights @ values).transpose(0, 1).to(output.dtype)
+    return output
+
+
+def _rows_of(full: Tensor | None, item: int, rows: slice) -> Tensor | None:
+    """Take one item's query rows out of a [batch or 1, head or 1, query or 1, key] tensor."""
+    if full is None:
+        return None
+    one = full[min(item, full.shape[0] - 1)]
+    return one if one.shape[1] == 1 else one[:, rows]

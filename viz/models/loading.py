@@ -1,0 +1,253 @@
+"""From a name to a model that is ready to be observed."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+)
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from viz.errors import LoupeError, ModelNotFoundError, ModelRefusedError
+from viz.models.attention import ATTENTION_NAME, register
+from viz.models.catalogue import find_entry, local_folder
+from viz.models.device import choose_device, choose_dtype
+from viz.models.inspection import describe, probe_tier, refuse_non_finite
+from viz.models.limits import require_memory_for_weights
+from viz.models.model import Kind, Model
+from viz.models.reasons import explain
+
+Progress = Callable[[str, float], None]
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.\-]*(/[\w.\-]+)?")
+
+# Heads of tasks that we never show; a checkpoint without them is still whole for us.
+IDLE_WEIGHTS = ("pooler", "position_ids", "cls.seq_relationship", "score.")
+
+
+def load_model(
+    name: str,
+    *,
+    device: str = "auto",
+    dtype: str | torch.dtype = "auto",
+    revision: str | None = None,
+    progress: Progress | None = None,
+) -> Model:
+    """Load a model on its fast kernel, and find out how its attention can be seen.
+
+    Args:
+        name: a catalogue name (`demo`, `minilm`, `smollm2`), a Hugging Face id, or a folder.
+        device: `auto` takes CUDA, then MPS, then the CPU.
+        dtype: `auto` is float32 on CPU and MPS, and the stored dtype on CUDA.
+        revision: a branch, tag or commit of a hub model.
+        progress: called with "load" and the share done; may raise to cancel.
+
+    Raises:
+        ModelNotFoundError: there is no such model, or it is not on this machine.
+        ModelRefusedError: it would need remote code or pickled weights, has no attention that we
+            can verify, lacks weights, or is of a kind not shown yet.
+        BudgetError: its weights do not fit into memory.
+    """
+    tell = progress or _silent
+    tell("load", 0.0)
+    place = choose_device(device)
+    wanted = choose_dtype(dtype, place)
+    source, commit = _source(name, revision)
+    register()
+    try:
+        config = _config(source, commit, name)
+        kind = kind_of(config, name)
+        require_memory_for_weights(source, config, wanted, place, name)
+        tell("load", 0.2)
+        tokenizer = _tokenizer(source, commit)
+        tell("load", 0.3)
+        module = _module(source, commit, kind, wanted, name, ATTENTION_NAME)
+        tell("load", 0.7)
+        module = module.to(place).eval()
+        tier = probe_tier(module, place)
+        if tier is None:
+            module = _module(source, commit, kind, wanted, name, "eager").to(place).eval()
+            tier = probe_tier(module, place)
+    except LoupeError:
+        raise
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+        raise explain(error, name, revision) from error
+    if tier is None:
+        raise _no_attention(name)
+    refuse_non_finite(module, name)
+    tell("load", 1.0)
+    return describe(module, tokenizer, name=name, revision=revision, kind=kind, tier=tier)
+
+
+def wrap_model(module: torch.nn.Module, tokenizer: Any = None, *, name: str | None = None) -> Model:
+    """Make a transformers model that you have already ready to be observed.
+
+    Its attention implementation is set to ours, which is plain SDPA outside of a capture, and it is
+    put into evaluation mode.
+
+    Raises:
+        ModelRefusedError: it is no transformers model, or has no attention that we can verify.
+    """
+    called = name or type(module).__name__
+    if not isinstance(module, PreTrainedModel):
+        raise ModelRefusedError(
+            f"{called} is no transformers model.", "Wrap a transformers PreTrainedModel."
+        )
+    register()
+    kind = kind_of(module.config, called, type(module).__name__)
+    module.eval()
+    place = next(module.parameters()).device
+    tier = None
+    for attention in (ATTENTION_NAME, "eager"):
+        with contextlib.suppress(ValueError):
+            module.set_attn_implementation(attention)
+        tier = probe_tier(module, place)
+        if tier is not None:
+            break
+    if tier is None:
+        raise _no_attention(called)
+    return describe(module, tokenizer, name=called, revision=None, kind=kind, tier=tier)
+
+
+def kind_of(config: Any, name: str, architecture: str | None = None) -> Kind:
+    """Tell what a model does from its configuration.
+
+    Raises:
+        ModelRefusedError: it is of a kind that is not shown yet.
+    """
+    named = architecture or next(iter(getattr(config, "architectures", None) or []), "")
+    if getattr(config, "is_encoder_decoder", False):
+        raise ModelRefusedError(
+            f"{name} is an encoder-decoder ({config.model_type}); this version shows encoders and "
+            "decoders of text.",
+            "Choose one of those.",
+        )
+    if not hasattr(config, "vocab_size") or hasattr(config, "vision_config"):
+        raise ModelRefusedError(
+            f"{name} ({config.model_type}) does not read text alone.",
+            "This version shows models of text; choose one of those.",
+        )
+    if named.endswith(("ForCausalLM", "LMHeadModel")):
+        return "causal"
+    if named.endswith(("ForMaskedLM", "ForPreTraining")):
+        return "masked"
+    return "encoder"
+
+
+def _source(name: str, revision: str | None) -> tuple[str, str | None]:
+    """Turn a name into what transformers loads from, and the revision that goes with it."""
+    entry = find_entry(name)
+    if entry is not None:
+        folder = local_folder(entry)
+        if folder is None:
+            raise ModelNotFoundError(
+                f"{entry.title} is not on this machine yet ({entry.download_mb} MB to fetch).",
+                f"Fetch it with: loupe fetch {entry.name}",
+            )
+        return str(folder), None
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return str(_checked_folder(folder, name)), None
+    if not HUB_ID.fullmatch(name) or name.startswith(("/", ".", "~")):
+        raise ModelNotFoundError(
+            f"There is no folder {name!r}, and it is no Hugging Face id either.",
+            "Ids look like owner/name; folders hold a config.json.",
+        )
+    return name, revision
+
+
+def _checked_folder(folder: Path, name: str) -> Path:
+    """Refuse a folder whose files already say that it cannot be loaded safely."""
+    if not (folder / "config.json").exists():
+        raise ModelNotFoundError(
+            f"The folder {name} holds no config.json.", "Give a folder in Hugging Face layout."
+        )
+    if not any(folder.glob("*.safetensors")):
+        pickled = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
+        if pickled:
+            raise ModelRefusedError(
+                f"The folder {name} has only pickled weights ({pickled[0].name}), which can run code.",
+                "Convert them to safetensors.",
+            )
+        raise ModelNotFoundError(
+            f"The folder {name} holds no weights (*.safetensors).", "Check that it is complete."
+        )
+    return folder
+
+
+def _config(source: str, revision: str | None, name: str) -> Any:
+    """Read a configuration without running any code of the model's own."""
+    plain, _ = PretrainedConfig.get_config_dict(source, revision=revision)
+    if plain.get("model_type") not in CONFIG_MAPPING:
+        if "auto_map" in plain:
+            raise ModelRefusedError(
+                f"{name} brings code of its own (auto_map), which is never run here.",
+                "Choose a model that the installed transformers knows.",
+            )
+        raise ModelRefusedError(
+            f"{name} is of type {plain.get('model_type')!r}, which the installed transformers "
+            "does not know.",
+            "Update transformers, or choose another model.",
+        )
+    return AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
+
+
+def _tokenizer(source: str, revision: str | None) -> Any | None:
+    """Load the tokenizer; a model without one still reads its own inputs."""
+    try:
+        return AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, ImportError, TypeError, AttributeError):
+        return None
+
+
+def _module(
+    source: str,
+    revision: str | None,
+    kind: Kind,
+    dtype: torch.dtype | str,
+    name: str,
+    attention: str,
+) -> PreTrainedModel:
+    """Load the weights, from safetensors only, and make sure that none were made up."""
+    factory = {"causal": AutoModelForCausalLM, "masked": AutoModelForMaskedLM, "encoder": AutoModel}
+    module, info = factory[kind].from_pretrained(
+        source,
+        revision=revision,
+        dtype=dtype,
+        attn_implementation=attention,
+        use_safetensors=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+    )
+    missing = sorted(key for key in info["missing_keys"] if not any(i in key for i in IDLE_WEIGHTS))
+    if missing:
+        raise ModelRefusedError(
+            f"The checkpoint of {name} lacks {len(missing)} weights ({missing[0]}, ...), "
+            "which would be random.",
+            "Choose a complete checkpoint.",
+        )
+    loaded: PreTrainedModel = module
+    return loaded
+
+
+def _no_attention(name: str) -> ModelRefusedError:
+    return ModelRefusedError(
+        f"{name} has no softmax attention that can be observed.",
+        "State-space and recurrent models have none; choose a transformer.",
+    )
+
+
+def _silent(phase: str, share: float) -> None:
+    """Tell nobody."""

@@ -1,0 +1,48 @@
+"""A loaded model and what the rest of the house needs to know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+Kind = Literal["causal", "masked", "encoder"]
+Tier = Literal["registry", "eager"]
+
+
+@dataclass(eq=False, slots=True)
+class Model:
+    """A model that is ready to be observed. Its module is never changed after loading.
+
+    Attributes:
+        name: as the user named it.
+        revision: the hub revision asked for.
+        module: the transformers model, in evaluation mode.
+        tokenizer: None for models wrapped without one; texts cannot be run then.
+        device: where it runs.
+        dtype: what it computes in.
+        kind: `causal` predicts the next token, `masked` fills in, `encoder` does neither.
+        tier: how weights are come by, found out by a probe when it was loaded.
+        context_limit: how many tokens it reads; None if any number.
+        takes_pairs: whether its tokenizer marks a second text.
+        layers: attention layers.
+        heads: heads of a layer, at most.
+        parameters: how many.
+        fingerprint: a digest of name, revision, configuration and some weights.
+    """
+
+    name: str
+    revision: str | None
+    module: torch.nn.Module
+    tokenizer: Any | None
+    device: torch.device
+    dtype: torch.dtype
+    kind: Kind
+    tier: Tier
+    context_limit: int | None
+    takes_pairs: bool
+    layers: int
+    heads: int
+    parameters: int
+    fingerprint: str

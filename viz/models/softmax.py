@@ -1,0 +1,59 @@
+"""The one formula that every exact weight in this project comes from.
+
+`weights = softmax(cap(query . key * scale) + bias)` over the keys that the mask allows, with an
+optional sink logit that takes part in the denominator only. It stands at the bottom of the house
+because three rooms need it: the models (for layers that the fast kernel cannot run), the capture
+(to verify what it recorded) and the patterns (to answer questions).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def attention_rows(
+    query: Tensor,
+    key: Tensor,
+    *,
+    scale: float,
+    allowed: Tensor | None = None,
+    bias: Tensor | None = None,
+    softcap: float | None = None,
+    sinks: Tensor | None = None,
+) -> Tensor:
+    """Compute the exact attention weights of some query rows.
+
+    Rows sum to 1; below 1 where a sink takes part, and to 0 where nothing is allowed.
+
+    Args:
+        query: shape [head, query, d].
+        key: shape [kv_head, key, d]; head is a multiple of kv_head.
+        scale: factor on the dot product.
+        allowed: True where a query may look at a key, broadcastable to [head, query, key].
+        bias: added to the scores, broadcastable to [head, query, key].
+        softcap: scores become `softcap * tanh(scores / softcap)`.
+        sinks: one logit a head, shape [head], in the denominator only.
+
+    Returns:
+        Shape [head, query, key], float32.
+
+    Source: Vaswani et al. 2017, eq. 1; soft-capping: Gemma 2 report, sec. 2; sinks: gpt-oss.
+    """
+    heads, rows, width = query.shape
+    groups = heads // key.shape[0]
+    grouped = query.float().reshape(key.shape[0], groups * rows, width)
+    scores = torch.bmm(grouped, key.float().transpose(1, 2)).mul_(scale)
+    scores = scores.view(heads, rows, key.shape[1])  # [head, query, key]
+    if softcap is not None:
+        scores = torch.tanh_(scores.div_(softcap)).mul_(softcap)
+    if bias is not None:
+        scores = scores.add_(bias)
+    if allowed is not None:
+        scores = scores.masked_fill_(~allowed, -torch.inf)
+    if sinks is not None:
+        column = sinks.float().view(heads, 1, 1).expand(heads, rows, 1)
+        return torch.softmax(torch.cat([scores, column], dim=-1), dim=-1)[..., :-1]
+    weights = torch.softmax(scores, dim=-1)
+    # A row with nothing to look at is 0/0 in softmax; it looks at nothing, which is 0.
+    return weights.nan_to_num_(nan=0.0) if allowed is not None else weights
