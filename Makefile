@@ -1,0 +1,26 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: app test lint types setup setup-test
+
+app: setup
+	$(BIN)/python app.py
+
+test: setup-test
+	bash scripts/browser.sh
+	$(BIN)/loupe fetch smollm2
+	$(BIN)/python -m pytest
+
+lint: setup-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: setup-test
+	$(BIN)/mypy
+
+setup:
+	@$(PYTHON) scripts/setup.py app
+
+setup-test:
+	@$(PYTHON) scripts/setup.py test
