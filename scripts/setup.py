@@ -63,7 +63,9 @@ def _brings_cuda(torch: str) -> bool:
         report = Path(folder) / "report.json"
         arguments = ["install", "--dry-run", "--ignore-installed", "--report", str(report), torch]
         _pip(*arguments)
-        names = [item["metadata"]["name"].lower() for item in json.loads(report.read_text())["install"]]
+        names = [
+            item["metadata"]["name"].lower() for item in json.loads(report.read_text())["install"]
+        ]
     return any(name.startswith(("nvidia-", "cuda-", "triton")) for name in names)
 
 
@@ -71,7 +73,9 @@ def _pip(*arguments: str) -> None:
     command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments]
     done = subprocess.run(command, cwd=ROOT, check=False)
     if done.returncode:
-        sys.exit(f"Installing failed; pip's own words are above. The command was: {' '.join(command)}")
+        sys.exit(
+            f"Installing failed; pip's own words are above. The command was: {' '.join(command)}"
+        )
 
 
 def _lines(name: str) -> list[str]:

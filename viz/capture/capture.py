@@ -109,7 +109,9 @@ def _forward(
     return list(recorder.layers), output
 
 
-def _one_item(inputs: str | Mapping[str, Any], item: int | None) -> tuple[int, str | dict[str, Any]]:
+def _one_item(
+    inputs: str | Mapping[str, Any], item: int | None
+) -> tuple[int, str | dict[str, Any]]:
     """Take one text out of a batch, so that its units can be named."""
     if isinstance(inputs, str):
         return 0, inputs

@@ -52,7 +52,9 @@ class Trace:
     @property
     def key(self) -> str:
         """A name made of the content: the same model and the same tokens have the same key."""
-        content = repr((self.model.fingerprint, self.model.dtype, self.units.ids, self.text, self.pair))
+        content = repr(
+            (self.model.fingerprint, self.model.dtype, self.units.ids, self.text, self.pair)
+        )
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     @property

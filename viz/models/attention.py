@@ -196,7 +196,11 @@ def _attend_in_blocks(
             may_look = _rows_of(allowed, item, rows)
             if causal:
                 may_look = columns[None, :] <= at[:, None]
-            added = [b for b in (_rows_of(mask_bias, item, rows), _rows_of(bias, item, rows)) if b is not None]
+            added = [
+                b
+                for b in (_rows_of(mask_bias, item, rows), _rows_of(bias, item, rows))
+                if b is not None
+            ]
             weights = attention_rows(
                 query[item, :, rows],
                 key[item],

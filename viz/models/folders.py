@@ -35,7 +35,9 @@ def allowed_folder(path: str, roots: Sequence[Path]) -> Path:
     if "\x00" in path:
         raise ModelRefusedError("The folder's name holds a null byte.", "Type the name again.")
     asked = Path(path).expanduser()
-    candidates = [asked.resolve()] if asked.is_absolute() else [(r / asked).resolve() for r in allowed]
+    candidates = (
+        [asked.resolve()] if asked.is_absolute() else [(r / asked).resolve() for r in allowed]
+    )
     inside = [c for c in candidates if any(c.is_relative_to(root) for root in allowed)]
     if not inside:
         raise ModelRefusedError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,6 +16,7 @@ SPACE, NEWLINE, TAB = "·", "⏎", "⇥"
 _BYTE_OF = {character: byte for byte, character in bytes_to_unicode().items()}
 _BYTE_FALLBACK = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _METASPACE = "\u2581"
+ZERO_WIDTH_JOINER = "\u200d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +132,7 @@ def _control_picture(character: str) -> str:
     return "␡" if character == "\x7f" else character
 
 
-def _texts(
-    tokenizer: PreTrainedTokenizerBase, ids: list[int], special: list[bool]
-) -> list[str]:
+def _texts(tokenizer: PreTrainedTokenizerBase, ids: list[int], special: list[bool]) -> list[str]:
     """Turn each token into the text it stands for; pieces of one character become ''."""
     names = tokenizer.convert_ids_to_tokens(ids)
     backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -202,7 +202,7 @@ def _part_of_character(
             and not special[other]
             and not texts[other]
             and segments[other] == segments[index]
-            and offsets[other] == offsets[index]
+            and offsets[other][1] == offsets[index][1]
         )
 
     first = index
@@ -244,10 +244,10 @@ def _words(
 def _starts_word(
     source: str, before: tuple[int, tuple[int, int]], here: tuple[int, tuple[int, int]]
 ) -> bool:
-    (segment_before, (start_before, stop_before)), (segment, (start, stop)) = before, here
+    (segment_before, (_, stop_before)), (segment, (start, stop)) = before, here
     if segment != segment_before:
         return True
-    if (start, stop) == (start_before, stop_before):
+    if stop == stop_before or _joins(source[start : start + 1], source[start - 1 : start]):
         return False
     between = source[stop_before:start]
     first, last = source[start : start + 1], source[stop_before - 1 : stop_before]
@@ -255,6 +255,14 @@ def _starts_word(
         return True
     together = _spaced_letter(first) and _spaced_letter(last)
     return not together
+
+
+def _joins(character: str, before: str) -> bool:
+    """Whether a character is drawn as one with the one before: marks, joined emoji, skin tones."""
+    if not character or not before or before.isspace():
+        return False
+    joined = ZERO_WIDTH_JOINER in (character, before)
+    return joined or unicodedata.category(character) in ("Mn", "Mc", "Me", "Sk")
 
 
 def _spaced_letter(character: str) -> bool:
@@ -265,7 +273,13 @@ def _spaced_letter(character: str) -> bool:
 
 
 # Thai to Myanmar, Khmer, kana, CJK ideographs (with extensions): scripts written without spaces.
-_UNSPACED = ((0x0E00, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x9FFF), (0x20000, 0x3FFFF))
+_UNSPACED = (
+    (0x0E00, 0x109F),
+    (0x1780, 0x17FF),
+    (0x3040, 0x30FF),
+    (0x3400, 0x9FFF),
+    (0x20000, 0x3FFFF),
+)
 
 
 def _words_from_texts(
