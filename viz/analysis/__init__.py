@@ -1,6 +1,6 @@
 """Measures on patterns and on what a pass predicted."""
 
 from viz.analysis.edges import strongest_edges
-from viz.analysis.predictions import fill_ins, next_tokens
+from viz.analysis.predictions import Predictions, predictions
 
-__all__ = ["fill_ins", "next_tokens", "strongest_edges"]
+__all__ = ["Predictions", "predictions", "strongest_edges"]

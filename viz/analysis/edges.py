@@ -1,56 +1,61 @@
-"""The heaviest weights of a pattern, as a table."""
+"""The heaviest weights of a head, as a table."""
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+import torch
 
-from viz.models.tokens import Units
+from viz.capture.layer import blocks
+from viz.capture.stack import Stack
 
 
 def strongest_edges(
-    pattern: NDArray[np.float32],
-    queries: Units,
-    keys: Units,
+    stack: Stack,
+    layer: int,
+    head: int,
     count: int = 20,
     *,
     skip_special: bool = False,
     skip_first: bool = False,
 ) -> pd.DataFrame:
-    """List the largest weights, the largest first.
+    """List a head's largest weights, the largest first.
 
     Args:
-        pattern: weights [query, key].
-        queries: units of the rows.
-        keys: units of the columns.
+        stack: what to look at.
+        layer: from 0.
+        head: from 0.
         count: at most so many rows.
         skip_special: leave out edges from or to special tokens.
         skip_first: leave out edges to the first token, the usual sink.
 
     Returns:
         Columns query, query token, key, key token, weight; positions count from 0.
+
+    Cost: n^2 * d, in blocks of rows.
     """
-    open_rows = np.ones(len(queries), dtype=bool)
-    open_columns = np.ones(len(keys), dtype=bool)
+    record = stack.record(layer)
+    queries, keys = record.shape
+    device = record.tensors[0].device
+    rows = torch.arange(queries, device=device)
     if skip_special:
-        open_rows &= ~np.array(queries.special)
-        open_columns &= ~np.array(keys.special)
-    if skip_first:
-        open_columns[0] = False
-    weights = np.where(np.outer(open_rows, open_columns), pattern, 0.0)
-    flat = weights.ravel()
-    kept = min(count, flat.size)
-    largest = np.argpartition(flat, flat.size - kept)[flat.size - kept :]
-    largest = largest[np.argsort(-flat[largest], kind="stable")]
-    largest = largest[flat[largest] > 0]
-    rows, columns = np.unravel_index(largest, weights.shape)
+        rows = rows[~torch.tensor(stack.queries.special, device=device)]
+    hidden = torch.tensor(stack.keys.special, device=device) & skip_special
+    hidden[0] |= skip_first
+    found: list[tuple[float, int, int]] = []
+    for block, weights, first in blocks(record, slice(head, head + 1), rows):
+        open_weights = weights[0].masked_fill(hidden[first : first + weights.shape[-1]], 0.0)
+        top = torch.topk(open_weights.flatten(), min(count, open_weights.numel()))
+        for weight, place in zip(top.values.tolist(), top.indices.tolist(), strict=True):
+            row, column = divmod(place, weights.shape[-1])
+            found.append((weight, int(block[row]), first + column))
+        found = sorted(found, key=lambda edge: (-edge[0], edge[1], edge[2]))[:count]
+    found = [edge for edge in found if edge[0] > 0]
     return pd.DataFrame(
         {
-            "query": rows,
-            "query token": [queries.labels[row] for row in rows],
-            "key": columns,
-            "key token": [keys.labels[column] for column in columns],
-            "weight": flat[largest].astype(np.float32),
+            "query": [query for _, query, _ in found],
+            "query token": [stack.queries.labels[query] for _, query, _ in found],
+            "key": [key for _, _, key in found],
+            "key token": [stack.keys.labels[key] for _, _, key in found],
+            "weight": [weight for weight, _, _ in found],
         }
     )

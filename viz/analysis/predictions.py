@@ -1,52 +1,70 @@
-"""What a pass predicted: the next token, or what would fill a position."""
+"""What a pass predicted: the next token after each position, or what would fill each."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from viz.capture.trace import Trace
 from viz.errors import CaptureError, ShapeError
 from viz.models.tokens import units_from_ids
 
+# Rows of logits that are turned into probabilities at a time.
+ROWS = 256
 
-def next_tokens(
-    trace: Trace, tokenizer: Any, *, position: int = -1, count: int = 10
-) -> pd.DataFrame:
-    """List the most probable tokens after a position of a causal model.
 
-    Returns:
-        Columns token, probability; the most probable first.
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """The most probable tokens at every position, the most probable first.
+
+    Attributes:
+        kind: `causal` (what comes next) or `masked` (what would stand here).
+        ids: shape [position, rank].
+        probabilities: float32, shape [position, rank].
+    """
+
+    kind: str
+    ids: Tensor
+    probabilities: Tensor
+
+    def at(self, position: int, tokenizer: Any, count: int = 10) -> pd.DataFrame:
+        """List a position's predictions: columns token, probability.
+
+        Raises:
+            ShapeError: there is no such position.
+        """
+        positions = len(self.ids)
+        if not -positions <= position < positions:
+            raise ShapeError(
+                f"There is no position {position}; the text has {positions} tokens.",
+                f"Choose 0 to {positions - 1}.",
+            )
+        units = units_from_ids(tokenizer, self.ids[position, :count].tolist())
+        chances = self.probabilities[position, :count].tolist()
+        return pd.DataFrame({"token": list(units.labels), "probability": chances})
+
+
+def predictions(trace: Trace, *, count: int = 10) -> Predictions:
+    """Rank the vocabulary at every position of a trace.
 
     Raises:
-        CaptureError: the trace has no logits.
-        ShapeError: there is no such position.
+        CaptureError: the model predicts no tokens, or the trace has let go of its logits.
+
+    Cost: position * vocabulary, in blocks of positions.
     """
-    return _most_probable(trace, tokenizer, position, count, "causal")
-
-
-def fill_ins(trace: Trace, tokenizer: Any, *, position: int, count: int = 10) -> pd.DataFrame:
-    """List what a masked model would put at a position; see `next_tokens`."""
-    return _most_probable(trace, tokenizer, position, count, "masked")
-
-
-def _most_probable(
-    trace: Trace, tokenizer: Any, position: int, count: int, kind: str
-) -> pd.DataFrame:
-    if trace.model.kind != kind or trace.output is None:
+    if trace.model.kind == "encoder" or trace.output is None:
         raise CaptureError(
-            f"{trace.model.name} made no prediction of this kind.",
-            "Next tokens come from causal models, fill-ins from masked ones.",
+            f"{trace.model.name} has no language-model head, so it predicts no tokens.",
+            "Choose a causal or masked language model.",
         )
-    tokens = trace.output.shape[0]
-    if not -tokens <= position < tokens:
-        raise ShapeError(
-            f"There is no position {position}; the text has {tokens} tokens.",
-            f"Choose 0 to {tokens - 1}.",
-        )
-    probabilities = torch.softmax(trace.output[position].float(), dim=-1)
-    top = torch.topk(probabilities, min(count, len(probabilities)))
-    units = units_from_ids(tokenizer, top.indices.tolist())
-    return pd.DataFrame({"token": list(units.labels), "probability": top.values.cpu().numpy()})
+    ids, chances = [], []
+    for start in range(0, len(trace.output), ROWS):
+        block = torch.softmax(trace.output[start : start + ROWS].float(), dim=-1)
+        top = torch.topk(block, min(count, block.shape[-1]))
+        ids.append(top.indices.cpu())
+        chances.append(top.values.cpu())
+    return Predictions(trace.model.kind, torch.cat(ids), torch.cat(chances))

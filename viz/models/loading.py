@@ -31,6 +31,9 @@ from viz.models.reasons import explain
 
 Progress = Callable[[str, float], None]
 
+# Says that a name is meant for the hub, even where a folder of that name lies about.
+HUB_PREFIX = "hub:"
+
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.\-]*(/[\w.\-]+)?")
 
 # Heads of tasks that we never show; a checkpoint without them is still whole for us.
@@ -62,33 +65,34 @@ def load_model(
     """
     tell = progress or _silent
     tell("load", 0.0)
+    called = name.removeprefix(HUB_PREFIX)
     place = choose_device(device)
     wanted = choose_dtype(dtype, place)
     source, commit = _source(name, revision)
     register()
     try:
-        config = _config(source, commit, name)
-        kind = kind_of(config, name)
-        require_memory_for_weights(source, config, wanted, place, name)
+        config = _config(source, commit, called)
+        kind = kind_of(config, called)
+        require_memory_for_weights(source, config, wanted, place, called)
         tell("load", 0.2)
         tokenizer = _tokenizer(source, commit)
         tell("load", 0.3)
-        module = _module(source, commit, kind, wanted, name, ATTENTION_NAME)
+        module = _module(source, commit, kind, wanted, called, ATTENTION_NAME)
         tell("load", 0.7)
         module = module.to(place).eval()
         tier = probe_tier(module, place)
         if tier is None:
-            module = _module(source, commit, kind, wanted, name, "eager").to(place).eval()
+            module = _module(source, commit, kind, wanted, called, "eager").to(place).eval()
             tier = probe_tier(module, place)
     except LoupeError:
         raise
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
-        raise explain(error, name, revision) from error
+        raise explain(error, called, revision) from error
     if tier is None:
-        raise _no_attention(name)
-    refuse_non_finite(module, name)
+        raise _no_attention(called)
+    refuse_non_finite(module, called)
     tell("load", 1.0)
-    return describe(module, tokenizer, name=name, revision=revision, kind=kind, tier=tier)
+    return describe(module, tokenizer, name=called, revision=revision, kind=kind, tier=tier)
 
 
 def wrap_model(module: torch.nn.Module, tokenizer: Any = None, *, name: str | None = None) -> Model:
@@ -157,8 +161,9 @@ def _source(name: str, revision: str | None) -> tuple[str, str | None]:
                 f"Fetch it with: loupe fetch {entry.name}",
             )
         return str(folder), None
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    if name.startswith(HUB_PREFIX):
+        name = name.removeprefix(HUB_PREFIX)
+    elif name and (folder := Path(name).expanduser()).is_dir():
         return str(_checked_folder(folder, name)), None
     if not HUB_ID.fullmatch(name) or name.startswith(("/", ".", "~")):
         raise ModelNotFoundError(

@@ -46,6 +46,11 @@ class Units:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def part(self, start: int, stop: int) -> Units:
+        """Return the units of a span."""
+        fields = {name: value[start:stop] for name, value in asdict(self).items() if name != "kind"}
+        return Units(kind=self.kind, **fields)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values for a file's metadata."""
         return asdict(self)

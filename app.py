@@ -1,0 +1,21 @@
+"""The launcher: `python app.py`, `streamlit run app.py` and `uvicorn app:app` all open the app."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import streamlit as st
+from streamlit.web import cli
+
+HERE = Path(__file__).parent
+
+app = st.App(HERE / "components" / "main.py")
+
+if __name__ == "__main__" and not st.runtime.exists():
+    # Settings and theme lie beside this file, wherever it was started from.
+    os.chdir(HERE)
+    headless = not (os.environ.get("DISPLAY") or sys.platform in ("darwin", "win32"))
+    sys.argv = ["streamlit", "run", __file__, f"--server.headless={str(headless).lower()}"]
+    sys.exit(cli.main())

@@ -1,0 +1,1 @@
+"""The Streamlit side: pages, panels and the canvas components."""

@@ -1,0 +1,6 @@
+"""The browser side: one plain ES module beside each Python wrapper."""
+
+from components.canvas.head_grid import head_grid
+from components.canvas.token_strip import token_strip
+
+__all__ = ["head_grid", "token_strip"]

@@ -1,0 +1,33 @@
+"""How numbers travel to a canvas: half-float bits in an Arrow column, never JSON lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+HERE = Path(__file__).parent
+
+
+def half_bits(values: NDArray[np.floating]) -> pa.Table:
+    """Pack numbers as the bits of float16, which arrive as one aligned typed array."""
+    bits = np.ascontiguousarray(values, dtype=np.float16).ravel().view(np.uint16)
+    return pa.table({"bits": bits})
+
+
+def flat(palette: Sequence[tuple[int, int, int]]) -> list[int]:
+    """Lay a palette's 256 colours out as 768 numbers."""
+    return [part for colour in palette for part in colour]
+
+
+def module(name: str) -> str:
+    """Read a component's ES module, with the painting functions that all of them share."""
+    return (HERE / "paint.js").read_text() + "\n" + (HERE / f"{name}.js").read_text()
+
+
+def style(name: str) -> str:
+    """Read a component's style sheet."""
+    return (HERE / f"{name}.css").read_text()

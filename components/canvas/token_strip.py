@@ -1,0 +1,67 @@
+"""The text as the model sees it, shaded by where tokens look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from components.canvas.payload import flat, half_bits, module, style
+from viz.models import Units
+
+Direction = Literal["looks at", "looked at by"]
+
+HTML = (
+    '<div class="strip"><div class="bar">'
+    '<span role="group" aria-label="Direction"><button type="button">looks at</button>'
+    '<button type="button">looked at by</button></span>'
+    '<span class="readout" aria-live="polite" dir="auto"></span></div>'
+    '<div class="tokens" role="listbox" tabindex="0" aria-label="Tokens" dir="auto"></div></div>'
+)
+
+
+def token_strip(
+    units: Units,
+    *,
+    pattern: NDArray[np.float32] | None,
+    line: NDArray[np.float32] | None,
+    pinned: int | None,
+    direction: Direction,
+    palette: Sequence[tuple[int, int, int]],
+    key: str,
+    on_pin: Callable[[], None],
+    on_turn: Callable[[], None],
+) -> None:
+    """Show the tokens; hovering one shades the text by what it looks at, a click pins it.
+
+    Args:
+        units: the tokens.
+        pattern: all weights [query, key] for texts short enough; hovering needs them.
+        line: for longer texts, the weights of the pinned token's row or column.
+        pinned: the pinned token.
+        direction: whether to shade by what a token looks at or by what looks at it.
+        palette: 256 colours.
+        key: of the component; `pinned` (-1 for none) and `direction` lie in its state.
+        on_pin: called when a token was pinned or let go.
+        on_turn: called when the direction was switched.
+    """
+    component = st.components.v2.component(
+        "loupe_token_strip", html=HTML, css=style("token_strip"), js=module("token_strip")
+    )
+    before = (None, *units.words[:-1])
+    data = {
+        "labels": list(units.labels),
+        "special": list(units.special),
+        "starts": [a != b for a, b in zip(units.words, before, strict=True)],
+        "breaks": ["\n" in text for text in units.texts],
+        "pinned": pinned,
+        "direction": direction,
+        "palette": flat(palette),
+        "line": None if line is None else [round(float(weight), 6) for weight in line],
+    }
+    if pattern is not None:
+        data["table"] = half_bits(pattern)
+    component(key=key, data=data, on_pinned_change=on_pin, on_direction_change=on_turn)

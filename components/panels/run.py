@@ -1,0 +1,84 @@
+"""Run a request with progress and Cancel; whatever goes wrong, the earlier result stays."""
+
+from __future__ import annotations
+
+import logging
+
+import streamlit as st
+
+from components.session import change, owner, request_of, view, workbench
+from viz.errors import LoupeError, TextTooLongError
+from viz.models.prepare import cut_text
+from viz.service import Analysis, Request
+
+log = logging.getLogger(__name__)
+
+PHASES = {
+    "load": (0.0, 0.3, "Loading the model"),
+    "tokenise": (0.3, 0.32, "Tokenising"),
+    "forward": (0.32, 0.8, "Running the model"),
+    "draw": (0.8, 1.0, "Drawing every head"),
+}
+
+
+def run(pending: Request) -> None:
+    """Run a request; its result becomes the one on screen."""
+    slot = st.empty()
+    with slot.container():
+        line, cancel = st.columns([6, 1], vertical_alignment="center")
+        bar = line.progress(0.0, "Starting")
+        cancel.button("Cancel", on_click=_cancel, width="stretch")
+
+    def progress(phase: str, share: float) -> None:
+        # This call is also where Streamlit stops a run that was cancelled or superseded.
+        start, stop, words = PHASES[phase]
+        bar.progress(start + (stop - start) * min(1.0, share), words)
+
+    try:
+        workbench().analyse(owner(), pending, progress)
+        st.session_state.shown = pending
+        st.session_state.failure = None
+    except LoupeError as error:
+        st.session_state.failure = error
+    except Exception:
+        log.exception("The run failed")
+        st.session_state.failure = LoupeError(
+            "This is a defect in Attention Loupe; the log has its details.",
+            "Try another text or model; what you see below is from before.",
+        )
+    st.session_state.pending = None
+    slot.empty()
+
+
+def failure_panel() -> None:
+    """Say what went wrong and what to do."""
+    error: LoupeError | None = st.session_state.get("failure")
+    if error is None:
+        return
+    st.error(f"{_literal(error.message)} {_literal(error.hint)}")
+    if isinstance(error, TextTooLongError):
+        st.button(f"Cut the text to {error.limit:,} tokens and run", on_click=_cut)
+
+
+def shown() -> Analysis | None:
+    """Return the result on screen, if there is one and it is still kept."""
+    request: Request | None = st.session_state.get("shown")
+    return None if request is None else workbench().result(owner(), request)
+
+
+def _cancel() -> None:
+    st.session_state.pending = None
+
+
+def _cut() -> None:
+    model = workbench().loaded(request_of(view()))
+    if model is not None:
+        shorter = cut_text(model, st.session_state.text)
+        st.session_state.text = shorter
+        change(text=shorter)
+        st.session_state.pending = request_of(view())
+
+
+def _literal(text: str) -> str:
+    """Keep what users typed from being read as Markdown."""
+    return "".join(f"\\{mark}" if mark in "\\`*_{}[]<>()#+-!|$~:" else mark for mark in text)

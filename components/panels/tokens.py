@@ -1,0 +1,81 @@
+"""The text, shaded by where the selected head looks, and how things are displayed."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components.canvas import token_strip
+from components.session import change, is_dark, view
+from viz.figures import SEQUENTIAL, palette_rgb
+from viz.patterns import column, row
+from viz.service import Analysis
+
+# Patterns up to this many tokens travel whole, so that hovering never asks the server.
+LARGEST_SENT = 512
+
+
+def tokens_panel(analysis: Analysis) -> None:
+    """Show the text as the model sees it."""
+    seen = view()
+    stack = analysis.trace.stacks[seen.stack]
+    units = analysis.trace.units
+    pinned = seen.token if 0 <= seen.token < len(units) else None
+    whole = len(units) <= LARGEST_SENT
+    line = None
+    if not whole and pinned is not None:
+        weights = row if seen.direction == "looks at" else column
+        line = weights(stack, seen.layer, seen.head, pinned)
+    token_strip(
+        units,
+        pattern=stack.weights(seen.layer, seen.head).cpu().numpy() if whole else None,
+        line=line,
+        pinned=pinned,
+        direction=seen.direction,
+        palette=palette_rgb(seen.palette, is_dark()),
+        key="strip",
+        on_pin=_pin,
+        on_turn=_turn,
+    )
+
+
+def display_panel() -> None:
+    """Offer ways to show the pattern that never change the stored numbers."""
+    seen = view()
+    for name in ("words", "hide_special", "without_sink", "scale", "threshold", "top_k", "palette"):
+        st.session_state.setdefault(f"display {name}", getattr(seen, name))
+    with st.popover("Display", help="Never changes the stored weights"):
+        st.toggle("Merge sub-words into words", key="display words", on_change=_show)
+        st.toggle("Hide special tokens", key="display hide_special", on_change=_show)
+        st.toggle(
+            "Without the sink",
+            key="display without_sink",
+            on_change=_show,
+            help="A sink is a token, often the first, that takes weight a head does not need.",
+        )
+        st.segmented_control(
+            "Colour scale", ["linear", "log"], key="display scale", on_change=_show, required=True
+        )
+        st.number_input(
+            "Hide weights under", 0.0, 1.0, step=0.01, key="display threshold", on_change=_show
+        )
+        st.number_input(
+            "Only the largest of each row (0: all)", 0, 512, key="display top_k", on_change=_show
+        )
+        st.selectbox("Palette", SEQUENTIAL, key="display palette", on_change=_show)
+
+
+def _show() -> None:
+    names = ("words", "hide_special", "without_sink", "scale", "threshold", "top_k", "palette")
+    change(**{name: st.session_state[f"display {name}"] for name in names})
+
+
+def _pin() -> None:
+    pinned = st.session_state.strip.get("pinned")
+    if pinned is not None:
+        change(token=int(pinned))
+
+
+def _turn() -> None:
+    direction = st.session_state.strip.get("direction")
+    if direction:
+        change(direction=direction)

@@ -1,0 +1,69 @@
+"""This session's view and owner name, and what all sessions of the process share."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+
+import streamlit as st
+
+from components.state import View, from_query, to_query
+from viz.models.folders import cache_folder
+from viz.service import Request, TextStore, Workbench
+
+
+@st.cache_resource(show_spinner=False)
+def workbench() -> Workbench:
+    """Return the one workbench of this process."""
+    return Workbench()
+
+
+def texts() -> TextStore:
+    """Return where long texts of links are kept."""
+    return TextStore(cache_folder() / "texts")
+
+
+def owner() -> str:
+    """Return this session's unguessable name, under which its results are kept."""
+    name: str = st.session_state.setdefault("owner", secrets.token_urlsafe(24))
+    return name
+
+
+def view() -> View:
+    """Return what is to be seen, from the link on the first run."""
+    if "view" not in st.session_state:
+        st.session_state.view, st.session_state.notices = from_query(
+            st.query_params.to_dict(), texts()
+        )
+    current: View = st.session_state.view
+    return current
+
+
+def change(**choices: object) -> None:
+    """Change some of what is to be seen, in the session and in the URL."""
+    st.session_state.view = replace(view(), **choices)
+
+
+def write_link() -> None:
+    """Let the URL say what is seen."""
+    query = to_query(view(), texts())
+    if st.query_params.to_dict() != query:
+        st.query_params.from_dict(query)
+
+
+def request_of(seen: View) -> Request:
+    """Return what has to be run for a view."""
+    return Request(
+        model=seen.model,
+        text=seen.text,
+        pair=seen.pair or None,
+        revision=seen.revision or None,
+        device=seen.device,
+        dtype=seen.dtype,
+        local=seen.local,
+    )
+
+
+def is_dark() -> bool:
+    """Whether the page is shown dark."""
+    return st.context.theme.type == "dark"

@@ -1,0 +1,121 @@
+"""What a person sees, as one value: kept in the session, written to the URL, read back from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Literal
+
+from viz.errors import StorageError
+from viz.figures import SEQUENTIAL, Display
+from viz.models.catalogue import DEFAULT
+from viz.service import TextStore
+
+SAMPLE = "The animal didn't cross the street because it was too tired."
+
+# Longer texts go into a link by their digest.
+LONGEST_IN_URL = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything that a link reproduces.
+
+    Attributes mirror `viz.service.Request` and `viz.figures.Display`; `token` is pinned, -1 is none.
+    """
+
+    model: str = DEFAULT
+    revision: str = ""
+    local: bool = False
+    device: str = "auto"
+    dtype: str = "auto"
+    text: str = SAMPLE
+    pair: str = ""
+    stack: str = "self"
+    layer: int = 0
+    head: int = 0
+    token: int = -1
+    direction: Literal["looks at", "looked at by"] = "looks at"
+    words: bool = False
+    hide_special: bool = False
+    without_sink: bool = False
+    scale: Literal["linear", "log"] = "linear"
+    threshold: float = 0.0
+    top_k: int = 0
+    palette: str = "viridis"
+
+    @property
+    def display(self) -> Display:
+        """The display choices alone."""
+        return Display(
+            words=self.words,
+            hide_special=self.hide_special,
+            without_sink=self.without_sink,
+            scale=self.scale,
+            threshold=self.threshold,
+            top_k=self.top_k or None,
+            palette=self.palette,
+        )
+
+
+CHOICES = {
+    "direction": ("looks at", "looked at by"),
+    "scale": ("linear", "log"),
+    "palette": SEQUENTIAL,
+    "stack": ("self",),
+}
+LONG = {"text": "text_digest", "pair": "pair_digest"}
+
+
+def to_query(view: View, texts: TextStore) -> dict[str, str]:
+    """Write a view as query parameters, leaving out what is as usual; long texts by digest."""
+    usual = View()
+    query: dict[str, str] = {}
+    for name, value in asdict(view).items():
+        if value == getattr(usual, name):
+            continue
+        if name in LONG and len(value) > LONGEST_IN_URL:
+            query[LONG[name]] = texts.put(value)
+        else:
+            query[name] = str(int(value)) if isinstance(value, bool) else str(value)
+    return query
+
+
+def from_query(query: Mapping[str, str], texts: TextStore) -> tuple[View, list[str]]:
+    """Read a view out of query parameters.
+
+    Returns:
+        The view, and a sentence for each parameter that could not be used.
+    """
+    view = View()
+    problems: list[str] = []
+    for field in fields(View):
+        digest = query.get(LONG.get(field.name, ""), "")
+        if digest:
+            try:
+                view = replace(view, **{field.name: texts.get(digest)})
+            except StorageError as error:
+                problems.append(str(error))
+        elif field.name in query:
+            try:
+                value = _read(field.name, query[field.name], type(getattr(view, field.name)))
+            except ValueError:
+                problems.append(
+                    f"The link's {field.name} {query[field.name][:40]!r} is not possible, "
+                    f"so {getattr(view, field.name)!r} is shown."
+                )
+            else:
+                view = replace(view, **{field.name: value})
+    return view, problems
+
+
+def _read(name: str, text: str, kind: type) -> object:
+    """Read one parameter as the type of its usual value."""
+    if name in CHOICES and text not in CHOICES[name]:
+        raise ValueError(text)
+    if kind is bool:
+        return {"0": False, "1": True, "False": False, "True": True}.get(text) is True
+    value = kind(text)
+    if name in ("layer", "head", "top_k", "threshold") and not 0 <= value < 1e6:
+        raise ValueError(text)
+    return value

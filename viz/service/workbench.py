@@ -1,0 +1,170 @@
+"""Runs requests: models loaded once, results kept for their owners within a budget."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from viz.analysis import Predictions, predictions
+from viz.capture import Trace, capture
+from viz.models import Model, load_model
+from viz.models.catalogue import find_entry
+from viz.models.folders import allowed_folder, model_roots
+from viz.models.limits import Estimate, require_room
+from viz.models.prepare import check_text, count_tokens
+from viz.patterns import Statistics, Thumbnails, overview
+from viz.service.store import BoundedStore
+
+Progress = Callable[[str, float], None]
+
+# Loaded models kept at a time; one more lets go of the one not used for longest.
+KEPT_MODELS = 2
+
+# What all results together may take.
+RESULT_BYTES = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asks for; equal requests have equal results.
+
+    Attributes:
+        model: a catalogue name, a hub id, or a folder inside the allowed ones.
+        text: to look at.
+        pair: a second text, or None.
+        revision: of a hub model, or None.
+        device: `auto` or a device's name.
+        dtype: `auto` or a dtype's name.
+        local: whether `model` names a folder.
+    """
+
+    model: str
+    text: str
+    pair: str | None = None
+    revision: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A finished run: the trace, and what every view of it needs.
+
+    Attributes:
+        request: what was asked.
+        trace: without its logits.
+        statistics: of every head.
+        thumbnails: of every head.
+        predictions: None for models without a language-model head.
+        estimate: what was foreseen.
+        seconds: of the forward pass, measured.
+        tokenizer: of the model, to name predictions.
+    """
+
+    request: Request
+    trace: Trace
+    statistics: Statistics
+    thumbnails: Thumbnails
+    predictions: Predictions | None
+    estimate: Estimate
+    seconds: float
+    tokenizer: object
+
+
+class Workbench:
+    """Shared by all sessions of one process; every result belongs to the owner who asked."""
+
+    def __init__(self) -> None:
+        self._models: BoundedStore[Model] = BoundedStore(KEPT_MODELS, lambda _: 1)
+        self._results: BoundedStore[Analysis] = BoundedStore(RESULT_BYTES, _size)
+        self._loading = threading.Lock()
+        self._locks: dict[tuple[str | None, ...], threading.Lock] = {}
+
+    def result(self, owner: str, request: Request) -> Analysis | None:
+        """Return an owner's finished result, if it is still kept."""
+        return self._results.get((owner, request))
+
+    def analyse(self, owner: str, request: Request, progress: Progress) -> Analysis:
+        """Load, tokenise, run and draw, telling progress by phase.
+
+        Args:
+            owner: an unguessable name of the session; others cannot get at its results.
+            request: what to do.
+            progress: called with a phase and the share done; may raise to cancel.
+
+        Raises:
+            LoupeError: what was asked cannot be done, for the reason it gives.
+        """
+        kept = self.result(owner, request)
+        if kept is not None:
+            return kept
+        check_text(request.text)
+        model = self.model(request, progress)
+        progress("tokenise", 0.0)
+        cost = require_room(model, count_tokens(model, request.text, request.pair))
+        start = time.perf_counter()
+        trace = capture(model, request.text, pair=request.pair, progress=progress)
+        seconds = time.perf_counter() - start
+        ranked = None if model.kind == "encoder" else predictions(trace)
+        statistics, thumbnails = overview(trace.stacks["self"], progress=progress)
+        analysis = Analysis(
+            request=request,
+            trace=trace.without_output(),
+            statistics=statistics,
+            thumbnails=thumbnails,
+            predictions=ranked,
+            estimate=cost,
+            seconds=seconds,
+            tokenizer=model.tokenizer,
+        )
+        self._results.put((owner, request), analysis)
+        return analysis
+
+    def loaded(self, request: Request) -> Model | None:
+        """Return a request's model if it is loaded already."""
+        return self._models.get(_model_key(request))
+
+    def model(self, request: Request, progress: Progress) -> Model:
+        """Return a request's model, loading it once however many ask at the same time."""
+        key = _model_key(request)
+        with self._loading:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            model = self._models.get(key)
+            if model is None:
+                model = load_model(
+                    source_of(request),
+                    device=request.device,
+                    dtype=request.dtype,
+                    revision=request.revision,
+                    progress=progress,
+                )
+                self._models.put(key, model)
+        return model
+
+
+def source_of(request: Request) -> str:
+    """Return what to load: folders only from inside the allowed ones, names only as names.
+
+    Raises:
+        ModelRefusedError: a folder leads outside the allowed ones.
+        ModelNotFoundError: there is no such folder.
+    """
+    name = request.model.strip()
+    if find_entry(name) is not None and not request.local:
+        return name
+    looks_like_path = name.startswith(("/", ".", "~")) or "\\" in name or name.count("/") > 1
+    if request.local or looks_like_path:
+        return str(allowed_folder(name, model_roots()))
+    return f"hub:{name}"
+
+
+def _model_key(request: Request) -> tuple[str | None, ...]:
+    return (request.model, request.revision, request.device, request.dtype, str(request.local))
+
+
+def _size(analysis: Analysis) -> int:
+    return analysis.trace.memory_bytes + analysis.thumbnails.values.nbytes
