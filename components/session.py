@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
@@ -39,7 +40,7 @@ def view() -> View:
     return current
 
 
-def change(**choices: object) -> None:
+def change(**choices: Any) -> None:
     """Change some of what is to be seen, in the session and in the URL."""
     st.session_state.view = replace(view(), **choices)
 

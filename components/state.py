@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Literal
+from typing import Any, Literal
 
 from viz.errors import StorageError
 from viz.figures import SEQUENTIAL, Display
@@ -42,7 +42,7 @@ class View:
     scale: Literal["linear", "log"] = "linear"
     threshold: float = 0.0
     top_k: int = 0
-    palette: str = "viridis"
+    palette: str = "cividis"
 
     @property
     def display(self) -> Display:
@@ -93,7 +93,8 @@ def from_query(query: Mapping[str, str], texts: TextStore) -> tuple[View, list[s
         digest = query.get(LONG.get(field.name, ""), "")
         if digest:
             try:
-                view = replace(view, **{field.name: texts.get(digest)})
+                kept: dict[str, Any] = {field.name: texts.get(digest)}
+                view = replace(view, **kept)
             except StorageError as error:
                 problems.append(str(error))
         elif field.name in query:
@@ -109,7 +110,7 @@ def from_query(query: Mapping[str, str], texts: TextStore) -> tuple[View, list[s
     return view, problems
 
 
-def _read(name: str, text: str, kind: type) -> object:
+def _read(name: str, text: str, kind: type) -> Any:
     """Read one parameter as the type of its usual value."""
     if name in CHOICES and text not in CHOICES[name]:
         raise ValueError(text)

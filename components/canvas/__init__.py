@@ -1,6 +1,7 @@
 """The browser side: one plain ES module beside each Python wrapper."""
 
+from components.canvas.copy_link import copy_link
 from components.canvas.head_grid import head_grid
 from components.canvas.token_strip import token_strip
 
-__all__ = ["head_grid", "token_strip"]
+__all__ = ["copy_link", "head_grid", "token_strip"]

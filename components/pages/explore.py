@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import streamlit as st
 
+from components.canvas import copy_link
 from components.panels.head import numbers_panel, pattern_panel
-from components.panels.request import request_panel, take_request
+from components.panels.request import foreseen, request_panel, take_request
 from components.panels.run import failure_panel, run, shown
 from components.panels.tokens import display_panel, tokens_panel
 from components.panels.whole import grid_panel, overview_panel, prediction_panel
 from components.session import change, request_of, view, write_link
 from viz.capture import Stack
 
+STYLE = "<style>.stMainBlockContainer { padding-top: 2.5rem; padding-bottom: 3rem; }</style>"
+
 
 def page() -> None:
     """Draw the page; on the first visit the linked or the sample text is run at once."""
-    st.header("Attention Loupe", anchor=False)
+    st.html(STYLE)
+    title, link = st.columns([5, 1], vertical_alignment="center")
+    title.header("Attention Loupe", anchor=False)
+    with link:
+        copy_link()
     if "pending" not in st.session_state:
         st.session_state.pending = request_of(view())
     if request_panel():
         take_request()
         st.session_state.pending = request_of(view())
+    foreseen_line = st.empty()
     if st.session_state.pending is not None:
         run(st.session_state.pending)
+    foreseen_line.caption(foreseen())
     failure_panel()
     for notice in st.session_state.get("notices", []):
         st.warning(notice)

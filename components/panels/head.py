@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import streamlit as st
@@ -33,7 +34,9 @@ def pattern_panel(analysis: Analysis) -> None:
         key="pattern",
         config={"displaylogo": False, "scrollZoom": False},
     )
-    st.caption("; ".join([*note, *shown.notes]) or f"{len(stack.queries)} tokens, every weight exact")
+    st.caption(
+        "; ".join([*note, *shown.notes]) or f"{len(stack.queries)} tokens, every weight exact"
+    )
     st.caption("Attention says where a head reads from, not why the model decided.")
 
 
@@ -101,8 +104,8 @@ def _shown(analysis: Analysis, display: Display) -> tuple[Shown, list[str]]:
         return apply(pattern, stack.queries.part(*rows), stack.keys.part(*columns), part), [words]
     picture, row_edges, column_edges = pooled(stack, seen.layer, seen.head, LARGEST_EXACT)
     block = -(-tokens // LARGEST_EXACT)
-    labels = tuple(_span(a, b) for a, b in zip(row_edges, row_edges[1:], strict=False))
-    across = tuple(_span(a, b) for a, b in zip(column_edges, column_edges[1:], strict=False))
+    labels = tuple(_span(a, b) for a, b in pairwise(row_edges))
+    across = tuple(_span(a, b) for a, b in pairwise(column_edges))
     note = (
         f"{tokens:,} tokens, pooled: each cell is the largest of up to {block} x {block} weights; "
         f"narrow both sliders to {LARGEST_EXACT} tokens for exact weights"

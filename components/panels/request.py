@@ -38,7 +38,6 @@ def request_panel() -> bool:
         for title in _samples():
             st.button(title, key=f"sample {title}", on_click=_choose_sample, args=(title,))
     pressed = run.button("Run", type="primary", width="stretch", disabled=not _fetched())
-    st.caption(_foreseen())
     return pressed
 
 
@@ -148,21 +147,25 @@ def _take_sample() -> None:
         st.session_state.text = _samples()[title]
 
 
-def _foreseen() -> str:
+def foreseen() -> str:
     """State tokens, memory and time before any work, once the model is known."""
     asked = request_of(view())
     model = workbench().loaded(asked)
-    if model is None or model.tokenizer is None or st.session_state.model != _choice_of(
-        asked.model, asked.local
+    if (
+        model is None
+        or model.tokenizer is None
+        or st.session_state.model != _choice_of(asked.model, asked.local)
     ):
         return "Press Run to load the model and look."
     try:
         check_text(st.session_state.text)
         tokens = count_tokens(model, st.session_state.text, st.session_state.pair or None)
-    except LoupeError as error:
-        return str(error)
+    except LoupeError:
+        return "Type or paste a text, then press Run."
     cost = estimate(model, tokens)
     limit = "any number of" if cost.limit is None else f"{cost.limit:,}"
+    if cost.limit is not None and tokens > cost.limit:
+        return f"{tokens:,} of {limit} tokens: {tokens - cost.limit:,} over"
     seconds = "under a second" if cost.seconds < 1 else f"about {cost.seconds:.0f} s"
     return (
         f"{tokens:,} of {limit} tokens; about {max(1, cost.memory_bytes // 1_000_000):,} MB and "

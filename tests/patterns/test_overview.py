@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -20,10 +22,7 @@ def stack_of(name, length):
 def max_pooled(pattern, size):
     rows, columns = (pool_edges(n, size) for n in pattern.shape)
     return np.array(
-        [
-            [pattern[a:b, c:d].max() for c, d in zip(columns, columns[1:], strict=False)]
-            for a, b in zip(rows, rows[1:], strict=False)
-        ]
+        [[pattern[a:b, c:d].max() for c, d in pairwise(columns)] for a, b in pairwise(rows)]
     )
 
 

@@ -34,7 +34,7 @@ def strongest_edges(
     Cost: n^2 * d, in blocks of rows.
     """
     record = stack.record(layer)
-    queries, keys = record.shape
+    queries, _ = record.shape
     device = record.tensors[0].device
     rows = torch.arange(queries, device=device)
     if skip_special:

@@ -122,7 +122,7 @@ def blocks(layer: Layer, heads: slice, rows: Tensor) -> Iterator[tuple[Tensor, T
     """
     keys = layer.shape[1]
     size = max(1, BLOCK_NUMBERS // (max(1, heads.stop - heads.start) * keys))
-    for block in rows.split(size):
+    for block in torch.split(rows, size):
         weights, first = layer.rows(heads, block)
         yield block, weights, first
 

@@ -111,7 +111,7 @@ def as_rule(allowed: Tensor) -> Mask:
     keys = matrix.shape[1]
     at = torch.arange(keys, dtype=torch.int32, device=matrix.device)
     starts, stops = [], []
-    for block in matrix.split(EXAMINED_ROWS):
+    for block in torch.split(matrix, EXAMINED_ROWS):
         count = block.sum(dim=1, dtype=torch.int32)
         start = torch.where(block, at, keys).amin(dim=1).to(torch.int32)
         stop = torch.where(block, at + 1, 0).amax(dim=1).to(torch.int32)

@@ -114,7 +114,7 @@ def _verified(layer: RecordedLayer, call: AttentionCall, item: int) -> RecordedL
     output_error, row_sum_error = 0.0, 0.0
     if len(looking) > 0:
         pick = torch.linspace(0, len(looking) - 1, min(CHECKED_ROWS, len(looking)))
-        rows = looking[pick.round().long().to(looking.device)].unique()
+        rows = torch.unique(looking[pick.round().long().to(looking.device)])
         weights, first = layer.rows(slice(0, layer.heads), rows)
         last = first + weights.shape[-1]
         values = value[:, first:last].float()

@@ -34,7 +34,7 @@ class Display:
     scale: Literal["linear", "log"] = "linear"
     threshold: float = 0.0
     top_k: int | None = None
-    palette: str = "viridis"
+    palette: str = "cividis"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def apply(pattern: Matrix, queries: Units, keys: Units, display: Display) -> Sho
         kept = [i for i in kept if i != sink_column]
         notes.append(f"without the sink {sink_label}: rows renormalised for display")
     raw = raw[np.ix_(kept_rows, kept)]
-    values = raw if sink is None else _renormalised(raw)
+    values: Matrix = raw if sink is None else _renormalised(raw)
     values = _thinned(values, display, notes)
     return Shown(
         values=values,
@@ -121,8 +121,8 @@ def _merged(pattern: Matrix, rows: list[list[int]], columns: list[list[int]]) ->
     queries, keys = pattern.shape
     if len(rows) == queries and len(columns) == keys:
         return pattern
-    by_key = np.add.reduceat(pattern, [group[0] for group in columns], axis=1)
-    by_query = np.add.reduceat(by_key, [group[0] for group in rows], axis=0)
+    by_key: Matrix = np.add.reduceat(pattern, [group[0] for group in columns], axis=1)
+    by_query: Matrix = np.add.reduceat(by_key, [group[0] for group in rows], axis=0)
     sizes = np.array([len(group) for group in rows], dtype=np.float32)
     merged: Matrix = by_query / sizes[:, None]
     return merged
@@ -142,19 +142,26 @@ def _sink(raw: Matrix, columns: list[list[int]], keys: Units) -> int | None:
 def _renormalised(raw: Matrix) -> Matrix:
     """Let rows sum to 1; a row with nothing left stays empty."""
     sums = raw.sum(axis=1, keepdims=True)
-    return np.divide(raw, sums, out=np.zeros_like(raw), where=sums > 0)
+    shares: Matrix = np.divide(raw, sums, out=np.zeros_like(raw), where=sums > 0)
+    return shares
 
 
 def _thinned(values: Matrix, display: Display, notes: list[str]) -> Matrix:
     """Blank what is under the threshold or not among each row's largest."""
     if display.threshold > 0:
-        values = np.where(values >= display.threshold, values, np.float32(0))
+        values = _blanked(values, values >= display.threshold)
         notes.append(f"weights under {display.threshold:g} not shown")
     if display.top_k is not None and 0 < display.top_k < values.shape[1]:
-        bound = -np.partition(-values, display.top_k - 1, axis=1)[:, display.top_k - 1, None]
-        values = np.where(values >= bound, values, np.float32(0))
+        last = values.shape[1] - display.top_k
+        bound = np.partition(values, last, axis=1)[:, last, None]
+        values = _blanked(values, values >= bound)
         notes.append(f"only the {display.top_k} largest weights of each row")
     return values
+
+
+def _blanked(values: Matrix, kept: NDArray[np.bool_]) -> Matrix:
+    blanked: Matrix = np.where(kept, values, 0).astype(np.float32)
+    return blanked
 
 
 def _label(units: Units, group: Sequence[int]) -> str:

@@ -15,7 +15,7 @@ def statistic_figure(
     *,
     selected: tuple[int, int],
     dark: bool,
-    palette: str = "viridis",
+    palette: str = "cividis",
 ) -> go.Figure:
     """Draw a statistic of every head; the selected head is outlined.
 

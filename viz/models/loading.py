@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -35,6 +36,9 @@ Progress = Callable[[str, float], None]
 HUB_PREFIX = "hub:"
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.\-]*(/[\w.\-]+)?")
+
+# What the libraries raise for files that are missing, damaged or of another kind.
+LOADING_ERRORS = (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError)
 
 # Heads of tasks that we never show; a checkpoint without them is still whole for us.
 IDLE_WEIGHTS = ("pooler", "position_ids", "cls.seq_relationship", "score.")
@@ -86,7 +90,7 @@ def load_model(
             tier = probe_tier(module, place)
     except LoupeError:
         raise
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+    except LOADING_ERRORS as error:
         raise explain(error, called, revision) from error
     if tier is None:
         raise _no_attention(called)
@@ -163,8 +167,8 @@ def _source(name: str, revision: str | None) -> tuple[str, str | None]:
         return str(folder), None
     if name.startswith(HUB_PREFIX):
         name = name.removeprefix(HUB_PREFIX)
-    elif name and (folder := Path(name).expanduser()).is_dir():
-        return str(_checked_folder(folder, name)), None
+    elif name and Path(name).expanduser().is_dir():
+        return str(_checked_folder(Path(name).expanduser(), name)), None
     if not HUB_ID.fullmatch(name) or name.startswith(("/", ".", "~")):
         raise ModelNotFoundError(
             f"There is no folder {name!r}, and it is no Hugging Face id either.",
@@ -212,9 +216,13 @@ def _config(source: str, revision: str | None, name: str) -> Any:
 def _tokenizer(source: str, revision: str | None) -> Any | None:
     """Load the tokenizer; a model without one still reads its own inputs."""
     try:
-        return AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            source, revision=revision, trust_remote_code=False
+        )
     except (OSError, ValueError, KeyError, ImportError, TypeError, AttributeError):
         return None
+    # Where the files are missing, some classes make up a tokenizer of special tokens alone.
+    return tokenizer if len(tokenizer) > len(tokenizer.all_special_tokens) else None
 
 
 def _module(

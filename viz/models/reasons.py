@@ -13,6 +13,8 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from safetensors import SafetensorError
+
 from viz.errors import LoupeError, ModelError, ModelNotFoundError, ModelRefusedError
 
 NO_NETWORK = ("couldn't connect", "connection error", "offline mode", "cannot find the requested")
@@ -52,6 +54,10 @@ def explain(error: Exception, name: str, revision: str | None) -> LoupeError:
         return ModelRefusedError(
             f"{name} brings code of its own, which is never run here.",
             "Choose a model that the installed transformers knows.",
+        )
+    if among(SafetensorError):
+        return ModelError(
+            f"The weights of {name}{at} are damaged: {_first_line(error)}.", "Fetch them again."
         )
     if any(words in text for words in NO_SAFETENSORS):
         return ModelRefusedError(

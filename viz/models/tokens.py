@@ -153,9 +153,8 @@ def _texts(tokenizer: PreTrainedTokenizerBase, ids: list[int], special: list[boo
         elif fallback := _BYTE_FALLBACK.fullmatch(name):
             texts.append(_decoded(bytes([int(fallback[1], 16)])))
         else:
-            if "WordPiece" in decoder:
-                name = name.removeprefix("##")
-            texts.append(name.replace(_METASPACE, " ").removesuffix("</w>"))
+            piece = name.removeprefix("##") if "WordPiece" in decoder else name
+            texts.append(piece.replace(_METASPACE, " ").removesuffix("</w>"))
     return texts
 
 
@@ -249,13 +248,15 @@ def _words(
 def _starts_word(
     source: str, before: tuple[int, tuple[int, int]], here: tuple[int, tuple[int, int]]
 ) -> bool:
-    (segment_before, (_, stop_before)), (segment, (start, stop)) = before, here
+    (segment_before, (start_before, stop_before)), (segment, (start, stop)) = before, here
     if segment != segment_before:
         return True
     if stop == stop_before or _joins(source[start : start + 1], source[start - 1 : start]):
         return False
     between = source[stop_before:start]
     first, last = source[start : start + 1], source[stop_before - 1 : stop_before]
+    if source[start_before:stop_before] == " " and not between and not first.isspace():
+        return False  # a space that stands alone begins the word after it
     if between or first.isspace() or last.isspace():
         return True
     together = _spaced_letter(first) and _spaced_letter(last)

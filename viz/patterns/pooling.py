@@ -92,5 +92,5 @@ def _pool_columns(weights: Tensor, first: int, keys: int, wide: int) -> tuple[Te
     if bool((lengths == lengths[0]).all()):
         shape = (*weights.shape[:-1], len(groups), int(lengths[0]))
         return weights.reshape(shape).amax(dim=-1), groups
-    pieces = weights.split(lengths.tolist(), dim=-1)
+    pieces = torch.split(weights, lengths.tolist(), dim=-1)
     return torch.stack([piece.amax(dim=-1) for piece in pieces], dim=-1), groups

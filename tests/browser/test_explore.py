@@ -1,0 +1,138 @@
+"""What a person does on the page, in a real browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+import viz
+
+SAMPLE = "The animal didn't cross the street because it was too tired."
+READY = 60_000
+
+
+def open_page(page, url):
+    page.goto(url)
+    expect(page.get_by_role("heading", name="About this head")).to_be_visible(timeout=READY)
+    expect(page.locator(".token").first).to_be_visible(timeout=READY)
+
+
+@pytest.fixture(scope="module")
+def weights():
+    """The real model's weights of the head that the tests look at."""
+    trace = viz.capture(viz.load_model("demo"), SAMPLE)
+    return trace.units, trace.stacks["self"].weights(2, 8)
+
+
+def test_the_app_opens_with_a_sample_already_analysed(page, server):
+    open_page(page, server)
+    expect(page.get_by_role("heading", name="Layer 0, head 0")).to_be_visible()
+    expect(page.locator(".token")).to_have_count(16)
+
+
+def test_hovering_a_token_shades_the_text_by_its_exact_weights(page, server, weights):
+    units, pattern = weights
+    open_page(page, f"{server}/?layer=2&head=8")
+    page.locator(".token", has_text="it").last.hover()
+    query = units.labels.index("it")
+    expect(page.locator(".readout")).to_contain_text("looks at")
+    shown = [float(t.get_attribute("title")) for t in page.locator(".token").all()]
+    assert shown == pytest.approx(pattern[query].tolist(), abs=2e-3)
+
+
+def test_looked_at_by_shades_by_the_column(page, server, weights):
+    units, pattern = weights
+    open_page(page, f"{server}/?layer=2&head=8")
+    page.get_by_role("button", name="looked at by").click()
+    page.locator(".token").nth(4).hover()
+    expect(page.locator(".readout")).to_contain_text("is looked at by")
+    shown = [float(t.get_attribute("title")) for t in page.locator(".token").all()]
+    assert shown == pytest.approx(pattern[:, 4].tolist(), abs=2e-3)
+    expect(page).to_have_url(re.compile("direction=looked"))
+
+
+def test_clicking_a_thumbnail_selects_that_head(page, server):
+    open_page(page, server)
+    canvas = page.locator(".grid canvas")
+    box = canvas.bounding_box()
+    size = (box["width"] - 28) / 12
+    page.mouse.click(box["x"] + 26 + 8.5 * size, box["y"] + 18 + 2.5 * size)
+    expect(page.get_by_role("heading", name="Layer 2, head 8")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"layer=2&head=8"))
+
+
+def test_arrow_keys_walk_the_heads(page, server):
+    open_page(page, server)
+    page.locator(".grid").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("heading", name="Layer 1, head 1")).to_be_visible()
+
+
+def test_a_copied_link_reproduces_the_view(page, server):
+    open_page(page, f"{server}/?layer=3&head=4")
+    page.locator(".token").nth(3).click()
+    expect(page).to_have_url(re.compile("token=3"))
+    link = page.url
+    other = page.context.browser.new_page()
+    open_page(other, link)
+    expect(other.get_by_role("heading", name="Layer 3, head 4")).to_be_visible()
+    expect(other.locator(".token.pinned")).to_have_text(
+        page.locator(".token.pinned").text_content()
+    )
+    other.close()
+
+
+def test_a_pasted_text_is_run(page, server):
+    open_page(page, server)
+    page.get_by_role("textbox", name="Text", exact=True).fill("My own sentence about otters.")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".token", has_text="sentence")).to_be_visible(timeout=READY)
+    expect(page).to_have_url(re.compile("otters"))
+
+
+def test_markup_in_a_text_stays_text(page, server):
+    messages = []
+    page.on("dialog", lambda dialog: (messages.append(dialog.message), dialog.dismiss()))
+    open_page(page, server)
+    evil = "<img src=x onerror=alert(1)> <script>alert(2)</script> **bold**"
+    page.get_by_role("textbox", name="Text", exact=True).fill(evil)
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".token", has_text="script").first).to_be_visible(timeout=READY)
+    page.locator(".token", has_text="script").first.hover()
+    assert messages == []
+
+
+def test_an_empty_text_is_said_and_the_picture_stays(page, server):
+    open_page(page, server)
+    page.get_by_role("textbox", name="Text", exact=True).fill("")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_text("The text is empty")).to_be_visible()
+    expect(page.locator(".token")).to_have_count(16)
+
+
+def test_escape_lets_a_pinned_token_go(page, server):
+    open_page(page, server)
+    page.locator(".token").nth(3).click()
+    expect(page.locator(".token.pinned")).to_have_count(1)
+    page.locator(".tokens").focus()
+    page.keyboard.press("Escape")
+    expect(page.locator(".token.pinned")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_the_screen(page, server, width, scheme):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    open_page(page, server)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".grid canvas").bounding_box()["width"] <= width
+
+
+def test_a_language_model_predicts_beside_its_pattern(page, server):
+    open_page(page, f"{server}/?model=smollm2&text=The%20capital%20of%20France%20is")
+    expect(page.get_by_text("Most probable next tokens")).to_be_visible(timeout=READY)
+    expect(page.locator(".token")).to_have_count(5)

@@ -1,0 +1,123 @@
+"""The page's logic, without a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import viz
+from tests.models.folders import save_small
+
+MAIN = Path(__file__).parents[2] / "components" / "main.py"
+
+
+@pytest.fixture
+def explore(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOUPE_CACHE", str(tmp_path))
+    save_small(tmp_path / "models" / "small")
+    app = AppTest.from_file(str(MAIN), default_timeout=60)
+    app.query_params["model"] = "small"
+    app.query_params["local"] = "1"
+    app.query_params["text"] = "the cat sat on the mat"
+    app.run()
+    assert not app.exception
+    return app
+
+
+def press(app, label):
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception
+
+
+def headings(app):
+    return [heading.value for heading in app.subheader]
+
+
+def test_a_link_opens_analysed(explore):
+    assert "Layer 0, head 0" in headings(explore)
+    assert not explore.error
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is empty"),
+        ("   ", "only spaces"),
+        ("a\x00b", "null byte"),
+        ("the cat " * 200, "tokens"),
+        ("x" * 1_000_001, "1,000,001 characters"),
+    ],
+)
+def test_a_bad_text_is_one_sentence_and_the_earlier_result_stays(explore, text, words):
+    explore.text_area(key="text").set_value(text)
+    press(explore, "Run")
+    assert len(explore.error) == 1
+    assert words in explore.error[0].value.replace("\\", "")
+    assert "Layer 0, head 0" in headings(explore)
+
+
+def test_a_text_over_the_limit_can_be_cut(explore):
+    explore.text_area(key="text").set_value("the cat " * 200)
+    press(explore, "Run")
+    press(explore, "Cut the text to 128 tokens and run")
+    assert not explore.error
+    assert len(explore.text_area(key="text").value) < 1600
+
+
+@pytest.mark.parametrize(
+    ("choice", "name", "words"),
+    [
+        ("folder", "../../etc", "outside the folders"),
+        ("folder", "missing", "no folder missing"),
+        ("hugging face", "nobody/nothing", "cannot be reached"),
+        ("hugging face", "<script>alert(1)</script>", "Hugging Face id"),
+    ],
+)
+def test_a_model_that_cannot_be_had_leaves_the_earlier_result(explore, choice, name, words):
+    explore.selectbox(key="model").set_value(choice).run()
+    explore.text_input(key="other").set_value(name)
+    press(explore, "Run")
+    assert len(explore.error) == 1
+    assert words in explore.error[0].value.replace("\\", "")
+    assert "Layer 0, head 0" in headings(explore)
+
+
+def test_a_defect_of_ours_is_logged_and_said(explore, monkeypatch, caplog):
+    def broken(*_args, **_options):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("viz.service.workbench.overview", broken)
+    explore.text_area(key="text").set_value("the dog did not")
+    press(explore, "Run")
+    assert "defect in Attention Loupe" in explore.error[0].value
+    assert any(record.exc_info for record in caplog.records)
+    assert "Layer 0, head 0" in headings(explore)
+
+
+def test_an_impossible_link_is_said_and_shown_as_usual(explore):
+    explore.query_params["layer"] = "99"
+    explore.query_params["scale"] = "rainbow"
+    app = AppTest.from_file(str(MAIN), default_timeout=60)
+    for name, value in explore.query_params.items():
+        app.query_params[name] = value
+    app.run()
+    assert "rainbow" in app.warning[0].value
+    assert "Layer 2, head 0" in headings(app)
+
+
+def test_display_choices_change_the_picture_and_the_link(explore):
+    explore.text_area(key="text").set_value("catdog sat")
+    press(explore, "Run")
+    explore.toggle(key="display words").set_value(True).run()
+    assert not explore.exception
+    assert "words" in explore.query_params
+    assert any("sub-words" in caption.value for caption in explore.caption)
+
+
+def test_the_page_and_the_api_agree(explore):
+    model = viz.load_model(str(Path(viz.models.folders.cache_folder()) / "models" / "small"))
+    trace = viz.capture(model, "the cat sat on the mat")
+    entropy = viz.patterns.statistics(trace.stacks["self"]).entropy_nats[0, 0]
+    assert any(f"{entropy:.3g}" in text.value for text in explore.markdown)

@@ -1,0 +1,52 @@
+"""Links reproduce what is seen."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from components.state import View, from_query, to_query
+from viz.service import TextStore
+
+views = st.builds(
+    View,
+    text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3000),
+    layer=st.integers(0, 99),
+    head=st.integers(0, 99),
+    token=st.integers(-1, 500),
+    direction=st.sampled_from(["looks at", "looked at by"]),
+    words=st.booleans(),
+    without_sink=st.booleans(),
+    scale=st.sampled_from(["linear", "log"]),
+    threshold=st.floats(0, 1),
+    top_k=st.integers(0, 500),
+    local=st.booleans(),
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(view=views)
+def test_any_view_comes_back_from_its_link(view, tmp_path):
+    texts = TextStore(tmp_path)
+    query = to_query(view, texts)
+    assert from_query(query, texts) == (view, [])
+    assert sum(map(len, query.values())) < 2000
+
+
+def test_the_usual_view_has_an_empty_link(tmp_path):
+    assert to_query(View(), TextStore(tmp_path)) == {}
+
+
+def test_what_is_not_possible_is_said_and_the_rest_is_kept(tmp_path):
+    query = {
+        "layer": "-3",
+        "head": "2",
+        "scale": "rainbow",
+        "top_k": "many",
+        "threshold": "nan",
+        "text_digest": "f" * 40,
+        "unknown": "1",
+    }
+    view, problems = from_query(query, TextStore(tmp_path))
+    assert view == View(head=2)
+    assert len(problems) == 5

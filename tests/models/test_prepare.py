@@ -1,0 +1,83 @@
+"""Texts that cannot be run."""
+
+from __future__ import annotations
+
+import pytest
+
+import viz
+from tests.models.folders import save_small
+from viz.errors import TextTooLongError
+from viz.models.limits import estimate, require_room
+from viz.models.prepare import MAX_CHARACTERS, check_text, count_tokens, cut_text
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return viz.load_model(str(save_small(tmp_path_factory.mktemp("small"))))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        (" \n\t\u3000", "holds only spaces"),
+        ("a\x00b", "null byte at character 2"),
+        ("ab\ud83d", "lone surrogate.* at character 3"),
+        ("x" * 10_000_000, "10,000,000 characters"),
+        (7, "is a int"),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_refused(model, text, message):
+    with pytest.raises(viz.LoupeError, match=message):
+        check_text(text)
+    if isinstance(text, str):
+        with pytest.raises(viz.LoupeError, match=message):
+            viz.capture(model, text)
+
+
+def test_a_text_over_the_limit_says_how_much_and_can_be_cut(model):
+    text = "the cat sat on the mat " * 30
+    with pytest.raises(TextTooLongError, match=r"reads 128, so it is \d+ over") as caught:
+        viz.capture(model, text)
+    assert caught.value.limit == 128
+    shorter = cut_text(model, text)
+    assert text.startswith(shorter)
+    assert count_tokens(model, shorter) == 128
+    assert len(viz.capture(model, shorter).units) == 128
+
+
+def test_a_text_that_fits_is_not_cut(model):
+    assert cut_text(model, "the cat") == "the cat"
+
+
+def test_the_largest_text_is_within_the_limit():
+    assert check_text("x" * MAX_CHARACTERS)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({}, "inputs are empty"),
+        ({"ids": [[1]]}, "no input_ids"),
+        ({"input_ids": [1, 2]}, "one dimension"),
+        ({"input_ids": [[]]}, r"shape \(1, 0\)"),
+        ({"input_ids": [[5] * 200]}, "200 tokens"),
+    ],
+)
+def test_inputs_that_cannot_be_run_are_named(model, inputs, message):
+    with pytest.raises(viz.LoupeError, match=message):
+        viz.capture(model, inputs)
+
+
+def test_what_does_not_fit_into_memory_is_refused_before_it_runs(model, monkeypatch):
+    monkeypatch.setattr("viz.models.limits.available_memory_bytes", lambda _: 10_000)
+    with pytest.raises(viz.LoupeError, match="100 tokens need about"):
+        require_room(model, 100)
+
+
+def test_estimates_grow_with_the_text(model):
+    short, long = estimate(model, 10), estimate(model, 100)
+    assert short.memory_bytes < long.memory_bytes
+    assert short.seconds < long.seconds
+    assert short.fits
+    assert not estimate(model, 129).fits

@@ -1,0 +1,106 @@
+"""Who gets what, and what is let go."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+import viz
+from tests.models.folders import save_small
+from viz.service import Request, TextStore, Workbench
+from viz.service.store import BoundedStore
+from viz.service.workbench import source_of
+
+
+def silent(phase, share):
+    pass
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOUPE_MODEL_FOLDERS", str(tmp_path))
+    save_small(tmp_path / "small")
+    return tmp_path
+
+
+def test_a_result_belongs_to_its_owner(models):
+    bench = Workbench()
+    request = Request("small", "the cat sat", local=True)
+    analysis = bench.analyse("ann", request, silent)
+    assert bench.result("ann", request) is analysis
+    assert bench.result("bob", request) is None
+
+
+def test_phases_are_told_in_order_and_a_cancel_leaves_everything_usable(models):
+    class Cancelled(BaseException):
+        pass
+
+    bench = Workbench()
+    request = Request("small", "the cat sat", local=True)
+    phases = []
+
+    def cancel_while_drawing(phase, share):
+        phases.append(phase)
+        if phase == "draw":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        bench.analyse("ann", request, cancel_while_drawing)
+    assert sorted(set(phases), key=phases.index) == ["load", "tokenise", "forward", "draw"]
+    assert bench.result("ann", request) is None
+    assert bench.analyse("ann", request, silent).trace.stacks["self"].layers == 3
+
+
+def test_a_model_is_loaded_once_however_many_ask(models):
+    bench = Workbench()
+    request = Request("small", "the cat sat", local=True)
+    got = []
+    threads = [
+        threading.Thread(target=lambda: got.append(bench.model(request, silent))) for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == 6
+    assert len({id(model) for model in got}) == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (Request("../../etc", "x", local=True), "outside the folders"),
+        (Request("/etc", "x"), "outside the folders"),
+        (Request("missing", "x", local=True), "no folder missing"),
+    ],
+)
+def test_folders_are_opened_from_the_allowed_ones_only(models, request_, message):
+    with pytest.raises(viz.LoupeError, match=message):
+        Workbench().analyse("ann", request_, silent)
+
+
+def test_a_name_is_never_taken_for_a_folder(models, monkeypatch):
+    monkeypatch.chdir(models)
+    assert source_of(Request("small", "x")) == "hub:small"
+
+
+def test_a_bounded_store_lets_go_of_what_was_not_used_for_longest():
+    store = BoundedStore(10, len)
+    store.put("a", "aaaa")
+    store.put("b", "bbbb")
+    store.get("a")
+    store.put("c", "cccc")
+    assert (store.get("a"), store.get("b"), store.get("c")) == ("aaaa", None, "cccc")
+    store.put("d", "d" * 50)
+    assert store.get("d") == "d" * 50
+    assert store.get("c") is None
+
+
+def test_texts_are_found_by_digest_and_by_nothing_else(tmp_path):
+    texts = TextStore(tmp_path / "texts")
+    digest = texts.put("a long text 你好 \ud800")
+    assert texts.get(digest) == "a long text 你好 \ud800"
+    for wrong in ("", "0" * 40, "../" + digest, digest[:-1]):
+        with pytest.raises(viz.LoupeError, match="not kept"):
+            texts.get(wrong)
