@@ -43,7 +43,7 @@ def test_hovering_a_token_shades_the_text_by_its_exact_weights(page, server, wei
 
 
 def test_looked_at_by_shades_by_the_column(page, server, weights):
-    units, pattern = weights
+    _units, pattern = weights
     open_page(page, f"{server}/?layer=2&head=8")
     page.get_by_role("button", name="looked at by").click()
     page.locator(".token").nth(4).hover()

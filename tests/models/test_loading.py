@@ -177,7 +177,7 @@ def test_a_hub_model_without_a_network_says_so(name):
 
 @pytest.mark.parametrize("name", ["", "no model", "a/b/c", "../x", "<script>"])
 def test_names_that_are_none_are_named(name):
-    with pytest.raises(viz.LoupeError, match="no Hugging Face id|cannot be reached"):
+    with pytest.raises(viz.LoupeError, match=r"no Hugging Face id|cannot be reached"):
         viz.load_model(name)
 
 
@@ -188,7 +188,7 @@ def test_a_device_that_is_not_here_is_named():
 
 def test_memory_is_checked_before_weights_are_read(folder, monkeypatch):
     monkeypatch.setattr("viz.models.limits.available_memory_bytes", lambda _: 1000)
-    with pytest.raises(viz.LoupeError, match="The weights of .* take"):
+    with pytest.raises(viz.LoupeError, match=r"The weights of .* take"):
         viz.load_model(str(folder))
 
 

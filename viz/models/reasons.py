@@ -12,7 +12,6 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-
 from safetensors import SafetensorError
 
 from viz.errors import LoupeError, ModelError, ModelNotFoundError, ModelRefusedError
