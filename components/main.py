@@ -8,9 +8,11 @@ from pathlib import Path
 import streamlit as st
 
 # Streamlit puts the script's own folder on the path, and the packages lie one above it.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
 
-from components.pages import explore
+from components.pages import explore  # noqa: E402
 
-st.set_page_config(page_title="Attention Loupe", page_icon=":material/search:", layout="wide")
+ICON = str(ROOT / "assets" / "icon.png")  # a file, because named icons come from elsewhere
+st.set_page_config(page_title="Attention Loupe", page_icon=ICON, layout="wide")
 st.navigation([st.Page(explore.page, title="Explore", url_path="", default=True)]).run()

@@ -19,6 +19,8 @@ LARGEST_EXACT = 256
 
 EDGES = 20
 
+BADGES = {"registry": "exact", "eager": "reported"}
+
 
 def pattern_panel(analysis: Analysis) -> None:
     """Draw the selected head, whole or a span of it."""
@@ -26,8 +28,10 @@ def pattern_panel(analysis: Analysis) -> None:
     stack = analysis.trace.stacks[seen.stack]
     title, badge = st.columns([3, 1], vertical_alignment="center")
     title.subheader(f"Layer {seen.layer}, head {seen.head}", anchor=False)
-    with badge.popover("exact", help="How these weights were come by", width="stretch"):
+    tier = stack.provenance(seen.layer).tier
+    with badge.popover(BADGES[tier], help="How these weights were come by", width="stretch"):
         _provenance(analysis)
+    st.caption("Attention says where a head reads from, not why the model decided.")
     shown, note = _shown(analysis, seen.display)
     st.plotly_chart(
         pattern_figure(shown, display=seen.display, dark=is_dark()),
@@ -37,7 +41,6 @@ def pattern_panel(analysis: Analysis) -> None:
     st.caption(
         "; ".join([*note, *shown.notes]) or f"{len(stack.queries)} tokens, every weight exact"
     )
-    st.caption("Attention says where a head reads from, not why the model decided.")
 
 
 def numbers_panel(analysis: Analysis) -> None:

@@ -167,7 +167,8 @@ def foreseen() -> str:
     if cost.limit is not None and tokens > cost.limit:
         return f"{tokens:,} of {limit} tokens: {tokens - cost.limit:,} over"
     seconds = "under a second" if cost.seconds < 1 else f"about {cost.seconds:.0f} s"
+    how = " (every weight of every head is held)" if model.tier == "eager" else ""
     return (
         f"{tokens:,} of {limit} tokens; about {max(1, cost.memory_bytes // 1_000_000):,} MB and "
-        f"{seconds} on {model.device}"
+        f"{seconds} on {model.device}{how}"
     )

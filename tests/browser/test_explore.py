@@ -132,6 +132,36 @@ def test_nothing_is_wider_than_the_screen(page, server, width, scheme):
     assert page.locator(".grid canvas").bounding_box()["width"] <= width
 
 
+def test_a_long_run_can_be_cancelled_and_the_earlier_result_stays(page, server):
+    open_page(page, f"{server}/?model=smollm2&text=The%20capital%20of%20France%20is")
+    page.get_by_role("textbox", name="Text", exact=True).fill("The cat sat on the mat. " * 400)
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_role("button", name="Cancel").click(timeout=READY)
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=READY)
+    expect(page.locator(".token")).to_have_count(5)
+    page.get_by_role("textbox", name="Text", exact=True).fill("A short one")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".token")).to_have_count(3, timeout=READY)
+
+
+def test_a_long_text_travels_by_digest(page, server):
+    open_page(page, server)
+    page.get_by_role("textbox", name="Text", exact=True).fill("otters swim " * 150)
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page).to_have_url(re.compile("text_digest=[0-9a-f]{40}"), timeout=READY)
+    other = page.context.browser.new_page()
+    open_page(other, page.url)
+    expect(other.locator(".token", has_text="swim")).to_have_count(150)
+    other.close()
+
+
+def test_nothing_is_asked_of_other_hosts(page, server):
+    hosts = set()
+    page.on("request", lambda request: hosts.add(request.url.split("/")[2].split(":")[0]))
+    open_page(page, server)
+    assert {host for host in hosts if host} <= {"localhost"}
+
+
 def test_a_language_model_predicts_beside_its_pattern(page, server):
     open_page(page, f"{server}/?model=smollm2&text=The%20capital%20of%20France%20is")
     expect(page.get_by_text("Most probable next tokens")).to_be_visible(timeout=READY)

@@ -14,7 +14,7 @@ from viz.figures.display import Display, Shown
 from viz.figures.palettes import colorscale
 
 # More labels than this on an axis overlap; every so many are left out.
-MOST_LABELS = 44
+MOST_LABELS = 28
 
 # Longest label on an axis, in characters.
 LONGEST_LABEL = 14

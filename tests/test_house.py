@@ -1,0 +1,58 @@
+"""The house keeps its own rules."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_backend_runs_without_streamlit():
+    code = (
+        "import sys, viz, viz.service, viz.figures, viz.cli; assert 'streamlit' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", README))
+def test_links_of_the_readme_lead_somewhere(target):
+    assert (ROOT / target).exists()
+
+
+@pytest.mark.parametrize("command", re.findall(r"^make (\w+)", README, re.MULTILINE))
+def test_commands_of_the_readme_are_there(command):
+    done = subprocess.run(
+        ["make", "--dry-run", command], cwd=ROOT, check=False, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(compile(example, "README.md", "exec"), {})
+    assert (tmp_path / "run.safetensors").exists()
+
+
+@pytest.mark.parametrize("arguments", [["models"], ["fetch", "minilm"]])
+def test_the_command_line_answers(arguments, capsys):
+    from viz.cli import main
+
+    main(arguments)
+    assert "MiniLM" in capsys.readouterr().out
+
+
+def test_the_command_line_says_what_was_wrong(capsys):
+    from viz.cli import main
+
+    with pytest.raises(SystemExit) as caught:
+        main(["fetch", "nothing"])
+    assert caught.value.code == 2
+    assert "There is no 'nothing' in the catalogue." in capsys.readouterr().err
