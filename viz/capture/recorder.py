@@ -98,10 +98,15 @@ _UNVERIFIED = Provenance("registry", None, 0.0, 0.0, 0, (), "", None, "")
 
 
 def _own(tensor: Tensor) -> Tensor:
-    """Copy a tensor out of a larger one, so that keeping it does not keep the larger one."""
+    """Copy a tensor out of a larger one, so that keeping it does not keep the larger one.
+
+    Copied token by token, as projections write them, which is several times faster than by head.
+    """
     tensor = tensor.detach()
-    shares = tensor.untyped_storage().nbytes() > tensor.numel() * tensor.element_size()
-    return tensor.clone(memory_format=torch.contiguous_format) if shares else tensor
+    if tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size():
+        return tensor
+    by_token = tensor.transpose(0, 1)
+    return by_token.clone(memory_format=torch.contiguous_format).transpose(0, 1)
 
 
 def _verified(layer: RecordedLayer, call: AttentionCall, item: int) -> RecordedLayer:
@@ -122,7 +127,7 @@ def _verified(layer: RecordedLayer, call: AttentionCall, item: int) -> RecordedL
         expected = torch.bmm(grouped, values).view(layer.heads, len(rows), -1)
         actual = call.output[item, rows].transpose(0, 1).float()  # [head, row, d]
         output_error = float((expected - actual).abs().max())
-        tolerance *= max(1.0, float(values.abs().max()))
+        tolerance *= max(1.0, float(torch.linalg.vector_norm(values, torch.inf)))
         if layer.sinks is None:
             row_sum_error = float((weights.sum(dim=-1) - 1).abs().max())
         # Negated, so that NaN does not pass.
