@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import statistics
 import subprocess
 import sys
 import time
@@ -22,7 +21,7 @@ WAYS = ("sdpa", "capture", "eager")
 
 
 def measure(way: str, tokens: int, repeats: int) -> dict[str, float]:
-    """Run one way in this process: median seconds, and peak memory over what the model took."""
+    """Run one way in this process: least seconds (others are noise), and peak memory over what the model took."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -53,7 +52,7 @@ def measure(way: str, tokens: int, repeats: int) -> dict[str, float]:
         kept = run()
         times.append(time.perf_counter() - start)
         del kept
-    return {"seconds": statistics.median(times), "bytes": float(peak_bytes() - before)}
+    return {"seconds": min(times), "bytes": float(peak_bytes() - before)}
 
 
 def peak_bytes() -> int:

@@ -86,7 +86,7 @@ def _forward(
     def on_layer(done: int) -> None:
         tell("forward", min(1.0, done / max(1, model.layers)))
 
-    recorder = Recorder(model.module, item, on_layer)
+    recorder = Recorder(model.module, item, model.layers, on_layer)
     try:
         with torch.inference_mode(), observe(recorder):
             result = model.module(**inputs, **options)
