@@ -82,15 +82,15 @@ function fill(holder, data) {
     const token = document.createElement("span");
     token.className = "token";
     if (data.special[index]) token.classList.add("special");
-    else if (data.starts[index]) token.classList.add("word");
     token.dataset.index = index;
-    token.dir = "auto";
     token.textContent = label;
     token.setAttribute("role", "option");
     return token;
   });
   const pieces = [];
   tokens.forEach((token, index) => {
+    // A real space, so that lines break there and right-to-left words keep their order.
+    if (index > 0 && data.starts[index]) pieces.push(" ");
     pieces.push(token);
     if (data.breaks[index]) pieces.push(document.createElement("br"));
   });

@@ -98,6 +98,7 @@ def _model_picker() -> None:
         st.text_input("Folder", key="other", help=f"Inside {model_roots()[0]}.")
     else:
         entry = CATALOGUE[st.session_state.model]
+        st.caption(f"{entry.description}; {entry.layers} x {entry.heads} heads; {entry.licence}")
         if not is_available(entry):
             st.button(f"Fetch {entry.title} ({entry.download_mb} MB)", on_click=_fetch)
 
@@ -107,7 +108,8 @@ def _model_title(choice: str) -> str:
         return OTHER[choice]
     entry = CATALOGUE[choice]
     cost = "on this machine" if is_available(entry) else f"{entry.download_mb} MB to fetch"
-    return f"{entry.title}: {entry.description} ({entry.layers} x {entry.heads} heads, {cost})"
+    kinds = {"causal": "language model", "masked": "masked model", "encoder": "encoder"}
+    return f"{entry.title}, {kinds[entry.kind]}, {cost}"
 
 
 def _fetch() -> None:
