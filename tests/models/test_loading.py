@@ -153,6 +153,26 @@ def test_a_model_without_attention_is_refused(tmp_path):
         viz.load_model(str(tmp_path))
 
 
+def test_a_model_that_cannot_run_says_why():
+    config = hf.GPTJConfig(vocab_size=50, n_embd=32, n_layer=1, n_head=4, rotary_dim=64)
+    with pytest.raises(viz.LoupeError, match="could not run four tokens: The size of tensor"):
+        viz.wrap_model(hf.GPTJForCausalLM(config))
+
+
+def test_several_calls_a_layer_are_one_pattern():
+    """Differential attention calls the kernel twice a layer; only the model knows how they join."""
+    config = hf.DiffLlamaConfig(
+        vocab_size=50,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=48,
+    )
+    model = viz.wrap_model(hf.DiffLlamaForCausalLM(config))
+    assert (model.tier, model.layers) == ("eager", 2)
+
+
 def test_an_encoder_decoder_is_refused_for_now():
     config = hf.T5Config(vocab_size=50, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
     with pytest.raises(viz.LoupeError, match="encoder-decoder"):

@@ -18,27 +18,59 @@ FINGERPRINT_NUMBERS = 16
 # Tokenizers say "no limit" with astronomically large numbers.
 NO_LIMIT = 10_000_000
 
+# What models raise when they are run in a way that they do not support.
+PROBE_ERRORS = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    AssertionError,
+    NotImplementedError,
+)
+
 LIMIT_NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "seq_length")
 
 
 def probe_tier(module: PreTrainedModel, device: torch.device) -> Tier | None:
     """Run four tokens and see by which tier the attention shows; None if by neither."""
-    if _probe_calls(module, device):
+    calls = _probe_calls(module, device)
+    layers = getattr(module.config, "num_hidden_layers", None)
+    # Several calls a layer are parts of one pattern (differential attention), not patterns.
+    if calls and not (isinstance(layers, int) and len(calls) > layers):
         return "registry"
     try:
         with torch.inference_mode():
             result = module(_probe_ids(module, device), output_attentions=True)
-    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError):
+    except PROBE_ERRORS:
         return None
     attentions = getattr(result, "attentions", None)
     return "eager" if attentions and all(layer is not None for layer in attentions) else None
 
 
-def heads_and_layers(module: PreTrainedModel, device: torch.device) -> tuple[int, int]:
+def refuse_attention(module: PreTrainedModel, device: torch.device, name: str) -> ModelRefusedError:
+    """Say why neither tier shows a model's attention: it has none, or it cannot even run."""
+    try:
+        with torch.inference_mode():
+            module(_probe_ids(module, device))
+    except PROBE_ERRORS as error:
+        lines = str(error).strip().splitlines()
+        return ModelRefusedError(
+            f"{name} could not run four tokens: {lines[0] if lines else type(error).__name__}",
+            "Its configuration may be wrong, or it needs inputs other than a text.",
+        )
+    return ModelRefusedError(
+        f"{name} has no softmax attention that can be observed.",
+        "State-space and recurrent models have none; choose a transformer.",
+    )
+
+
+def heads_and_layers(module: PreTrainedModel, device: torch.device, tier: Tier) -> tuple[int, int]:
     """Count the heads (at most) and the attention layers by running four tokens."""
-    calls = _probe_calls(module, device)
-    if calls:
-        return max(heads for heads in calls), len(calls)
+    if tier == "registry":
+        calls = _probe_calls(module, device)
+        return max(calls), len(calls)
     with torch.inference_mode():
         result = module(_probe_ids(module, device), output_attentions=True)
     return max(int(layer.shape[1]) for layer in result.attentions), len(result.attentions)
@@ -69,7 +101,7 @@ def describe(
 ) -> Model:
     """Gather what the rest of the house asks about a model."""
     first = next(module.parameters())
-    heads, layers = heads_and_layers(module, first.device)
+    heads, layers = heads_and_layers(module, first.device, tier)
     return Model(
         name=name,
         revision=revision,
@@ -112,7 +144,7 @@ def _probe_calls(module: PreTrainedModel, device: torch.device) -> list[int]:
     try:
         with torch.inference_mode(), observe(note):
             module(_probe_ids(module, device))
-    except (RuntimeError, ValueError, TypeError, IndexError, KeyError, NotImplementedError):
+    except PROBE_ERRORS:
         return []
     return heads
 

@@ -25,7 +25,12 @@ from viz.errors import LoupeError, ModelNotFoundError, ModelRefusedError
 from viz.models.attention import ATTENTION_NAME, register
 from viz.models.catalogue import find_entry, local_folder
 from viz.models.device import choose_device, choose_dtype
-from viz.models.inspection import describe, probe_tier, refuse_non_finite
+from viz.models.inspection import (
+    describe,
+    probe_tier,
+    refuse_attention,
+    refuse_non_finite,
+)
 from viz.models.limits import require_memory_for_weights
 from viz.models.model import Kind, Model
 from viz.models.reasons import explain
@@ -93,7 +98,7 @@ def load_model(
     except LOADING_ERRORS as error:
         raise explain(error, called, revision) from error
     if tier is None:
-        raise _no_attention(called)
+        raise refuse_attention(module, place, called)
     refuse_non_finite(module, called)
     tell("load", 1.0)
     return describe(module, tokenizer, name=called, revision=revision, kind=kind, tier=tier)
@@ -125,7 +130,7 @@ def wrap_model(module: torch.nn.Module, tokenizer: Any = None, *, name: str | No
         if tier is not None:
             break
     if tier is None:
-        raise _no_attention(called)
+        raise refuse_attention(module, place, called)
     return describe(module, tokenizer, name=called, revision=None, kind=kind, tier=tier)
 
 
@@ -253,13 +258,6 @@ def _module(
         )
     loaded: PreTrainedModel = module
     return loaded
-
-
-def _no_attention(name: str) -> ModelRefusedError:
-    return ModelRefusedError(
-        f"{name} has no softmax attention that can be observed.",
-        "State-space and recurrent models have none; choose a transformer.",
-    )
 
 
 def _silent(phase: str, share: float) -> None:
