@@ -9,7 +9,8 @@ import streamlit as st
 
 # Streamlit puts the script's own folder on the path, and the packages lie one above it.
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
 
 from components.pages import explore  # noqa: E402
 

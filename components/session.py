@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from components.state import View, from_query, to_query
+from viz.errors import StorageError
 from viz.models.folders import cache_folder
 from viz.service import Request, TextStore, Workbench
+
+# What the browser sends this soon after a change may still carry the address before it.
+LINK_SECONDS = 1.0
 
 
 @st.cache_resource(show_spinner=False)
@@ -47,9 +52,24 @@ def change(**choices: Any) -> None:
 
 def write_link() -> None:
     """Let the URL say what is seen."""
-    query = to_query(view(), texts())
+    try:
+        query = to_query(view(), texts())
+    except StorageError as error:
+        st.session_state.notices = [str(error)]
+        return
     if st.query_params.to_dict() != query:
         st.query_params.from_dict(query)
+        st.session_state.link, st.session_state.link_written = query, time.monotonic()
+
+
+def went_back() -> bool:
+    """Whether the address changed without us, by back or forward; the view is read anew then."""
+    if "link" not in st.session_state or st.query_params.to_dict() == st.session_state.link:
+        return False
+    if time.monotonic() - st.session_state.link_written < LINK_SECONDS:
+        return False
+    del st.session_state.view
+    return True
 
 
 def request_of(seen: View) -> Request:

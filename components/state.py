@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
@@ -16,12 +17,17 @@ SAMPLE = "The animal didn't cross the street because it was too tired."
 # Longer texts go into a link by their digest.
 LONGEST_IN_URL = 1_500
 
+# More largest weights of a row than this are as good as all.
+MOST_TOP_K = 512
+
 
 @dataclass(frozen=True, slots=True)
 class View:
     """Everything that a link reproduces.
 
-    Attributes mirror `viz.service.Request` and `viz.figures.Display`; `token` is pinned, -1 is none.
+    Attributes mirror `viz.service.Request` and `viz.figures.Display`; `token` is pinned, -1 is none;
+    `rows` and `columns` are a span of a long text as "start-stop", empty for all; `statistic` is the
+    number that is shown of every head.
     """
 
     model: str = DEFAULT
@@ -43,6 +49,9 @@ class View:
     threshold: float = 0.0
     top_k: int = 0
     palette: str = "cividis"
+    rows: str = ""
+    columns: str = ""
+    statistic: str = "entropy"
 
     @property
     def display(self) -> Display:
@@ -58,21 +67,43 @@ class View:
         )
 
 
+# The parts of a view that a run answers, and that belong to the text on screen.
+ASKED = (
+    *("model", "revision", "local", "device", "dtype", "text", "pair"),
+    *("token", "rows", "columns"),
+)
+
+# What a first visit sees: the head whose "it" looks at "animal", with "it" pinned.
+OPENING = View(layer=3, head=1, token=10)
+
+# Always written, because a link without any parameters is a first visit.
+WRITTEN = ("layer", "head")
+
+# What is shown of every head; the page names them in words.
+STATISTICS = ("entropy", "distance", "first", "current", "previous")
+
+SPANS = ("rows", "columns")
+SPAN = re.compile(r"\d{1,9}-\d{1,9}")
+
 CHOICES = {
     "direction": ("looks at", "looked at by"),
     "scale": ("linear", "log"),
     "palette": SEQUENTIAL,
     "stack": ("self",),
+    "statistic": STATISTICS,
 }
+BOUNDS = {"layer": 1e6, "head": 1e6, "token": 1e9, "top_k": MOST_TOP_K, "threshold": 1.0}
+LEAST = {"token": -1}
+BOOLEANS = {"0": False, "1": True, "False": False, "True": True}
 LONG = {"text": "text_digest", "pair": "pair_digest"}
 
 
 def to_query(view: View, texts: TextStore) -> dict[str, str]:
-    """Write a view as query parameters, leaving out what is as usual; long texts by digest."""
+    """Write a view as query parameters, leaving out most that is usual; long texts by digest."""
     usual = View()
     query: dict[str, str] = {}
     for name, value in asdict(view).items():
-        if value == getattr(usual, name):
+        if value == getattr(usual, name) and name not in WRITTEN:
             continue
         if name in LONG and len(value) > LONGEST_IN_URL:
             query[LONG[name]] = texts.put(value)
@@ -82,11 +113,13 @@ def to_query(view: View, texts: TextStore) -> dict[str, str]:
 
 
 def from_query(query: Mapping[str, str], texts: TextStore) -> tuple[View, list[str]]:
-    """Read a view out of query parameters.
+    """Read a view out of query parameters; without any, what a first visit sees.
 
     Returns:
         The view, and a sentence for each parameter that could not be used.
     """
+    if not query:
+        return OPENING, []
     view = View()
     problems: list[str] = []
     for field in fields(View):
@@ -114,9 +147,13 @@ def _read(name: str, text: str, kind: type) -> Any:
     """Read one parameter as the type of its usual value."""
     if name in CHOICES and text not in CHOICES[name]:
         raise ValueError(text)
+    if name in SPANS and not SPAN.fullmatch(text):
+        raise ValueError(text)
     if kind is bool:
-        return {"0": False, "1": True, "False": False, "True": True}.get(text) is True
+        if text not in BOOLEANS:
+            raise ValueError(text)
+        return BOOLEANS[text]
     value = kind(text)
-    if name in ("layer", "head", "top_k", "threshold") and not 0 <= value < 1e6:
+    if name in BOUNDS and not LEAST.get(name, 0) <= value <= BOUNDS[name]:
         raise ValueError(text)
     return value

@@ -38,10 +38,13 @@ def main() -> None:
     print(f"Setting up {VENV} (a few minutes the first time)", flush=True)
     if not PYTHON.exists():
         venv.create(VENV, with_pip=True, symlinks=os.name != "nt")
+    print("1/3 PyTorch", flush=True)
     torch = next(line for line in _lines("requirements.lock") if line.startswith("torch=="))
     _pip("install", *_torch_arguments(torch))
+    print("2/3 everything else", flush=True)
     for lock in LOCKS[purpose]:
         _pip("install", "-r", lock)
+    print("3/3 Attention Loupe", flush=True)
     _pip("install", "--no-deps", "--editable", ".")
     stamp.write_text(wanted)
 

@@ -2,6 +2,7 @@
 
 from components.canvas.copy_link import copy_link
 from components.canvas.head_grid import head_grid
+from components.canvas.text_guard import text_guard
 from components.canvas.token_strip import token_strip
 
-__all__ = ["copy_link", "head_grid", "token_strip"]
+__all__ = ["copy_link", "head_grid", "text_guard", "token_strip"]

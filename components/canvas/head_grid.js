@@ -5,6 +5,7 @@ const HEADER = 18;
 const GAP = 2;
 const SMALLEST = 14;
 const LARGEST = 64;
+const TALLEST = 530;  // what the page has room for without a scroll of its own
 
 const instances = new WeakMap();
 
@@ -20,6 +21,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   grid.mosaic = paintMosaic(data);
   grid.draw();
   grid.say(grid.selected);
+  grid.reveal();
   return () => grid.observer.disconnect();
 }
 
@@ -33,7 +35,14 @@ function build(parentElement) {
   grid.cell = () => {
     const columns = Math.max(...grid.data.heads) + 1;
     const free = (scroll.clientWidth || 360) - GUTTER - 2;
-    return Math.max(SMALLEST, Math.min(LARGEST, Math.floor(free / columns)));
+    const lines = Math.max(...grid.data.layers) + 1;
+    const fitting = Math.min(Math.floor(free / columns), Math.floor((TALLEST - HEADER) / lines));
+    return Math.max(SMALLEST, Math.min(LARGEST, fitting));
+  };
+  grid.reveal = () => {
+    const top = HEADER + grid.selected[0] * grid.cell();
+    const seen = scroll.scrollTop <= top && top + grid.cell() <= scroll.scrollTop + scroll.clientHeight;
+    if (!seen) scroll.scrollTop = top - scroll.clientHeight / 2;
   };
   grid.draw = () => draw(grid, root, canvas);
   grid.say = (at) => {

@@ -1,7 +1,10 @@
 // The text as the model sees it, shaded by what the hovered or pinned token looks at.
 
 const instances = new WeakMap();
-const HINT = "Hover a token to see what it looks at; click to pin it, Escape to let go.";
+const HINT = {
+  free: "Hover a token to see what it looks at; click to pin it.",
+  pinned: "Hover another token to compare; Escape lets go.",
+};
 
 export default function ({ data, parentElement, setTriggerValue }) {
   let strip = instances.get(parentElement);
@@ -21,7 +24,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 function build(parentElement) {
   const root = parentElement.querySelector(".strip");
   const holder = root.querySelector(".tokens");
-  const readout = root.querySelector(".readout");
+  const readout = { said: root.querySelector(".said"), hint: root.querySelector(".hint") };
   const [from, to] = root.querySelectorAll("button");
   const strip = { hovered: null, pinned: null, text: null, tokens: [] };
 
@@ -67,6 +70,12 @@ function build(parentElement) {
     } else return;
     event.preventDefault();
   };
+  // Letting go works from wherever the focus is, unless something else there takes the key.
+  document.addEventListener("keydown", (event) => {
+    const elsewhere = event.target.closest?.("input, textarea, [role=dialog], [data-baseweb=popover]");
+    if (event.key !== "Escape" || event.defaultPrevented || elsewhere) return;
+    if (root.isConnected && strip.pinned !== null) pin(null);
+  });
   const turn = (direction) => {
     strip.direction = direction;
     strip.turn(direction);
@@ -82,6 +91,7 @@ function fill(holder, data) {
     const token = document.createElement("span");
     token.className = "token";
     if (data.special[index]) token.classList.add("special");
+    else if (index > 0 && !data.starts[index] && !data.special[index - 1]) token.classList.add("piece");
     token.dataset.index = index;
     token.textContent = label;
     token.setAttribute("role", "option");
@@ -123,13 +133,15 @@ function shade(strip, readout) {
       token.style.backgroundColor = token.style.color = token.title = "";
       return;
     }
-    const step = 3 * Math.round(255 * Math.sqrt(weights[other] / largest));
+    const step = 3 * Math.round(255 * (weights[other] / largest));
     const colour = palette.slice(step, step + 3);
     token.style.backgroundColor = step === 0 ? "" : `rgb(${colour})`;
     token.style.color = step === 0 ? "" : inkOn(...colour);
     token.title = threeDigits(weights[other]);
   });
-  readout.textContent = weights ? sentence(strip, index, weights, labels) : HINT;
+  readout.said.textContent = weights ? sentence(strip, index, weights, labels) : "";
+  readout.hint.textContent = strip.hovered === null ? HINT[strip.pinned === null ? "free" : "pinned"]
+    : between(strip, labels);
 }
 
 function sentence(strip, index, weights, labels) {
@@ -140,4 +152,13 @@ function sentence(strip, index, weights, labels) {
     .join(",  ");
   const verb = strip.direction === "looks at" ? "looks at" : "is looked at by";
   return `${labels[index]}  (${index})  ${verb}  ${list || "nothing"}`;
+}
+
+// How much of the pinned token's weight the hovered one has.
+function between(strip, labels) {
+  const { pinned, hovered, direction } = strip;
+  const weights = pinned === null || pinned === hovered ? null : weightsOf(strip, pinned);
+  if (!weights) return "";
+  const verb = direction === "looks at" ? "looks at" : "is looked at by";
+  return `${labels[pinned]}  (${pinned})  ${verb} it ${threeDigits(weights[hovered])}`;
 }

@@ -18,7 +18,8 @@ HTML = (
     '<div class="strip"><div class="bar">'
     '<span role="group" aria-label="Direction"><button type="button">looks at</button>'
     '<button type="button">looked at by</button></span>'
-    '<span class="readout" aria-live="polite" dir="auto"></span></div>'
+    '<span class="readout"><span class="said" aria-live="polite" dir="auto"></span> '
+    '<span class="hint"></span></span></div>'
     '<div class="tokens" role="listbox" tabindex="0" aria-label="Tokens" dir="auto"></div></div>'
 )
 

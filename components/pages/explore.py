@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.canvas import copy_link
+from components.canvas import copy_link, text_guard
 from components.panels.head import numbers_panel, pattern_panel
-from components.panels.request import foreseen, request_panel, take_request
+from components.panels.literal import literal
+from components.panels.request import asked, foreseen, forget_inputs, is_changed, request_panel
 from components.panels.run import failure_panel, run, shown
 from components.panels.tokens import display_panel, tokens_panel
 from components.panels.whole import grid_panel, overview_panel, prediction_panel
-from components.session import change, request_of, view, write_link
+from components.session import change, request_of, view, went_back, write_link
 from viz.capture import Stack
 
-STYLE = "<style>.stMainBlockContainer { padding-top: 2.5rem; padding-bottom: 3rem; }</style>"
+# Streamlit's own margins would leave the pattern too little room.
+STYLE = "<style>.stMainBlockContainer { padding: 2.5rem clamp(1rem, 3vw, 3rem) 3rem; }</style>"
 
 
 def page() -> None:
@@ -23,19 +25,28 @@ def page() -> None:
     title.header("Attention Loupe", anchor=False)
     with link:
         copy_link()
+        text_guard()
+    typed = is_changed()
+    if went_back():
+        if not typed:
+            forget_inputs()
+        seen = view()
+        st.session_state.pending = None if request_of(seen) == st.session_state.shown else seen
     if "pending" not in st.session_state:
-        st.session_state.pending = request_of(view())
+        st.session_state.pending = view()
     if request_panel():
-        take_request()
-        st.session_state.pending = request_of(view())
-    foreseen_line = st.empty()
+        st.session_state.pending = asked()
+    # Each in a place of its own, so that none moves what stands below it while a run is on.
+    foreseen_line, progress_line, problems = st.empty(), st.empty(), st.container()
     if st.session_state.pending is not None:
-        run(st.session_state.pending)
+        run(st.session_state.pending, progress_line)
     foreseen_line.caption(foreseen())
-    failure_panel()
-    for notice in st.session_state.get("notices", []):
-        st.warning(notice)
-    explorer()
+    with problems:
+        failure_panel()
+        for notice in st.session_state.get("notices", []):
+            st.warning(literal(notice))
+    with st.container():
+        explorer()
 
 
 @st.fragment
@@ -43,23 +54,28 @@ def explorer() -> None:
     """Draw everything about the result on screen; a click here redraws only this."""
     analysis = shown()
     if analysis is None:
-        st.info("Nothing to show yet: choose an example or paste a text, then press Run.")
+        gone = "The result was let go to make room for others: press Run to see it again."
+        empty = "Nothing to show yet: choose an example or paste a text, then press Run."
+        st.info(gone if "shown" in st.session_state else empty)
         return
     _keep_selection_inside(analysis.trace.stacks["self"])
     tokens_panel(analysis)
     display_panel()
-    grid, pattern, numbers = st.columns([1.1, 1.5, 0.8], gap="medium")
+    grid, pattern, numbers = st.columns([1.0, 1.6, 0.8], gap="medium")
     with grid:
         grid_panel(analysis)
     with pattern:
         pattern_panel(analysis)
     with numbers:
         numbers_panel(analysis)
-    prediction, overview = st.columns([1, 2], gap="medium")
-    with prediction:
-        prediction_panel(analysis)
-    with overview:
+    if analysis.predictions is None:
         overview_panel(analysis)
+    else:
+        prediction, overview = st.columns([1.0, 2.4], gap="medium")
+        with prediction:
+            prediction_panel(analysis, analysis.predictions)
+        with overview:
+            overview_panel(analysis)
     write_link()
 
 

@@ -8,9 +8,10 @@ from itertools import pairwise
 import numpy as np
 import streamlit as st
 
-from components.session import is_dark, view
+from components.panels.literal import literal
+from components.session import change, is_dark, view
 from viz.analysis import strongest_edges
-from viz.figures import Display, Shown, apply, pattern_figure
+from viz.figures import Display, Shown, apply, pattern_figure, sink_of, span_words
 from viz.patterns import pooled
 from viz.service import Analysis
 
@@ -18,6 +19,12 @@ from viz.service import Analysis
 LARGEST_EXACT = 256
 
 EDGES = 20
+
+PLOTLY = {
+    "displaylogo": False,
+    "showTips": False,
+    "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+}
 
 BADGES = {"registry": "exact", "eager": "reported"}
 
@@ -31,16 +38,21 @@ def pattern_panel(analysis: Analysis) -> None:
     tier = stack.provenance(seen.layer).tier
     with badge.popover(BADGES[tier], help="How these weights were come by", width="stretch"):
         _provenance(analysis)
-    st.caption("Attention says where a head reads from, not why the model decided.")
+    st.caption(
+        "Attention says where a head reads from, not why the model decided.",
+        help=f"This layer is {literal(stack.record(seen.layer).name)} in the model.",
+    )
     shown, note = _shown(analysis, seen.display)
+    if shown.values.size == 0:
+        st.info("Every token of this text is hidden; show special tokens to see them.")
+        return
     st.plotly_chart(
         pattern_figure(shown, display=seen.display, dark=is_dark()),
         key="pattern",
-        config={"displaylogo": False, "scrollZoom": False},
+        config=PLOTLY,
     )
-    st.caption(
-        "; ".join([*note, *shown.notes]) or f"{len(stack.queries)} tokens, every weight exact"
-    )
+    exact = f"{len(stack.queries)} tokens, every weight drawn"
+    st.caption(literal("; ".join([*note, *shown.notes]) or exact))
 
 
 def numbers_panel(analysis: Analysis) -> None:
@@ -65,17 +77,18 @@ def numbers_panel(analysis: Analysis) -> None:
         seen.head,
         EDGES,
         skip_special=seen.hide_special,
-        skip_first=seen.without_sink,
+        skip_key=_sink(analysis) if seen.without_sink else None,
     )
+    named = {
+        "query": edges["query token"] + " (" + edges["query"].astype(str) + ")",
+        "key": edges["key token"] + " (" + edges["key"].astype(str) + ")",
+        "weight": edges["weight"],
+    }
     st.dataframe(
-        edges[["query token", "key token", "weight"]],
+        named,
         hide_index=True,
         height=250,
-        column_config={
-            "query token": "query",
-            "key token": "key",
-            "weight": st.column_config.NumberColumn(format="%.3g"),
-        },
+        column_config={"weight": st.column_config.NumberColumn(format="%.3g")},
     )
     st.download_button(
         "Download CSV",
@@ -95,30 +108,63 @@ def _shown(analysis: Analysis, display: Display) -> tuple[Shown, list[str]]:
     if tokens <= LARGEST_EXACT:
         pattern = stack.weights(seen.layer, seen.head).cpu().numpy()
         return apply(pattern, stack.queries, stack.keys, display), []
-    whole = (0, tokens)
-    rows = st.slider("Queries", 0, tokens, whole, key=f"rows {tokens}")
-    columns = st.slider("Keys", 0, tokens, whole, key=f"columns {tokens}")
+    rows = _span("rows", "Queries", seen.rows, tokens)
+    columns = _span("columns", "Keys", seen.columns, tokens)
     fits = max(rows[1] - rows[0], columns[1] - columns[0]) <= LARGEST_EXACT
     if fits and min(rows[1] - rows[0], columns[1] - columns[0]) > 0:
         pattern = stack.weights(seen.layer, seen.head, slice(*rows), slice(*columns)).cpu().numpy()
         # Renormalising needs whole rows, and a span has not got them.
         part = replace(display, without_sink=False)
-        words = f"queries {rows[0]} to {rows[1] - 1}, keys {columns[0]} to {columns[1] - 1}, exact"
-        return apply(pattern, stack.queries.part(*rows), stack.keys.part(*columns), part), [words]
+        kept = (
+            "; the sink stays, because rows of a span are not whole" if display.without_sink else ""
+        )
+        words = f"queries {rows[0]} to {rows[1] - 1}, keys {columns[0]} to {columns[1] - 1}, exact{kept}"
+        queries, keys = stack.queries.part(*rows), stack.keys.part(*columns)
+        return apply(pattern, queries, keys, part, first=(rows[0], columns[0])), [words]
     picture, row_edges, column_edges = pooled(stack, seen.layer, seen.head, LARGEST_EXACT)
     block = -(-tokens // LARGEST_EXACT)
-    labels = tuple(_span(a, b) for a, b in pairwise(row_edges))
-    across = tuple(_span(a, b) for a, b in pairwise(column_edges))
+    down = tuple(span_words(a, b) for a, b in pairwise(row_edges))
+    across = tuple(span_words(a, b) for a, b in pairwise(column_edges))
     note = (
         f"{tokens:,} tokens, pooled: each cell is the largest of up to {block} x {block} weights; "
         f"narrow both sliders to {LARGEST_EXACT} tokens for exact weights"
     )
+    notes = [note]
+    if display.threshold > 0:
+        notes.append(f"weights under {display.threshold:g} not shown")
+    if display.words or display.hide_special or display.without_sink or display.top_k:
+        notes.append(
+            "words, special tokens, the sink and the largest of a row are left as they are"
+        )
     thin = np.where(picture >= display.threshold, picture, np.float32(0))
-    return Shown(thin, picture, labels, across), [note]
+    nameless = ("",) * len(down), ("",) * len(across)
+    return Shown(thin, picture, *nameless, down, across), notes
 
 
-def _span(start: int, stop: int) -> str:
-    return f"{start}" if stop - start == 1 else f"{start}–{stop - 1}"
+def _sink(analysis: Analysis) -> int | None:
+    """Name the key that the pattern is shown without; the first token where it is too long to say."""
+    seen = view()
+    stack = analysis.trace.stacks[seen.stack]
+    if len(stack.keys) > LARGEST_EXACT:
+        return 0
+    return sink_of(stack.weights(seen.layer, seen.head).cpu().numpy(), stack.keys)
+
+
+def _span(name: str, label: str, chosen: str, tokens: int) -> tuple[int, int]:
+    """Ask for a span of the text, and keep it in the link."""
+    key = f"{name} {tokens}"
+    start, stop = (int(part) for part in (chosen or f"0-{tokens}").split("-"))
+    st.session_state[key] = (
+        (min(start, tokens), min(stop, tokens)) if start <= stop else (0, tokens)
+    )
+
+    def keep() -> None:
+        first, last = st.session_state[key]
+        change(**{name: "" if (first, last) == (0, tokens) else f"{first}-{last}"})
+
+    st.slider(label, 0, tokens, key=key, on_change=keep)
+    span: tuple[int, int] = st.session_state[key]
+    return span
 
 
 def _provenance(analysis: Analysis) -> None:
@@ -127,5 +173,6 @@ def _provenance(analysis: Analysis) -> None:
     st.markdown(f"**Layer {seen.layer}**")
     st.text(proof.summary().replace("; ", "\n"))
     st.caption(
-        f"Checked on {proof.checked_rows} rows; both errors had to stay under {proof.tolerance:.1e}."
+        f"Checked on {proof.checked_rows} rows; allowed {proof.tolerance:.1e}, "
+        "and 1e-5 for row sums."
     )

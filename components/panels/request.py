@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 
-from components.session import change, request_of, view, workbench
+from components.session import request_of, view, workbench
+from components.state import View
 from viz.errors import LoupeError
 from viz.models.catalogue import CATALOGUE, find_entry, is_available
 from viz.models.device import DTYPES, available_devices
@@ -16,6 +18,7 @@ from viz.models.folders import model_roots
 from viz.models.limits import estimate
 from viz.models.prepare import check_text, count_tokens
 
+INPUTS = ("text", "pair", "model", "other", "revision", "device", "dtype")
 SAMPLES = Path(__file__).parents[2] / "assets" / "samples" / "samples.json"
 HUB, FOLDER = "hugging face", "folder"
 OTHER = {HUB: "Hugging Face id …", FOLDER: "Local folder …"}
@@ -25,27 +28,36 @@ def request_panel() -> bool:
     """Draw the inputs and return whether Run was pressed."""
     seen = view()
     _seed(seen.text, seen.pair, _choice_of(seen.model, seen.local), seen)
-    _take_sample()
     st.text_area(
-        "Text", key="text", height=90, placeholder="Paste a text …", label_visibility="collapsed"
+        "Text", key="text", height=116, placeholder="Paste a text …", label_visibility="collapsed"
     )
+    if _takes_pairs():
+        st.text_area(
+            "Second text",
+            key="pair",
+            height=68,
+            placeholder="Second text, for models that read pairs of sentences (may stay empty)",
+            label_visibility="collapsed",
+        )
     model, settings, samples, run = st.columns([3, 1.2, 1.2, 1], vertical_alignment="bottom")
     with model:
         _model_picker()
     with settings.popover("Settings", width="stretch"):
         _settings()
-    with samples.popover("Examples", width="stretch"):
-        for title in _samples():
-            st.button(title, key=f"sample {title}", on_click=_choose_sample, args=(title,))
+    example = samples.menu_button(
+        "Examples", list(_samples()), key="example", width="stretch", on_click=_take_sample
+    )
     pressed = run.button("Run", type="primary", width="stretch", disabled=not _fetched())
-    return pressed
+    _model_details()
+    return pressed or (example is not None and _fetched())
 
 
-def take_request() -> None:
-    """Make what the inputs say the view that is to be seen."""
+def asked() -> View:
+    """Return the view that the inputs ask for; it is seen once it has been run."""
     choice = st.session_state.model
     other = choice in OTHER
-    change(
+    return replace(
+        view(),
         text=st.session_state.text,
         pair=st.session_state.pair,
         model=st.session_state.other.strip() if other else choice,
@@ -54,13 +66,27 @@ def take_request() -> None:
         device=st.session_state.device,
         dtype=st.session_state.dtype,
         token=-1,
+        rows="",
+        columns="",
     )
+
+
+def is_changed() -> bool:
+    """Whether the inputs ask for something other than what is on screen."""
+    shown = st.session_state.get("shown")
+    return shown is not None and "text" in st.session_state and shown != request_of(asked())
+
+
+def forget_inputs() -> None:
+    """Let the inputs be filled from the link again."""
+    for name in INPUTS:
+        st.session_state.pop(name, None)
 
 
 def _seed(text: str, pair: str, choice: str, seen: object) -> None:
     """Fill the inputs from the link once; afterwards they belong to the user."""
     if "text" in st.session_state:
-        for name in ("text", "pair", "model", "other", "revision", "device", "dtype"):
+        for name in INPUTS:
             # Widgets that are not drawn in a run would lose their value.
             st.session_state[name] = st.session_state[name]
         return
@@ -88,19 +114,22 @@ def _model_picker() -> None:
         [*CATALOGUE, *OTHER],
         key="model",
         format_func=_model_title,
-        help="Weights are read from safetensors only; a model's own code is never run.",
+        help="What reads the text. Those that are not on this machine are fetched once, on request; "
+        "weights are read from safetensors only, and a model's own code is never run.",
     )
+
+
+def _model_details() -> None:
+    """Ask which model where the picker cannot know, or say what the chosen one is."""
     if st.session_state.model == HUB:
         name, revision = st.columns([2, 1])
         name.text_input("Hugging Face id", key="other", placeholder="owner/name")
         revision.text_input("Revision", key="revision", placeholder="main")
     elif st.session_state.model == FOLDER:
         st.text_input("Folder", key="other", help=f"Inside {model_roots()[0]}.")
-    else:
+    elif not _fetched():
         entry = CATALOGUE[st.session_state.model]
-        st.caption(f"{entry.description}; {entry.layers} x {entry.heads} heads; {entry.licence}")
-        if not is_available(entry):
-            st.button(f"Fetch {entry.title} ({entry.download_mb} MB)", on_click=_fetch)
+        st.button(f"Fetch {entry.title} ({entry.download_mb} MB)", on_click=_fetch)
 
 
 def _model_title(choice: str) -> str:
@@ -126,12 +155,19 @@ def _fetched() -> bool:
     return choice in OTHER or is_available(CATALOGUE[choice])
 
 
+def _takes_pairs() -> bool:
+    """Whether to ask for a second text: the model in use reads pairs, or one is there already."""
+    if st.session_state.pair:
+        return True
+    if st.session_state.model in CATALOGUE:
+        return CATALOGUE[st.session_state.model].takes_pairs
+    model = workbench().loaded(request_of(asked()))
+    return model is not None and model.takes_pairs
+
+
 def _settings() -> None:
     st.selectbox("Device", ["auto", *available_devices()], key="device")
     st.selectbox("Number type", ["auto", *DTYPES], key="dtype")
-    st.text_area(
-        "Second text", key="pair", height=80, help="For models that read pairs of sentences."
-    )
 
 
 def _samples() -> dict[str, str]:
@@ -139,25 +175,26 @@ def _samples() -> dict[str, str]:
     return samples
 
 
-def _choose_sample(title: str) -> None:
-    st.session_state.sample = title
-
-
 def _take_sample() -> None:
-    title = st.session_state.pop("sample", None)
+    title = st.session_state.example
     if title is not None:
         st.session_state.text = _samples()[title]
+        st.session_state.pair = ""
 
 
 def foreseen() -> str:
-    """State tokens, memory and time before any work, once the model is known."""
-    asked = request_of(view())
-    model = workbench().loaded(asked)
-    if (
-        model is None
-        or model.tokenizer is None
-        or st.session_state.model != _choice_of(asked.model, asked.local)
-    ):
+    """Say what the chosen model is, and what the text will cost, before any work."""
+    entry = CATALOGUE.get(st.session_state.model)
+    known = f"{entry.layers} x {entry.heads} heads, {entry.licence}. " if entry else ""
+    return (
+        known + _cost() + (". Press Run to see it; below is from before." if is_changed() else "")
+    )
+
+
+def _cost() -> str:
+    """State tokens, memory and time, once the model is known."""
+    model = workbench().loaded(request_of(asked()))
+    if model is None or model.tokenizer is None:
         return "Press Run to load the model and look."
     try:
         check_text(st.session_state.text)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from components.session import change, owner, request_of, view, workbench
+from components.panels.literal import literal
+from components.session import change, owner, request_of, workbench
+from components.state import ASKED, View
 from viz.errors import LoupeError, TextTooLongError
 from viz.models.prepare import cut_text
 from viz.service import Analysis, Request
@@ -21,9 +25,8 @@ PHASES = {
 }
 
 
-def run(pending: Request) -> None:
-    """Run a request; its result becomes the one on screen."""
-    slot = st.empty()
+def run(pending: View, slot: DeltaGenerator) -> None:
+    """Run what a view asks for; it becomes the one on screen, and in the link, once it is done."""
     with slot.container():
         line, cancel = st.columns([6, 1], vertical_alignment="center")
         bar = line.progress(0.0, "Starting")
@@ -35,11 +38,13 @@ def run(pending: Request) -> None:
         bar.progress(start + (stop - start) * min(1.0, share), words)
 
     try:
-        workbench().analyse(owner(), pending, progress)
-        st.session_state.shown = pending
+        workbench().analyse(owner(), request_of(pending), progress)
+        st.session_state.shown = request_of(pending)
+        # Only what was asked for: a head may have been chosen meanwhile.
+        change(**{name: getattr(pending, name) for name in ASKED})
         st.session_state.failure = None
     except LoupeError as error:
-        st.session_state.failure = error
+        st.session_state.failure, st.session_state.failed = error, pending
     except Exception:
         log.exception("The run failed")
         st.session_state.failure = LoupeError(
@@ -55,7 +60,7 @@ def failure_panel() -> None:
     error: LoupeError | None = st.session_state.get("failure")
     if error is None:
         return
-    st.error(f"{_literal(error.message)} {_literal(error.hint)}")
+    st.error(f"{literal(error.message)} {literal(error.hint)}")
     if isinstance(error, TextTooLongError):
         st.button(f"Cut the text to {error.limit:,} tokens and run", on_click=_cut)
 
@@ -71,14 +76,9 @@ def _cancel() -> None:
 
 
 def _cut() -> None:
-    model = workbench().loaded(request_of(view()))
+    failed: View = st.session_state.failed
+    model = workbench().loaded(request_of(failed))
     if model is not None:
-        shorter = cut_text(model, st.session_state.text)
+        shorter = cut_text(model, failed.text, failed.pair or None)
         st.session_state.text = shorter
-        change(text=shorter)
-        st.session_state.pending = request_of(view())
-
-
-def _literal(text: str) -> str:
-    """Keep what users typed from being read as Markdown."""
-    return "".join(f"\\{mark}" if mark in "\\`*_{}[]<>()#+-!|$~:" else mark for mark in text)
+        st.session_state.pending = replace(failed, text=shorter)

@@ -6,12 +6,23 @@ import streamlit as st
 
 from components.canvas import token_strip
 from components.session import change, is_dark, view
+from components.state import MOST_TOP_K
 from viz.figures import SEQUENTIAL, palette_rgb
 from viz.patterns import column, row
 from viz.service import Analysis
 
 # Patterns up to this many tokens travel whole, so that hovering never asks the server.
 LARGEST_SENT = 512
+
+CHOICES_SHOWN = (
+    "words",
+    "hide_special",
+    "without_sink",
+    "scale",
+    "threshold",
+    "top_k",
+    "palette",
+)
 
 
 def tokens_panel(analysis: Analysis) -> None:
@@ -41,9 +52,11 @@ def tokens_panel(analysis: Analysis) -> None:
 def display_panel() -> None:
     """Offer ways to show the pattern that never change the stored numbers."""
     seen = view()
-    for name in ("words", "hide_special", "without_sink", "scale", "threshold", "top_k", "palette"):
-        st.session_state.setdefault(f"display {name}", getattr(seen, name))
-    with st.popover("Display", help="Never changes the stored weights"):
+    for name in CHOICES_SHOWN:
+        # Set in every run, because a closed popover forgets what it was told in an earlier one.
+        st.session_state[f"display {name}"] = getattr(seen, name)
+    with st.popover("Display"):
+        st.caption("How weights are shown; the stored numbers never change.")
         st.toggle("Merge sub-words into words", key="display words", on_change=_show)
         st.toggle("Hide special tokens", key="display hide_special", on_change=_show)
         st.toggle(
@@ -52,21 +65,27 @@ def display_panel() -> None:
             on_change=_show,
             help="A sink is a token, often the first, that takes weight a head does not need.",
         )
-        st.segmented_control(
-            "Colour scale", ["linear", "log"], key="display scale", on_change=_show, required=True
-        )
-        st.number_input(
+        left, right = st.columns(2)
+        left.number_input(
             "Hide weights under", 0.0, 1.0, step=0.01, key="display threshold", on_change=_show
         )
-        st.number_input(
-            "Only the largest of each row (0: all)", 0, 512, key="display top_k", on_change=_show
+        right.number_input(
+            "Largest of a row",
+            0,
+            MOST_TOP_K,
+            key="display top_k",
+            on_change=_show,
+            help="Only so many largest weights of each row are drawn; 0 draws all.",
         )
-        st.selectbox("Palette", SEQUENTIAL, key="display palette", on_change=_show)
+        left.segmented_control(
+            "Colour scale", ["linear", "log"], key="display scale", on_change=_show, required=True
+        )
+        right.selectbox("Palette", SEQUENTIAL, key="display palette", on_change=_show)
 
 
 def _show() -> None:
-    names = ("words", "hide_special", "without_sink", "scale", "threshold", "top_k", "palette")
-    change(**{name: st.session_state[f"display {name}"] for name in names})
+    chosen = {name: st.session_state[f"display {name}"] for name in CHOICES_SHOWN}
+    change(**{name: value for name, value in chosen.items() if value is not None})
 
 
 def _pin() -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from components.canvas import head_grid
+from components.panels.literal import literal
 from components.session import change, is_dark, view
+from viz.analysis import Predictions
 from viz.errors import LoupeError
 from viz.figures import palette_rgb, statistic_figure
 from viz.service import Analysis
 
 STATISTICS = {
-    "entropy (nats)": "entropy_nats",
-    "mean distance (tokens)": "mean_distance",
-    "weight on the first token": "first",
-    "weight on the current token": "current",
-    "weight on the previous token": "previous",
+    "entropy": ("entropy (nats)", "entropy_nats"),
+    "distance": ("mean distance (tokens)", "mean_distance"),
+    "first": ("weight on the first token", "first"),
+    "current": ("weight on the current token", "current"),
+    "previous": ("weight on the previous token", "previous"),
 }
 
 
@@ -37,19 +40,32 @@ def grid_panel(analysis: Analysis) -> None:
 def overview_panel(analysis: Analysis) -> None:
     """Draw one statistic of every head, as a heatmap and as a table."""
     seen = view()
-    name = st.selectbox("Layer x head", list(STATISTICS), key="statistic")
-    values = getattr(analysis.statistics, STATISTICS[name])
+    st.session_state.statistic = seen.statistic
+    st.selectbox(
+        "Layer x head",
+        list(STATISTICS),
+        key="statistic",
+        format_func=lambda choice: STATISTICS[choice][0],
+        on_change=lambda: change(statistic=st.session_state.statistic),
+    )
+    name, field = STATISTICS[seen.statistic]
+    values = getattr(analysis.statistics, field)
     picture, table = st.tabs(["Heatmap", "Table"])
     picture.plotly_chart(
         statistic_figure(
             values, name, selected=(seen.layer, seen.head), dark=is_dark(), palette=seen.palette
         ),
         key="overview",
-        config={"displaylogo": False},
+        config={"displayModeBar": False, "showTips": False},
+        on_select=_pick_from_map,
+        selection_mode="points",
     )
     frame = analysis.statistics.as_frame()
     table.dataframe(
         frame,
+        key="statistics table",
+        on_select=lambda: _pick_from_table(frame),
+        selection_mode="single-row",
         hide_index=True,
         column_config={
             column: st.column_config.NumberColumn(format="%.3g") for column in frame.columns[2:]
@@ -57,19 +73,18 @@ def overview_panel(analysis: Analysis) -> None:
     )
 
 
-def prediction_panel(analysis: Analysis) -> None:
+def prediction_panel(analysis: Analysis, ranked: Predictions) -> None:
     """List what the model predicts at the pinned token, or at the end."""
     st.subheader("Prediction", anchor=False)
-    if analysis.predictions is None:
-        st.caption("This model has no language-model head, so it predicts no tokens.")
-        return
     position, words = _position(analysis)
     try:
-        frame = analysis.predictions.at(position, analysis.tokenizer)
+        frame = ranked.at(position, analysis.tokenizer)
     except LoupeError as error:
         st.caption(str(error))
         return
-    st.caption(words)
+    st.caption(
+        literal(words), help="The number is the token's position; · is a space, ⏎ a line break."
+    )
     st.dataframe(
         frame,
         hide_index=True,
@@ -92,6 +107,18 @@ def _position(analysis: Analysis) -> tuple[int, str]:
     masked = [index for index, number in enumerate(units.ids) if number == mask]
     at = pinned if pinned is not None else (masked[0] if masked else 0)
     return at, f"What the model would put at {units.labels[at]} ({at})"
+
+
+def _pick_from_map() -> None:
+    points = st.session_state.overview.selection.points
+    if points:
+        change(layer=int(points[0]["y"]), head=int(points[0]["x"]))
+
+
+def _pick_from_table(frame: pd.DataFrame) -> None:
+    rows = st.session_state["statistics table"].selection.rows
+    if rows:
+        change(layer=int(frame.iloc[rows[0]]["layer"]), head=int(frame.iloc[rows[0]]["head"]))
 
 
 def _pick() -> None:

@@ -22,7 +22,7 @@ def test_the_strongest_edges_are_those_of_the_whole_pattern(block, monkeypatch):
     np.testing.assert_allclose(edges["weight"], np.sort(pattern.ravel())[::-1][:15], atol=1e-6)
     for edge in edges.itertuples():
         assert pattern[edge.query, edge.key] == pytest.approx(edge.weight, abs=1e-6)
-    without = strongest_edges(stack, 1, 2, 15, skip_first=True)
+    without = strongest_edges(stack, 1, 2, 15, skip_key=0)
     assert 0 not in set(without["key"])
 
 

@@ -28,8 +28,17 @@ def weights():
 
 def test_the_app_opens_with_a_sample_already_analysed(page, server):
     open_page(page, server)
-    expect(page.get_by_role("heading", name="Layer 0, head 0")).to_be_visible()
+    expect(page.get_by_role("heading", name="Layer 3, head 1")).to_be_visible()
     expect(page.locator(".token")).to_have_count(16)
+    expect(page.locator(".readout")).to_contain_text("it (10) looks at animal 0.677")
+
+
+def test_escape_lets_the_pinned_token_go_from_anywhere(page, server):
+    open_page(page, server)
+    expect(page.locator(".token.pinned")).to_have_text("it")
+    page.keyboard.press("Escape")
+    expect(page.locator(".token.pinned")).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("token="))
 
 
 def test_hovering_a_token_shades_the_text_by_its_exact_weights(page, server, weights):
@@ -68,7 +77,7 @@ def test_arrow_keys_walk_the_heads(page, server):
     page.locator(".grid").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
-    expect(page.get_by_role("heading", name="Layer 1, head 1")).to_be_visible()
+    expect(page.get_by_role("heading", name="Layer 4, head 2")).to_be_visible()
 
 
 def test_a_copied_link_reproduces_the_view(page, server):
@@ -105,11 +114,67 @@ def test_markup_in_a_text_stays_text(page, server):
     assert messages == []
 
 
+def test_clicking_a_cell_of_the_statistic_selects_that_head(page, server):
+    open_page(page, server)
+    plot = page.locator(".js-plotly-plot").last
+    plot.scroll_into_view_if_needed()
+    box = plot.locator(".nsewdrag").bounding_box()
+    page.mouse.click(box["x"] + 4.5 / 12 * box["width"], box["y"] + 1.5 / 6 * box["height"])
+    expect(page.get_by_role("heading", name="Layer 1, head 4")).to_be_visible()
+
+
+def test_going_back_undoes_the_last_choice(page, server):
+    open_page(page, f"{server}/?layer=2&head=8")
+    page.locator(".grid").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page).to_have_url(re.compile("layer=3&head=8"))
+    page.go_back()
+    expect(page.get_by_role("heading", name="Layer 2, head 8")).to_be_visible()
+    expect(page).to_have_url(re.compile("layer=2&head=8"))
+
+
+def test_an_example_runs_at_once(page, server):
+    open_page(page, server)
+    page.get_by_role("button", name="Examples").click()
+    page.get_by_role("menuitem").nth(1).click()
+    expect(page.locator(".token.pinned")).to_have_count(0, timeout=READY)
+    expect(page).to_have_url(re.compile("text="))
+
+
+def test_display_choices_are_as_the_link_says_after_a_click(page, server):
+    """A closed popover forgets what it was told; opening it must not change the picture."""
+    open_page(page, f"{server}/?layer=2&head=8&scale=log&words=1")
+    page.locator(".grid").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("heading", name="Layer 3, head 8")).to_be_visible()
+    page.get_by_role("button", name="Display").click()
+    expect(page.get_by_label("Merge sub-words into words")).to_be_checked()
+    page.get_by_text("Hide special tokens").click()
+    expect(page).to_have_url(re.compile(r"hide_special=1"))
+    expect(page).to_have_url(re.compile(r"scale=log"))
+
+
 def test_an_empty_text_is_said_and_the_picture_stays(page, server):
     open_page(page, server)
     page.get_by_role("textbox", name="Text", exact=True).fill("")
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.get_by_text("The text is empty")).to_be_visible()
+    expect(page.locator(".token")).to_have_count(16)
+
+
+def test_half_a_character_is_said_and_the_picture_stays(page, server):
+    open_page(page, server)
+    box = page.get_by_role("textbox", name="Text", exact=True)
+    box.focus()
+    box.evaluate(
+        """(box) => {
+            const { set } = Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value");
+            set.call(box, "half \\ud83d here");
+            box.dispatchEvent(new Event("input", { bubbles: true }));
+        }"""
+    )
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_text("lone surrogate")).to_be_visible()
     expect(page.locator(".token")).to_have_count(16)
 
 

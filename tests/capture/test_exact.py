@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
+import transformers as hf
 
 import viz
-from tests.capture.architectures import ARCHITECTURES, build, token_ids
+from tests.capture.architectures import ARCHITECTURES, ENCODER, build, token_ids
+from viz.capture.recorder import Recorder
+from viz.models.attention import observe
 
 TOLERANCE = 1e-5
 
@@ -123,7 +127,7 @@ def test_a_model_in_training_mode_is_refused():
     module = build("gpt2")
     model = viz.wrap_model(module)
     module.train()
-    with pytest.raises(viz.LoupeError, match="dropout"):
+    with pytest.raises(viz.LoupeError, match="training mode"):
         viz.capture(model, {"input_ids": token_ids(9)})
 
 
@@ -151,8 +155,97 @@ def test_without_an_observer_the_model_runs_as_sdpa_does():
         assert torch.equal(model.module(ids).logits, plain(ids).logits)
 
 
-def test_weights_changed_behind_our_back_are_refused():
-    """A model that alters its queries after handing them over fails the check, and says where."""
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"scale": 0.5},
+        {"mask": None, "is_causal": False},
+        {"softcap": 1.0},
+        {"sinks": torch.zeros(4)},
+        {"bias": torch.randn(1, 4, 12, 12)},
+    ],
+)
+def test_a_call_that_tells_other_than_what_ran_is_refused(lie):
+    """The recorder must notice when weights do not lead to the output that the kernel returned."""
+    model = viz.wrap_model(build("llama"))
+    calls = []
+    with observe(calls.append), torch.inference_mode():
+        model.module(token_ids(12))
+    Recorder(model.module)(calls[0])
+    with pytest.raises(viz.LoupeError, match="failed its check"):
+        Recorder(model.module)(replace(calls[0], **lie))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ["bert", "llama", "gemma2", "gpt_oss"])
+def test_half_types_stay_within_their_own_rounding(name, dtype):
+    module = build(name)
+    ids = {"input_ids": token_ids(24)}
+    exact = viz.capture(viz.wrap_model(copy.deepcopy(module)), ids).stacks["self"]
+    half = viz.capture(viz.wrap_model(module.to(dtype)), ids).stacks["self"]
+    assert half.provenance(0).dtype == str(dtype).removeprefix("torch.")
+    # Queries and keys are rounded once each, and scores are at most some ten in size.
+    allowed = 40 * torch.finfo(dtype).eps
+    torch.testing.assert_close(half.weights(0, 1), exact.weights(0, 1), atol=allowed, rtol=0)
+
+
+def test_a_longer_text_before_leaves_no_trace_in_dynamic_rotary_positions():
+    config = copy.deepcopy(ARCHITECTURES["llama"][1])
+    config.max_position_embeddings = 16
+    config.rope_parameters = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}
+    torch.manual_seed(0)
+    model = viz.wrap_model(hf.LlamaForCausalLM(config).eval())
+    model = replace(model, context_limit=None)
+    short = {"input_ids": token_ids(20)}
+    before = viz.capture(model, short).stacks["self"].weights(1, 1)
+    viz.capture(model, {"input_ids": token_ids(60)})
+    assert torch.equal(viz.capture(model, short).stacks["self"].weights(1, 1), before)
+
+
+def test_a_model_that_no_fast_kernel_serves_goes_by_its_eager_attention():
+    """Its decoder builds its mask for eager attention alone; the outputs tell."""
+    config = hf.BigBirdPegasusConfig(
+        vocab_size=97,
+        d_model=32,
+        decoder_layers=2,
+        decoder_attention_heads=4,
+        decoder_ffn_dim=48,
+        is_decoder=True,
+        is_encoder_decoder=False,
+    )
+    module = hf.BigBirdPegasusForCausalLM(config).eval()
+    inputs = {"input_ids": token_ids(24)}
+    expected, output = eager_weights(copy.deepcopy(module), inputs)
+    trace = viz.capture(viz.wrap_model(module), inputs)
+    torch.testing.assert_close(trace.output, output[0], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(trace.stacks["self"].weights(1, 2), expected[1][0, 2])
+
+
+def test_a_classifier_is_captured_and_predicts_no_tokens():
+    config = hf.BertConfig(**{**ENCODER, "num_labels": 3})
+    model = viz.wrap_model(hf.BertForSequenceClassification(config).eval())
+    assert model.kind == "encoder"
+    assert viz.capture(model, {"input_ids": token_ids(9)}).stacks["self"].layers == 3
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"input_ids": [[1, 2], [3]]}, "input_ids is no array"),
+        ({"input_ids": None}, "input_ids is no array"),
+        ({"input_ids": [[5, 97]]}, "id 97 has no embedding"),
+        ({"input_ids": [[5, -1]]}, "id -1 has no embedding"),
+        ([[5, 6]], "inputs are a list"),
+        ({}, "inputs are empty"),
+    ],
+)
+def test_inputs_that_are_none_are_named(inputs, message):
+    with pytest.raises(viz.LoupeError, match=message):
+        viz.capture(viz.wrap_model(build("bert")), inputs)
+
+
+def test_weights_that_are_no_numbers_are_refused():
+    """NaN planted after loading is met in the layer that it reaches first."""
     module = build("gpt2")
     model = viz.wrap_model(module)
     projection = module.transformer.h[1].attn.c_attn

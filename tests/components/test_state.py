@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.state import View, from_query, to_query
+from components.state import OPENING, View, from_query, to_query
 from viz.service import TextStore
 
 views = st.builds(
@@ -33,8 +33,12 @@ def test_any_view_comes_back_from_its_link(view, tmp_path):
     assert sum(map(len, query.values())) < 2000
 
 
-def test_the_usual_view_has_an_empty_link(tmp_path):
-    assert to_query(View(), TextStore(tmp_path)) == {}
+def test_the_usual_view_has_a_short_link(tmp_path):
+    assert to_query(View(), TextStore(tmp_path)) == {"layer": "0", "head": "0"}
+
+
+def test_a_link_without_parameters_is_a_first_visit(tmp_path):
+    assert from_query({}, TextStore(tmp_path)) == (OPENING, [])
 
 
 def test_what_is_not_possible_is_said_and_the_rest_is_kept(tmp_path):

@@ -104,5 +104,4 @@ def test_a_token_with_markup_is_shown_as_it_is():
     evil = Units(**{**evil.to_json(), "labels": ("<script>", "<b>")})
     display = Display()
     figure = pattern_figure(apply(P[:2, :2], evil, evil, display), display=display, dark=False)
-    assert figure.layout.xaxis.ticktext == ("&lt;script&gt;", "&lt;b&gt;")
-    assert "&lt;script&gt;" in figure.data[0].text[0][0]
+    assert figure.data[0].x[0] == "&lt;script&gt; 0"

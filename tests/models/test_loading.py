@@ -155,7 +155,7 @@ def test_a_model_without_attention_is_refused(tmp_path):
 
 def test_a_model_that_cannot_run_says_why():
     config = hf.GPTJConfig(vocab_size=50, n_embd=32, n_layer=1, n_head=4, rotary_dim=64)
-    with pytest.raises(viz.LoupeError, match="could not run four tokens: The size of tensor"):
+    with pytest.raises(viz.LoupeError, match="could not run 24 tokens: The size of tensor"):
         viz.wrap_model(hf.GPTJForCausalLM(config))
 
 

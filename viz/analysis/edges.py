@@ -16,7 +16,7 @@ def strongest_edges(
     count: int = 20,
     *,
     skip_special: bool = False,
-    skip_first: bool = False,
+    skip_key: int | None = None,
 ) -> pd.DataFrame:
     """List a head's largest weights, the largest first.
 
@@ -26,7 +26,7 @@ def strongest_edges(
         head: from 0.
         count: at most so many rows.
         skip_special: leave out edges from or to special tokens.
-        skip_first: leave out edges to the first token, the usual sink.
+        skip_key: leave out edges to one key, such as the sink.
 
     Returns:
         Columns query, query token, key, key token, weight; positions count from 0.
@@ -40,7 +40,8 @@ def strongest_edges(
     if skip_special:
         rows = rows[~torch.tensor(stack.queries.special, device=device)]
     hidden = torch.tensor(stack.keys.special, device=device) & skip_special
-    hidden[0] |= skip_first
+    if skip_key is not None:
+        hidden[skip_key] = True
     found: list[tuple[float, int, int]] = []
     for block, weights, first in blocks(record, slice(head, head + 1), rows):
         open_weights = weights[0].masked_fill(hidden[first : first + weights.shape[-1]], 0.0)

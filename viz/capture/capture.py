@@ -17,7 +17,8 @@ from viz.capture.trace import ModelCard, Trace
 from viz.errors import CaptureError, LoupeError, ShapeError
 from viz.models import Model
 from viz.models.attention import observe
-from viz.models.prepare import prepare
+from viz.models.inspection import first_output, forget_longer_texts
+from viz.models.prepare import as_tensors, prepare
 
 Progress = Callable[[str, float], None]
 
@@ -62,6 +63,7 @@ def capture(
             "Check the model's weights, or choose dtype float32.",
         )
     tell("forward", 1.0)
+    _refuse_other_shapes(layers, len(prepared.units), model.name)
     stack = Stack("self", tuple(layers), prepared.units, prepared.units)
     return Trace(
         model=_card(model),
@@ -86,9 +88,16 @@ def _forward(
     def on_layer(done: int) -> None:
         tell("forward", min(1.0, done / max(1, model.layers)))
 
+    if model.module.training:
+        raise CaptureError(
+            f"{model.name} is in training mode, so chance takes part in what it computes.",
+            "Call model.module.eval() before the capture.",
+        )
     recorder = Recorder(model.module, item, model.layers, on_layer)
     try:
-        with torch.inference_mode(), observe(recorder):
+        # One pass at a time, because rotary embeddings that grow with the text live on the module.
+        with model.lock, torch.inference_mode(), observe(recorder):
+            forget_longer_texts(model.module)
             result = model.module(**inputs, **options)
     except LoupeError:
         raise
@@ -97,8 +106,7 @@ def _forward(
             f"{model.name} failed during its forward pass: {error}",
             "Check that the inputs are what this model expects.",
         ) from error
-    logits = getattr(result, "logits", None)
-    output = logits if logits is not None else result[0]
+    output = first_output(result)
     if model.tier == "eager":
         return list(reported_layers(model, result, item)), output
     if not recorder.layers:
@@ -109,13 +117,29 @@ def _forward(
     return list(recorder.layers), output
 
 
+def _refuse_other_shapes(layers: list[Layer], tokens: int, name: str) -> None:
+    """Make sure that rows and columns of every layer are the text's tokens.
+
+    Raises:
+        CaptureError: a layer has others, such as memory slots or compressed keys.
+    """
+    for layer in layers:
+        if layer.shape != (tokens, tokens):
+            raise CaptureError(
+                f"Layer {layer.name} of {name} looks from {layer.shape[0]:,} queries at "
+                f"{layer.shape[1]:,} keys, and the text has {tokens:,} tokens.",
+                "Which token each of them stands for is not known, so they are not shown.",
+            )
+
+
 def _is_finite(output: Tensor) -> bool:
     """Whether every position's output is made of numbers.
 
     A NaN in a hidden state reaches every logit of its position, so that two logits of each stand
     for a vocabulary whose reading would cost as much as a layer.
     """
-    return bool(torch.isfinite(output[:, [0, -1]]).all())
+    ends = output if output.ndim < 3 else output[:, [0, -1]]
+    return bool(torch.isfinite(ends).all())
 
 
 def _one_item(
@@ -126,13 +150,17 @@ def _one_item(
         return 0, inputs
     if not inputs:
         raise ShapeError("The model's inputs are empty.", "Give at least input_ids.")
-    batch = len(next(iter(inputs.values())))
-    nested = {name: torch.as_tensor(value) for name, value in inputs.items()}
+    if not isinstance(inputs, Mapping):
+        raise ShapeError(
+            f"The inputs are a {type(inputs).__name__}.", "Give a text, or a dict of tensors."
+        )
+    nested = as_tensors(inputs)
     if any(value.ndim < 2 for value in nested.values()):
         raise ShapeError(
             "The model's inputs have one dimension; a batch of texts has two.",
             "Wrap them: input_ids of shape [1, tokens].",
         )
+    batch = len(next(iter(nested.values())))
     if batch > 1 and item is None:
         raise ShapeError(
             f"The batch holds {batch} texts and a trace holds one.",
@@ -148,7 +176,7 @@ def _one_item(
 
 def _tensors(inputs: Mapping[str, Any], model: Model) -> dict[str, Tensor]:
     """Bring the user's own inputs to the model's device."""
-    return {name: torch.as_tensor(value).to(model.device) for name, value in inputs.items()}
+    return {name: value.to(model.device) for name, value in as_tensors(inputs).items()}
 
 
 def _card(model: Model) -> ModelCard:

@@ -20,9 +20,9 @@ class Provenance:
     Attributes:
         tier: `registry` (queries and keys recorded) or `eager` (weights reported by the model).
         output_error: max |weights @ v - head output| over the checked rows; None without v.
-        row_sum_error: max |1 - row sum| over the checked rows that look at anything, with the
-            share of a sink counted in.
-        tolerance: what both errors had to stay under.
+        row_sum_error: max |1 - row sum| over the checked rows that look at anything; by how much
+            a row sums to more than 1 where a sink takes its share.
+        tolerance: what the output error had to stay under, or the row sums where there is none.
         checked_rows: how many query rows were checked, spread over the text.
         flags: what changes the picture (`sinks`, `softcap 50`, `window`, `position bias`, ...).
         mask: the mask's rule in words.

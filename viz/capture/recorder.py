@@ -21,6 +21,9 @@ CHECKED_ROWS = 8
 # the half types are summed in float32 and rounded a few times only.
 ALLOWED_ROUNDINGS = {torch.float32: 64, torch.float64: 64, torch.bfloat16: 4, torch.float16: 4}
 
+# Weights are computed in float32 whatever the model computes in.
+ROW_SUM_TOLERANCE = 1e-5
+
 # Every so many values tell how large values are, which is all that the tolerance needs.
 TOLERANCE_STRIDE = 16
 
@@ -65,7 +68,7 @@ class Recorder:
             bias = own if bias is None else bias + own
         layer = RecordedLayer(
             name=name,
-            query=self._own(query),
+            query=self._own(query, key),
             key=self._own(key),
             scale=call.scale,
             mask=mask,
@@ -78,7 +81,7 @@ class Recorder:
         if self.on_layer is not None:
             self.on_layer(len(self.layers))
 
-    def _own(self, tensor: Tensor) -> Tensor:
+    def _own(self, tensor: Tensor, other: Tensor | None = None) -> Tensor:
         """Copy a tensor onto the shelf, so that keeping it does not keep a larger one.
 
         One shelf for all layers, because copies that lie between what the model frees would make it
@@ -88,7 +91,8 @@ class Recorder:
         by_token = tensor.detach().transpose(0, 1)
         shelf = self._shelf
         if shelf is None:
-            room = 2 * by_token.numel() * self.expected_layers
+            each = tensor.numel() + (0 if other is None else other.numel())
+            room = each * self.expected_layers
             shelf = self._shelf = by_token.new_empty(room)
         end = self._taken + by_token.numel()
         if end > shelf.numel() or shelf.dtype != by_token.dtype or shelf.device != by_token.device:
@@ -142,13 +146,16 @@ def _verified(layer: RecordedLayer, call: AttentionCall, item: int) -> RecordedL
         output_error = float((expected - actual).abs().max())
         some = values[:, ::TOLERANCE_STRIDE]
         tolerance *= max(1.0, float(torch.linalg.vector_norm(some, torch.inf)))
-        if layer.sinks is None:
-            row_sum_error = float((weights.sum(dim=-1) - 1).abs().max())
+        above = weights.sum(dim=-1) - 1
+        # A sink takes its share, so that rows may only sum to less.
+        row_sum_error = float(
+            (above.clamp(min=0) if layer.sinks is not None else above.abs()).max()
+        )
         # Negated, so that NaN does not pass.
-        if not output_error <= tolerance:
+        if not (output_error <= tolerance and row_sum_error <= ROW_SUM_TOLERANCE):
             raise VerificationError(
                 f"Layer {layer.name or '(the model itself)'} failed its check: max |weights @ v - output| is "
-                f"{output_error:.2g}, allowed {tolerance:.2g}.",
+                f"{output_error:.2g}, allowed {tolerance:.2g}; row sums are off by {row_sum_error:.2g}.",
                 "Its pattern is not shown because it would mislead; "
                 "the weights may hold NaN, or the layer changes its scores in a way we do not know.",
             )

@@ -80,7 +80,7 @@ def load_trace(path: str | Path) -> Trace:
             f"The trace {path} could not be read: {error}.",
             "Give the path of a file that Trace.save wrote.",
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StorageError(
             f"The trace {path} is damaged: {error}.", "Save the trace again."
         ) from error

@@ -1,6 +1,6 @@
 """Plotly figures and palettes; numpy in, figures out."""
 
-from viz.figures.display import Display, Shown, apply
+from viz.figures.display import Display, Shown, apply, sink_of, span_words
 from viz.figures.overview import statistic_figure
 from viz.figures.palettes import OKABE_ITO, SEQUENTIAL, palette_rgb
 from viz.figures.pattern import pattern_figure
@@ -13,5 +13,7 @@ __all__ = [
     "apply",
     "palette_rgb",
     "pattern_figure",
+    "sink_of",
+    "span_words",
     "statistic_figure",
 ]

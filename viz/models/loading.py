@@ -25,9 +25,11 @@ from viz.errors import LoupeError, ModelNotFoundError, ModelRefusedError
 from viz.models.attention import ATTENTION_NAME, register
 from viz.models.catalogue import find_entry, local_folder
 from viz.models.device import choose_device, choose_dtype
+from viz.models.folders import plain_path
+from viz.models.hub import hub_folder
 from viz.models.inspection import (
     describe,
-    probe_tier,
+    probe,
     refuse_attention,
     refuse_non_finite,
 )
@@ -77,31 +79,31 @@ def load_model(
     called = name.removeprefix(HUB_PREFIX)
     place = choose_device(device)
     wanted = choose_dtype(dtype, place)
-    source, commit = _source(name, revision)
     register()
     try:
-        config = _config(source, commit, called)
+        source = str(_folder(name, revision, tell))
+        config = _config(source, called)
         kind = kind_of(config, called)
         require_memory_for_weights(source, config, wanted, place, called)
         tell("load", 0.2)
-        tokenizer = _tokenizer(source, commit)
+        tokenizer = _tokenizer(source)
         tell("load", 0.3)
-        module = _module(source, commit, kind, wanted, called, ATTENTION_NAME)
+        module = _module(source, kind, wanted, called, ATTENTION_NAME)
         tell("load", 0.7)
         module = module.to(place).eval()
-        tier = probe_tier(module, place)
-        if tier is None:
-            module = _module(source, commit, kind, wanted, called, "eager").to(place).eval()
-            tier = probe_tier(module, place)
+        probed = probe(module, place)
+        if probed is None:
+            module = _module(source, kind, wanted, called, "eager").to(place).eval()
+            probed = probe(module, place)
     except LoupeError:
         raise
     except LOADING_ERRORS as error:
         raise explain(error, called, revision) from error
-    if tier is None:
+    if probed is None:
         raise refuse_attention(module, place, called)
     refuse_non_finite(module, called)
     tell("load", 1.0)
-    return describe(module, tokenizer, name=called, revision=revision, kind=kind, tier=tier)
+    return describe(module, tokenizer, name=called, revision=revision, kind=kind, probed=probed)
 
 
 def wrap_model(module: torch.nn.Module, tokenizer: Any = None, *, name: str | None = None) -> Model:
@@ -122,16 +124,16 @@ def wrap_model(module: torch.nn.Module, tokenizer: Any = None, *, name: str | No
     kind = kind_of(module.config, called, type(module).__name__)
     module.eval()
     place = next(module.parameters()).device
-    tier = None
+    probed = None
     for attention in (ATTENTION_NAME, "eager"):
         with contextlib.suppress(ValueError):
             module.set_attn_implementation(attention)
-        tier = probe_tier(module, place)
-        if tier is not None:
+        probed = probe(module, place)
+        if probed is not None:
             break
-    if tier is None:
+    if probed is None:
         raise refuse_attention(module, place, called)
-    return describe(module, tokenizer, name=called, revision=None, kind=kind, tier=tier)
+    return describe(module, tokenizer, name=called, revision=None, kind=kind, probed=probed)
 
 
 def kind_of(config: Any, name: str, architecture: str | None = None) -> Kind:
@@ -154,13 +156,14 @@ def kind_of(config: Any, name: str, architecture: str | None = None) -> Kind:
         )
     if named.endswith(("ForCausalLM", "LMHeadModel")):
         return "causal"
-    if named.endswith(("ForMaskedLM", "ForPreTraining")):
+    pretrained = named.endswith("ForPreTraining") and not hasattr(config, "generator_hidden_size")
+    if named.endswith("ForMaskedLM") or pretrained:
         return "masked"
     return "encoder"
 
 
-def _source(name: str, revision: str | None) -> tuple[str, str | None]:
-    """Turn a name into what transformers loads from, and the revision that goes with it."""
+def _folder(name: str, revision: str | None, tell: Progress) -> Path:
+    """Turn a name into the folder that it is loaded from, fetched from the hub if need be."""
     entry = find_entry(name)
     if entry is not None:
         folder = local_folder(entry)
@@ -169,17 +172,17 @@ def _source(name: str, revision: str | None) -> tuple[str, str | None]:
                 f"{entry.title} is not on this machine yet ({entry.download_mb} MB to fetch).",
                 f"Fetch it with: loupe fetch {entry.name}",
             )
-        return str(folder), None
+        return folder
     if name.startswith(HUB_PREFIX):
         name = name.removeprefix(HUB_PREFIX)
-    elif name and Path(name).expanduser().is_dir():
-        return str(_checked_folder(Path(name).expanduser(), name)), None
+    elif name and plain_path(name).is_dir():
+        return _checked_folder(plain_path(name), name)
     if not HUB_ID.fullmatch(name) or name.startswith(("/", ".", "~")):
         raise ModelNotFoundError(
             f"There is no folder {name!r}, and it is no Hugging Face id either.",
             "Ids look like owner/name; folders hold a config.json.",
         )
-    return name, revision
+    return hub_folder(name, revision, tell)
 
 
 def _checked_folder(folder: Path, name: str) -> Path:
@@ -201,9 +204,9 @@ def _checked_folder(folder: Path, name: str) -> Path:
     return folder
 
 
-def _config(source: str, revision: str | None, name: str) -> Any:
+def _config(source: str, name: str) -> Any:
     """Read a configuration without running any code of the model's own."""
-    plain, _ = PretrainedConfig.get_config_dict(source, revision=revision)
+    plain, _ = PretrainedConfig.get_config_dict(source)
     if plain.get("model_type") not in CONFIG_MAPPING:
         if "auto_map" in plain:
             raise ModelRefusedError(
@@ -215,15 +218,13 @@ def _config(source: str, revision: str | None, name: str) -> Any:
             "does not know.",
             "Update transformers, or choose another model.",
         )
-    return AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
+    return AutoConfig.from_pretrained(source, trust_remote_code=False)
 
 
-def _tokenizer(source: str, revision: str | None) -> Any | None:
+def _tokenizer(source: str) -> Any | None:
     """Load the tokenizer; a model without one still reads its own inputs."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            source, revision=revision, trust_remote_code=False
-        )
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError, TypeError, AttributeError):
         return None
     # Where the files are missing, some classes make up a tokenizer of special tokens alone.
@@ -232,7 +233,6 @@ def _tokenizer(source: str, revision: str | None) -> Any | None:
 
 def _module(
     source: str,
-    revision: str | None,
     kind: Kind,
     dtype: torch.dtype | str,
     name: str,
@@ -242,7 +242,6 @@ def _module(
     factory = {"causal": AutoModelForCausalLM, "masked": AutoModelForMaskedLM, "encoder": AutoModel}
     module, info = factory[kind].from_pretrained(
         source,
-        revision=revision,
         dtype=dtype,
         attn_implementation=attention,
         use_safetensors=True,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -13,7 +14,7 @@ Tier = Literal["registry", "eager"]
 
 @dataclass(eq=False, slots=True)
 class Model:
-    """A model that is ready to be observed. Its module is never changed after loading.
+    """A model that is ready to be observed.
 
     Attributes:
         name: as the user named it.
@@ -30,6 +31,7 @@ class Model:
         heads: heads of a layer, at most.
         parameters: how many.
         fingerprint: a digest of name, revision, configuration and some weights.
+        lock: held during a forward pass, because some modules write to themselves in one.
     """
 
     name: str
@@ -46,3 +48,4 @@ class Model:
     heads: int
     parameters: int
     fingerprint: str
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)

@@ -109,7 +109,7 @@ def units_from_ids(tokenizer: PreTrainedTokenizerBase | None, ids: Sequence[int]
         special = [number in known for number in numbers]
         texts = _texts(tokenizer, numbers, special)
         labels = tuple(
-            tokenizer.convert_ids_to_tokens(n) if s else visible(t)
+            tokenizer.convert_ids_to_tokens(n) if s or not t else visible(t)
             for n, t, s in zip(numbers, texts, special, strict=True)
         )
         words = _words_from_texts(tokenizer, numbers, texts, special)
@@ -181,6 +181,10 @@ def _labels(
     for index, text in enumerate(texts):
         if special[index]:
             labels.append(str(names[index]))
+        elif ids[index] == tokenizer.unk_token_id:
+            start, stop = offsets[index]
+            unread = visible(sources[segments[index]][start:stop])
+            labels.append(f"{names[index]} {unread}".strip())
         elif text:
             labels.append(visible(text))
         else:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,16 +24,27 @@ class TextStore:
     folder: Path
 
     def put(self, text: str) -> str:
-        """Keep a text and return its digest."""
+        """Keep a text and return its digest.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
         content = text.encode("utf-8", "surrogatepass")
         digest = hashlib.sha256(content).hexdigest()[:40]
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / digest
-        if not path.exists():
-            partial = self.folder / f".{digest}.{os.getpid()}"
-            partial.write_bytes(content)
-            partial.replace(path)
-            self._forget_oldest()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path = self.folder / digest
+            if not path.exists():
+                # Temporary files are their owner's alone, and each thread has one of its own.
+                with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as partial:
+                    partial.write(content)
+                Path(partial.name).replace(path)
+                self._forget_oldest()
+        except OSError as error:
+            raise StorageError(
+                f"The long text could not be kept for links: {error}.",
+                "Links to this view will not work until there is space.",
+            ) from error
         return digest
 
     def get(self, digest: str) -> str:
@@ -50,6 +62,9 @@ class TextStore:
         return path.read_bytes().decode("utf-8", "surrogatepass")
 
     def _forget_oldest(self) -> None:
-        kept = sorted(self.folder.glob("[0-9a-f]*"), key=lambda path: path.stat().st_mtime)
-        for path in kept[:-KEPT_TEXTS]:
+        ages = {}
+        for path in self.folder.glob("[0-9a-f]*"):
+            with contextlib.suppress(FileNotFoundError):  # another thread forgot it first
+                ages[path] = path.stat().st_mtime
+        for path in sorted(ages, key=lambda path: ages[path])[:-KEPT_TEXTS]:
             path.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from viz.models import Model, load_model
 from viz.models.catalogue import find_entry
 from viz.models.folders import allowed_folder, model_roots
 from viz.models.limits import Estimate, require_room
-from viz.models.prepare import check_text, count_tokens
+from viz.models.prepare import check_text, count_tokens, require_context
 from viz.patterns import Statistics, Thumbnails, overview
 from viz.service.store import BoundedStore
 
@@ -102,9 +102,13 @@ class Workbench:
         if kept is not None:
             return kept
         check_text(request.text)
+        if request.pair is not None:
+            check_text(request.pair, what="second text")
         model = self.model(request, progress)
         progress("tokenise", 0.0)
-        cost = require_room(model, count_tokens(model, request.text, request.pair))
+        tokens = count_tokens(model, request.text, request.pair)
+        require_context(model, tokens)
+        cost = require_room(model, tokens)
         start = time.perf_counter()
         trace = capture(model, request.text, pair=request.pair, progress=progress)
         seconds = time.perf_counter() - start
