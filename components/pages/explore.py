@@ -9,13 +9,16 @@ from components.panels.head import numbers_panel, pattern_panel
 from components.panels.literal import literal
 from components.panels.request import asked, foreseen, forget_inputs, is_changed, request_panel
 from components.panels.run import failure_panel, run, shown
-from components.panels.tokens import display_panel, tokens_panel
+from components.panels.tokens import tokens_panel
 from components.panels.whole import grid_panel, overview_panel, prediction_panel
 from components.session import change, request_of, view, went_back, write_link
 from viz.capture import Stack
 
 # Streamlit's own margins would leave the pattern too little room.
-STYLE = "<style>.stMainBlockContainer { padding: 2.5rem clamp(1rem, 3vw, 3rem) 3rem; }</style>"
+STYLE = "<style>.stMainBlockContainer { padding: 1.5rem clamp(1rem, 3vw, 3rem) 3rem; }</style>"
+
+# Room for the progress bar, or for what the run will cost, in pixels.
+LINE = 56
 
 
 def page() -> None:
@@ -36,11 +39,11 @@ def page() -> None:
         st.session_state.pending = view()
     if request_panel():
         st.session_state.pending = asked()
-    # Each in a place of its own, so that none moves what stands below it while a run is on.
-    foreseen_line, progress_line, problems = st.empty(), st.empty(), st.container()
+    # One place of one height, so that nothing below moves while a run is on.
+    line, problems = st.container(height=LINE, border=False).empty(), st.container()
     if st.session_state.pending is not None:
-        run(st.session_state.pending, progress_line)
-    foreseen_line.caption(foreseen())
+        run(st.session_state.pending, line)
+    line.caption(foreseen())
     with problems:
         failure_panel()
         for notice in st.session_state.get("notices", []):
@@ -60,7 +63,6 @@ def explorer() -> None:
         return
     _keep_selection_inside(analysis.trace.stacks["self"])
     tokens_panel(analysis)
-    display_panel()
     grid, pattern, numbers = st.columns([1.0, 1.6, 0.8], gap="medium")
     with grid:
         grid_panel(analysis)

@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from components.panels.literal import literal
+from components.panels.tokens import display_panel
 from components.session import change, is_dark, view
 from viz.analysis import strongest_edges
 from viz.figures import Display, Shown, apply, pattern_figure, sink_of, span_words
@@ -33,11 +34,12 @@ def pattern_panel(analysis: Analysis) -> None:
     """Draw the selected head, whole or a span of it."""
     seen = view()
     stack = analysis.trace.stacks[seen.stack]
-    title, badge = st.columns([3, 1], vertical_alignment="center")
-    title.subheader(f"Layer {seen.layer}, head {seen.head}", anchor=False)
-    tier = stack.provenance(seen.layer).tier
-    with badge.popover(BADGES[tier], help="How these weights were come by", width="stretch"):
-        _provenance(analysis)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(f"Layer {seen.layer}, head {seen.head}", anchor=False)
+        tier = stack.provenance(seen.layer).tier
+        with st.popover(BADGES[tier]):
+            _provenance(analysis)
+        display_panel()
     st.caption(
         "Attention says where a head reads from, not why the model decided.",
         help=f"This layer is {literal(stack.record(seen.layer).name)} in the model.",

@@ -28,15 +28,17 @@ def request_panel() -> bool:
     """Draw the inputs and return whether Run was pressed."""
     seen = view()
     _seed(seen.text, seen.pair, _choice_of(seen.model, seen.local), seen)
-    st.text_area(
-        "Text", key="text", height=116, placeholder="Paste a text …", label_visibility="collapsed"
+    with_pair = _takes_pairs()
+    first, *second = st.columns([3, 1]) if with_pair else [st.container()]
+    first.text_area(
+        "Text", key="text", height=96, placeholder="Paste a text …", label_visibility="collapsed"
     )
-    if _takes_pairs():
-        st.text_area(
+    for place in second:
+        place.text_area(
             "Second text",
             key="pair",
-            height=68,
-            placeholder="Second text, for models that read pairs of sentences (may stay empty)",
+            height=96,
+            placeholder="Second text, for pairs of sentences; may stay empty",
             label_visibility="collapsed",
         )
     model, settings, samples, run = st.columns([3, 1.2, 1.2, 1], vertical_alignment="bottom")

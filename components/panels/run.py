@@ -27,10 +27,9 @@ PHASES = {
 
 def run(pending: View, slot: DeltaGenerator) -> None:
     """Run what a view asks for; it becomes the one on screen, and in the link, once it is done."""
-    with slot.container():
-        line, cancel = st.columns([6, 1], vertical_alignment="center")
-        bar = line.progress(0.0, "Starting")
-        cancel.button("Cancel", on_click=_cancel, width="stretch")
+    with slot.container(horizontal=True, vertical_alignment="center"):
+        bar = st.progress(0.0, "Starting")
+        st.button("Cancel", on_click=_cancel)
 
     def progress(phase: str, share: float) -> None:
         # This call is also where Streamlit stops a run that was cancelled or superseded.
@@ -52,7 +51,6 @@ def run(pending: View, slot: DeltaGenerator) -> None:
             "Try another text or model; what you see below is from before.",
         )
     st.session_state.pending = None
-    slot.empty()
 
 
 def failure_panel() -> None:

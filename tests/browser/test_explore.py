@@ -65,6 +65,7 @@ def test_looked_at_by_shades_by_the_column(page, server, weights):
 def test_clicking_a_thumbnail_selects_that_head(page, server):
     open_page(page, server)
     canvas = page.locator(".grid canvas")
+    canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     size = (box["width"] - 28) / 12
     page.mouse.click(box["x"] + 26 + 8.5 * size, box["y"] + 18 + 2.5 * size)
@@ -128,6 +129,7 @@ def test_going_back_undoes_the_last_choice(page, server):
     page.locator(".grid").focus()
     page.keyboard.press("ArrowDown")
     expect(page).to_have_url(re.compile("layer=3&head=8"))
+    page.wait_for_timeout(1500)  # sooner, it could be an answer that crossed the change
     page.go_back()
     expect(page.get_by_role("heading", name="Layer 2, head 8")).to_be_visible()
     expect(page).to_have_url(re.compile("layer=2&head=8"))

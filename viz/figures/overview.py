@@ -72,7 +72,7 @@ def statistic_figure(
     )
     figure.update_xaxes(
         title_text="head",
-        title_standoff=16,
+        title_standoff=22,
         range=[-0.5, heads - 0.5],
         dtick=1 if heads <= 16 else 4,
         showgrid=False,
@@ -87,7 +87,7 @@ def statistic_figure(
     )
     figure.update_layout(
         height=max(300, min(620, 150 + 26 * layers)),
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        margin={"l": 8, "r": 8, "t": 8, "b": 48},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": ink, "size": 12},
