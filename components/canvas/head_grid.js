@@ -58,14 +58,14 @@ function build(parentElement) {
     ];
     return indexOf(grid.data, place) < 0 ? null : place;
   };
-  const select = (place) => {
+  const select = (place, pause = 0) => {
     if (!place || indexOf(grid.data, place) < 0) return;
     grid.selected = place;
     grid.draw();
     grid.say(place);
     clearTimeout(grid.timer);
     // Walking with the arrow keys sends only where it comes to rest.
-    grid.timer = setTimeout(() => grid.send(place), 60);
+    grid.timer = setTimeout(() => grid.send(place), pause);
   };
   canvas.onmousemove = (event) => {
     grid.hovered = at(event);
@@ -82,7 +82,7 @@ function build(parentElement) {
     const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     if (!step) return;
     event.preventDefault();
-    select([grid.selected[0] + step[0], grid.selected[1] + step[1]]);
+    select([grid.selected[0] + step[0], grid.selected[1] + step[1]], 60);
   };
   grid.observer = new ResizeObserver(() => grid.draw());
   grid.observer.observe(scroll);
