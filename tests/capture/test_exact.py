@@ -73,7 +73,7 @@ def test_one_text_of_a_batch_is_traced_as_the_batch_ran_it():
         torch.testing.assert_close(
             stack.weights(1, 2), expected[1][item, 2], atol=TOLERANCE, rtol=0
         )
-    with pytest.raises(viz.LoupeError, match="batch holds 2 texts"):
+    with pytest.raises(viz.LoupeError, match="batch holds 2 inputs"):
         viz.capture(model, inputs)
 
 

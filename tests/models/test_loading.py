@@ -173,12 +173,6 @@ def test_several_calls_a_layer_are_one_pattern():
     assert (model.tier, model.layers) == ("eager", 2)
 
 
-def test_an_encoder_decoder_is_refused_for_now():
-    config = hf.T5Config(vocab_size=50, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
-    with pytest.raises(viz.LoupeError, match="encoder-decoder"):
-        viz.wrap_model(hf.T5Model(config))
-
-
 def test_a_model_without_a_tokenizer_reads_ids_and_no_text(folder):
     for path in folder.glob("*token*"):
         path.unlink()

@@ -59,7 +59,7 @@ def test_the_largest_text_is_within_the_limit():
     [
         ({}, "inputs are empty"),
         ({"ids": [[1]]}, "no input_ids"),
-        ({"input_ids": [1, 2]}, "one dimension"),
+        ({"input_ids": [1, 2]}, "have shape"),
         ({"input_ids": [[]]}, r"shape \(1, 0\)"),
         ({"input_ids": [[5] * 200]}, "200 tokens"),
     ],

@@ -8,17 +8,27 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from viz.capture.eager import reported_layers
 from viz.capture.layer import Layer
 from viz.capture.recorder import Recorder
-from viz.capture.stack import Stack
+from viz.capture.stacks import main_stack, stacks_of
 from viz.capture.trace import ModelCard, Trace
-from viz.errors import CaptureError, LoupeError, ShapeError
+from viz.errors import CaptureError, LoupeError
 from viz.models import Model
 from viz.models.attention import observe
-from viz.models.inspection import first_output, forget_longer_texts
-from viz.models.prepare import as_tensors, prepare
+from viz.models.inspection import (
+    PROBE_ERRORS,
+    first_output,
+    forget_longer_texts,
+    probe,
+    refuse_attention,
+    with_attentions,
+)
+from viz.models.prepare import Prepared, prepare
+from viz.models.returned import returned_weights
+from viz.models.watch import watch
 
 Progress = Callable[[str, float], None]
 
@@ -28,6 +38,7 @@ def capture(
     inputs: str | Mapping[str, Any],
     *,
     pair: str | None = None,
+    target: str | None = None,
     item: int | None = None,
     progress: Progress | None = None,
 ) -> Trace:
@@ -35,101 +46,119 @@ def capture(
 
     Args:
         model: from `viz.load_model` or `viz.wrap_model`.
-        inputs: a text, or the model's own inputs (`input_ids`, `attention_mask`, ...).
+        inputs: a text, or the model's own inputs (`input_ids`, `pixel_values`, ...).
         pair: a second text, for models that read sentence pairs.
-        item: which text of a batch to keep; needed where the batch has several.
+        target: what an encoder-decoder writes; its first token alone by default.
+        item: which input of a batch to keep; needed where the batch has several.
         progress: called with a phase and the share of it that is done; may raise to cancel.
 
     Returns:
-        The trace of one text; its layers are in the order in which the model called them.
+        The trace of one input; layers of a stack are in the order in which the model called them.
 
     Raises:
         InputError: the text or the inputs cannot be run.
         VerificationError: recorded weights do not reproduce the model's own output.
-        CaptureError: the model's forward failed, or dropout is on.
+        CaptureError: the model's forward failed, or it is in training mode.
+        ModelRefusedError: no tier shows the model's attention.
 
-    Cost: the plain forward pass, and memory for queries and keys, layer * token * width.
+    Cost: the plain forward pass, and memory for queries and keys, layer * token * width. The first
+    capture of a model that was not probed when it was loaded runs twice more, once eagerly.
     """
     tell = progress or _silent
     tell("tokenise", 0.0)
-    item, one = _one_item(inputs, item)
-    prepared = prepare(model, one, pair=pair)
-    given = prepared.inputs if isinstance(inputs, str) else _tensors(inputs, model)
+    prepared = prepare(model, inputs, pair=pair, target=target, item=item)
     tell("forward", 0.0)
-    layers, output = _forward(model, given, item, tell)
-    if not _is_finite(output[item]):
+    layers, result = _forward(model, prepared, tell)
+    output = first_output(result)
+    if not _is_finite(output[prepared.item : prepared.item + 1]):
         raise CaptureError(
             f"The output of {model.name} is not finite (NaN or infinity), so its attention means nothing.",
             "Check the model's weights, or choose dtype float32.",
         )
     tell("forward", 1.0)
-    _refuse_other_shapes(layers, len(prepared.units), model.name)
-    stack = Stack("self", tuple(layers), prepared.units, prepared.units)
+    stacks = stacks_of(
+        layers, prepared.known, prepared.units.kind if prepared.known else "position"
+    )
+    shown = main_stack(stacks)
     return Trace(
         model=_card(model),
         text=prepared.text,
         pair=prepared.pair,
-        units=prepared.units,
-        stacks={"self": stack},
-        output=output[item].detach(),
+        units=prepared.units if prepared.known else shown.queries,
+        stacks=stacks,
+        output=output[min(prepared.item, len(output) - 1)].detach(),
     )
 
 
-def _forward(
-    model: Model, inputs: dict[str, Tensor], item: int, tell: Progress
-) -> tuple[list[Layer], Tensor]:
-    """Run the model by its tier and return its layers and its output for the whole batch."""
-    options: dict[str, Any] = {}
-    if "use_cache" in inspect.signature(model.module.forward).parameters:
-        options["use_cache"] = False
-    if model.tier == "eager":
-        options["output_attentions"] = True
-
-    def on_layer(done: int) -> None:
-        tell("forward", min(1.0, done / max(1, model.layers)))
-
+def _forward(model: Model, prepared: Prepared, tell: Progress) -> tuple[list[Layer], Any]:
+    """Run the model by its tier and return its layers and its result for the whole batch."""
+    inputs = dict(prepared.inputs)
+    # A cache would keep keys and values of every layer once more, and only a prompt needs one.
+    if model.kind == "causal" and "use_cache" in inspect.signature(model.module.forward).parameters:
+        inputs["use_cache"] = False
     if model.module.training:
         raise CaptureError(
             f"{model.name} is in training mode, so chance takes part in what it computes.",
             "Call model.module.eval() before the capture.",
         )
-    recorder = Recorder(model.module, item, model.layers, on_layer)
-    try:
-        # One pass at a time, because rotary embeddings that grow with the text live on the module.
-        with model.lock, torch.inference_mode(), observe(recorder):
+    # One pass at a time, because rotary embeddings that grow with the text live on the module.
+    with model.lock:
+        try:
+            _decide_tier(model, inputs)
             forget_longer_texts(model.module)
-            result = model.module(**inputs, **options)
-    except LoupeError:
-        raise
-    except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
-        raise CaptureError(
-            f"{model.name} failed during its forward pass: {error}",
-            "Check that the inputs are what this model expects.",
-        ) from error
-    output = first_output(result)
-    if model.tier == "eager":
-        return list(reported_layers(model, result, item)), output
+            if model.tier == "eager":
+                return _run_eagerly(model, prepared, inputs)
+            return _run_watched(model, prepared, inputs, tell)
+        except LoupeError:
+            raise
+        except PROBE_ERRORS as error:
+            raise CaptureError(
+                f"{model.name} failed during its forward pass: {error}",
+                "Check that the inputs are what this model expects.",
+            ) from error
+
+
+def _decide_tier(model: Model, inputs: dict[str, Any]) -> None:
+    """Probe a model that could not be probed when it was loaded, with the first inputs it gets."""
+    if model.tier is not None:
+        return
+    with torch.inference_mode():
+        model.module(**inputs)  # what fails here is the inputs' fault, and is said as such
+    probed = probe(model.module, inputs)
+    if probed is None and isinstance(model.module, PreTrainedModel):
+        model.module.set_attn_implementation("eager")
+        probed = probe(model.module, inputs)
+    if probed is None:
+        raise refuse_attention(model.module, inputs, model.name)
+    model.tier, model.layers, model.heads = probed.tier, probed.layers, probed.heads
+
+
+def _run_watched(
+    model: Model, prepared: Prepared, inputs: dict[str, Any], tell: Progress
+) -> tuple[list[Layer], Any]:
+    def on_layer(done: int) -> None:
+        tell("forward", min(1.0, done / max(1, model.layers)))
+
+    recorder = Recorder(model.module, prepared.item, model.layers, on_layer, prepared.batch)
+    # Watching every function costs a little; where all goes through the registry it is not needed.
+    watching = observe(recorder) if model.tier == "registry" else watch(model.module, recorder)
+    with torch.inference_mode(), watching:
+        result = model.module(**inputs)
     if not recorder.layers:
         raise CaptureError(
             f"{model.name} made no attention call that could be recorded.",
             "Choose a model with softmax attention.",
         )
-    return list(recorder.layers), output
+    return list(recorder.layers), result
 
 
-def _refuse_other_shapes(layers: list[Layer], tokens: int, name: str) -> None:
-    """Make sure that rows and columns of every layer are the text's tokens.
-
-    Raises:
-        CaptureError: a layer has others, such as memory slots or compressed keys.
-    """
-    for layer in layers:
-        if layer.shape != (tokens, tokens):
-            raise CaptureError(
-                f"Layer {layer.name} of {name} looks from {layer.shape[0]:,} queries at "
-                f"{layer.shape[1]:,} keys, and the text has {tokens:,} tokens.",
-                "Which token each of them stands for is not known, so they are not shown.",
-            )
+def _run_eagerly(
+    model: Model, prepared: Prepared, inputs: dict[str, Any]
+) -> tuple[list[Layer], Any]:
+    with torch.inference_mode(), returned_weights(model.module) as returned:
+        result = model.module(**with_attentions(model.module, inputs))
+    layers = reported_layers(returned, item=prepared.item, batch=prepared.batch, model=model.name)
+    return list(layers), result
 
 
 def _is_finite(output: Tensor) -> bool:
@@ -140,43 +169,6 @@ def _is_finite(output: Tensor) -> bool:
     """
     ends = output if output.ndim < 3 else output[:, [0, -1]]
     return bool(torch.isfinite(ends).all())
-
-
-def _one_item(
-    inputs: str | Mapping[str, Any], item: int | None
-) -> tuple[int, str | dict[str, Any]]:
-    """Take one text out of a batch, so that its units can be named."""
-    if isinstance(inputs, str):
-        return 0, inputs
-    if not inputs:
-        raise ShapeError("The model's inputs are empty.", "Give at least input_ids.")
-    if not isinstance(inputs, Mapping):
-        raise ShapeError(
-            f"The inputs are a {type(inputs).__name__}.", "Give a text, or a dict of tensors."
-        )
-    nested = as_tensors(inputs)
-    if any(value.ndim < 2 for value in nested.values()):
-        raise ShapeError(
-            "The model's inputs have one dimension; a batch of texts has two.",
-            "Wrap them: input_ids of shape [1, tokens].",
-        )
-    batch = len(next(iter(nested.values())))
-    if batch > 1 and item is None:
-        raise ShapeError(
-            f"The batch holds {batch} texts and a trace holds one.",
-            f"Say which to keep with item=0 to item={batch - 1}.",
-        )
-    chosen = item or 0
-    if not 0 <= chosen < batch:
-        raise ShapeError(
-            f"There is no item {chosen} in a batch of {batch}.", f"Choose 0 to {batch - 1}."
-        )
-    return chosen, {name: value[chosen : chosen + 1] for name, value in nested.items()}
-
-
-def _tensors(inputs: Mapping[str, Any], model: Model) -> dict[str, Tensor]:
-    """Bring the user's own inputs to the model's device."""
-    return {name: value.to(model.device) for name, value in as_tensors(inputs).items()}
 
 
 def _card(model: Model) -> ModelCard:

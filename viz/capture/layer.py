@@ -10,6 +10,7 @@ from torch import Tensor
 
 from viz.capture.mask import Mask
 from viz.capture.provenance import Provenance
+from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.models.softmax import attention_rows
 
 # Numbers in one block of weights (32 MB in float32): small enough to stay in a cache's reach,
@@ -111,7 +112,7 @@ class ReportedLayer:
         return self.weights[heads][:, rows].float(), 0
 
 
-Layer = RecordedLayer | ReportedLayer
+Layer = RecordedLayer | ReportedLayer | WindowedLayer | ReportedWindows
 
 
 def blocks(layer: Layer, heads: slice, rows: Tensor) -> Iterator[tuple[Tensor, Tensor, int]]:

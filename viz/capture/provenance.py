@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
-Tier = Literal["registry", "eager"]
+from viz.models.model import Tier
 
 TIER_WORDS = {
     "registry": "recomputed from recorded queries and keys",
+    "hooks": "recomputed from queries and keys seen at the kernel",
     "eager": "reported by the model's own eager attention",
+    "given": "computed elsewhere and given",
 }
 
 
@@ -18,7 +20,8 @@ class Provenance:
     """Where a layer's weights come from.
 
     Attributes:
-        tier: `registry` (queries and keys recorded) or `eager` (weights reported by the model).
+        tier: `registry` (queries and keys recorded), `hooks` (seen at the kernel), `eager` (weights
+            reported by the model) or `given` (computed elsewhere).
         output_error: max |weights @ v - head output| over the checked rows; None without v.
         row_sum_error: max |1 - row sum| over the checked rows that look at anything; by how much
             a row sums to more than 1 where a sink takes its share.

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from viz.capture.layer import RecordedLayer
-from viz.capture.mask import Mask, Spans, as_rule, causal, full
-from viz.capture.provenance import Provenance
-from viz.errors import CaptureError, VerificationError
+from viz.capture.mask import Mask, as_rule, causal, full
+from viz.capture.verify import UNVERIFIED, verified
+from viz.capture.windows import WindowedLayer
+from viz.errors import CaptureError
 from viz.models.attention import AttentionCall, split_mask
-
-# Query rows of each layer whose weights @ v is compared with what the kernel returned.
-CHECKED_ROWS = 8
-
-# What the check allows, in units of the dtype's epsilon: float32 adds up roundings of long sums,
-# the half types are summed in float32 and rounded a few times only.
-ALLOWED_ROUNDINGS = {torch.float32: 64, torch.float64: 64, torch.bfloat16: 4, torch.float16: 4}
-
-# Weights are computed in float32 whatever the model computes in.
-ROW_SUM_TOLERANCE = 1e-5
-
-# Every so many values tell how large values are, which is all that the tolerance needs.
-TOLERANCE_STRIDE = 16
 
 MaskKey = tuple[int, tuple[int, ...], tuple[int, ...]]
 
@@ -38,7 +26,8 @@ class Recorder:
     item: int = 0
     expected_layers: int = 1
     on_layer: Callable[[int], None] | None = None
-    layers: list[RecordedLayer] = field(default_factory=list)
+    batch: int = 1
+    layers: list[RecordedLayer | WindowedLayer] = field(default_factory=list)
     _shelf: Tensor | None = None
     _taken: int = 0
     _names: dict[int, str] = field(default_factory=dict)
@@ -51,6 +40,7 @@ class Recorder:
         """Record one call.
 
         Raises:
+            CaptureError: dropout is on.
             VerificationError: the weights do not reproduce the layer's output.
         """
         name = self._names.get(id(call.module), f"attention call {len(self.layers) + 1}")
@@ -59,6 +49,13 @@ class Recorder:
                 f"Layer {name} runs with dropout {call.dropout:g}, so its weights change by chance.",
                 "Call model.eval() before the capture.",
             )
+        folded = call.query.shape[0] > self.batch and call.query.shape[0] % self.batch == 0
+        self.layers.append(self._windows(name, call) if folded else self._whole(name, call))
+        if self.on_layer is not None:
+            self.on_layer(len(self.layers))
+
+    def _whole(self, name: str, call: AttentionCall) -> RecordedLayer:
+        """Record a call in which each batch item is one input."""
         query, key = call.query[self._item_of(call.query)], call.key[self._item_of(call.key)]
         if call.is_causal:
             key = key[:, : query.shape[1]]
@@ -75,11 +72,46 @@ class Recorder:
             bias=bias,
             softcap=call.softcap,
             sinks=None if call.sinks is None else call.sinks.detach().reshape(-1),
-            provenance=_UNVERIFIED,
+            provenance=UNVERIFIED,
         )
-        self.layers.append(_verified(layer, call, self.item))
-        if self.on_layer is not None:
-            self.on_layer(len(self.layers))
+        value, output = (
+            call.value[self._item_of(call.value)],
+            call.output[self._item_of(call.output)],
+        )
+        return verified(layer, call, value, output)
+
+    def _windows(self, name: str, call: AttentionCall) -> WindowedLayer:
+        """Record a call whose batch holds the windows of each input, one input after the other."""
+        count = call.query.shape[0] // self.batch
+        mine = slice(self.item * count, (self.item + 1) * count)
+
+        def of_item(tensor: Tensor) -> Tensor:
+            return tensor[mine] if tensor.shape[0] == count * self.batch else tensor
+
+        query, key, value = of_item(call.query), of_item(call.key), of_item(call.value)
+        allowed, bias = None, None
+        if call.mask is not None:
+            allowed, bias = split_mask(of_item(call.mask))
+        elif call.is_causal:
+            allowed = torch.ones(
+                1, 1, query.shape[2], key.shape[2], dtype=torch.bool, device=query.device
+            ).tril()
+        if call.bias is not None:
+            own = of_item(call.bias).float()
+            bias = own if bias is None else bias + own
+        layer = WindowedLayer(
+            name=name,
+            query=query.detach().clone(),
+            key=key.detach().clone(),
+            scale=call.scale,
+            allowed=allowed,
+            bias=bias,
+            softcap=call.softcap,
+            sinks=None if call.sinks is None else call.sinks.detach().reshape(-1),
+            provenance=UNVERIFIED,
+        )
+        values = value.expand(count, -1, -1, -1).transpose(0, 1).flatten(1, 2)
+        return verified(layer, call, values, of_item(call.output).flatten(0, 1))
 
     def _own(self, tensor: Tensor, other: Tensor | None = None) -> Tensor:
         """Copy a tensor onto the shelf, so that keeping it does not keep a larger one.
@@ -121,82 +153,3 @@ class Recorder:
             self._masks[known] = (given, rule_or_dense, bias)
         _, rule_or_dense, bias = self._masks[known]
         return rule_or_dense, bias
-
-
-_UNVERIFIED = Provenance("registry", None, 0.0, 0.0, 0, (), "", None, "")
-
-
-def _verified(layer: RecordedLayer, call: AttentionCall, item: int) -> RecordedLayer:
-    """Recompute some rows and compare weights @ v with the kernel's output."""
-    queries, _ = layer.shape
-    looking = _rows_that_look(layer, queries)
-    value = call.value[min(item, call.value.shape[0] - 1)]
-    groups = layer.heads // value.shape[0]
-    tolerance = _tolerance(call.value)
-    output_error, row_sum_error = 0.0, 0.0
-    if len(looking) > 0:
-        pick = torch.linspace(0, len(looking) - 1, min(CHECKED_ROWS, len(looking)))
-        rows = torch.unique(looking[pick.round().long().to(looking.device)])
-        weights, first = layer.rows(slice(0, layer.heads), rows)
-        last = first + weights.shape[-1]
-        values = value[:, first:last].float()
-        grouped = weights.reshape(value.shape[0], groups * len(rows), last - first)
-        expected = torch.bmm(grouped, values).view(layer.heads, len(rows), -1)
-        actual = call.output[item, rows].transpose(0, 1).float()  # [head, row, d]
-        output_error = float((expected - actual).abs().max())
-        some = values[:, ::TOLERANCE_STRIDE]
-        tolerance *= max(1.0, float(torch.linalg.vector_norm(some, torch.inf)))
-        above = weights.sum(dim=-1) - 1
-        # A sink takes its share, so that rows may only sum to less.
-        row_sum_error = float(
-            (above.clamp(min=0) if layer.sinks is not None else above.abs()).max()
-        )
-        # Negated, so that NaN does not pass.
-        if not (output_error <= tolerance and row_sum_error <= ROW_SUM_TOLERANCE):
-            raise VerificationError(
-                f"Layer {layer.name or '(the model itself)'} failed its check: max |weights @ v - output| is "
-                f"{output_error:.2g}, allowed {tolerance:.2g}; row sums are off by {row_sum_error:.2g}.",
-                "Its pattern is not shown because it would mislead; "
-                "the weights may hold NaN, or the layer changes its scores in a way we do not know.",
-            )
-    provenance = Provenance(
-        tier="registry",
-        output_error=output_error,
-        row_sum_error=row_sum_error,
-        tolerance=tolerance,
-        checked_rows=min(CHECKED_ROWS, len(looking)),
-        flags=_flags(layer, call, padded=len(looking) < queries),
-        mask=layer.mask.describe(layer.shape[1]),
-        scale=call.scale,
-        dtype=str(call.query.dtype).removeprefix("torch."),
-    )
-    return replace(layer, provenance=provenance)
-
-
-def _rows_that_look(layer: RecordedLayer, queries: int) -> Tensor:
-    """Rows that may look at something; padding rows may not, and their output is nobody's."""
-    rows = torch.arange(queries, device=layer.query.device)
-    if isinstance(layer.mask, Spans):
-        return rows[layer.mask.stop > layer.mask.start]
-    return rows[layer.mask.matrix.any(dim=-1).any(dim=0)]
-
-
-def _tolerance(value: Tensor) -> float:
-    """Return how far weights @ v may be from the output, for values of size 1."""
-    return ALLOWED_ROUNDINGS[value.dtype] * torch.finfo(value.dtype).eps
-
-
-def _flags(layer: RecordedLayer, call: AttentionCall, *, padded: bool) -> tuple[str, ...]:
-    """List what makes this pattern differ from textbook attention."""
-    kv_heads = layer.key.shape[0]
-    usual = layer.query.shape[-1] ** -0.5
-    flags = {
-        f"grouped: {layer.heads} query heads share {kv_heads} key heads": kv_heads < layer.heads,
-        f"scale {call.scale:.3g} instead of 1/sqrt(d)": abs(call.scale - usual) > 1e-6 * usual,
-        "attention sinks: rows sum to less than 1": layer.sinks is not None,
-        f"soft cap {layer.softcap}": layer.softcap is not None,
-        "position bias": layer.bias is not None,
-        f"sliding window {call.window}": call.window is not None,
-        "padding rows look at nothing": padded,
-    }
-    return tuple(flag for flag, holds in flags.items() if holds)

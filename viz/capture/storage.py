@@ -17,6 +17,7 @@ from viz.capture.mask import Dense, Mask, Spans
 from viz.capture.provenance import Provenance
 from viz.capture.stack import Stack
 from viz.capture.trace import ModelCard, Trace
+from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.errors import StorageError
 from viz.models.tokens import Units
 
@@ -107,14 +108,19 @@ class _Shelf:
 
 def _layer_to_json(record: Layer, shelf: _Shelf) -> dict[str, Any]:
     common = {"name": record.name, "provenance": record.provenance.to_json()}
-    if isinstance(record, ReportedLayer):
+    if isinstance(record, (ReportedLayer, ReportedWindows)):
         return {**common, "weights": shelf.put(record.weights)}
+    mask = (
+        {"allowed": shelf.put(record.allowed)}
+        if isinstance(record, WindowedLayer)
+        else {"mask": _mask_to_json(record.mask, shelf)}
+    )
     return {
         **common,
+        **mask,
         "query": shelf.put(record.query),
         "key": shelf.put(record.key),
         "scale": record.scale,
-        "mask": _mask_to_json(record.mask, shelf),
         "bias": shelf.put(record.bias),
         "softcap": record.softcap,
         "sinks": shelf.put(record.sinks),
@@ -153,18 +159,29 @@ def _trace_from(header: dict[str, Any], tensors: dict[str, Tensor]) -> Trace:
 def _layer_from(data: dict[str, Any], tensors: dict[str, Tensor]) -> Layer:
     provenance = Provenance.from_json(data["provenance"])
     if "weights" in data:
-        return ReportedLayer(data["name"], tensors[data["weights"]], provenance)
-    mask = data["mask"]
-    return RecordedLayer(
-        name=data["name"],
-        query=tensors[data["query"]],
-        key=tensors[data["key"]],
-        scale=data["scale"],
-        mask=Dense(tensors[mask["matrix"]])
-        if "matrix" in mask
-        else Spans(tensors[mask["start"]], tensors[mask["stop"]]),
-        bias=None if data["bias"] is None else tensors[data["bias"]],
-        softcap=data["softcap"],
-        sinks=None if data["sinks"] is None else tensors[data["sinks"]],
-        provenance=provenance,
-    )
+        weights = tensors[data["weights"]]
+        kind = ReportedLayer if weights.ndim == 3 else ReportedWindows
+        return kind(data["name"], weights, provenance)
+
+    def take(name: str) -> Tensor | None:
+        return None if data[name] is None else tensors[data[name]]
+
+    common: dict[str, Any] = {
+        "name": data["name"],
+        "query": tensors[data["query"]],
+        "key": tensors[data["key"]],
+        "scale": data["scale"],
+        "bias": take("bias"),
+        "softcap": data["softcap"],
+        "sinks": take("sinks"),
+        "provenance": provenance,
+    }
+    if "allowed" in data:
+        return WindowedLayer(allowed=take("allowed"), **common)
+    return RecordedLayer(mask=_mask_from(data["mask"], tensors), **common)
+
+
+def _mask_from(mask: dict[str, Any], tensors: dict[str, Tensor]) -> Mask:
+    if "matrix" in mask:
+        return Dense(tensors[mask["matrix"]])
+    return Spans(tensors[mask["start"]], tensors[mask["stop"]])

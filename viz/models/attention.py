@@ -19,6 +19,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from viz.models.model import Tier
 from viz.models.softmax import attention_rows
 
 ATTENTION_NAME = "loupe"
@@ -33,7 +34,10 @@ class AttentionCall:
 
     Shapes: query [batch, head, query, d]; key, value [batch, kv_head, key, d];
     mask None, bool or additive float, broadcastable to [batch, head, query, key];
-    output [batch, query, head, d].
+    output [batch, query, head, d], or [batch, query, d_model] where `finish` leads to it.
+
+    Attributes beyond the formula's: tier, by which way it was seen; finish, what the module does to
+    the heads side by side [.., head * d] before anyone sees its output.
     """
 
     module: nn.Module
@@ -49,11 +53,21 @@ class AttentionCall:
     window: int | None
     dropout: float
     output: Tensor
+    tier: Tier = "registry"
+    finish: Callable[[Tensor], Tensor] | None = None
 
 
 Observer = Callable[[AttentionCall], None]
 
 _observer: ContextVar[Observer | None] = ContextVar("attention_observer", default=None)
+
+
+_in_registry: ContextVar[bool] = ContextVar("in_registry", default=False)
+
+
+def in_registry() -> bool:
+    """Whether the kernel is being called on behalf of a registry call, which is observed itself."""
+    return _in_registry.get()
 
 
 @contextmanager
@@ -64,24 +78,6 @@ def observe(observer: Observer) -> Iterator[None]:
         yield
     finally:
         _observer.reset(token)
-
-
-@dataclass(slots=True)
-class CallCounter:
-    """How many attention calls went through the registry."""
-
-    total: int = 0
-
-    def __call__(self, call: AttentionCall) -> None:
-        self.total += 1
-
-
-@contextmanager
-def count_calls() -> Iterator[CallCounter]:
-    """Count the attention calls made in this context."""
-    counter = CallCounter()
-    with observe(counter):
-        yield counter
 
 
 def register() -> None:
@@ -109,18 +105,22 @@ def loupe_attention(
     causal = is_causal if is_causal is not None else bool(getattr(module, "is_causal", True))
     causal = causal and attention_mask is None and query.shape[2] > 1
     if softcap is None and s_aux is None:
-        output, _ = sdpa_attention_forward(
-            module,
-            query,
-            key,
-            value,
-            attention_mask,
-            dropout=dropout,
-            scaling=scaling,
-            is_causal=is_causal,
-            position_bias=position_bias,
-            **kwargs,
-        )
+        token = _in_registry.set(True)
+        try:
+            output, _ = sdpa_attention_forward(
+                module,
+                query,
+                key,
+                value,
+                attention_mask,
+                dropout=dropout,
+                scaling=scaling,
+                is_causal=is_causal,
+                position_bias=position_bias,
+                **kwargs,
+            )
+        finally:
+            _in_registry.reset(token)
     else:
         # The fast kernel takes neither a soft cap nor sinks and would silently drop them.
         output = _attend_in_blocks(

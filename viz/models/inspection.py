@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import inspect
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
-from transformers import PreTrainedModel
+from torch import Tensor, nn
+from transformers import PretrainedConfig, PreTrainedModel
 
 from viz.errors import ModelRefusedError
-from viz.models.attention import AttentionCall, Observer, observe, split_mask
+from viz.models.attention import ATTENTION_NAME, AttentionCall, Observer, split_mask
 from viz.models.model import Kind, Model, Tier
+from viz.models.returned import Returned, returned_weights
+from viz.models.watch import watch
+
+Inputs = Mapping[str, Any]
 
 # Numbers of each parameter that go into a fingerprint.
 FINGERPRINT_NUMBERS = 16
@@ -36,6 +42,19 @@ PROBE_ERRORS = (
 
 LIMIT_NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "seq_length")
 
+# A model that also takes one of these may not run on a text alone.
+OTHER_INPUTS = {
+    *(
+        "pixel_values",
+        "pixel_values_videos",
+        "image_embeds",
+        "bbox",
+        "visual_feats",
+        "visual_embeds",
+    ),
+    *("input_features", "input_values", "audio_values", "flattened_patches"),
+}
+
 # Tokens of a probe: enough for masks, windows of tests and sinks to matter.
 PROBE_TOKENS = 24
 
@@ -53,8 +72,8 @@ class Probe:
         tier: by which the attention shows.
         heads: of a layer, at most.
         layers: attention layers.
-        looks_ahead: whether any token looks at a later one.
-        output: what came out, [1, token, ...].
+        looks_ahead: whether any query looks at a later key.
+        output: what came out first, [1, ...].
     """
 
     tier: Tier
@@ -64,20 +83,23 @@ class Probe:
     output: Tensor
 
 
-def probe(module: PreTrainedModel, device: torch.device) -> Probe | None:
-    """Find out by which tier a model's attention shows; None if by neither.
+def probe(module: nn.Module, inputs: Inputs) -> Probe | None:
+    """Find out by which tier a model's attention shows; None if by none.
 
-    The registry counts only if the model computes on our kernel what it computes with its own eager
-    attention: a model may need what no fast kernel takes, and nothing but the output would tell.
+    What is recomputed counts only if the model computes on our kernel what it computes with its own
+    eager attention: a model may need what no fast kernel takes, and nothing but the output would
+    tell. A module that is no transformers model has no other way to compute, and is only watched.
+
+    Cost: two passes, one of them eager.
     """
-    return _registry_probe(module, device) or _eager_probe(module, device)
+    return _watched_probe(module, inputs) or _eager_probe(module, inputs)
 
 
-def refuse_attention(module: PreTrainedModel, device: torch.device, name: str) -> ModelRefusedError:
-    """Say why neither tier shows a model's attention: it has none, or it cannot even run."""
+def refuse_attention(module: nn.Module, inputs: Inputs, name: str) -> ModelRefusedError:
+    """Say why no tier shows a model's attention: it has none, or it cannot even run."""
     try:
         with torch.inference_mode():
-            module(_probe_ids(module, device))
+            module(**inputs)
     except PROBE_ERRORS as error:
         lines = str(error).strip().splitlines()
         return ModelRefusedError(
@@ -90,7 +112,7 @@ def refuse_attention(module: PreTrainedModel, device: torch.device, name: str) -
     )
 
 
-def refuse_non_finite(module: torch.nn.Module, name: str) -> None:
+def refuse_non_finite(module: nn.Module, name: str) -> None:
     """Make sure that every weight is a number.
 
     Raises:
@@ -106,83 +128,126 @@ def refuse_non_finite(module: torch.nn.Module, name: str) -> None:
 
 
 def describe(
-    module: PreTrainedModel,
+    module: nn.Module,
     tokenizer: Any | None,
     *,
     name: str,
     revision: str | None,
     kind: Kind,
-    probed: Probe,
+    probed: Probe | None,
+    processor: Any | None = None,
 ) -> Model:
-    """Gather what the rest of the house asks about a model."""
-    first = next(module.parameters())
+    """Gather what the rest of the house asks about a model; what no probe told is told later."""
+    first = next(iter([*module.parameters(), *module.buffers()]), torch.empty(0))
     return Model(
         name=name,
         revision=revision,
         module=module,
         tokenizer=tokenizer,
+        processor=processor,
         device=first.device,
         dtype=first.dtype,
-        kind=_seen_kind(kind, module, probed),
-        tier=probed.tier,
+        kind=_seen_kind(kind, module, probed) if probed else kind,
+        tier=probed.tier if probed else None,
         context_limit=context_limit(module, tokenizer),
         takes_pairs=_takes_pairs(tokenizer),
-        layers=probed.layers,
-        heads=probed.heads,
+        layers=probed.layers if probed else 0,
+        heads=probed.heads if probed else 0,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         fingerprint=_fingerprint(module, name, revision),
     )
 
 
-def context_limit(module: PreTrainedModel, tokenizer: Any | None) -> int | None:
+def context_limit(module: nn.Module, tokenizer: Any | None) -> int | None:
     """Return how many tokens a model reads: the smallest limit that any of its parts has."""
-    config = module.config
+    config = getattr(module, "config", None)
     limits = [getattr(config, name, None) for name in LIMIT_NAMES]
     limits.append(getattr(tokenizer, "model_max_length", None))
     for part_name, part in module.named_modules():
         # RoBERTa's positions start behind the padding index, so its table is longer than its reach.
-        if part_name.endswith("position_embeddings") and isinstance(part, torch.nn.Embedding):
+        if part_name.endswith("position_embeddings") and isinstance(part, nn.Embedding):
             offset = 0 if part.padding_idx is None else part.padding_idx + 1
             limits.append(part.num_embeddings - offset)
     known = [int(limit) for limit in limits if isinstance(limit, int) and 0 < limit < NO_LIMIT]
     return min(known, default=None)
 
 
-def _registry_probe(module: PreTrainedModel, device: torch.device) -> Probe | None:
+def _watched_probe(module: nn.Module, inputs: Inputs) -> Probe | None:
     calls: list[AttentionCall] = []
-    output = _run(module, device, calls.append)
-    known = getattr(module.config, "num_hidden_layers", None)
-    # Several calls a layer are parts of one pattern (differential attention), not patterns.
-    if output is None or not calls or (isinstance(known, int) and len(calls) > known):
+    output = _run(module, inputs, calls.append)
+    if output is None or not calls:
         return None
-    tokens = _probe_ids(module, device).shape[1]
-    if any(call.query.shape[2] != tokens or call.key.shape[2] != tokens for call in calls):
-        return None
-    with _eager(module) as switched:
-        expected = _run(module, device) if switched else None
-    if expected is None or not _agree(output, expected):
-        return None
-    heads = max(int(call.query.shape[1]) for call in calls)
-    return Probe("registry", heads, len(calls), any(map(_looks_ahead, calls)), output)
+    if isinstance(module, PreTrainedModel):
+        with _eager(module) as switched, returned_weights(module) as returned:
+            expected = _run(module, with_attentions(module, inputs)) if switched else None
+        # Seen at the kernel, and with no other way to compute: there is nothing to compare with.
+        only_way = not switched and all(call.tier == "hooks" for call in calls)
+        if not only_way and (expected is None or not _agree(output, expected)):
+            return None
+        if not _same_layers(module, calls, returned):
+            return None
+    return Probe(
+        tier="hooks" if any(call.tier == "hooks" for call in calls) else "registry",
+        heads=max(int(call.query.shape[1]) for call in calls),
+        layers=len(calls),
+        looks_ahead=any(map(_looks_ahead, calls)),
+        output=output,
+    )
 
 
-def _eager_probe(module: PreTrainedModel, device: torch.device) -> Probe | None:
-    if module.config._attn_implementation != "eager":
+def _same_layers(module: nn.Module, calls: list[AttentionCall], returned: Returned) -> bool:
+    """Whether every pattern that the model returns itself is one call that we saw.
+
+    More patterns than calls: some attention does not reach us. More calls than patterns of one part:
+    each is a share of a pattern (differential attention), and only the model knows how they join.
+    """
+    names = {id(part): name for name, part in module.named_modules()}
+    seen = Counter(names.get(id(call.module), "") for call in calls)
+    own = Counter(name for name, _ in returned.found)
+    return own.total() <= seen.total() and all(
+        seen[name] == count for name, count in own.items() if name in seen
+    )
+
+
+def _eager_probe(module: nn.Module, inputs: Inputs) -> Probe | None:
+    if isinstance(module, PreTrainedModel) and module.config._attn_implementation != "eager":
         return None
+    with returned_weights(module) as returned:
+        output = _run(module, with_attentions(module, inputs))
+    patterns = [weights for _, weights in returned.found]
+    if output is None or not patterns:
+        return None
+    return Probe(
+        tier="eager",
+        heads=max(int(pattern.shape[1]) for pattern in patterns),
+        layers=len(patterns),
+        looks_ahead=any(bool(pattern.float().triu(1).any()) for pattern in patterns),
+        output=output,
+    )
+
+
+def with_attentions(module: nn.Module, inputs: Inputs) -> dict[str, Any]:
+    """Ask a model for its weights too, if its forward can be asked."""
+    parameters = inspect.signature(module.forward).parameters
+    open_ended = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    asked = isinstance(module, PreTrainedModel) and (
+        "output_attentions" in parameters or open_ended
+    )
+    return {**inputs, "output_attentions": True} if asked else dict(inputs)
+
+
+def _run(
+    module: nn.Module, inputs: Mapping[str, Any], observer: Observer | None = None
+) -> Tensor | None:
+    """Run a module and return its first output; None if it cannot."""
     try:
-        with torch.inference_mode():
-            result = module(_probe_ids(module, device), output_attentions=True)
+        with torch.inference_mode(), watch(module, observer) if observer else nullcontext():
+            return first_output(module(**inputs))
     except PROBE_ERRORS:
         return None
-    layers = getattr(result, "attentions", None)
-    if not layers or any(layer is None or layer.ndim != 4 for layer in layers):
-        return None
-    heads = max(int(layer.shape[1]) for layer in layers)
-    ahead = any(bool(layer.float().triu(1).any()) for layer in layers)
-    return Probe("eager", heads, len(layers), ahead, first_output(result))
 
 
-def forget_longer_texts(module: torch.nn.Module) -> None:
+def forget_longer_texts(module: nn.Module) -> None:
     """Undo what rotary embeddings of dynamic length keep of a longer text that came before."""
     for part in module.modules():
         if "dynamic" not in str(getattr(part, "rope_type", "")):
@@ -199,25 +264,26 @@ def forget_longer_texts(module: torch.nn.Module) -> None:
 def first_output(result: Any) -> Tensor:
     """Return the logits of a pass, or else the first tensor that came out."""
     logits = getattr(result, "logits", None)
-    output: Tensor = logits if logits is not None else result[0]
-    return output
+    if isinstance(logits, Tensor):
+        return logits
+    return next(_all_tensors(result))
 
 
-def _run(
-    module: PreTrainedModel, device: torch.device, observer: Observer | None = None
-) -> Tensor | None:
-    """Run the probe's tokens; None if the model cannot."""
-    try:
-        with torch.inference_mode(), observe(observer) if observer else nullcontext():
-            return first_output(module(_probe_ids(module, device)))
-    except PROBE_ERRORS:
-        return None
+def _all_tensors(result: Any) -> Iterator[Tensor]:
+    """Walk through everything that a model returned."""
+    if isinstance(result, Tensor):
+        yield result
+    elif isinstance(result, Mapping):
+        for part in result.values():
+            yield from _all_tensors(part)
+    elif isinstance(result, (tuple, list)):
+        for part in result:
+            yield from _all_tensors(part)
 
 
 @contextmanager
 def _eager(module: PreTrainedModel) -> Iterator[bool]:
-    """Let a model run its own eager attention for a while; False where it has none."""
-    before = module.config._attn_implementation
+    """Let a model on our kernel run its own eager attention for a while; False where it has none."""
     try:
         module.set_attn_implementation("eager")
     except ValueError:
@@ -226,7 +292,8 @@ def _eager(module: PreTrainedModel) -> Iterator[bool]:
     try:
         yield True
     finally:
-        module.set_attn_implementation(before)
+        # By name, because the parts of a model may each have theirs.
+        module.set_attn_implementation(ATTENTION_NAME)
 
 
 def _agree(output: Tensor, expected: Tensor) -> bool:
@@ -247,17 +314,29 @@ def _looks_ahead(call: AttentionCall) -> bool:
     return allowed is None or bool(allowed.triu(1).any())
 
 
-def _seen_kind(kind: Kind, module: torch.nn.Module, probed: Probe) -> Kind:
+def _seen_kind(kind: Kind, module: nn.Module, probed: Probe) -> Kind:
     """Believe a class's name only where the probe agrees: its logits, and where it may look."""
     vocabulary = getattr(module.config, "vocab_size", None)
     ranks = probed.output.ndim == 3 and probed.output.shape[-1] == vocabulary
-    return kind if ranks and not (kind == "causal" and probed.looks_ahead) else "encoder"
+    if kind in ("causal", "masked") and (not ranks or (kind == "causal" and probed.looks_ahead)):
+        return "encoder"
+    return kind
 
 
-def _probe_ids(module: PreTrainedModel, device: torch.device) -> Tensor:
-    vocabulary = int(getattr(module.config, "vocab_size", 8))
+def sample_inputs(module: nn.Module) -> Inputs | None:
+    """Make a short input of a model of text; None where only the user can tell what it reads."""
+    config = getattr(module, "config", None)
+    vocabulary = getattr(config, "vocab_size", None)
+    text = isinstance(module, PreTrainedModel) and module.main_input_name == "input_ids"
+    asks = set(inspect.signature(module.forward).parameters)
+    if not text or not isinstance(vocabulary, int) or asks & OTHER_INPUTS:
+        return None
     count = min(PROBE_TOKENS, context_limit(module, None) or PROBE_TOKENS)
-    return torch.arange(5, 5 + count, device=device)[None] % vocabulary
+    device = next(module.parameters()).device
+    ids = torch.arange(5, 5 + count, device=device)[None] % vocabulary
+    if getattr(config, "is_encoder_decoder", False):
+        return {"input_ids": ids, "decoder_input_ids": ids[:, : count // 2]}
+    return {"input_ids": ids}
 
 
 def _takes_pairs(tokenizer: Any | None) -> bool:
@@ -268,9 +347,10 @@ def _takes_pairs(tokenizer: Any | None) -> bool:
     return bool(both > alone)
 
 
-def _fingerprint(module: PreTrainedModel, name: str, revision: str | None) -> str:
+def _fingerprint(module: nn.Module, name: str, revision: str | None) -> str:
     digest = hashlib.sha256(repr((name, revision)).encode())
-    digest.update(module.config.to_json_string().encode())
+    config = getattr(module, "config", None)
+    digest.update(config.to_json_string().encode() if isinstance(config, PretrainedConfig) else b"")
     for parameter_name, parameter in module.named_parameters():
         sample = parameter.detach().reshape(-1)[:FINGERPRINT_NUMBERS].float().cpu()
         digest.update(parameter_name.encode())

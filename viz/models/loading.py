@@ -9,17 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from safetensors import SafetensorError
+from torch import nn
 from transformers import (
     AutoConfig,
+    AutoFeatureExtractor,
+    AutoImageProcessor,
     AutoModel,
-    AutoModelForCausalLM,
-    AutoModelForMaskedLM,
+    AutoProcessor,
     AutoTokenizer,
     PretrainedConfig,
     PreTrainedModel,
 )
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
 from viz.errors import LoupeError, ModelNotFoundError, ModelRefusedError
 from viz.models.attention import ATTENTION_NAME, register
@@ -28,10 +32,12 @@ from viz.models.device import choose_device, choose_dtype
 from viz.models.folders import plain_path
 from viz.models.hub import hub_folder
 from viz.models.inspection import (
+    Probe,
     describe,
     probe,
     refuse_attention,
     refuse_non_finite,
+    sample_inputs,
 )
 from viz.models.limits import require_memory_for_weights
 from viz.models.model import Kind, Model
@@ -46,6 +52,9 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.\-]*(/[\w.\-]+)?")
 
 # What the libraries raise for files that are missing, damaged or of another kind.
 LOADING_ERRORS = (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError)
+
+# Where processors keep what they know.
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 
 # Heads of tasks that we never show; a checkpoint without them is still whole for us.
 IDLE_WEIGHTS = ("pooler", "position_ids", "cls.seq_relationship", "score.")
@@ -83,83 +92,106 @@ def load_model(
     try:
         source = str(_folder(name, revision, tell))
         config = _config(source, called)
-        kind = kind_of(config, called)
         require_memory_for_weights(source, config, wanted, place, called)
         tell("load", 0.2)
-        tokenizer = _tokenizer(source)
+        tokenizer, processor = _tokenizer(source), _processor(source)
         tell("load", 0.3)
-        module = _module(source, kind, wanted, called, ATTENTION_NAME)
+        module = _module(source, config, wanted, called).to(place).eval()
         tell("load", 0.7)
-        module = module.to(place).eval()
-        probed = probe(module, place)
-        if probed is None:
-            module = _module(source, kind, wanted, called, "eager").to(place).eval()
-            probed = probe(module, place)
+        module, probed = _probed(module, lambda: _module(source, config, wanted, called, "eager"))
     except LoupeError:
         raise
     except LOADING_ERRORS as error:
         raise explain(error, called, revision) from error
-    if probed is None:
-        raise refuse_attention(module, place, called)
+    if probed is None and (inputs := sample_inputs(module)) is not None:
+        raise refuse_attention(module, inputs, called)
     refuse_non_finite(module, called)
     tell("load", 1.0)
-    return describe(module, tokenizer, name=called, revision=revision, kind=kind, probed=probed)
+    return describe(
+        module,
+        tokenizer,
+        name=called,
+        revision=revision,
+        kind=kind_of(module),
+        probed=probed,
+        processor=processor,
+    )
 
 
-def wrap_model(module: torch.nn.Module, tokenizer: Any = None, *, name: str | None = None) -> Model:
-    """Make a transformers model that you have already ready to be observed.
+def wrap_model(
+    module: nn.Module,
+    tokenizer: Any = None,
+    *,
+    processor: Any = None,
+    name: str | None = None,
+) -> Model:
+    """Make a model that you have already ready to be observed.
 
-    Its attention implementation is set to ours, which is plain SDPA outside of a capture, and it is
-    put into evaluation mode.
+    A transformers model is set to our attention implementation, which is plain SDPA outside of a
+    capture; of any other module, `torch.nn.MultiheadAttention` and calls of
+    `torch.nn.functional.scaled_dot_product_attention` are seen. It is put into evaluation mode.
+
+    Args:
+        module: any `torch.nn.Module`.
+        tokenizer: to capture texts.
+        processor: to capture images or sounds.
+        name: what to call it; its class by default.
 
     Raises:
-        ModelRefusedError: it is no transformers model, or has no attention that we can verify.
+        ModelRefusedError: it has no attention that we can verify.
     """
     called = name or type(module).__name__
-    if not isinstance(module, PreTrainedModel):
-        raise ModelRefusedError(
-            f"{called} is no transformers model.", "Wrap a transformers PreTrainedModel."
-        )
-    register()
-    kind = kind_of(module.config, called, type(module).__name__)
     module.eval()
-    place = next(module.parameters()).device
     probed = None
-    for attention in (ATTENTION_NAME, "eager"):
+    if isinstance(module, PreTrainedModel):
+        register()
         with contextlib.suppress(ValueError):
-            module.set_attn_implementation(attention)
-        probed = probe(module, place)
-        if probed is not None:
-            break
-    if probed is None:
-        raise refuse_attention(module, place, called)
-    return describe(module, tokenizer, name=called, revision=None, kind=kind, probed=probed)
+            module.set_attn_implementation(ATTENTION_NAME)
+        module, probed = _probed(module, lambda: module)
+        if probed is None and (inputs := sample_inputs(module)) is not None:
+            raise refuse_attention(module, inputs, called)
+    return describe(
+        module,
+        tokenizer,
+        name=called,
+        revision=None,
+        kind=kind_of(module),
+        probed=probed,
+        processor=processor,
+    )
 
 
-def kind_of(config: Any, name: str, architecture: str | None = None) -> Kind:
-    """Tell what a model does from its configuration.
-
-    Raises:
-        ModelRefusedError: it is of a kind that is not shown yet.
-    """
-    named = architecture or next(iter(getattr(config, "architectures", None) or []), "")
+def kind_of(module: nn.Module) -> Kind:
+    """Tell what a model does from its class and its configuration."""
+    config, named = getattr(module, "config", None), type(module).__name__
+    if not isinstance(module, PreTrainedModel) or module.main_input_name != "input_ids":
+        return "other"
     if getattr(config, "is_encoder_decoder", False):
-        raise ModelRefusedError(
-            f"{name} is an encoder-decoder ({config.model_type}); this version shows encoders and "
-            "decoders of text.",
-            "Choose one of those.",
-        )
-    if not hasattr(config, "vocab_size") or hasattr(config, "vision_config"):
-        raise ModelRefusedError(
-            f"{name} ({config.model_type}) does not read text alone.",
-            "This version shows models of text; choose one of those.",
-        )
-    if named.endswith(("ForCausalLM", "LMHeadModel")):
+        return "seq2seq"
+    if named.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")):
         return "causal"
-    pretrained = named.endswith("ForPreTraining") and not hasattr(config, "generator_hidden_size")
-    if named.endswith("ForMaskedLM") or pretrained:
-        return "masked"
-    return "encoder"
+    pretrained = named.endswith("ForPreTraining") and type(config) in MODEL_FOR_MASKED_LM_MAPPING
+    return "masked" if named.endswith("ForMaskedLM") or pretrained else "encoder"
+
+
+def _probed(
+    module: PreTrainedModel, reload: Callable[[], PreTrainedModel]
+) -> tuple[PreTrainedModel, Probe | None]:
+    """Probe a model of text on our kernel, then on its own eager attention."""
+    inputs = sample_inputs(module)
+    if inputs is None:
+        return module, None
+    probed = probe(module, inputs)
+    if probed is None:
+        with contextlib.suppress(ValueError):
+            module.set_attn_implementation("eager")
+        probed = probe(module, inputs)
+    if probed is None:
+        # Models that choose their attention when they are built can only be built again.
+        device = next(module.parameters()).device
+        module = reload().to(device).eval()
+        probed = probe(module, inputs)
+    return module, probed
 
 
 def _folder(name: str, revision: str | None, tell: Progress) -> Path:
@@ -231,16 +263,27 @@ def _tokenizer(source: str) -> Any | None:
     return tokenizer if len(tokenizer) > len(tokenizer.all_special_tokens) else None
 
 
+def _processor(source: str) -> Any | None:
+    """Load what turns images and sounds into inputs, if the folder has it."""
+    if not any((Path(source) / name).exists() for name in PROCESSOR_FILES):
+        return None
+    for factory in (AutoProcessor, AutoImageProcessor, AutoFeatureExtractor):
+        with contextlib.suppress(OSError, ValueError, KeyError, ImportError, TypeError):
+            return factory.from_pretrained(source, trust_remote_code=False)
+    return None
+
+
 def _module(
     source: str,
-    kind: Kind,
+    config: Any,
     dtype: torch.dtype | str,
     name: str,
-    attention: str,
+    attention: str = ATTENTION_NAME,
 ) -> PreTrainedModel:
     """Load the weights, from safetensors only, and make sure that none were made up."""
-    factory = {"causal": AutoModelForCausalLM, "masked": AutoModelForMaskedLM, "encoder": AutoModel}
-    module, info = factory[kind].from_pretrained(
+    declared = next(iter(getattr(config, "architectures", None) or []), "")
+    factory = getattr(transformers, declared, AutoModel)
+    module, info = factory.from_pretrained(
         source,
         dtype=dtype,
         attn_implementation=attention,

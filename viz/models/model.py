@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import torch
 
-Kind = Literal["causal", "masked", "encoder"]
-Tier = Literal["registry", "eager"]
+Kind = Literal["causal", "masked", "encoder", "seq2seq", "other"]
+Tier = Literal["registry", "hooks", "eager", "given"]
 
 
 @dataclass(eq=False, slots=True)
@@ -23,8 +23,11 @@ class Model:
         tokenizer: None for models wrapped without one; texts cannot be run then.
         device: where it runs.
         dtype: what it computes in.
-        kind: `causal` predicts the next token, `masked` fills in, `encoder` does neither.
-        tier: how weights are come by, found out by a probe when it was loaded.
+        processor: turns images or sounds into inputs; None for models of text.
+        kind: `causal` predicts the next token, `masked` fills in, `encoder` does neither; `seq2seq`
+            reads one text and writes another; `other` reads no text, or is no transformers model.
+        tier: how weights are come by, found out by a probe; None until the first capture where
+            only that can tell.
         context_limit: how many tokens it reads; None if any number.
         takes_pairs: whether its tokenizer marks a second text.
         layers: attention layers.
@@ -38,10 +41,11 @@ class Model:
     revision: str | None
     module: torch.nn.Module
     tokenizer: Any | None
+    processor: Any | None
     device: torch.device
     dtype: torch.dtype
     kind: Kind
-    tier: Tier
+    tier: Tier | None
     context_limit: int | None
     takes_pairs: bool
     layers: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from viz.errors import ModelRefusedError, ShapeError, TextError, TextTooLongError
 from viz.models.model import Model
-from viz.models.tokens import Units, units_from_encoding, units_from_ids
+from viz.models.tokens import Units, numbered_units, units_from_encoding, units_from_ids
 
 # Longer texts are no prompts; the tokenizer alone would take seconds.
 MAX_CHARACTERS = 1_000_000
@@ -23,12 +24,25 @@ STAND_IN = "\ufdd0"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Model inputs [1, token] on the model's device, and what their units are called."""
+    """Model inputs on the model's device, and what their units are called.
 
-    inputs: dict[str, Tensor]
+    Attributes:
+        inputs: as the model's forward takes them.
+        units: of the first text or input.
+        text: the first text; None where the model's own inputs were given.
+        pair: the second text of a pair, or what an encoder-decoder writes.
+        known: units that have names, for stacks to be matched with.
+        item: which input of the batch to keep.
+        batch: how many inputs the batch has.
+    """
+
+    inputs: dict[str, Any]
     units: Units
     text: str | None
     pair: str | None
+    known: tuple[Units, ...]
+    item: int = 0
+    batch: int = 1
 
 
 def check_text(text: str, *, what: str = "text") -> str:
@@ -66,19 +80,28 @@ def _is_half(character: str) -> bool:
 
 
 def prepare(
-    model: Model, text_or_inputs: str | Mapping[str, Any], *, pair: str | None = None
+    model: Model,
+    given: str | Mapping[str, Any],
+    *,
+    pair: str | None = None,
+    target: str | None = None,
+    item: int | None = None,
 ) -> Prepared:
-    """Tokenise a text, or take a model's own inputs of one text.
+    """Turn a text, or a model's own inputs, into what its forward takes.
 
     Raises:
         TextError: the text cannot be read.
         TextTooLongError: it has more tokens than the model reads.
-        ShapeError: the inputs are not of one text.
+        ShapeError: the inputs do not fit, or hold several and none was chosen.
         ModelRefusedError: a text was given and the model has no tokenizer, or reads no pairs.
     """
-    if isinstance(text_or_inputs, str):
-        return _from_text(model, check_text(text_or_inputs), pair)
-    return _from_inputs(model, text_or_inputs)
+    if isinstance(given, str):
+        return _from_text(model, check_text(given), pair, target)
+    if not isinstance(given, Mapping):
+        raise ShapeError(
+            f"The inputs are a {type(given).__name__}.", "Give a text, or a dict of tensors."
+        )
+    return _from_inputs(model, given, item)
 
 
 def count_tokens(model: Model, text: str, pair: str | None = None) -> int:
@@ -120,7 +143,7 @@ def cut_text(model: Model, text: str, pair: str | None = None) -> str:
     return text[:limit]
 
 
-def _from_text(model: Model, text: str, pair: str | None) -> Prepared:
+def _from_text(model: Model, text: str, pair: str | None, target: str | None) -> Prepared:
     tokenizer = _tokenizer(model)
     if pair is not None:
         check_text(pair, what="second text")
@@ -143,29 +166,77 @@ def _from_text(model: Model, text: str, pair: str | None) -> Prepared:
         for name, values in encoding.items()
         if name in accepted
     }
-    return Prepared(inputs, units_from_encoding(tokenizer, encoding, text, pair), text, pair)
+    units = units_from_encoding(tokenizer, encoding, text, pair)
+    if model.kind != "seq2seq":
+        if target is not None:
+            raise ModelRefusedError(
+                f"{model.name} writes no second text.", "Leave the target empty."
+            )
+        return Prepared(inputs, units, text, pair, (units,))
+    ids = _decoder_ids(model, target)
+    require_context(model, len(ids))
+    written = units_from_ids(tokenizer, ids)
+    inputs["decoder_input_ids"] = torch.tensor([ids], device=model.device)
+    return Prepared(inputs, units, text, target, (units, written))
 
 
-def _from_inputs(model: Model, given: Mapping[str, Any]) -> Prepared:
-    if "input_ids" not in given:
-        raise ShapeError(
-            f"The inputs {sorted(given)} have no input_ids.", "Give at least input_ids."
-        )
+def _decoder_ids(model: Model, target: str | None) -> list[int]:
+    """Return what a decoder reads while it writes a text: its start token, then the text's."""
+    config: Any = model.module.config
+    start = getattr(config, "decoder_start_token_id", None)
+    if start is None:
+        start = getattr(config, "bos_token_id", None) or getattr(config, "pad_token_id", None) or 0
+    if target is None:
+        return [int(start)]
+    check_text(target, what="target")
+    labels = _tokenizer(model)(text_target=target)["input_ids"]
+    return [int(start), *(int(number) for number in labels[:-1])]
+
+
+def _from_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> Prepared:
+    """Take a model's own inputs, of which `input_ids` and `decoder_input_ids` name units."""
+    if not given:
+        raise ShapeError("The model's inputs are empty.", "Give at least input_ids.")
+    asks = "input_ids" in inspect.signature(model.module.forward).parameters
+    if asks and model.kind != "other" and not {"input_ids", "inputs_embeds"} & set(given):
+        raise ShapeError(f"The inputs {sorted(given)} have no input_ids.", "Give input_ids.")
     inputs = {name: value.to(model.device) for name, value in as_tensors(given).items()}
-    ids = inputs["input_ids"]
-    if ids.ndim != 2 or ids.shape[0] != 1 or ids.shape[1] == 0:
+    main = inputs.get("input_ids", next(iter(inputs.values())))
+    if "input_ids" in inputs and (main.ndim != 2 or main.shape[1] == 0):
         raise ShapeError(
-            f"input_ids have shape {tuple(ids.shape)}.", "One text has shape [1, tokens]."
+            f"input_ids have shape {tuple(main.shape)}.",
+            "A batch of texts has two dimensions: [1, tokens] for one.",
         )
-    require_context(model, int(ids.shape[1]))
-    _check_ids(model, ids[0].tolist())
-    return Prepared(inputs, units_from_ids(model.tokenizer, ids[0].tolist()), None, None)
+    batch = len(main) if main.ndim else 1
+    if batch > 1 and item is None:
+        raise ShapeError(
+            f"The batch holds {batch} inputs and a trace holds one.",
+            f"Say which to keep with item=0 to item={batch - 1}.",
+        )
+    chosen = item or 0
+    if not 0 <= chosen < batch:
+        raise ShapeError(
+            f"There is no item {chosen} in a batch of {batch}.", f"Choose 0 to {batch - 1}."
+        )
+    known = []
+    for name in ("input_ids", "decoder_input_ids"):
+        if name in inputs and inputs[name].ndim == 2 and not inputs[name].is_floating_point():
+            ids = inputs[name][min(chosen, len(inputs[name]) - 1)].tolist()
+            if name == "input_ids":
+                require_context(model, len(ids))
+                _check_ids(model, ids)
+            known.append(units_from_ids(model.tokenizer, ids))
+    units = known[0] if known else numbered_units("position", 0)
+    return Prepared(inputs, units, None, None, tuple(known), chosen, batch)
 
 
 def _check_ids(model: Model, ids: Sequence[int]) -> None:
     """Make sure that every id has an embedding; a GPU would end the whole process over one."""
     table: Any = model.module
-    known = getattr(table.get_input_embeddings(), "num_embeddings", None)
+    try:
+        known = getattr(table.get_input_embeddings(), "num_embeddings", None)
+    except (AttributeError, NotImplementedError):
+        return
     wrong = [number for number in ids if known is not None and not 0 <= number < known]
     if known is not None and wrong:
         raise ShapeError(

@@ -125,6 +125,20 @@ def units_from_ids(tokenizer: PreTrainedTokenizerBase | None, ids: Sequence[int]
     )
 
 
+def numbered_units(kind: str, count: int) -> Units:
+    """Name units by their number, such as patches and frames."""
+    return Units(
+        kind=kind,
+        labels=tuple(f"{kind} {number}" for number in range(count)),
+        texts=("",) * count,
+        ids=tuple(range(count)),
+        special=(False,) * count,
+        spans=(None,) * count,
+        words=tuple(range(count)),
+        segments=(0,) * count,
+    )
+
+
 def visible(text: str) -> str:
     """Make spaces, tabs, line breaks and other characters without a picture visible."""
     shown = text.replace(" ", SPACE).replace("\n", NEWLINE).replace("\t", TAB).replace("\r", "␍")

@@ -1,0 +1,113 @@
+"""Capture one tiny model and compare every pattern with what its own eager attention returns."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+import viz
+from benchmarks.architectures.inputs import inputs_of
+from benchmarks.architectures.shrink import tiny_model
+from viz.models.inspection import first_output, with_attentions
+from viz.models.returned import returned_weights
+
+EXACT = 1e-5
+
+
+@dataclass(slots=True)
+class Finding:
+    """What became of one model type."""
+
+    model_type: str
+    verdict: str = "?"
+    tiers: str = ""
+    stacks: str = ""
+    error: float = 0.0
+    output_error: float = 0.0
+    why: str = ""
+    compared: int = 0
+
+
+def examine(model_type: str) -> Finding:
+    """Build, capture, compare."""
+    found = Finding(model_type)
+    try:
+        module = tiny_model(model_type)
+    except Exception as error:
+        found.verdict, found.why = "not built", f"{type(error).__name__}: {error}"[:300]
+        return found
+    if sum(p.numel() for p in module.parameters()) > 60_000_000:
+        found.verdict, found.why = "not built", "more than 60 M parameters"
+        return found
+    inputs = inputs_of(module)
+    reference = copy.deepcopy(module)
+    try:
+        with torch.inference_mode(), returned_weights(reference) as returned:
+            expected = first_output(reference(**with_attentions(reference, inputs)))
+    except Exception as error:
+        found.verdict, found.why = "not run", f"{type(error).__name__}: {error}"[:300]
+        return found
+    try:
+        trace = viz.capture(viz.wrap_model(module), inputs)
+    except viz.LoupeError as error:
+        found.verdict, found.why = "refused", str(error)[:300]
+        if not returned.found and "no softmax attention" in str(error):
+            found.verdict = "no attention"
+        return found
+    except Exception as error:
+        found.verdict, found.why = "crashed", f"{type(error).__name__}: {error}"[:300]
+        return found
+    _compare(found, trace, returned.found, expected[0])
+    return found
+
+
+def _compare(found: Finding, trace: Any, own: list[tuple[str, Any]], expected: Any) -> None:
+    layers = [(stack, n) for stack in trace.stacks.values() for n in range(stack.layers)]
+    found.tiers = ", ".join(sorted({stack.provenance(n).tier for stack, n in layers}))
+    found.stacks = ", ".join(
+        f"{name} {stack.layers} x {stack.heads(0)}" for name, stack in trace.stacks.items()
+    )
+    if trace.output.shape == expected.shape:
+        scale = float(expected.float().abs().max()) or 1.0
+        found.output_error = float((trace.output - expected).abs().max()) / scale
+    by_name: dict[str, list[Any]] = {}
+    for name, weights in own:
+        by_name.setdefault(name, []).append(weights)
+    for stack, n in layers:
+        queue = by_name.get(stack.record(n).name)
+        if not queue:
+            continue
+        theirs = queue.pop(0)
+        mine = torch.stack([stack.weights(n, head) for head in range(stack.heads(n))])
+        theirs = _flat(theirs.float(), mine.shape)
+        if theirs is None:
+            found.verdict, found.why = (
+                "wrong",
+                f"shape {tuple(mine.shape)} in {stack.record(n).name}",
+            )
+            return
+        found.error = max(found.error, float((mine - theirs).abs().max()))
+        found.compared += 1
+    good = found.error <= EXACT and found.output_error <= 1e-4
+    found.verdict = "exact" if good else "wrong"
+
+
+def _flat(theirs: Any, shape: torch.Size) -> Any | None:
+    """Lay windows of a batch out as one block-diagonal pattern."""
+    if theirs.shape[0] == 1 and theirs.shape[1:] == shape:
+        return theirs[0]
+    windows, heads, wide, long = theirs.shape
+    if (heads, windows * wide, windows * long) != tuple(shape):
+        return None
+    out = torch.zeros(shape)
+    for w in range(windows):
+        out[:, w * wide : (w + 1) * wide, w * long : (w + 1) * long] = theirs[w]
+    return out
+
+
+def as_row(found: Finding) -> dict[str, Any]:
+    """Return plain values for a file."""
+    return asdict(found)

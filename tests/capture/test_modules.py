@@ -1,0 +1,131 @@
+"""Any PyTorch module: attention seen at the kernel, and weights that come from elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import viz
+
+X = torch.randn(2, 11, 32, generator=torch.Generator().manual_seed(0))
+
+
+class Plain(nn.Module):
+    """A module that calls the kernel as many do."""
+
+    def __init__(self, *, causal=False):
+        super().__init__()
+        torch.manual_seed(1)
+        self.qkv = nn.Linear(32, 96)
+        self.causal = causal
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).unflatten(-1, (3, 4, 8)).permute(2, 0, 3, 1, 4)
+        out = functional.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        return out.transpose(1, 2).flatten(2)
+
+    def patterns(self, x):
+        q, k, _ = self.qkv(x).unflatten(-1, (3, 4, 8)).permute(2, 0, 3, 1, 4)
+        scores = q @ k.transpose(-1, -2) * 8**-0.5
+        if self.causal:
+            scores = scores.masked_fill(torch.ones(11, 11).triu(1).bool(), -torch.inf)
+        return scores.softmax(-1)
+
+
+class Mixed(nn.Module):
+    """Two attention modules of different kinds, one behind the other."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(2)
+        self.first = Plain(causal=True)
+        self.second = nn.MultiheadAttention(32, 4, batch_first=True)
+
+    def forward(self, x):
+        x = self.first(x)
+        return self.second(x, x, x, need_weights=False)[0]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("item", [0, 1])
+def test_a_call_of_the_kernel_is_seen(causal, item):
+    module = Plain(causal=causal).eval()
+    with torch.inference_mode():
+        expected, output = module.patterns(X), module(X)
+    trace = viz.capture(viz.wrap_model(module), {"x": X}, item=item)
+    stack = trace.stacks["self"]
+    assert stack.provenance(0).tier == "hooks"
+    for head in range(4):
+        torch.testing.assert_close(stack.weights(0, head), expected[item, head])
+    assert torch.equal(trace.output, output[item])
+
+
+def padding():
+    mask = torch.zeros(2, 11, dtype=torch.bool)
+    mask[1, 8:] = True
+    return mask
+
+
+@pytest.mark.parametrize("masks", [{}, {"src_key_padding_mask": padding()}, {"is_causal": True}])
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_pytorchs_own_encoder_is_seen_with_its_masks(masks, batch_first):
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(32, 4, 64, batch_first=batch_first)
+    module = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
+    x = X if batch_first else X.transpose(0, 1)
+    given = dict(masks)
+    causal = torch.ones(11, 11).triu(1).bool()
+    if given.pop("is_causal", False):
+        given["mask"] = causal
+    with torch.inference_mode():
+        own = module.layers[0].self_attn(
+            x,
+            x,
+            x,
+            key_padding_mask=given.get("src_key_padding_mask"),
+            attn_mask=given.get("mask"),
+            average_attn_weights=False,
+        )[1]
+    stack = viz.capture(viz.wrap_model(module), {"src": x, **given}, item=1).stacks["self"]
+    for head in range(4):
+        torch.testing.assert_close(stack.weights(0, head), own[1, head], atol=1e-6, rtol=0)
+
+
+def test_calls_of_different_kinds_are_layers_of_one_model():
+    trace = viz.capture(viz.wrap_model(Mixed().eval()), {"x": X}, item=0)
+    names = [s.record(n).name for s in trace.stacks.values() for n in range(s.layers)]
+    assert names == ["first", "second"]
+
+
+def test_pytorchs_decoder_has_three_stacks():
+    torch.manual_seed(0)
+    module = nn.Transformer(32, 4, 2, 2, 64, batch_first=True).eval()
+    trace = viz.capture(viz.wrap_model(module), {"src": X, "tgt": X[:, :5]}, item=0)
+    shapes = {name: (len(s.queries), len(s.keys)) for name, s in trace.stacks.items()}
+    assert shapes == {"encoder": (11, 11), "decoder": (5, 5), "cross": (5, 11)}
+
+
+def test_a_module_without_attention_is_refused():
+    with pytest.raises(viz.LoupeError, match="no softmax attention"):
+        viz.capture(viz.wrap_model(nn.Linear(32, 4)), {"input": X}, item=0)
+
+
+def test_a_forward_that_raises_midway_is_said_and_the_model_runs_again():
+    class Moody(Plain):
+        angry = False
+
+        def forward(self, x):
+            out = super().forward(x)
+            if self.angry:
+                raise RuntimeError("no more today")
+            return out
+
+    module = Moody().eval()
+    model = viz.wrap_model(module)
+    module.angry = True
+    with pytest.raises(viz.LoupeError, match="failed during its forward pass: no more today"):
+        viz.capture(model, {"x": X}, item=0)
+    module.angry = False
+    assert viz.capture(model, {"x": X}, item=0).stacks["self"].layers == 1

@@ -1,0 +1,104 @@
+"""Which recorded layers belong together, what each run of them is called, and what its units are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from viz.capture.layer import Layer
+from viz.capture.stack import Stack
+from viz.models.tokens import Units, numbered_units
+
+NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
+
+CROSS = re.compile(r"cross|encoder_attn|encdec|enc_dec|multihead_attn|encoder_decoder_attn")
+POOL = re.compile(r"pool|head\.attention")
+PARTS = (("decoder", re.compile(r"decoder")), ("encoder", re.compile(r"encoder|block|layer")))
+TOWERS = (
+    ("vision", re.compile(r"vision|visual|image|pixel|patch|\bvit\b")),
+    ("audio", re.compile(r"audio|speech|acoustic|whisper")),
+    ("qformer", re.compile(r"qformer|perceiver|resampler")),
+    ("text", re.compile(r"text|language|\blm\b|llm|thinker")),
+)
+
+# What the units of a tower are called where nothing names them one by one.
+UNIT_KINDS = {"vision": "patch", "audio": "frame"}
+
+Group = tuple[str, int, int]
+
+
+def stacks_of(layers: Sequence[Layer], known: Iterable[Units], kind: str) -> dict[str, Stack]:
+    """Group layers into stacks: same place in the model, same queries, same keys.
+
+    Args:
+        layers: in the order in which the model called them.
+        known: units that have names, such as the text's tokens; matched by their number.
+        kind: what a unit is where none of those fits.
+
+    Returns:
+        Stacks by name: `self` where there is one; else `encoder`, `decoder`, `cross`, or the
+        towers (`vision`, `text`, ...), numbered where a name is needed more than once.
+    """
+    groups: dict[Group, list[Layer]] = {}
+    for layer in layers:
+        groups.setdefault((NUMBER.sub("*", layer.name), *layer.shape), []).append(layer)
+    by_count = {len(units): units for units in reversed(list(known))}
+    stacks = {}
+    for (_, queries, keys), name in zip(groups, _names(list(groups)), strict=True):
+        unit = next((word for tower, word in UNIT_KINDS.items() if tower in name), kind)
+        stacks[name] = Stack(
+            name,
+            tuple(groups[_, queries, keys]),
+            by_count.get(queries) or numbered_units(unit, queries),
+            by_count.get(keys) or numbered_units(unit, keys),
+        )
+    return stacks
+
+
+def _names(groups: Sequence[Group]) -> list[str]:
+    """Name every group by what tells it from the others: its tower, its part, its number."""
+    if len(groups) == 1:
+        return ["self"]
+    towers = [_first(TOWERS, path) for path, _, _ in groups]
+    parts = [_part(path, queries, keys) for path, queries, keys in groups]
+    several_towers = len(set(towers)) > 1
+    plain = []
+    for tower, part in zip(towers, parts, strict=True):
+        same = {p for t, p in zip(towers, parts, strict=True) if t == tower}
+        # A tower's own layers bear its name; what else it has says what it is.
+        alone = len(same) == 1 or part in ("encoder", "")
+        if several_towers and tower:
+            plain.append(tower if alone else f"{tower}_{part}")
+        else:
+            plain.append(part or "self")
+    return _numbered(plain)
+
+
+def _part(path: str, queries: int, keys: int) -> str:
+    if POOL.search(path.lower()):
+        return "pool"
+    if CROSS.search(path.lower()) or queries != keys:
+        return "cross"
+    return _first(PARTS, path)
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """Number names that are used more than once, from 1."""
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(f"{name}_{seen[name]}" if names.count(name) > 1 else name)
+    return result
+
+
+def _first(words: Sequence[tuple[str, re.Pattern[str]]], path: str) -> str:
+    return next((word for word, pattern in words if pattern.search(path.lower())), "")
+
+
+def main_stack(stacks: Mapping[str, Stack]) -> Stack:
+    """Return the stack to show first: the text's, the decoder's, or the first that there is."""
+    for name in ("self", "text", "decoder", "encoder"):
+        if name in stacks:
+            return stacks[name]
+    return next(iter(stacks.values()))

@@ -1,0 +1,81 @@
+"""Tier 2: weights that the parts of a model return, watched for during one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+ROW_SUM_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-5}
+HALF_ROW_SUM_TOLERANCE = 1e-2
+
+
+@dataclass(slots=True)
+class Returned:
+    """Weights that parts of a module returned, in the order in which they finished.
+
+    Each as the name of the innermost part that returned it, and [batch, head, query, key].
+    """
+
+    found: list[tuple[str, Tensor]] = field(default_factory=list)
+    _seen: set[int] = field(default_factory=set)
+
+    def look(self, name: str, output: Any) -> None:
+        """Take what looks like attention weights out of what a part returned."""
+        for tensor in _tensors(output):
+            if tensor.data_ptr() not in self._seen and _may_be_weights(tensor):
+                self._seen.add(tensor.data_ptr())
+                self.found.append((name, tensor.detach()))
+
+
+@contextmanager
+def returned_weights(module: nn.Module) -> Iterator[Returned]:
+    """Collect the attention weights that the parts of a module return during one pass."""
+    returned = Returned()
+    handles = []
+    try:
+        for name, part in module.named_modules():
+
+            def hook(_part: nn.Module, _given: Any, output: Any, name: str = name) -> None:
+                returned.look(name, output)
+
+            if name:
+                handles.append(part.register_forward_hook(hook))
+        yield returned
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def row_sum_error(weights: Tensor) -> float:
+    """How far rows are from summing to 1; rows of zeros look at nothing, which is allowed."""
+    sums = weights.float().sum(dim=-1)
+    return float(torch.minimum((sums - 1).abs(), sums.abs()).max())
+
+
+def _tensors(output: Any) -> Iterator[Tensor]:
+    """Walk through whatever a module returned, one level deep."""
+    if isinstance(output, dict):
+        output = tuple(output.values())
+    if isinstance(output, (tuple, list)):
+        for part in output:
+            if isinstance(part, Tensor):
+                yield part
+            elif isinstance(part, (tuple, list)):
+                yield from (inner for inner in part if isinstance(inner, Tensor))
+
+
+def _may_be_weights(tensor: Tensor) -> bool:
+    """Whether a tensor has the shape of weights and its rows are distributions, most of them full."""
+    if tensor.ndim != 4 or not tensor.is_floating_point() or tensor.numel() == 0:
+        return False
+    some = tensor[0].float()
+    if not bool((some >= 0).all()):
+        return False
+    tolerance = ROW_SUM_TOLERANCE.get(tensor.dtype, HALF_ROW_SUM_TOLERANCE)
+    full = (some.sum(dim=-1) - 1).abs() <= 10 * tolerance
+    return row_sum_error(some) <= 10 * tolerance and bool(full.float().mean() > 0.5)

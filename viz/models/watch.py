@@ -1,0 +1,213 @@
+"""Tier 3: attention that a module computes without the registry of transformers, seen as it is called.
+
+`torch.nn.functional.scaled_dot_product_attention` and `torch.nn.MultiheadAttention` are watched by a
+torch function mode, which belongs to the current thread and touches neither torch nor the module.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from viz.models.attention import AttentionCall, Observer, in_registry, observe
+
+# A module calls attention from a few frames further down, through decorators and helpers.
+FRAMES = 30
+
+
+@contextmanager
+def watch(module: nn.Module, observer: Observer) -> Iterator[None]:
+    """Let `observer` see every attention call of a module, whichever way it is made."""
+    with observe(observer), _Watch(module, observer):
+        yield
+
+
+class _Watch(TorchFunctionMode):
+    """Sees every torch function that is called in this thread, and reports those of attention."""
+
+    def __init__(self, module: nn.Module, observer: Observer) -> None:
+        super().__init__()
+        self.known = {id(part) for part in module.modules()}
+        self.module = module
+        self.observer = observer
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func is functional.scaled_dot_product_attention and not in_registry():
+            self.observer(_sdpa_call(self._caller(), result, *args, **(kwargs or {})))
+        elif func is functional.multi_head_attention_forward:
+            self.observer(_multi_head_call(self._caller(), result[0], *args, **(kwargs or {})))
+        return result
+
+    def _caller(self) -> nn.Module:
+        """Return the innermost part of the module that is running."""
+        frame: FrameType | None = sys._getframe(2)
+        for _ in range(FRAMES):
+            if frame is None:
+                break
+            running = frame.f_locals.get("self")
+            if id(running) in self.known and isinstance(running, nn.Module):
+                return running
+            frame = frame.f_back
+        return self.module
+
+
+def _sdpa_call(
+    module: nn.Module,
+    output: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> AttentionCall:
+    """Describe one call; inputs of three or five dimensions become [batch, head, token, d]."""
+    mask = attn_mask
+    if mask is not None:
+        mask = mask.expand(*query.shape[:-2], *mask.shape[-2:]) if mask.ndim > 2 else mask
+        mask = _four(mask) if mask.ndim > 2 else mask[None, None]
+    return AttentionCall(
+        module=module,
+        query=_four(query),
+        key=_four(key),
+        value=_four(value),
+        mask=mask,
+        is_causal=is_causal,
+        scale=scale if scale is not None else query.shape[-1] ** -0.5,
+        bias=None,
+        softcap=None,
+        sinks=None,
+        window=None,
+        dropout=dropout_p,
+        output=_four(output).transpose(1, 2),
+        tier="hooks",
+    )
+
+
+def _four(tensor: Tensor) -> Tensor:
+    """Bring [.., head, token, d] to four dimensions: one head where there is none."""
+    if tensor.ndim == 2:
+        return tensor[None, None]
+    if tensor.ndim == 3:
+        return tensor[:, None]
+    return tensor.reshape(-1, *tensor.shape[-3:])
+
+
+def _multi_head_call(
+    module: nn.Module,
+    output: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    embed_dim_to_check: int,
+    num_heads: int,
+    in_proj_weight: Tensor | None,
+    in_proj_bias: Tensor | None,
+    bias_k: Tensor | None,
+    bias_v: Tensor | None,
+    add_zero_attn: bool,
+    dropout_p: float,
+    out_proj_weight: Tensor,
+    out_proj_bias: Tensor | None,
+    training: bool = True,
+    key_padding_mask: Tensor | None = None,
+    need_weights: bool = True,
+    attn_mask: Tensor | None = None,
+    use_separate_proj_weight: bool = False,
+    q_proj_weight: Tensor | None = None,
+    k_proj_weight: Tensor | None = None,
+    v_proj_weight: Tensor | None = None,
+    static_k: Tensor | None = None,
+    static_v: Tensor | None = None,
+    average_attn_weights: bool = True,
+    is_causal: bool = False,
+) -> AttentionCall:
+    """Project queries, keys and values once more, because the function keeps them to itself."""
+    if query.ndim == 2:
+        query, key, value = query[:, None], key[:, None], value[:, None]
+        output = output[:, None]
+        key_padding_mask = None if key_padding_mask is None else key_padding_mask[None]
+    weights = (
+        (q_proj_weight, k_proj_weight, v_proj_weight)
+        if in_proj_weight is None or use_separate_proj_weight
+        else in_proj_weight.chunk(3)
+    )
+    biases = (None, None, None) if in_proj_bias is None else in_proj_bias.chunk(3)
+    q, k, v = (
+        functional.linear(part, weight, bias)  # type: ignore[arg-type]
+        for part, weight, bias in zip((query, key, value), weights, biases, strict=True)
+    )
+    batch = q.shape[1]
+    if bias_k is not None and bias_v is not None:
+        k, v = (
+            torch.cat([k, bias_k.expand(1, batch, -1)]),
+            torch.cat([v, bias_v.expand(1, batch, -1)]),
+        )
+    if add_zero_attn:
+        nothing = k.new_zeros(1, batch, k.shape[-1])
+        k, v = torch.cat([k, nothing]), torch.cat([v, nothing])
+
+    def by_head(tensor: Tensor) -> Tensor:
+        return tensor.view(len(tensor), batch, num_heads, -1).permute(1, 2, 0, 3)
+
+    def finish(heads: Tensor) -> Tensor:
+        return functional.linear(heads, out_proj_weight, out_proj_bias)
+
+    return AttentionCall(
+        module=module,
+        query=by_head(q),
+        key=by_head(static_k.transpose(0, 1) if static_k is not None else k),
+        value=by_head(static_v.transpose(0, 1) if static_v is not None else v),
+        mask=_additive(attn_mask, key_padding_mask, batch, num_heads, len(k)),
+        is_causal=False,
+        scale=(q.shape[-1] // num_heads) ** -0.5,
+        bias=None,
+        softcap=None,
+        sinks=None,
+        window=None,
+        dropout=dropout_p if training else 0.0,
+        output=output.transpose(0, 1),
+        tier="hooks",
+        finish=finish,
+    )
+
+
+def _additive(
+    mask: Tensor | None, padding: Tensor | None, batch: int, heads: int, keys: int
+) -> Tensor | None:
+    """Join PyTorch's two masks, where True forbids, into one that is added to the scores."""
+
+    def added(given: Tensor) -> Tensor:
+        zeros = torch.zeros(given.shape, device=given.device)
+        joined = (
+            zeros.masked_fill(given, -torch.inf) if given.dtype == torch.bool else given.float()
+        )
+        return functional.pad(joined, (0, keys - given.shape[-1]))
+
+    parts = []
+    if mask is not None:
+        full = added(mask)
+        parts.append(
+            full[None, None] if full.ndim == 2 else full.view(batch, heads, *full.shape[1:])
+        )
+    if padding is not None:
+        parts.append(added(padding)[:, None, None, :])
+    return sum(parts[1:], parts[0]) if parts else None
