@@ -82,6 +82,7 @@ WRITTEN = ("layer", "head")
 # What is shown of every head; the page names them in words.
 STATISTICS = ("entropy", "distance", "first", "current", "previous")
 
+STACK = re.compile(r"[a-z0-9_]{1,40}")
 SPANS = ("rows", "columns")
 SPAN = re.compile(r"\d{1,9}-\d{1,9}")
 
@@ -89,7 +90,6 @@ CHOICES = {
     "direction": ("looks at", "looked at by"),
     "scale": ("linear", "log"),
     "palette": SEQUENTIAL,
-    "stack": ("self",),
     "statistic": STATISTICS,
 }
 BOUNDS = {"layer": 1e6, "head": 1e6, "token": 1e9, "top_k": MOST_TOP_K, "threshold": 1.0}
@@ -146,6 +146,8 @@ def from_query(query: Mapping[str, str], texts: TextStore) -> tuple[View, list[s
 def _read(name: str, text: str, kind: type) -> Any:
     """Read one parameter as the type of its usual value."""
     if name in CHOICES and text not in CHOICES[name]:
+        raise ValueError(text)
+    if name == "stack" and not STACK.fullmatch(text):
         raise ValueError(text)
     if name in SPANS and not SPAN.fullmatch(text):
         raise ValueError(text)

@@ -6,7 +6,7 @@
 >>> trace.stacks["self"].weights(layer=0, head=0)
 """
 
-from viz.capture import Stack, Trace, capture, load_trace
+from viz.capture import Stack, Trace, capture, check, load_trace, load_weights
 from viz.errors import LoupeError
 from viz.models import Model, load_model, wrap_model
 
@@ -18,7 +18,9 @@ __all__ = [
     "Stack",
     "Trace",
     "capture",
+    "check",
     "load_model",
     "load_trace",
+    "load_weights",
     "wrap_model",
 ]

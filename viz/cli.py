@@ -5,9 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 
+from viz.capture import check
 from viz.errors import LoupeError, ModelNotFoundError
+from viz.models import load_model
 from viz.models.catalogue import CATALOGUE, find_entry, is_available
 from viz.models.fetch import fetch
+
+SAMPLE = "The animal didn't cross the street because it was too tired."
+
+# How far a weight may be from the eager one: the project's own bound, and the half types' rounding.
+EXACT = {"float32": 1e-5, "float64": 1e-5}
+EXACT_HALF = 5e-2
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -17,12 +25,20 @@ def main(arguments: list[str] | None = None) -> None:
     commands.add_parser("models", help="list the models of the catalogue")
     fetching = commands.add_parser("fetch", help="bring a model of the catalogue to this machine")
     fetching.add_argument("model", help=", ".join(CATALOGUE))
+    checking = commands.add_parser("check", help="compare a model's weights with its eager ones")
+    checking.add_argument("model", help="a catalogue name, a Hugging Face id, or a folder")
+    checking.add_argument("--text", default=SAMPLE, help="to run it on")
+    checking.add_argument("--target", help="what an encoder-decoder writes")
+    checking.add_argument("--revision", help="of a Hugging Face model")
     options = parser.parse_args(arguments)
     try:
         if options.command == "models":
             _list_models()
-        else:
+        elif options.command == "fetch":
             _fetch_model(options.model)
+        else:
+            exact = _check_model(options.model, options.text, options.target, options.revision)
+            sys.exit(0 if exact else 1)
     except LoupeError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
@@ -32,6 +48,23 @@ def _list_models() -> None:
     for entry in CATALOGUE.values():
         state = "here" if is_available(entry) else f"{entry.download_mb} MB to fetch"
         print(f"{entry.name:10} {entry.title:24} {state:16} {entry.description}")
+
+
+def _check_model(name: str, text: str, target: str | None, revision: str | None) -> bool:
+    """Print the largest difference of every layer; whether all are within the dtype's rounding."""
+    model = load_model(name, revision=revision)
+    checked = check(model, text, target=target)
+    rows = checked.layers.assign(difference=checked.layers["difference"].map("{:.1e}".format))
+    rows["output error"] = rows["output error"].map("{:.1e}".format, na_action="ignore")
+    print(rows.to_string(index=False))
+    bound = EXACT.get(str(model.dtype).removeprefix("torch."), EXACT_HALF)
+    exact = not checked.largest > bound and not checked.output_difference > 10 * bound
+    print(
+        f"{model.name}, {model.dtype}: largest difference of a weight {checked.largest:.1e} "
+        f"(allowed {bound:.0e}), of the output {checked.output_difference:.1e} of its size: "
+        + ("exact" if exact else "NOT exact")
+    )
+    return exact
 
 
 def _fetch_model(name: str) -> None:

@@ -10,9 +10,10 @@ from components.panels.literal import literal
 from components.panels.request import asked, foreseen, forget_inputs, is_changed, request_panel
 from components.panels.run import failure_panel, run, shown
 from components.panels.tokens import tokens_panel
-from components.panels.whole import grid_panel, overview_panel, prediction_panel
+from components.panels.whole import grid_panel, overview_panel, prediction_panel, stack_panel
 from components.session import change, request_of, view, went_back, write_link
-from viz.capture import Stack
+from viz.capture import Trace
+from viz.capture.stacks import main_stack
 
 # Streamlit's own margins would leave the pattern too little room.
 STYLE = "<style>.stMainBlockContainer { padding: 1.5rem clamp(1rem, 3vw, 3rem) 3rem; }</style>"
@@ -61,7 +62,8 @@ def explorer() -> None:
         empty = "Nothing to show yet: choose an example or paste a text, then press Run."
         st.info(gone if "shown" in st.session_state else empty)
         return
-    _keep_selection_inside(analysis.trace.stacks["self"])
+    _keep_selection_inside(analysis.trace)
+    stack_panel(analysis)
     tokens_panel(analysis)
     grid, pattern, numbers = st.columns([1.0, 1.6, 0.8], gap="medium")
     with grid:
@@ -81,9 +83,12 @@ def explorer() -> None:
     write_link()
 
 
-def _keep_selection_inside(stack: Stack) -> None:
+def _keep_selection_inside(trace: Trace) -> None:
     """Move a selection that this model does not have to the nearest that it has."""
+    if view().stack not in trace.stacks:
+        change(stack=main_stack(trace.stacks).name)
     seen = view()
+    stack = trace.stacks[seen.stack]
     layer = min(seen.layer, stack.layers - 1)
     head = min(seen.head, stack.heads(layer) - 1)
     if (layer, head) != (seen.layer, seen.head):

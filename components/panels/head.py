@@ -27,7 +27,7 @@ PLOTLY = {
     "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
 }
 
-BADGES = {"registry": "exact", "eager": "reported"}
+BADGES = {"registry": "exact", "hooks": "exact", "eager": "reported", "given": "given"}
 
 
 def pattern_panel(analysis: Analysis) -> None:
@@ -53,7 +53,8 @@ def pattern_panel(analysis: Analysis) -> None:
         key="pattern",
         config=PLOTLY,
     )
-    exact = f"{len(stack.queries)} tokens, every weight drawn"
+    kind = stack.queries.kind
+    exact = f"{len(stack.queries)} x {len(stack.keys)} {kind}s, every weight drawn"
     st.caption(literal("; ".join([*note, *shown.notes]) or exact))
 
 
@@ -61,7 +62,7 @@ def numbers_panel(analysis: Analysis) -> None:
     """Say the head's statistics and list its strongest edges."""
     seen = view()
     at = (seen.layer, seen.head)
-    statistics = analysis.statistics
+    statistics = analysis.statistics[seen.stack]
     st.subheader("About this head", anchor=False)
     numbers = {
         "Entropy": (statistics.entropy_nats[at], "nats", "0 looks at one token, ln n at all alike"),
@@ -106,12 +107,12 @@ def _shown(analysis: Analysis, display: Display) -> tuple[Shown, list[str]]:
     """Return the pattern to draw and what to say of it: whole, a span, or pooled."""
     seen = view()
     stack = analysis.trace.stacks[seen.stack]
-    tokens = len(stack.queries)
+    tokens = max(len(stack.queries), len(stack.keys))
     if tokens <= LARGEST_EXACT:
         pattern = stack.weights(seen.layer, seen.head).cpu().numpy()
         return apply(pattern, stack.queries, stack.keys, display), []
-    rows = _span("rows", "Queries", seen.rows, tokens)
-    columns = _span("columns", "Keys", seen.columns, tokens)
+    rows = _span("rows", "Queries", seen.rows, len(stack.queries))
+    columns = _span("columns", "Keys", seen.columns, len(stack.keys))
     fits = max(rows[1] - rows[0], columns[1] - columns[0]) <= LARGEST_EXACT
     if fits and min(rows[1] - rows[0], columns[1] - columns[0]) > 0:
         pattern = stack.weights(seen.layer, seen.head, slice(*rows), slice(*columns)).cpu().numpy()

@@ -38,7 +38,7 @@ def request_panel() -> bool:
             "Second text",
             key="pair",
             height=96,
-            placeholder="Second text, for pairs of sentences; may stay empty",
+            placeholder="Second text of a pair, or what an encoder-decoder writes; may stay empty",
             label_visibility="collapsed",
         )
     model, settings, samples, run = st.columns([3, 1.2, 1.2, 1], vertical_alignment="bottom")

@@ -29,7 +29,13 @@ def tokens_panel(analysis: Analysis) -> None:
     """Show the text as the model sees it."""
     seen = view()
     stack = analysis.trace.stacks[seen.stack]
-    units = analysis.trace.units
+    units = stack.queries
+    if stack.queries != stack.keys:
+        st.caption(
+            f"Rows are the {len(stack.queries)} {stack.queries.kind}s that look, columns the "
+            f"{len(stack.keys)} {stack.keys.kind}s looked at; the weights are in the pattern below."
+        )
+        return
     pinned = seen.token if 0 <= seen.token < len(units) else None
     whole = len(units) <= LARGEST_SENT
     line = None

@@ -22,13 +22,39 @@ STATISTICS = {
 }
 
 
+STACKS = {
+    "encoder": "the source looks at itself",
+    "decoder": "the target looks at itself",
+    "cross": "the target looks at the source",
+    "vision": "patches look at each other",
+    "text": "tokens look at each other",
+}
+
+
+def stack_panel(analysis: Analysis) -> None:
+    """Choose a stack where the model has several."""
+    stacks = analysis.trace.stacks
+    if len(stacks) == 1:
+        return
+    st.session_state.stack = view().stack
+    st.segmented_control(
+        "Stack",
+        list(stacks),
+        key="stack",
+        required=True,
+        label_visibility="collapsed",
+        help="; ".join(f"{name}: {words}" for name, words in STACKS.items() if name in stacks),
+        on_change=lambda: change(stack=st.session_state.stack, token=-1, rows="", columns=""),
+    )
+
+
 def grid_panel(analysis: Analysis) -> None:
     """Draw every head; a click selects one."""
     seen = view()
     st.subheader("All heads", anchor=False)
     head_grid(
-        analysis.thumbnails,
-        analysis.statistics,
+        analysis.thumbnails[seen.stack],
+        analysis.statistics[seen.stack],
         selected=(seen.layer, seen.head),
         palette=palette_rgb(seen.palette, is_dark()),
         key="grid",
@@ -49,7 +75,7 @@ def overview_panel(analysis: Analysis) -> None:
         on_change=lambda: change(statistic=st.session_state.statistic),
     )
     name, field = STATISTICS[seen.statistic]
-    values = getattr(analysis.statistics, field)
+    values = getattr(analysis.statistics[seen.stack], field)
     picture, table = st.tabs(["Heatmap", "Table"])
     picture.plotly_chart(
         statistic_figure(
@@ -60,7 +86,7 @@ def overview_panel(analysis: Analysis) -> None:
         on_select=_pick_from_map,
         selection_mode="points",
     )
-    frame = analysis.statistics.as_frame()
+    frame = analysis.statistics[seen.stack].as_frame()
     table.dataframe(
         frame,
         key="statistics table",
@@ -98,9 +124,11 @@ def prediction_panel(analysis: Analysis, ranked: Predictions) -> None:
 
 def _position(analysis: Analysis) -> tuple[int, str]:
     """Choose where to predict: the pinned token, a mask, or the end."""
-    seen, units = view(), analysis.trace.units
-    pinned = seen.token if 0 <= seen.token < len(units) else None
-    if analysis.trace.model.kind == "causal":
+    seen, stacks = view(), analysis.trace.stacks
+    written = analysis.trace.model.kind == "seq2seq" and "decoder" in stacks
+    units = stacks["decoder"].queries if written else analysis.trace.units
+    pinned = seen.token if 0 <= seen.token < len(units) and seen.stack != "encoder" else None
+    if analysis.trace.model.kind in ("causal", "seq2seq"):
         at = len(units) - 1 if pinned is None else pinned
         return at, f"Most probable next tokens after {units.labels[at]} ({at})"
     mask = getattr(analysis.tokenizer, "mask_token_id", None)

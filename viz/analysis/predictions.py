@@ -56,7 +56,7 @@ def predictions(trace: Trace, *, count: int = 10) -> Predictions:
 
     Cost: position * vocabulary, in blocks of positions.
     """
-    if trace.model.kind == "encoder" or trace.output is None:
+    if trace.model.kind in ("encoder", "other") or trace.output is None:
         raise CaptureError(
             f"{trace.model.name} has no language-model head, so it predicts no tokens.",
             "Choose a causal or masked language model.",

@@ -1,9 +1,21 @@
 """One forward pass observed: queries, keys and masks -> Trace."""
 
 from viz.capture.capture import capture
+from viz.capture.check import Check, check
+from viz.capture.given import load_weights
 from viz.capture.provenance import Provenance
 from viz.capture.stack import Stack
 from viz.capture.storage import load_trace
 from viz.capture.trace import ModelCard, Trace
 
-__all__ = ["ModelCard", "Provenance", "Stack", "Trace", "capture", "load_trace"]
+__all__ = [
+    "Check",
+    "ModelCard",
+    "Provenance",
+    "Stack",
+    "Trace",
+    "capture",
+    "check",
+    "load_trace",
+    "load_weights",
+]

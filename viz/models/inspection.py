@@ -150,7 +150,7 @@ def describe(
         kind=_seen_kind(kind, module, probed) if probed else kind,
         tier=probed.tier if probed else None,
         context_limit=context_limit(module, tokenizer),
-        takes_pairs=_takes_pairs(tokenizer),
+        takes_pairs=kind == "seq2seq" or _takes_pairs(tokenizer),
         layers=probed.layers if probed else 0,
         heads=probed.heads if probed else 0,
         parameters=sum(parameter.numel() for parameter in module.parameters()),

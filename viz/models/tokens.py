@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
@@ -123,6 +123,13 @@ def units_from_ids(tokenizer: PreTrainedTokenizerBase | None, ids: Sequence[int]
         words=words,
         segments=(0,) * count,
     )
+
+
+def units_from_labels(labels: Sequence[str], kind: str = "token") -> Units:
+    """Name units as somebody else named them."""
+    units = numbered_units(kind, len(labels))
+    texts = tuple(str(label) for label in labels)
+    return replace(units, labels=tuple(map(visible, texts)), texts=texts)
 
 
 def numbered_units(kind: str, count: int) -> Units:
@@ -311,7 +318,9 @@ def _words_from_texts(
 ) -> tuple[int | None, ...]:
     """Number the words where there are no offsets: a token that starts with a space starts one."""
     names = tokenizer.convert_ids_to_tokens(ids)
-    continues = any(str(name).startswith("##") for name in names)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    continues = backend is not None and "WordPiece" in repr(backend.decoder)
+    continues = continues or any(str(name).startswith("##") for name in names)
     words: list[int | None] = []
     word = -1
     fresh = True

@@ -22,6 +22,9 @@ Progress = Callable[[str, float], None]
 # Loaded models kept at a time; one more lets go of the one not used for longest.
 KEPT_MODELS = 2
 
+# Kinds of models whose output ranks the vocabulary.
+PREDICTING = ("causal", "masked", "seq2seq")
+
 # What all results together may take.
 RESULT_BYTES = 2_000_000_000
 
@@ -33,7 +36,7 @@ class Request:
     Attributes:
         model: a catalogue name, a hub id, or a folder inside the allowed ones.
         text: to look at.
-        pair: a second text, or None.
+        pair: a second text, or what an encoder-decoder writes, or None.
         revision: of a hub model, or None.
         device: `auto` or a device's name.
         dtype: `auto` or a dtype's name.
@@ -56,8 +59,8 @@ class Analysis:
     Attributes:
         request: what was asked.
         trace: without its logits.
-        statistics: of every head.
-        thumbnails: of every head.
+        statistics: of every head, by stack.
+        thumbnails: of every head, by stack.
         predictions: None for models without a language-model head.
         estimate: what was foreseen.
         seconds: of the forward pass, measured.
@@ -66,8 +69,8 @@ class Analysis:
 
     request: Request
     trace: Trace
-    statistics: Statistics
-    thumbnails: Thumbnails
+    statistics: dict[str, Statistics]
+    thumbnails: dict[str, Thumbnails]
     predictions: Predictions | None
     estimate: Estimate
     seconds: float
@@ -110,15 +113,18 @@ class Workbench:
         require_context(model, tokens)
         cost = require_room(model, tokens)
         start = time.perf_counter()
-        trace = capture(model, request.text, pair=request.pair, progress=progress)
+        pair, target = request.pair, None
+        if model.kind == "seq2seq":
+            pair, target = None, request.pair
+        trace = capture(model, request.text, pair=pair, target=target, progress=progress)
         seconds = time.perf_counter() - start
-        ranked = None if model.kind == "encoder" else predictions(trace)
-        statistics, thumbnails = overview(trace.stacks["self"], progress=progress)
+        ranked = predictions(trace) if model.kind in PREDICTING else None
+        drawn = {name: overview(stack, progress=progress) for name, stack in trace.stacks.items()}
         analysis = Analysis(
             request=request,
             trace=trace.without_output(),
-            statistics=statistics,
-            thumbnails=thumbnails,
+            statistics={name: statistics for name, (statistics, _) in drawn.items()},
+            thumbnails={name: thumbnails for name, (_, thumbnails) in drawn.items()},
             predictions=ranked,
             estimate=cost,
             seconds=seconds,
@@ -171,4 +177,5 @@ def _model_key(request: Request) -> tuple[str | None, ...]:
 
 
 def _size(analysis: Analysis) -> int:
-    return analysis.trace.memory_bytes + analysis.thumbnails.values.nbytes
+    pictures = sum(thumbnails.values.nbytes for thumbnails in analysis.thumbnails.values())
+    return analysis.trace.memory_bytes + pictures

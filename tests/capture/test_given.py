@@ -1,0 +1,77 @@
+"""Weights from elsewhere are shown as they are, or refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+import viz
+from viz.analysis import strongest_edges
+from viz.patterns import overview
+
+RANDOM = np.random.default_rng(0).dirichlet(np.ones(5), size=(2, 3, 4)).astype(np.float32)
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy, np.ndarray.tolist, list])
+def test_an_array_of_any_make_becomes_a_stack(make):
+    stack = viz.load_weights(make(RANDOM), queries=list("abcd"), keys=list("vwxyz"))
+    assert (stack.layers, stack.heads(1), len(stack.queries), len(stack.keys)) == (2, 3, 4, 5)
+    np.testing.assert_allclose(stack.weights(1, 2).numpy(), RANDOM[1, 2])
+    assert stack.provenance(0).tier == "given"
+    assert strongest_edges(stack, 0, 0, 1)["weight"][0] == RANDOM[0, 0].max()
+    assert overview(stack)[0].entropy_nats.shape == (2, 3)
+
+
+def test_files_of_either_kind_hold_one_array_or_one_a_layer(tmp_path):
+    np.savez(tmp_path / "one.npz", RANDOM)
+    np.savez(tmp_path / "many.npz", **{f"layer_{n}": RANDOM[n % 2] for n in range(11)})
+    save_file({"weights": RANDOM}, tmp_path / "one.safetensors")
+    assert viz.load_weights(tmp_path / "one.npz").layers == 2
+    assert viz.load_weights(str(tmp_path / "one.safetensors")).layers == 2
+    many = viz.load_weights(tmp_path / "many.npz")
+    np.testing.assert_array_equal(many.weights(10, 0).numpy(), RANDOM[0, 0])
+
+
+def test_layers_may_have_different_heads():
+    stack = viz.load_weights([RANDOM[0], RANDOM[1][:1]])
+    assert (stack.heads(0), stack.heads(1)) == (3, 1)
+
+
+def changed(index, value):
+    other = RANDOM.copy()
+    other[index] = value
+    return other
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (changed((0, 0, 0, 0), np.nan), "Layer 0 .* NaN"),
+        (changed((1, 0, 0, 0), -0.25), "Layer 1 .* -0.25, and weights are never negative"),
+        (2 * RANDOM, "row of layer 0 sums to 2,"),
+        (np.ones(3), r"shape \(3,\)"),
+        (np.ones((1, 1, 1, 1, 1)), r"shape \(1, 1, 1, 1, 1\)"),
+        (np.ones((0, 2, 2)), "shape"),
+        ("words.txt", "neither"),
+        ("missing.npz", "could not be read"),
+        ([["a", "b"]], "no array of numbers"),
+        ([RANDOM[0], RANDOM[0][:, :2]], "different queries"),
+    ],
+)
+def test_what_cannot_be_weights_is_refused(weights, message):
+    with pytest.raises(viz.LoupeError, match=message) as caught:
+        viz.load_weights(weights)
+    assert caught.value.hint
+
+
+def test_pickled_objects_are_never_loaded(tmp_path):
+    np.savez(tmp_path / "evil.npz", np.array([{"a": 1}], dtype=object))
+    with pytest.raises(viz.LoupeError, match="could not be read"):
+        viz.load_weights(tmp_path / "evil.npz")
+
+
+def test_labels_must_be_as_many():
+    with pytest.raises(viz.LoupeError, match="3 labels for 4 queries"):
+        viz.load_weights(RANDOM, queries=["a", "b", "c"])

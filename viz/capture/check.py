@@ -1,0 +1,129 @@
+"""A model run twice, captured and eagerly, and what differs, layer by layer."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import torch
+from transformers import PreTrainedModel
+
+from viz.capture.capture import capture
+from viz.capture.stack import Stack
+from viz.capture.trace import Trace
+from viz.errors import CaptureError
+from viz.models import Model
+from viz.models.attention import ATTENTION_NAME
+from viz.models.inspection import first_output, with_attentions
+from viz.models.prepare import Prepared, prepare
+from viz.models.returned import returned_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How far captured weights are from those of the model's own eager attention.
+
+    Attributes:
+        layers: one row a layer: stack, layer, module, tier, largest difference (NaN where the model
+            returns no weights of its own to compare with), checks passed when it was captured.
+        output_difference: largest difference of the outputs, as a share of the largest output.
+    """
+
+    layers: pd.DataFrame
+    output_difference: float
+
+    @property
+    def largest(self) -> float:
+        """The largest difference of any weight."""
+        return float(self.layers["difference"].max())
+
+
+def check(
+    model: Model,
+    inputs: str | Mapping[str, Any],
+    *,
+    target: str | None = None,
+    item: int | None = None,
+) -> Check:
+    """Run a model captured and eagerly, and compare.
+
+    Raises:
+        CaptureError: the model has no eager attention of its own.
+
+    Cost: both passes; the eager one holds layer * head * n^2 weights.
+    """
+    trace = capture(model, inputs, target=target, item=item)
+    prepared = prepare(model, inputs, target=target, item=item)
+    asked = with_attentions(model.module, prepared.inputs)
+    watching = returned_weights(model.module)
+    with model.lock, _eagerly(model), watching as returned, torch.inference_mode():
+        result = model.module(**asked)
+    own: dict[str, list[torch.Tensor]] = {}
+    for name, weights in returned.found:
+        own.setdefault(name, []).append(weights)
+    rows = [
+        {
+            "stack": stack.name,
+            "layer": layer,
+            "module": stack.record(layer).name,
+            "tier": stack.provenance(layer).tier,
+            "difference": _difference(stack, layer, own, prepared),
+            "output error": stack.provenance(layer).output_error,
+        }
+        for stack in trace.stacks.values()
+        for layer in range(stack.layers)
+    ]
+    return Check(pd.DataFrame(rows), _output_difference(trace, first_output(result), prepared))
+
+
+@contextlib.contextmanager
+def _eagerly(model: Model) -> Iterator[None]:
+    """Let a model run its own eager attention for a while."""
+    module = model.module
+    if not isinstance(module, PreTrainedModel):
+        raise CaptureError(
+            f"{model.name} has no eager attention to compare with.",
+            "Its layers were checked against their own output when it was captured.",
+        )
+    with contextlib.suppress(ValueError):
+        module.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        if model.tier != "eager":
+            with contextlib.suppress(ValueError):
+                module.set_attn_implementation(ATTENTION_NAME)
+
+
+def _difference(
+    stack: Stack, layer: int, own: dict[str, list[torch.Tensor]], prepared: Prepared
+) -> float:
+    """Compare one layer, head by head, with what its part returned."""
+    waiting = own.get(stack.record(layer).name)
+    if not waiting:
+        return float("nan")
+    theirs = waiting.pop(0)
+    windows = theirs.shape[0] // prepared.batch
+    mine = theirs[prepared.item * windows : (prepared.item + 1) * windows].float()
+    largest = 0.0
+    wide, long = mine.shape[2:]
+    for head in range(stack.heads(layer)):
+        for window in range(windows):
+            rows = slice(window * wide, (window + 1) * wide)
+            columns = slice(window * long, (window + 1) * long)
+            captured = stack.weights(layer, head, rows, columns)
+            if captured.shape != mine.shape[2:]:
+                return float("inf")
+            largest = max(largest, float((captured - mine[window, head]).abs().max()))
+    return largest
+
+
+def _output_difference(trace: Trace, output: torch.Tensor, prepared: Prepared) -> float:
+    mine = output[min(prepared.item, len(output) - 1)]
+    if trace.output is None or trace.output.shape != mine.shape:
+        return float("inf")
+    size = float(mine.float().abs().max()) or 1.0
+    return float((trace.output.float() - mine.float()).abs().max()) / size

@@ -1,0 +1,167 @@
+"""Tier 4: weights that were computed elsewhere, by Keras, JAX, or anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+from torch import Tensor
+
+from viz.capture.layer import ReportedLayer
+from viz.capture.provenance import Provenance
+from viz.capture.stack import Stack
+from viz.errors import ShapeError, StorageError, VerificationError
+from viz.models.tokens import Units, numbered_units, units_from_labels
+
+# Rows of weights that somebody rounded to half precision still sum to 1 within this.
+ROW_SUM_TOLERANCE = 1e-2
+
+Weights = Any
+
+
+def load_weights(
+    source: Weights | str | Path,
+    queries: Sequence[str] | None = None,
+    keys: Sequence[str] | None = None,
+    *,
+    name: str = "self",
+) -> Stack:
+    """Make a stack of attention weights that were computed elsewhere.
+
+    Args:
+        source: an array [layer, head, query, key] or [head, query, key] or [query, key] (numpy,
+            torch, or what `numpy.asarray` takes); a list of arrays [head, query, key], one a layer,
+            whose head counts may differ; or the path of an .npz or .safetensors file that holds
+            one such array, or one array a layer.
+        queries: a label for each row; numbers by default.
+        keys: a label for each column; those of the queries by default, where there are as many.
+        name: of the stack.
+
+    Returns:
+        A stack whose rows are taken as they are, never renormalised.
+
+    Raises:
+        StorageError: the file cannot be read, or holds pickled objects.
+        ShapeError: the arrays or the labels do not fit together.
+        VerificationError: weights are NaN or negative, or rows sum to more than 1.
+    """
+    arrays = _from_file(Path(source)) if isinstance(source, (str, Path)) else source
+    layers = [_checked(layer, number) for number, layer in enumerate(_layers(arrays))]
+    shapes = {tuple(layer.shape[1:]) for layer in layers}
+    if len(shapes) != 1:
+        raise ShapeError(
+            f"The layers have different queries and keys: {sorted(shapes)}.",
+            "Make a stack of those that fit together.",
+        )
+    rows, columns = shapes.pop()
+    down = _units(queries, rows, "queries")
+    across = down if keys is None and rows == columns else _units(keys, columns, "keys")
+    records = tuple(
+        ReportedLayer(f"layer {number}", layer, _provenance(layer))
+        for number, layer in enumerate(layers)
+    )
+    return Stack(name, records, down, across)
+
+
+def _from_file(path: Path) -> Any:
+    """Read arrays from a file, never executing what it holds."""
+    try:
+        if path.suffix == ".safetensors":
+            arrays: Mapping[str, NDArray[Any]] = load_file(path)
+        elif path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                arrays = dict(file)
+        elif path.suffix == ".npy":
+            arrays = {"0": np.load(path, allow_pickle=False)}
+        else:
+            raise StorageError(
+                f"{path} is neither .npz nor .npy nor .safetensors.", "Save the weights as one."
+            )
+    except (OSError, ValueError, SafetensorError) as error:
+        raise StorageError(
+            f"The weights in {path} could not be read: {error}.",
+            "Save plain arrays of numbers; pickled objects are never loaded.",
+        ) from error
+    if not arrays:
+        raise StorageError(f"{path} holds no arrays.", "Save at least one.")
+    ordered = [arrays[key] for key in sorted(arrays, key=_natural)]
+    return ordered[0] if len(ordered) == 1 else ordered
+
+
+def _natural(name: str) -> tuple[int, str]:
+    """Sort layer_2 before layer_10."""
+    digits = "".join(c for c in name if c.isdigit())
+    return (int(digits) if digits else -1, name)
+
+
+def _layers(arrays: Any) -> list[Tensor]:
+    """Split whatever was given into [head, query, key] tensors, one a layer."""
+    if isinstance(arrays, (list, tuple)) and arrays and getattr(arrays[0], "ndim", 0) >= 2:
+        return [layer for part in arrays for layer in _layers(part)]
+    try:
+        whole = torch.as_tensor(arrays if isinstance(arrays, Tensor) else np.asarray(arrays))
+        whole = whole.detach().float()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ShapeError(
+            f"The weights are no array of numbers: {error}.", "Give [layer, head, query, key]."
+        ) from error
+    if not 2 <= whole.ndim <= 4 or whole.numel() == 0:
+        raise ShapeError(
+            f"The weights have shape {tuple(whole.shape)}.",
+            "Give [layer, head, query, key], [head, query, key] or [query, key].",
+        )
+    return list(whole.reshape(-1, *whole.shape[-3:]) if whole.ndim > 2 else whole[None, None])
+
+
+def _checked(layer: Tensor, number: int) -> Tensor:
+    """Refuse what cannot be attention weights."""
+    if not bool(torch.isfinite(layer).all()):
+        raise VerificationError(
+            f"Layer {number} of the weights holds NaN or infinity.", "Check where they come from."
+        )
+    smallest = float(layer.min())
+    if smallest < 0:
+        raise VerificationError(
+            f"Layer {number} of the weights holds {smallest:.3g}, and weights are never negative.",
+            "Give the weights after the softmax, not the scores.",
+        )
+    largest = float(layer.sum(dim=-1).max())
+    if largest > 1 + ROW_SUM_TOLERANCE:
+        raise VerificationError(
+            f"A row of layer {number} sums to {largest:.3g}, and rows sum to 1 at most.",
+            "Rows are queries: give the transpose if columns sum to 1, and one head at a time.",
+        )
+    return layer
+
+
+def _units(labels: Sequence[str] | None, count: int, what: str) -> Units:
+    if labels is None:
+        return numbered_units("position", count)
+    if len(labels) != count:
+        raise ShapeError(
+            f"There are {len(labels)} labels for {count} {what}.", "Give one for each."
+        )
+    return units_from_labels(labels)
+
+
+def _provenance(layer: Tensor) -> Provenance:
+    sums = layer.sum(dim=-1)
+    error = float((sums - 1).abs().max())
+    short = error > ROW_SUM_TOLERANCE
+    return Provenance(
+        tier="given",
+        output_error=None,
+        row_sum_error=error,
+        tolerance=ROW_SUM_TOLERANCE,
+        checked_rows=int(layer.shape[1]),
+        flags=("rows sum to less than 1",) if short else (),
+        mask="as given",
+        scale=None,
+        dtype="float32",
+    )
