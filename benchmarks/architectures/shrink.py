@@ -194,7 +194,7 @@ def small_config(config: PretrainedConfig) -> PretrainedConfig:
     given = config.to_dict()
     changes: dict[str, Any] = {}
     for name, value in given.items():
-        nested = getattr(config, name, None)
+        nested = vars(config).get(name)
         if isinstance(nested, PretrainedConfig):
             changes[name] = small_config(nested)
         elif name in TOKENS and isinstance(value, int):
@@ -207,6 +207,8 @@ def small_config(config: PretrainedConfig) -> PretrainedConfig:
             and value >= VOCABULARY
         ):
             changes[name] = VOCABULARY - 1 - sum(map(ord, name)) % 40
+        elif name in ("out_indices", "out_features", "stage_names"):
+            continue
         elif isinstance(value, list) and value and all(type(v) is int for v in value):
             changes[name] = _small_list(name, value)
     if given.get("layer_types"):

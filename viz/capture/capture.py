@@ -8,14 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from viz.capture.eager import reported_layers
 from viz.capture.layer import Layer
 from viz.capture.recorder import Recorder
 from viz.capture.stacks import main_stack, stacks_of
 from viz.capture.trace import ModelCard, Trace
-from viz.errors import CaptureError, LoupeError
+from viz.errors import CaptureError, LoupeError, ShapeError
 from viz.models import Model
 from viz.models.attention import observe
 from viz.models.inspection import (
@@ -26,8 +25,10 @@ from viz.models.inspection import (
     refuse_attention,
     with_attentions,
 )
+from viz.models.media import ImageSource, SoundSource
 from viz.models.prepare import Prepared, prepare
 from viz.models.returned import returned_weights
+from viz.models.senses import prepare_media
 from viz.models.watch import watch
 
 Progress = Callable[[str, float], None]
@@ -35,10 +36,12 @@ Progress = Callable[[str, float], None]
 
 def capture(
     model: Model,
-    inputs: str | Mapping[str, Any],
+    inputs: str | Mapping[str, Any] | None = None,
     *,
     pair: str | None = None,
     target: str | None = None,
+    image: ImageSource | None = None,
+    sound: SoundSource | None = None,
     item: int | None = None,
     progress: Progress | None = None,
 ) -> Trace:
@@ -46,9 +49,12 @@ def capture(
 
     Args:
         model: from `viz.load_model` or `viz.wrap_model`.
-        inputs: a text, or the model's own inputs (`input_ids`, `pixel_values`, ...).
+        inputs: a text, or the model's own inputs (`input_ids`, `pixel_values`, ...); None where an
+            image or a sound is all that the model reads.
         pair: a second text, for models that read sentence pairs.
         target: what an encoder-decoder writes; its first token alone by default.
+        image: a file, a Pillow image or an array, for models that see.
+        sound: a file, or samples and their rate, for models that hear.
         item: which input of a batch to keep; needed where the batch has several.
         progress: called with a phase and the share of it that is done; may raise to cancel.
 
@@ -66,7 +72,16 @@ def capture(
     """
     tell = progress or _silent
     tell("tokenise", 0.0)
-    prepared = prepare(model, inputs, pair=pair, target=target, item=item)
+    if image is not None or sound is not None:
+        if isinstance(inputs, Mapping):
+            raise ShapeError(
+                "An image or a sound came beside the model's own inputs.", "Give one or the other."
+            )
+        prepared = prepare_media(model, inputs, target=target, image=image, sound=sound)
+    else:
+        prepared = prepare(
+            model, inputs if inputs is not None else "", pair=pair, target=target, item=item
+        )
     tell("forward", 0.0)
     layers, result = _forward(model, prepared, tell)
     output = first_output(result)
@@ -122,12 +137,9 @@ def _decide_tier(model: Model, inputs: dict[str, Any]) -> None:
     """Probe a model that could not be probed when it was loaded, with the first inputs it gets."""
     if model.tier is not None:
         return
-    with torch.inference_mode():
+    with torch.random.fork_rng(), torch.inference_mode():
         model.module(**inputs)  # what fails here is the inputs' fault, and is said as such
     probed = probe(model.module, inputs)
-    if probed is None and isinstance(model.module, PreTrainedModel):
-        model.module.set_attn_implementation("eager")
-        probed = probe(model.module, inputs)
     if probed is None:
         raise refuse_attention(model.module, inputs, model.name)
     model.tier, model.layers, model.heads = probed.tier, probed.layers, probed.heads

@@ -16,8 +16,7 @@ from viz.capture.stack import Stack
 from viz.capture.trace import Trace
 from viz.errors import CaptureError
 from viz.models import Model
-from viz.models.attention import ATTENTION_NAME
-from viz.models.inspection import first_output, with_attentions
+from viz.models.inspection import current_way, first_output, with_attentions
 from viz.models.prepare import Prepared, prepare
 from viz.models.returned import returned_weights
 
@@ -88,6 +87,7 @@ def _eagerly(model: Model) -> Iterator[None]:
             f"{model.name} has no eager attention to compare with.",
             "Its layers were checked against their own output when it was captured.",
         )
+    before = current_way(module)
     with contextlib.suppress(ValueError):
         module.set_attn_implementation("eager")
     try:
@@ -95,7 +95,7 @@ def _eagerly(model: Model) -> Iterator[None]:
     finally:
         if model.tier != "eager":
             with contextlib.suppress(ValueError):
-                module.set_attn_implementation(ATTENTION_NAME)
+                module.set_attn_implementation(before)
 
 
 def _difference(

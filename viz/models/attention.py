@@ -24,6 +24,10 @@ from viz.models.softmax import attention_rows
 
 ATTENTION_NAME = "loupe"
 
+# The same for models whose masks the fast kernel's shortcuts lose: every mask is written out, and
+# where there is none every query may look at every key, as in eager attention.
+MASKED_NAME = "loupe_masked"
+
 # Rows of weights that one block of the slow path may hold at a time, in numbers (64 MB in float32).
 BLOCK_NUMBERS = 16_000_000
 
@@ -84,6 +88,18 @@ def register() -> None:
     """Make `attn_implementation="loupe"` known to transformers; safe to call again."""
     AttentionInterface.register(ATTENTION_NAME, loupe_attention)
     AttentionMaskInterface.register(ATTENTION_NAME, sdpa_mask)
+    AttentionInterface.register(MASKED_NAME, loupe_masked_attention)
+    AttentionMaskInterface.register(MASKED_NAME, _written_out_mask)
+
+
+def loupe_masked_attention(*args: Any, **kwargs: Any) -> tuple[Tensor, None]:
+    """Run one attention layer with no mask but the one that was handed over."""
+    return loupe_attention(*args, **{**kwargs, "is_causal": False})
+
+
+def _written_out_mask(*args: Any, **kwargs: Any) -> Tensor | None:
+    mask: Tensor | None = sdpa_mask(*args, **{**kwargs, "allow_is_causal_skip": False})
+    return mask
 
 
 def loupe_attention(

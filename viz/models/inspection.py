@@ -15,7 +15,13 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from viz.errors import ModelRefusedError
-from viz.models.attention import ATTENTION_NAME, AttentionCall, Observer, split_mask
+from viz.models.attention import (
+    ATTENTION_NAME,
+    MASKED_NAME,
+    AttentionCall,
+    Observer,
+    split_mask,
+)
 from viz.models.model import Kind, Model, Tier
 from viz.models.returned import Returned, returned_weights
 from viz.models.watch import watch
@@ -84,15 +90,47 @@ class Probe:
 
 
 def probe(module: nn.Module, inputs: Inputs) -> Probe | None:
-    """Find out by which tier a model's attention shows; None if by none.
+    """Find out by which tier a model's attention shows, and leave it set to that; None if by none.
 
     What is recomputed counts only if the model computes on our kernel what it computes with its own
     eager attention: a model may need what no fast kernel takes, and nothing but the output would
     tell. A module that is no transformers model has no other way to compute, and is only watched.
 
-    Cost: two passes, one of them eager.
+    Cost: two passes, one of them eager; more where the first way is not the one.
     """
-    return _watched_probe(module, inputs) or _eager_probe(module, inputs)
+    ways = (ATTENTION_NAME, MASKED_NAME) if isinstance(module, PreTrainedModel) else ("",)
+    # Models that draw random numbers must not draw others because they were probed.
+    with torch.random.fork_rng(_cuda_devices(module)):
+        for way in ways:
+            _set(module, way)
+            if (found := _watched_probe(module, inputs, way)) is not None:
+                return found
+        _set(module, "eager")
+        return _eager_probe(module, inputs)
+
+
+def current_way(module: PreTrainedModel) -> str:
+    """Return the attention implementation that a model is set to; its parts may know better."""
+    parts = [getattr(module.config, name, None) for name in type(module.config).sub_configs]
+    named = [getattr(part, "_attn_implementation", "") for part in (module.config, *parts)]
+    ours = [str(name) for name in named if name in (ATTENTION_NAME, MASKED_NAME)]
+    return ours[0] if ours else str(named[0])
+
+
+def _cuda_devices(module: nn.Module) -> list[torch.device]:
+    first = next(iter([*module.parameters(), *module.buffers()]), None)
+    return [first.device] if first is not None and first.device.type == "cuda" else []
+
+
+def _set(module: nn.Module, way: str) -> bool:
+    """Let a transformers model attend in a way; False where it cannot be told."""
+    if not isinstance(module, PreTrainedModel):
+        return False
+    try:
+        module.set_attn_implementation(way)
+    except (ValueError, AttributeError):
+        return False
+    return True
 
 
 def refuse_attention(module: nn.Module, inputs: Inputs, name: str) -> ModelRefusedError:
@@ -105,6 +143,15 @@ def refuse_attention(module: nn.Module, inputs: Inputs, name: str) -> ModelRefus
         return ModelRefusedError(
             f"{name} could not run {PROBE_TOKENS} tokens: {lines[0] if lines else type(error).__name__}",
             "Its configuration may be wrong, or it needs inputs other than a text.",
+        )
+    calls: list[AttentionCall] = []
+    _set(module, ATTENTION_NAME)
+    _run(module, inputs, calls.append)
+    if calls:
+        return ModelRefusedError(
+            f"{name} computes something else on the fast kernel than with its own eager attention, "
+            "and returns no weights of its own.",
+            "Its pattern would mislead, so it is not shown.",
         )
     return ModelRefusedError(
         f"{name} has no softmax attention that can be observed.",
@@ -149,7 +196,7 @@ def describe(
         dtype=first.dtype,
         kind=_seen_kind(kind, module, probed) if probed else kind,
         tier=probed.tier if probed else None,
-        context_limit=context_limit(module, tokenizer),
+        context_limit=context_limit(module, tokenizer) if kind != "other" else None,
         takes_pairs=kind == "seq2seq" or _takes_pairs(tokenizer),
         layers=probed.layers if probed else 0,
         heads=probed.heads if probed else 0,
@@ -172,13 +219,15 @@ def context_limit(module: nn.Module, tokenizer: Any | None) -> int | None:
     return min(known, default=None)
 
 
-def _watched_probe(module: nn.Module, inputs: Inputs) -> Probe | None:
+def _watched_probe(module: nn.Module, inputs: Inputs, way: str) -> Probe | None:
     calls: list[AttentionCall] = []
-    output = _run(module, inputs, calls.append)
+    devices = _cuda_devices(module)
+    with torch.random.fork_rng(devices):
+        output = _run(module, inputs, calls.append)
     if output is None or not calls:
         return None
     if isinstance(module, PreTrainedModel):
-        with _eager(module) as switched, returned_weights(module) as returned:
+        with _eager(module, way) as switched, returned_weights(module) as returned:
             expected = _run(module, with_attentions(module, inputs)) if switched else None
         # Seen at the kernel, and with no other way to compute: there is nothing to compare with.
         only_way = not switched and all(call.tier == "hooks" for call in calls)
@@ -282,18 +331,15 @@ def _all_tensors(result: Any) -> Iterator[Tensor]:
 
 
 @contextmanager
-def _eager(module: PreTrainedModel) -> Iterator[bool]:
-    """Let a model on our kernel run its own eager attention for a while; False where it has none."""
-    try:
-        module.set_attn_implementation("eager")
-    except ValueError:
+def _eager(module: PreTrainedModel, way: str) -> Iterator[bool]:
+    """Let a model run its own eager attention for a while; False where it has none."""
+    if not _set(module, "eager"):
         yield False
         return
     try:
         yield True
     finally:
-        # By name, because the parts of a model may each have theirs.
-        module.set_attn_implementation(ATTENTION_NAME)
+        _set(module, way)
 
 
 def _agree(output: Tensor, expected: Tensor) -> bool:
@@ -334,9 +380,12 @@ def sample_inputs(module: nn.Module) -> Inputs | None:
     count = min(PROBE_TOKENS, context_limit(module, None) or PROBE_TOKENS)
     device = next(module.parameters()).device
     ids = torch.arange(5, 5 + count, device=device)[None] % vocabulary
+    inputs = {"input_ids": ids}
+    if "attention_mask" in asks:
+        inputs["attention_mask"] = torch.ones_like(ids)
     if getattr(config, "is_encoder_decoder", False):
-        return {"input_ids": ids, "decoder_input_ids": ids[:, : count // 2]}
-    return {"input_ids": ids}
+        inputs["decoder_input_ids"] = ids[:, : count // 2]
+    return inputs
 
 
 def _takes_pairs(tokenizer: Any | None) -> bool:

@@ -183,10 +183,6 @@ def _probed(
         return module, None
     probed = probe(module, inputs)
     if probed is None:
-        with contextlib.suppress(ValueError):
-            module.set_attn_implementation("eager")
-        probed = probe(module, inputs)
-    if probed is None:
         # Models that choose their attention when they are built can only be built again.
         device = next(module.parameters()).device
         module = reload().to(device).eval()

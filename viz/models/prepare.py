@@ -173,14 +173,14 @@ def _from_text(model: Model, text: str, pair: str | None, target: str | None) ->
                 f"{model.name} writes no second text.", "Leave the target empty."
             )
         return Prepared(inputs, units, text, pair, (units,))
-    ids = _decoder_ids(model, target)
+    ids = decoder_ids(model, target)
     require_context(model, len(ids))
     written = units_from_ids(tokenizer, ids)
     inputs["decoder_input_ids"] = torch.tensor([ids], device=model.device)
     return Prepared(inputs, units, text, target, (units, written))
 
 
-def _decoder_ids(model: Model, target: str | None) -> list[int]:
+def decoder_ids(model: Model, target: str | None) -> list[int]:
     """Return what a decoder reads while it writes a text: its start token, then the text's."""
     config: Any = model.module.config
     start = getattr(config, "decoder_start_token_id", None)
@@ -207,7 +207,9 @@ def _from_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> Pr
             f"input_ids have shape {tuple(main.shape)}.",
             "A batch of texts has two dimensions: [1, tokens] for one.",
         )
-    batch = len(main) if main.ndim else 1
+    # Packed patches of several pictures have no batch of their own.
+    packed = "hidden_states" in inputs and main.ndim == 2
+    batch = len(main) if main.ndim and not packed else 1
     if batch > 1 and item is None:
         raise ShapeError(
             f"The batch holds {batch} inputs and a trace holds one.",

@@ -132,6 +132,15 @@ def units_from_labels(labels: Sequence[str], kind: str = "token") -> Units:
     return replace(units, labels=tuple(map(visible, texts)), texts=texts)
 
 
+def patch_units(rows: int, columns: int, before: int = 0) -> Units:
+    """Name the patches of a picture by row and column, after the tokens that stand before them."""
+    units = numbered_units("patch", before + rows * columns)
+    first = tuple("[CLS]" if number == 0 else f"[REG{number}]" for number in range(before))
+    grid = tuple(f"{row},{column}" for row in range(rows) for column in range(columns))
+    special = (True,) * before + (False,) * (rows * columns)
+    return replace(units, labels=first + grid, special=special)
+
+
 def numbered_units(kind: str, count: int) -> Units:
     """Name units by their number, such as patches and frames."""
     return Units(

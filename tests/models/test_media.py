@@ -1,0 +1,134 @@
+"""Images and sounds: what is read, and what is refused in one sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+import transformers as hf
+from PIL import Image
+
+import viz
+from viz.models.media import MOST_PIXELS, read_image, read_sound
+
+PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK", "L", "RGBA", "P", "1"])
+def test_any_mode_becomes_rgb(mode, tmp_path):
+    name = tmp_path / ("a.jpg" if mode in ("RGB", "CMYK", "L") else "a.png")
+    PICTURE.convert(mode).save(name)
+    assert (read_image(name).mode, read_image(name).size) == ("RGB", (60, 40))
+
+
+def test_of_an_animation_the_first_frame_is_read(tmp_path):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert read_image(tmp_path / "a.gif").getpixel((0, 0))[0] > 200
+
+
+def truncated(path):
+    PICTURE.save(path)
+    path.write_bytes(path.read_bytes()[:-900])
+    return path
+
+
+def text_file(path):
+    path.write_text("no picture")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (truncated, "damaged or truncated"),
+        (text_file, "no image that can be read"),
+        (lambda path: path, "no image"),
+        (lambda path: Image.new("RGB", (0, 0)), "0 x 0 pixels"),
+        (lambda path: Image.new("1", (MOST_PIXELS, 2)), "at most 50,000,000"),
+        (lambda path: np.zeros((2, 2, 7)), "damaged"),
+    ],
+)
+def test_what_is_no_picture_is_refused(make, message, tmp_path):
+    with pytest.raises(viz.LoupeError, match=message):
+        read_image(make(tmp_path / "a.png"))
+
+
+def tone(rate, seconds, channels=1):
+    wave = np.sin(np.arange(int(rate * seconds)) * 2 * np.pi * 440 / rate).astype(np.float32)
+    return wave if channels == 1 else np.stack([wave] * channels, axis=1)
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (44_100, 2), (16_000, 1)])
+def test_any_rate_and_any_channels_become_one_at_the_rate_wanted(rate, channels, tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(rate, 1.0, channels), rate)
+    heard = read_sound(tmp_path / "a.wav", 16_000)
+    assert heard.shape == (16_000,)
+    assert np.abs(np.fft.rfft(heard)).argmax() == 440
+
+
+@pytest.mark.parametrize(
+    ("sound", "message"),
+    [
+        ((np.zeros(1000), 16_000), "silent"),
+        ((np.zeros(0), 16_000), "shape"),
+        ((np.full(10, np.nan), 16_000), "NaN"),
+        ((np.ones(16_000 * 3600, dtype=np.float32), 16_000), "lasts 3,600 s"),
+        ((np.ones((2, 2, 2)), 16_000), "shape"),
+        ("missing.wav", "could not be read"),
+    ],
+)
+def test_what_is_no_sound_is_refused(sound, message):
+    with pytest.raises(viz.LoupeError, match=message):
+        read_sound(sound, 16_000)
+
+
+def test_an_hour_in_a_file_is_refused_before_it_is_read(tmp_path):
+    with soundfile.SoundFile(tmp_path / "a.wav", "w", 8_000, 1, subtype="PCM_U8") as file:
+        for _ in range(60):
+            file.write(np.zeros(8_000 * 60, dtype=np.float32))
+    with pytest.raises(viz.LoupeError, match="lasts 3,600 s"):
+        read_sound(tmp_path / "a.wav", 16_000)
+
+
+def test_a_picture_goes_through_the_models_own_processor():
+    config = hf.ViTConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        image_size=32,
+        patch_size=8,
+    )
+    processor = hf.ViTImageProcessor(size={"height": 32, "width": 32})
+    model = viz.wrap_model(hf.ViTModel(config), processor=processor)
+    stack = viz.capture(model, image=PICTURE).stacks["self"]
+    assert stack.queries.labels[:3] == ("[CLS]", "0,0", "0,1")
+    assert stack.queries.kind == "patch"
+    with pytest.raises(viz.LoupeError, match="no processor"):
+        viz.capture(viz.wrap_model(hf.ViTModel(config)), image=PICTURE)
+
+
+def test_a_sound_goes_through_the_models_own_processor():
+    config = hf.WhisperConfig(
+        vocab_size=97,
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=48,
+        decoder_ffn_dim=48,
+        num_mel_bins=8,
+        max_source_positions=50,
+        pad_token_id=0,
+        decoder_start_token_id=1,
+    )
+    extractor = hf.WhisperFeatureExtractor(feature_size=8, chunk_length=1)
+    model = viz.wrap_model(hf.WhisperForConditionalGeneration(config), processor=extractor)
+    trace = viz.capture(model, sound=(tone(8_000, 0.7), 8_000))
+    assert {n: (len(s.queries), len(s.keys)) for n, s in trace.stacks.items()} == {
+        "encoder": (50, 50),
+        "decoder": (1, 1),
+        "cross": (1, 50),
+    }

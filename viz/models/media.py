@@ -1,0 +1,137 @@
+"""Images and sounds, read with every bound checked before they are decoded."""
+
+from __future__ import annotations
+
+import warnings
+from math import gcd
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from scipy.signal import resample_poly
+
+from viz.errors import InputError
+
+# Larger pictures are scaled down by every model anyway; a bomb says that it is larger still.
+MOST_PIXELS = 50_000_000
+
+# Longer sounds are for a transcriber, in seconds; Whisper reads 30 at a time.
+MOST_SECONDS = 120
+
+ImageSource = str | Path | Image.Image | NDArray[Any]
+SoundSource = str | Path | tuple[NDArray[Any], int]
+
+
+def read_image(source: ImageSource) -> Image.Image:
+    """Read a picture as RGB; of an animation its first frame.
+
+    Args:
+        source: a file, a Pillow image, or an array [height, width, 3] or [height, width].
+
+    Raises:
+        InputError: it is no picture, is empty, truncated, or larger than `MOST_PIXELS`.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            if isinstance(source, (str, Path)):
+                with Image.open(source) as image:
+                    return _rgb(image)
+            return _rgb(source if isinstance(source, Image.Image) else _from_array(source))
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f"The image is too large to be opened: {error}.", "Scale it down first."
+        ) from error
+    except FileNotFoundError as error:
+        raise InputError(f"There is no image {source}.", "Check the name.") from error
+    except UnidentifiedImageError as error:
+        raise InputError(
+            f"{_called(source)} is no image that can be read.", "Give a PNG, JPEG, WebP or GIF."
+        ) from error
+    except (OSError, SyntaxError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{_called(source)} is damaged or truncated: {error}.", "Save the image again."
+        ) from error
+
+
+def read_sound(source: SoundSource, rate: int) -> NDArray[np.float32]:
+    """Read a sound as one channel at a sampling rate.
+
+    Args:
+        source: a file (WAV, FLAC, OGG, MP3), or samples [time] or [time, channel] and their rate.
+        rate: wanted, in hertz.
+
+    Returns:
+        Shape [time], float32, in [-1, 1].
+
+    Raises:
+        InputError: it cannot be read, is empty, silent, or longer than `MOST_SECONDS`.
+    """
+    samples, given_rate = _samples(source)
+    if samples.ndim not in (1, 2) or samples.size == 0 or given_rate <= 0:
+        raise InputError(
+            f"The sound has shape {samples.shape} at {given_rate} Hz.",
+            "Give samples [time] or [time, channel] and their rate.",
+        )
+    if not bool(np.isfinite(samples).all()):
+        raise InputError("The sound holds NaN or infinity.", "Check where it comes from.")
+    _refuse_long(len(samples) / given_rate)
+    mono = samples.mean(axis=1) if samples.ndim == 2 else samples
+    if float(np.abs(mono).max()) == 0:
+        raise InputError("The sound is silent: every sample is 0.", "Check the recording.")
+    if given_rate != rate:
+        common = gcd(given_rate, rate)
+        mono = resample_poly(mono, rate // common, given_rate // common)
+    result: NDArray[np.float32] = np.asarray(mono, dtype=np.float32)
+    return result
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Decode a picture whose size, known before it is decoded, is not too large."""
+    wide, high = image.size
+    if wide * high == 0:
+        raise InputError(f"The image is {wide} x {high} pixels.", "Give one with pixels.")
+    if wide * high > MOST_PIXELS:
+        raise InputError(
+            f"The image is {wide:,} x {high:,} pixels; at most {MOST_PIXELS:,} are read.",
+            "Scale it down first.",
+        )
+    return image.convert("RGB")
+
+
+def _from_array(source: NDArray[Any]) -> Image.Image:
+    """Take an array of bytes, or of numbers up to 1 or up to 255."""
+    array = np.asarray(source)
+    if array.dtype != np.uint8:
+        scale = 255 if array.max(initial=0) <= 1 else 1
+        array = np.clip(array * scale, 0, 255).astype(np.uint8)
+    return Image.fromarray(array)
+
+
+def _samples(source: SoundSource) -> tuple[NDArray[np.float32], int]:
+    """Read the samples of a file, its length known first, or take those given."""
+    if isinstance(source, tuple):
+        samples, rate = source
+        return np.asarray(samples, dtype=np.float32), int(rate)
+    try:
+        with soundfile.SoundFile(source) as file:
+            _refuse_long(file.frames / file.samplerate)
+            return file.read(dtype="float32"), int(file.samplerate)
+    except (OSError, RuntimeError, TypeError) as error:
+        raise InputError(
+            f"The sound {source} could not be read: {error}.", "Give a WAV, FLAC, OGG or MP3 file."
+        ) from error
+
+
+def _refuse_long(seconds: float) -> None:
+    if seconds > MOST_SECONDS:
+        raise InputError(
+            f"The sound lasts {seconds:,.0f} s; at most {MOST_SECONDS} are read.", "Cut it."
+        )
+
+
+def _called(source: ImageSource) -> str:
+    return f"The image {source}" if isinstance(source, (str, Path)) else "The image"
