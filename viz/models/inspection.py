@@ -27,6 +27,7 @@ from viz.models.returned import Returned, returned_weights
 from viz.models.watch import watch
 
 Inputs = Mapping[str, Any]
+Outputs = dict[str, Tensor]
 
 # Numbers of each parameter that go into a fingerprint.
 FINGERPRINT_NUMBERS = 16
@@ -240,7 +241,7 @@ def _watched_probe(module: nn.Module, inputs: Inputs, way: str) -> Probe | None:
         heads=max(int(call.query.shape[1]) for call in calls),
         layers=len(calls),
         looks_ahead=any(map(_looks_ahead, calls)),
-        output=output,
+        output=_first_of(output),
     )
 
 
@@ -271,7 +272,7 @@ def _eager_probe(module: nn.Module, inputs: Inputs) -> Probe | None:
         heads=max(int(pattern.shape[1]) for pattern in patterns),
         layers=len(patterns),
         looks_ahead=any(bool(pattern.float().triu(1).any()) for pattern in patterns),
-        output=output,
+        output=_first_of(output),
     )
 
 
@@ -287,11 +288,11 @@ def with_attentions(module: nn.Module, inputs: Inputs) -> dict[str, Any]:
 
 def _run(
     module: nn.Module, inputs: Mapping[str, Any], observer: Observer | None = None
-) -> Tensor | None:
-    """Run a module and return its first output; None if it cannot."""
+) -> Outputs | None:
+    """Run a module and return everything that it returns; None if it cannot."""
     try:
         with torch.inference_mode(), watch(module, observer) if observer else nullcontext():
-            return first_output(module(**inputs))
+            return dict(_all_tensors(module(**inputs)))
     except PROBE_ERRORS:
         return None
 
@@ -315,19 +316,24 @@ def first_output(result: Any) -> Tensor:
     logits = getattr(result, "logits", None)
     if isinstance(logits, Tensor):
         return logits
-    return next(_all_tensors(result))
+    return next(tensor for _, tensor in _all_tensors(result))
 
 
-def _all_tensors(result: Any) -> Iterator[Tensor]:
-    """Walk through everything that a model returned."""
+def _first_of(outputs: Outputs) -> Tensor:
+    """The same, of tensors by their paths."""
+    return outputs.get("/logits", next(iter(outputs.values())))
+
+
+def _all_tensors(result: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Walk through everything that a model returned, each tensor with the way to it."""
     if isinstance(result, Tensor):
-        yield result
+        yield path, result
     elif isinstance(result, Mapping):
-        for part in result.values():
-            yield from _all_tensors(part)
+        for name, part in result.items():
+            yield from _all_tensors(part, f"{path}/{name}")
     elif isinstance(result, (tuple, list)):
-        for part in result:
-            yield from _all_tensors(part)
+        for number, part in enumerate(result):
+            yield from _all_tensors(part, f"{path}/{number}")
 
 
 @contextmanager
@@ -342,10 +348,18 @@ def _eager(module: PreTrainedModel, way: str) -> Iterator[bool]:
         _set(module, way)
 
 
-def _agree(output: Tensor, expected: Tensor) -> bool:
-    tolerance = PROBE_TOLERANCE.get(output.dtype, HALF_PROBE_TOLERANCE)
+def _agree(outputs: Outputs, expected: Outputs) -> bool:
+    """Whether all that two passes returned is the same; a single logit could be so by chance."""
+    both = outputs.keys() & expected.keys()
+    return bool(both) and all(_close(outputs[path], expected[path]) for path in both)
+
+
+def _close(output: Tensor, expected: Tensor) -> bool:
     if output.shape != expected.shape:
         return False
+    if not output.is_floating_point():
+        return True  # an argmax may fall either way
+    tolerance = PROBE_TOLERANCE.get(output.dtype, HALF_PROBE_TOLERANCE)
     distance = torch.linalg.vector_norm(output.float() - expected.float())
     # Weights that are no numbers are refused by name, later; here they only must not hide that.
     unknown = not bool(torch.isfinite(expected).all())
