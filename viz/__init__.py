@@ -6,7 +6,15 @@
 >>> trace.stacks["self"].weights(layer=0, head=0)
 """
 
-from viz.capture import Stack, Trace, capture, check, load_trace, load_weights
+from viz.capture import (
+    Stack,
+    Trace,
+    capture,
+    capture_generation,
+    check,
+    load_trace,
+    load_weights,
+)
 from viz.errors import LoupeError
 from viz.models import Model, load_model, wrap_model
 
@@ -18,6 +26,7 @@ __all__ = [
     "Stack",
     "Trace",
     "capture",
+    "capture_generation",
     "check",
     "load_model",
     "load_trace",

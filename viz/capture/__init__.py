@@ -2,6 +2,7 @@
 
 from viz.capture.capture import capture
 from viz.capture.check import Check, check
+from viz.capture.generation import capture_generation
 from viz.capture.given import load_weights
 from viz.capture.provenance import Provenance
 from viz.capture.stack import Stack
@@ -15,6 +16,7 @@ __all__ = [
     "Stack",
     "Trace",
     "capture",
+    "capture_generation",
     "check",
     "load_trace",
     "load_weights",

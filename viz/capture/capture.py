@@ -96,7 +96,7 @@ def capture(
     )
     shown = main_stack(stacks)
     return Trace(
-        model=_card(model),
+        model=card_of(model),
         text=prepared.text,
         pair=prepared.pair,
         units=prepared.units if prepared.known else shown.queries,
@@ -183,7 +183,8 @@ def _is_finite(output: Tensor) -> bool:
     return bool(torch.isfinite(ends).all())
 
 
-def _card(model: Model) -> ModelCard:
+def card_of(model: Model) -> ModelCard:
+    """Return what a trace remembers of a model."""
     return ModelCard(
         name=model.name,
         revision=model.revision,

@@ -1,0 +1,167 @@
+"""A text as a model writes it: the prompt's rows and one row for each new token, as one pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from viz.capture.capture import card_of
+from viz.capture.layer import Layer, RecordedLayer
+from viz.capture.mask import Spans
+from viz.capture.recorder import Recorder
+from viz.capture.stacks import main_stack, stacks_of
+from viz.capture.trace import Trace
+from viz.errors import CaptureError, LoupeError, ShapeError
+from viz.models import Model
+from viz.models.attention import observe
+from viz.models.inspection import PROBE_ERRORS, forget_longer_texts
+from viz.models.prepare import prepare, require_context
+from viz.models.tokens import units_from_ids
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(slots=True)
+class Stitched:
+    """What one layer looked at so far: every query and every key once, in order."""
+
+    first: RecordedLayer
+    queries: list[Tensor] = field(default_factory=list)
+    keys: list[Tensor] = field(default_factory=list)
+    starts: list[Tensor] = field(default_factory=list)
+    stops: list[Tensor] = field(default_factory=list)
+
+    def add(self, layer: RecordedLayer) -> None:
+        """Append the rows of one more call.
+
+        Raises:
+            CaptureError: its mask or its bias cannot be continued.
+        """
+        if not isinstance(layer.mask, Spans) or layer.bias is not None:
+            raise CaptureError(
+                f"Layer {layer.name} has a position bias or a mask that is no rule, which cannot be "
+                "stitched row by row.",
+                "Capture the finished text in one pass instead.",
+            )
+        rows, held = layer.shape
+        before = sum(query.shape[1] for query in self.queries)
+        # A sliding window's cache has let go of the oldest keys; what is left counts from here.
+        offset = before + rows - held
+        self.queries.append(layer.query)
+        self.keys.append(layer.key[:, held - rows :])
+        self.starts.append(layer.mask.start + offset)
+        self.stops.append(layer.mask.stop + offset)
+
+    def layer(self) -> RecordedLayer:
+        """Join all rows to one layer."""
+        one = self.first
+        return RecordedLayer(
+            name=one.name,
+            query=torch.cat(self.queries, dim=1),
+            key=torch.cat(self.keys, dim=1),
+            scale=one.scale,
+            mask=Spans(torch.cat(self.starts), torch.cat(self.stops)),
+            bias=None,
+            softcap=one.softcap,
+            sinks=one.sinks,
+            provenance=one.provenance,
+        )
+
+
+def capture_generation(
+    model: Model,
+    text: str,
+    *,
+    new_tokens: int = 20,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Trace:
+    """Let a model go on with a text, and keep where every token looked while it was written.
+
+    Args:
+        model: a causal language model that goes through the attention registry.
+        text: the prompt.
+        new_tokens: how many to write at most; the model may stop before.
+        progress: called with "forward" and the share done; may raise to cancel.
+        options: further ones of the model's `generate`, such as `do_sample`; greedy by default.
+
+    Returns:
+        A trace of the prompt and what was written; its last token was written and never read, so
+        that it has no row. Its `output` is None.
+
+    Raises:
+        CaptureError: the model is no causal language model of the registry, or its rows cannot be
+            stitched.
+
+    Cost: that of generating with a key-value cache, and memory for queries and keys.
+    """
+    if model.kind != "causal" or model.tier != "registry":
+        raise CaptureError(
+            f"{model.name} writes no text through the attention registry ({model.kind}, {model.tier}).",
+            "Choose a causal language model, or capture the finished text in one pass.",
+        )
+    if new_tokens < 1:
+        raise ShapeError(f"{new_tokens} new tokens were asked for.", "Ask for at least 1.")
+    prepared = prepare(model, text)
+    require_context(model, len(prepared.units) + new_tokens)
+    stitched: dict[str, Stitched] = {}
+    recorder = _StepRecorder(model, stitched, progress or _silent, new_tokens)
+    module: Any = model.module
+    try:
+        with model.lock, torch.inference_mode(), observe(recorder):
+            forget_longer_texts(module)
+            ids = module.generate(
+                **prepared.inputs,
+                **{"do_sample": False, "max_new_tokens": new_tokens, "use_cache": True, **options},
+            )
+    except LoupeError:
+        raise
+    except PROBE_ERRORS as error:
+        raise CaptureError(
+            f"{model.name} failed while it wrote: {error}", "Try fewer new tokens."
+        ) from error
+    layers: list[Layer] = [parts.layer() for parts in stitched.values()]
+    units = units_from_ids(model.tokenizer, ids[0, : layers[0].shape[0]].tolist())
+    stacks = stacks_of(layers, (units,), units.kind)
+    return Trace(
+        model=card_of(model),
+        text=text,
+        pair=None,
+        units=main_stack(stacks).queries,
+        stacks=stacks,
+        output=None,
+    )
+
+
+class _StepRecorder:
+    """Records each call, checks it as any other, and appends its rows to its layer's."""
+
+    def __init__(
+        self, model: Model, stitched: dict[str, Stitched], tell: Progress, new_tokens: int
+    ) -> None:
+        self.model = model
+        self.stitched = stitched
+        self.tell = tell
+        self.expected = model.layers * new_tokens
+        self.calls = 0
+
+    def __call__(self, call: Any) -> None:
+        recorder = Recorder(self.model.module)
+        recorder(call)
+        layer = recorder.layers[0]
+        if not isinstance(layer, RecordedLayer):
+            raise CaptureError(
+                f"Layer {layer.name} attends in windows, which cannot be stitched.",
+                "Capture the finished text in one pass instead.",
+            )
+        self.stitched.setdefault(layer.name, Stitched(layer)).add(layer)
+        self.calls += 1
+        self.tell("forward", min(1.0, self.calls / self.expected))
+
+
+def _silent(phase: str, share: float) -> None:
+    """Tell nobody."""
