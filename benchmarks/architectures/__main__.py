@@ -18,7 +18,7 @@ from pathlib import Path
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "architectures.md"
 
 # A model type that takes longer than this is given up, in seconds.
-PATIENCE = 60
+PATIENCE = 45
 
 MYSELF = (sys.executable, "-W", "ignore", "-m", "benchmarks.architectures")
 

@@ -11,7 +11,8 @@ import torch
 import viz
 from benchmarks.architectures.inputs import candidates
 from benchmarks.architectures.shrink import tiny_model
-from viz.models.inspection import first_output, with_attentions
+from viz.models.outputs import first_output
+from viz.models.probe import with_attentions
 from viz.models.returned import returned_weights
 
 EXACT = 1e-5
@@ -33,14 +34,28 @@ class Finding:
 
 def examine(model_type: str) -> Finding:
     """Build, capture, compare."""
+    found = _examined(model_type, only_shallow=False)
+    if found.verdict in ("not built", "not run"):
+        again = _examined(model_type, only_shallow=True)
+        if again.verdict not in ("not built", "not run"):
+            return again
+    return found
+
+
+def _examined(model_type: str, *, only_shallow: bool) -> Finding:
+    """Examine one size; what this script itself cannot do is said like everything else."""
+    try:
+        return _examine(model_type, only_shallow=only_shallow)
+    except Exception as error:
+        return Finding(model_type, "not run", why=f"{type(error).__name__}: {error}"[:300])
+
+
+def _examine(model_type: str, *, only_shallow: bool) -> Finding:
     found = Finding(model_type)
     try:
-        module = tiny_model(model_type)
+        module = tiny_model(model_type, only_shallow=only_shallow)
     except Exception as error:
         found.verdict, found.why = "not built", f"{type(error).__name__}: {error}"[:300]
-        return found
-    if sum(p.numel() for p in module.parameters()) > 60_000_000:
-        found.verdict, found.why = "not built", "more than 60 M parameters"
         return found
     reference = copy.deepcopy(module)
     why = "no inputs"

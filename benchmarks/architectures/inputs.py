@@ -17,6 +17,7 @@ def candidates(module: PreTrainedModel) -> Iterator[dict[str, Any]]:
     """Make inputs that a model may take, the fullest first."""
     full = inputs_of(module)
     yield full
+    yield from _videos(full)
     parameters = inspect.signature(module.forward).parameters
     if "input_ids" in full:
         text = {k: v for k, v in full.items() if k not in OTHERS}
@@ -48,6 +49,14 @@ def candidates(module: PreTrainedModel) -> Iterator[dict[str, Any]]:
     if "input_values" in full:
         for shape in ((1, 1, 4000), (1, 16000), (1, 64, 128), (1, 1024, 128), (1, 128, 80)):
             yield {"input_values": torch.randn(*shape)}
+
+
+def _videos(full: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Put the picture into a film of two frames, as models of videos take it."""
+    if "pixel_values" in full and len(full) == 1 and full["pixel_values"].ndim == 4:
+        for frames in (2, 8, 16, 32):
+            pixels = full["pixel_values"]
+            yield {"pixel_values": pixels[:, None].expand(-1, frames, -1, -1, -1).clone()}
 
 
 OTHERS = ("pixel_values", "input_features", "input_values", "pixel_values_videos", "bbox")

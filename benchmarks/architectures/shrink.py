@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import importlib
 from typing import Any
 
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.models.auto import modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+# Larger models would take minutes.
+MOST_PARAMETERS = 250_000_000
 
 WIDTH, HEADS, LAYERS, VOCABULARY = 32, 4, 2, 120
 
@@ -124,7 +130,10 @@ SMALL: dict[str, Any] = {
     "attention_dropout": 0.0,
     "spatial_merge_size": 2,
     "temporal_patch_size": 2,
-    "codebook_size": VOCABULARY,
+    "codebook_size": 64,
+    "mamba_n_heads": 8,
+    "mamba_d_head": 8,
+    "n_mamba_heads": 2,
     "bottleneck_size": WIDTH,
 }
 TOKENS = (
@@ -147,6 +156,11 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "context_length": 12,
         "lags_sequence": [1, 2],
     },
+    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "use_mamba_kernels": False},
+    "bamba": {"attn_layer_indices": [1]},
+    "recurrent_gemma": {"block_types": ["recurrent", "attention"]},
+    "falcon": {"alibi": True, "new_decoder_architecture": False, "multi_query": False},
+    "reformer": {"is_decoder": True, "axial_pos_shape": [4, 6], "axial_pos_embds_dim": [16, 16]},
     "swin": {
         "image_size": 32,
         "patch_size": 4,
@@ -188,19 +202,35 @@ EVERY_TASK = [
 ]
 
 
-def small_config(config: PretrainedConfig) -> PretrainedConfig:
-    """Make every number that costs time or memory small, in nested configurations too."""
+# Numbers that can be small whatever the widths are.
+SHALLOW = {
+    *(name for name, value in SMALL.items() if value == LAYERS),
+    *("vocab_size", "decoder_vocab_size", "text_vocab_size", "vocab_size_per_layer_input"),
+    *("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"),
+    *("num_experts_per_tok", "num_experts_per_token", "moe_k", "moe_topk", "attention_dropout"),
+    *("n_group", "topk_group", "num_nextn_predict_layers", "first_k_dense_replace"),
+    *("intermediate_size", "moe_intermediate_size", "shared_expert_intermediate_size"),
+} - {"num_key_value_heads", "n_head_kv", "num_kv_heads", "n_kv_heads", "num_frames"}
+
+
+def small_config(config: PretrainedConfig, *, only_shallow: bool = False) -> PretrainedConfig:
+    """Make every number that costs time or memory small, in nested configurations too.
+
+    With `only_shallow` the widths stay as they are, for architectures whose widths depend on each
+    other in ways of their own.
+    """
     kind = type(config)
     given = config.to_dict()
+    small = {k: v for k, v in SMALL.items() if k in SHALLOW} if only_shallow else SMALL
     changes: dict[str, Any] = {}
     for name, value in given.items():
         nested = vars(config).get(name)
         if isinstance(nested, PretrainedConfig):
-            changes[name] = small_config(nested)
+            changes[name] = small_config(nested, only_shallow=only_shallow)
         elif name in TOKENS and isinstance(value, int):
             changes[name] = 1 + TOKENS.index(name) if value >= 0 else value
-        elif name in SMALL and isinstance(value, (int, float)) and not isinstance(value, bool):
-            changes[name] = SMALL[name]
+        elif name in small and isinstance(value, (int, float)) and not isinstance(value, bool):
+            changes[name] = small[name]
         elif (
             name.endswith(("_token_id", "_token_index"))
             and isinstance(value, int)
@@ -210,7 +240,9 @@ def small_config(config: PretrainedConfig) -> PretrainedConfig:
         elif name in ("out_indices", "out_features", "stage_names"):
             continue
         elif isinstance(value, list) and value and all(type(v) is int for v in value):
-            changes[name] = _small_list(name, value)
+            changes[name] = value if only_shallow else _small_list(name, value)
+    if not only_shallow:
+        changes |= _fitting(given)
     if given.get("layer_types"):
         changes["layer_types"] = _both_kinds(given["layer_types"])
     changes |= SPECIAL.get(config.model_type, {})
@@ -221,6 +253,23 @@ def small_config(config: PretrainedConfig) -> PretrainedConfig:
     except Exception:
         plain.pop("layer_types", None)
         return kind(**plain)
+
+
+def _fitting(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what small widths of heads ask of other numbers."""
+    changes: dict[str, Any] = {}
+    if "qk_rope_head_dim" in given:
+        changes["head_dim"] = SMALL["qk_rope_head_dim"]
+    if "kv_lora_rank" in given:
+        changes["num_key_value_heads"] = HEADS
+    if given.get("head_dim", 0) is None:
+        changes["head_dim"] = SMALL["head_dim"]
+    rope = given.get("rope_parameters") or given.get("rope_scaling")
+    if isinstance(rope, dict) and rope.get("mrope_section"):
+        half = int(SMALL["head_dim"] * rope.get("partial_rotary_factor", 1.0)) // 2
+        sections = [half - 2 * (half // 3), half // 3, half // 3]
+        changes["rope_parameters"] = {**rope, "mrope_section": sections}
+    return changes
 
 
 def _small_list(name: str, value: list[int]) -> list[int]:
@@ -250,8 +299,6 @@ def model_class(config: PretrainedConfig) -> type[PreTrainedModel] | None:
 
 def _class_of_part(config: PretrainedConfig) -> type[PreTrainedModel] | None:
     """Find the class of a configuration that is part of another, in the module where both live."""
-    import importlib
-
     name = type(config).__module__.replace("configuration_", "modeling_")
     try:
         module = importlib.import_module(name)
@@ -277,9 +324,16 @@ def _class_of_part(config: PretrainedConfig) -> type[PreTrainedModel] | None:
     return None
 
 
-def tiny_model(model_type: str) -> PreTrainedModel:
+def _parameters(kind: type[PreTrainedModel], config: PretrainedConfig) -> int:
+    """Count the parameters without making them; 0 where the class cannot be built that way."""
+    with contextlib.suppress(Exception), torch.device("meta"):
+        return sum(parameter.numel() for parameter in kind(copy.deepcopy(config)).parameters())
+    return 0
+
+
+def tiny_model(model_type: str, *, only_shallow: bool = False) -> PreTrainedModel:
     """Build a tiny random model with weights large enough for uneven attention."""
-    config = small_config(CONFIG_MAPPING[model_type]())
+    config = small_config(CONFIG_MAPPING[model_type](), only_shallow=only_shallow)
     kind = model_class(config)
     if kind is None:
         raise LookupError("no model class")
@@ -289,6 +343,9 @@ def tiny_model(model_type: str) -> PreTrainedModel:
     ):
         if getattr(part, "num_hidden_layers", 0) and getattr(part, "layer_types", None):
             part.num_hidden_layers = len(part.layer_types)
+    size = _parameters(kind, config)
+    if size > MOST_PARAMETERS:
+        raise ValueError(f"{size:,} parameters are more than {MOST_PARAMETERS:,}")
     torch.manual_seed(7)
     module = (
         kind._from_config(config, attn_implementation="eager")

@@ -17,16 +17,11 @@ from viz.capture.trace import ModelCard, Trace
 from viz.errors import CaptureError, LoupeError, ShapeError
 from viz.models import Model
 from viz.models.attention import observe
-from viz.models.inspection import (
-    PROBE_ERRORS,
-    first_output,
-    forget_longer_texts,
-    probe,
-    refuse_attention,
-    with_attentions,
-)
+from viz.models.context import forget_longer_texts
 from viz.models.media import ImageSource, SoundSource
+from viz.models.outputs import first_output
 from viz.models.prepare import Prepared, prepare
+from viz.models.probe import PROBE_ERRORS, probe, refuse_attention, with_attentions
 from viz.models.returned import returned_weights
 from viz.models.senses import prepare_media
 from viz.models.watch import watch

@@ -16,8 +16,9 @@ from viz.capture.stack import Stack
 from viz.capture.trace import Trace
 from viz.errors import CaptureError
 from viz.models import Model
-from viz.models.inspection import current_way, first_output, with_attentions
+from viz.models.outputs import first_output
 from viz.models.prepare import Prepared, prepare
+from viz.models.probe import current_way, with_attentions
 from viz.models.returned import returned_weights
 
 

@@ -18,8 +18,9 @@ from viz.capture.trace import Trace
 from viz.errors import CaptureError, LoupeError, ShapeError
 from viz.models import Model
 from viz.models.attention import observe
-from viz.models.inspection import PROBE_ERRORS, forget_longer_texts
+from viz.models.context import forget_longer_texts
 from viz.models.prepare import prepare, require_context
+from viz.models.probe import PROBE_ERRORS
 from viz.models.tokens import units_from_ids
 
 Progress = Callable[[str, float], None]

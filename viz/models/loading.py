@@ -31,16 +31,10 @@ from viz.models.catalogue import find_entry, local_folder
 from viz.models.device import choose_device, choose_dtype
 from viz.models.folders import plain_path
 from viz.models.hub import hub_folder
-from viz.models.inspection import (
-    Probe,
-    describe,
-    probe,
-    refuse_attention,
-    refuse_non_finite,
-    sample_inputs,
-)
+from viz.models.inspection import describe, refuse_non_finite
 from viz.models.limits import require_memory_for_weights
 from viz.models.model import Kind, Model
+from viz.models.probe import Probe, probe, refuse_attention, sample_inputs
 from viz.models.reasons import explain
 
 Progress = Callable[[str, float], None]
