@@ -17,10 +17,12 @@ from viz.capture import (
 )
 from viz.errors import LoupeError
 from viz.models import Model, load_model, wrap_model
+from viz.models.named import Attention
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Attention",
     "LoupeError",
     "Model",
     "Stack",

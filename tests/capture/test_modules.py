@@ -107,6 +107,56 @@ def test_pytorchs_decoder_has_three_stacks():
     assert shapes == {"encoder": (11, 11), "decoder": (5, 5), "cross": (5, 11)}
 
 
+class Own(nn.Module):
+    """Attention written out by hand, which only its own code knows."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(4)
+        self.qkv, self.out = nn.Linear(32, 96), nn.Linear(32, 32)
+
+    def heads(self, x):
+        return self.qkv(x).unflatten(-1, (3, 4, 8)).permute(2, 0, 3, 1, 4)
+
+    def forward(self, x):
+        q, k, v = self.heads(x)
+        weights = torch.exp(q @ k.transpose(-1, -2) * 0.3)
+        weights = weights / weights.sum(-1, keepdim=True)
+        return self.out((weights @ v).transpose(1, 2).flatten(2))
+
+
+def explained(scale):
+    def explain(part, args, kwargs):
+        q, k, v = part.heads(args[0])
+        return viz.Attention(q, k, v, scale=scale, finish=part.out)
+
+    return explain
+
+
+def test_a_part_that_the_user_explains_is_seen_and_checked():
+    module = nn.Sequential(Own(), nn.ReLU(), Own()).eval()
+    with torch.inference_mode():
+        q, k, _ = module[0].heads(X)
+        expected, output = (q @ k.transpose(-1, -2) * 0.3).softmax(-1), module(X)
+    model = viz.wrap_model(module, attention={"[02]": explained(0.3)})
+    trace = viz.capture(model, {"input": X}, item=1)
+    stack = trace.stacks["self"]
+    assert (stack.layers, stack.provenance(0).tier) == (2, "hooks")
+    torch.testing.assert_close(stack.weights(0, 3), expected[1, 3], atol=1e-6, rtol=0)
+    assert torch.equal(trace.output, output[1])
+
+
+def test_a_wrong_explanation_is_refused():
+    model = viz.wrap_model(nn.Sequential(Own()), attention={"0": explained(0.5)})
+    with pytest.raises(viz.LoupeError, match="Layer 0 failed its check"):
+        viz.capture(model, {"input": X}, item=0)
+
+
+def test_a_name_that_no_part_has_is_said_with_those_that_there_are():
+    with pytest.raises(viz.LoupeError, match=r"no part named 'blocks.\*'.*named like 0"):
+        viz.wrap_model(nn.Sequential(Own()), attention={"blocks.*": explained(0.3)})
+
+
 def test_a_module_without_attention_is_refused():
     with pytest.raises(viz.LoupeError, match="no softmax attention"):
         viz.capture(viz.wrap_model(nn.Linear(32, 4)), {"input": X}, item=0)

@@ -9,7 +9,7 @@ from viz.capture.layer import Layer
 from viz.capture.stack import Stack
 from viz.models.tokens import Units, numbered_units
 
-NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
+NUMBER = re.compile(r"(?:(?<=\.)|^)\d+(?=\.|$)")
 
 CROSS = re.compile(r"cross|encoder_attn|encdec|enc_dec|multihead_attn|encoder_decoder_attn")
 POOL = re.compile(r"pool|head\.attention")

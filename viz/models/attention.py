@@ -66,12 +66,17 @@ Observer = Callable[[AttentionCall], None]
 _observer: ContextVar[Observer | None] = ContextVar("attention_observer", default=None)
 
 
-_in_registry: ContextVar[bool] = ContextVar("in_registry", default=False)
+covered: ContextVar[bool] = ContextVar("attention_covered", default=False)
 
 
-def in_registry() -> bool:
-    """Whether the kernel is being called on behalf of a registry call, which is observed itself."""
-    return _in_registry.get()
+def is_covered() -> bool:
+    """Whether the kernel is being called on behalf of something that is observed itself."""
+    return covered.get()
+
+
+def current_observer() -> Observer | None:
+    """Return who watches in this context."""
+    return _observer.get()
 
 
 @contextmanager
@@ -121,7 +126,7 @@ def loupe_attention(
     causal = is_causal if is_causal is not None else bool(getattr(module, "is_causal", True))
     causal = causal and attention_mask is None and query.shape[2] > 1
     if softcap is None and s_aux is None:
-        token = _in_registry.set(True)
+        token = covered.set(True)
         try:
             output, _ = sdpa_attention_forward(
                 module,
@@ -136,7 +141,7 @@ def loupe_attention(
                 **kwargs,
             )
         finally:
-            _in_registry.reset(token)
+            covered.reset(token)
     else:
         # The fast kernel takes neither a soft cap nor sinks and would silently drop them.
         output = _attend_in_blocks(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from viz.models.hub import hub_folder
 from viz.models.inspection import describe, refuse_non_finite
 from viz.models.limits import require_memory_for_weights
 from viz.models.model import Kind, Model
+from viz.models.named import Explain, name_attention
 from viz.models.probe import Probe, probe, refuse_attention, sample_inputs
 from viz.models.reasons import explain
 
@@ -117,6 +118,7 @@ def wrap_model(
     tokenizer: Any = None,
     *,
     processor: Any = None,
+    attention: Mapping[str, Explain] | None = None,
     name: str | None = None,
 ) -> Model:
     """Make a model that you have already ready to be observed.
@@ -129,6 +131,8 @@ def wrap_model(
         module: any `torch.nn.Module`.
         tokenizer: to capture texts.
         processor: to capture images or sounds.
+        attention: for parts whose attention is none of those, by name (`blocks.*.attn`) a function
+            that returns a `viz.Attention` of the part and what its forward was given.
         name: what to call it; its class by default.
 
     Raises:
@@ -144,6 +148,8 @@ def wrap_model(
         module, probed = _probed(module, lambda: module)
         if probed is None and (inputs := sample_inputs(module)) is not None:
             raise refuse_attention(module, inputs, called)
+    if attention:
+        name_attention(module, attention, called)
     return describe(
         module,
         tokenizer,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from viz.models.attention import AttentionCall, Observer, in_registry, observe
+from viz.models.attention import AttentionCall, Observer, is_covered, observe
 
 # A module calls attention from a few frames further down, through decorators and helpers.
 FRAMES = 30
@@ -47,7 +47,7 @@ class _Watch(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        if func is functional.scaled_dot_product_attention and not in_registry():
+        if func is functional.scaled_dot_product_attention and not is_covered():
             self.observer(_sdpa_call(self._caller(), result, *args, **(kwargs or {})))
         elif func is functional.multi_head_attention_forward:
             self.observer(_multi_head_call(self._caller(), result[0], *args, **(kwargs or {})))
