@@ -1,4 +1,5 @@
-// The text as the model sees it, shaded by what the hovered or pinned token looks at.
+// The text as the model sees it, shaded by what the hovered or pinned token looks at. Where one text
+// looks at another, both stand here: the queries above, the keys below.
 
 const instances = new WeakMap();
 const HINT = {
@@ -16,60 +17,72 @@ export default function ({ data, parentElement, setTriggerValue }) {
   strip.turn = (direction) => setTriggerValue("direction", direction);
   strip.data = data;
   strip.bits = data.table ? halfBits(data.table) : null;
-  strip.pinned = data.pinned ?? null;
-  strip.direction = data.direction;
+  strip.pinned = data.pinned === null ? null : { side: "query", index: data.pinned };
+  strip.direction = data.keys ? "looks at" : data.direction;
   strip.show();
 }
 
 function build(parentElement) {
   const root = parentElement.querySelector(".strip");
-  const holder = root.querySelector(".tokens");
+  const holders = { query: root.querySelector(".queries"), key: root.querySelector(".keys") };
+  const switcher = root.querySelector("[role=group]");
   const readout = { said: root.querySelector(".said"), hint: root.querySelector(".hint") };
   const [from, to] = root.querySelectorAll("button");
-  const strip = { hovered: null, pinned: null, text: null, tokens: [] };
+  const strip = { hovered: null, pinned: null, text: null, tokens: { query: [], key: [] } };
 
   strip.show = () => {
-    const text = JSON.stringify([strip.data.labels, strip.data.starts]);
+    const { data } = strip;
+    const text = JSON.stringify([data.queries, data.keys]);
     if (text !== strip.text) {
       strip.text = text;
       strip.hovered = null;
-      strip.tokens = fill(holder, strip.data);
+      strip.tokens.query = fill(holders.query, data.queries);
+      holders.key.replaceChildren();
+      strip.tokens.key = data.keys ? fill(holders.key, data.keys) : strip.tokens.query;
     }
+    root.classList.toggle("two", Boolean(data.keys));
+    holders.key.hidden = !data.keys;
+    switcher.hidden = Boolean(data.keys);
     from.setAttribute("aria-pressed", strip.direction === "looks at");
     to.setAttribute("aria-pressed", strip.direction === "looked at by");
     shade(strip, readout);
   };
-  const tokenOf = (event) => {
-    const token = event.target.closest(".token");
-    return token ? Number(token.dataset.index) : null;
-  };
-  const pin = (index) => {
-    strip.pinned = index;
-    strip.send(index ?? -1);
+  const pin = (place) => {
+    strip.pinned = place;
+    strip.send(place?.index ?? -1);
     shade(strip, readout);
   };
-  const hover = (index) => {
-    if (index === strip.hovered) return;
-    strip.hovered = index;
+  const hover = (place) => {
+    if (same(place, strip.hovered)) return;
+    strip.hovered = place;
     shade(strip, readout);
   };
-  holder.onmouseover = (event) => hover(tokenOf(event));
-  holder.onmouseleave = () => hover(null);
-  holder.onclick = (event) => {
-    const index = tokenOf(event);
-    if (index !== null) pin(index === strip.pinned ? null : index);
-  };
-  holder.onkeydown = (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (event.key === "Escape") pin(null);
-    else if (event.key === "Enter" && strip.hovered !== null) pin(strip.hovered);
-    else if (step) {
-      const last = strip.tokens.length - 1;
-      hover(Math.max(0, Math.min(last, (strip.hovered ?? strip.pinned ?? (step > 0 ? -1 : 1)) + step)));
-      strip.tokens[strip.hovered].scrollIntoView({ block: "nearest" });
-    } else return;
-    event.preventDefault();
-  };
+  for (const [side, holder] of Object.entries(holders)) {
+    const placeOf = (event) => {
+      const token = event.target.closest(".token");
+      return token ? { side, index: Number(token.dataset.index) } : null;
+    };
+    holder.onmouseover = (event) => hover(placeOf(event));
+    holder.onmouseleave = () => hover(null);
+    holder.onclick = (event) => {
+      const place = placeOf(event);
+      if (place && side === "query") pin(same(place, strip.pinned) ? null : place);
+    };
+    holder.onkeydown = (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (event.key === "Escape") pin(null);
+      else if (event.key === "Enter" && strip.hovered?.side === "query") pin(strip.hovered);
+      else if (step) {
+        const tokens = strip.tokens[side];
+        const here = strip.hovered ?? strip.pinned;
+        const start = here?.side === side ? here.index : step > 0 ? -1 : 1;
+        const index = Math.max(0, Math.min(tokens.length - 1, start + step));
+        hover({ side, index });
+        tokens[index].scrollIntoView({ block: "nearest" });
+      } else return;
+      event.preventDefault();
+    };
+  }
   // Letting go works from wherever the focus is, unless something else there takes the key.
   document.addEventListener("keydown", (event) => {
     const elsewhere = event.target.closest?.("input, textarea, [role=dialog], [data-baseweb=popover]");
@@ -86,12 +99,16 @@ function build(parentElement) {
   return strip;
 }
 
-function fill(holder, data) {
-  const tokens = data.labels.map((label, index) => {
+function same(one, other) {
+  return one?.index === other?.index && one?.side === other?.side;
+}
+
+function fill(holder, text) {
+  const tokens = text.labels.map((label, index) => {
     const token = document.createElement("span");
     token.className = "token";
-    if (data.special[index]) token.classList.add("special");
-    else if (index > 0 && !data.starts[index] && !data.special[index - 1]) token.classList.add("piece");
+    if (text.special[index]) token.classList.add("special");
+    else if (index > 0 && !text.starts[index] && !text.special[index - 1]) token.classList.add("piece");
     token.dataset.index = index;
     token.textContent = label;
     token.setAttribute("role", "option");
@@ -100,65 +117,81 @@ function fill(holder, data) {
   const pieces = [];
   tokens.forEach((token, index) => {
     // A real space, so that lines break there and right-to-left words keep their order.
-    if (index > 0 && data.starts[index]) pieces.push(" ");
+    if (index > 0 && text.starts[index]) pieces.push(" ");
     pieces.push(token);
-    if (data.breaks[index]) pieces.push(document.createElement("br"));
+    if (text.breaks[index]) pieces.push(document.createElement("br"));
   });
   holder.replaceChildren(...pieces);
   return tokens;
 }
 
-// The weights of one token's row or column: from the whole pattern where it is here, else as sent.
-function weightsOf(strip, index) {
-  const count = strip.tokens.length;
+// Whether a place stands for a row (a query) or a column (a key) of the pattern.
+function roleOf(strip, place) {
+  return strip.data.keys ? place.side : strip.direction === "looks at" ? "query" : "key";
+}
+
+// The weights of a row or column: from the whole pattern where it is here, else as sent.
+function weightsOf(strip, place) {
+  const columns = strip.tokens.key.length;
   if (strip.bits) {
-    const looks = strip.direction === "looks at";
-    return Float32Array.from({ length: count }, (_, other) =>
-      halfValues[strip.bits[looks ? index * count + other : other * count + index]]);
+    const [count, at] = roleOf(strip, place) === "query"
+      ? [columns, (other) => place.index * columns + other]
+      : [strip.tokens.query.length, (other) => other * columns + place.index];
+    return Float32Array.from({ length: count }, (_, other) => halfValues[strip.bits[at(other)]]);
   }
-  if (index === strip.data.pinned && strip.data.line) return Float32Array.from(strip.data.line);
+  if (place.index === strip.data.pinned && strip.data.line) return Float32Array.from(strip.data.line);
   return null;
 }
 
 function shade(strip, readout) {
-  const index = strip.hovered ?? strip.pinned;
-  const weights = index === null ? null : weightsOf(strip, index);
-  const { palette, labels } = strip.data;
+  const place = strip.hovered ?? strip.pinned;
+  const weights = place && weightsOf(strip, place);
+  const lit = place && roleOf(strip, place) === "query" ? "key" : "query";
+  const { palette } = strip.data;
   const largest = weights ? Math.max(...weights) || 1 : 1;
-  strip.tokens.forEach((token, other) => {
-    token.classList.toggle("pinned", other === strip.pinned);
-    token.classList.toggle("hovered", other === strip.hovered);
-    token.setAttribute("aria-selected", other === strip.pinned);
-    if (!weights) {
-      token.style.backgroundColor = token.style.color = token.title = "";
-      return;
-    }
-    const step = 3 * Math.round(255 * (weights[other] / largest));
-    const colour = palette.slice(step, step + 3);
-    token.style.backgroundColor = step === 0 ? "" : `rgb(${colour})`;
-    token.style.color = step === 0 ? "" : inkOn(...colour);
-    token.title = threeDigits(weights[other]);
-  });
-  readout.said.textContent = weights ? sentence(strip, index, weights, labels) : "";
-  readout.hint.textContent = strip.hovered === null ? HINT[strip.pinned === null ? "free" : "pinned"]
-    : between(strip, labels);
+  for (const side of strip.data.keys ? ["query", "key"] : ["query"]) {
+    const shown = weights && (!strip.data.keys || side === lit);
+    strip.tokens[side].forEach((token, index) => {
+      const here = { side, index };
+      token.classList.toggle("pinned", same(here, strip.pinned));
+      token.classList.toggle("hovered", same(here, strip.hovered));
+      token.setAttribute("aria-selected", same(here, strip.pinned));
+      const step = shown ? 3 * Math.round(255 * (weights[index] / largest)) : 0;
+      const colour = palette.slice(step, step + 3);
+      token.style.backgroundColor = step === 0 ? "" : `rgb(${colour})`;
+      token.style.color = step === 0 ? "" : inkOn(...colour);
+      token.title = shown ? threeDigits(weights[index]) : "";
+    });
+  }
+  readout.said.textContent = weights ? sentence(strip, place, weights) : "";
+  readout.hint.textContent = strip.hovered ? between(strip) : HINT[strip.pinned ? "pinned" : "free"];
 }
 
-function sentence(strip, index, weights, labels) {
+function labelsOf(strip, side) {
+  return (side === "key" && strip.data.keys ? strip.data.keys : strip.data.queries).labels;
+}
+
+function verbOf(strip, place) {
+  return roleOf(strip, place) === "query" ? "looks at" : "is looked at by";
+}
+
+function sentence(strip, place, weights) {
+  const others = labelsOf(strip, roleOf(strip, place) === "query" ? "key" : "query");
   const order = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, 4);
   const list = order
     .filter((other) => weights[other] > 0)
-    .map((other) => `${labels[other]} ${threeDigits(weights[other])}`)
+    .map((other) => `${others[other]} ${threeDigits(weights[other])}`)
     .join(",  ");
-  const verb = strip.direction === "looks at" ? "looks at" : "is looked at by";
-  return `${labels[index]}  (${index})  ${verb}  ${list || "nothing"}`;
+  const label = labelsOf(strip, place.side)[place.index];
+  return `${label}  (${place.index})  ${verbOf(strip, place)}  ${list || "nothing"}`;
 }
 
 // How much of the pinned token's weight the hovered one has.
-function between(strip, labels) {
-  const { pinned, hovered, direction } = strip;
-  const weights = pinned === null || pinned === hovered ? null : weightsOf(strip, pinned);
+function between(strip) {
+  const { pinned, hovered, data } = strip;
+  const comparable = pinned && !same(pinned, hovered) && (!data.keys || hovered.side === "key");
+  const weights = comparable ? weightsOf(strip, pinned) : null;
   if (!weights) return "";
-  const verb = direction === "looks at" ? "looks at" : "is looked at by";
-  return `${labels[pinned]}  (${pinned})  ${verb} it ${threeDigits(weights[hovered])}`;
+  const label = labelsOf(strip, pinned.side)[pinned.index];
+  return `${label}  (${pinned.index})  ${verbOf(strip, pinned)} it ${threeDigits(weights[hovered.index])}`;
 }

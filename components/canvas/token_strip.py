@@ -20,12 +20,15 @@ HTML = (
     '<button type="button">looked at by</button></span>'
     '<span class="readout"><span class="said" aria-live="polite" dir="auto"></span> '
     '<span class="hint"></span></span></div>'
-    '<div class="tokens" role="listbox" tabindex="0" aria-label="Tokens" dir="auto"></div></div>'
+    '<div class="tokens queries" role="listbox" tabindex="0" aria-label="Tokens" dir="auto"></div>'
+    '<div class="tokens keys" role="listbox" tabindex="0" aria-label="Tokens looked at" dir="auto" '
+    "hidden></div></div>"
 )
 
 
 def token_strip(
-    units: Units,
+    queries: Units,
+    keys: Units,
     *,
     pattern: NDArray[np.float32] | None,
     line: NDArray[np.float32] | None,
@@ -39,7 +42,8 @@ def token_strip(
     """Show the tokens; hovering one shades the text by what it looks at, a click pins it.
 
     Args:
-        units: the tokens.
+        queries: the tokens that look.
+        keys: the tokens looked at; drawn on their own where they are others.
         pattern: all weights [query, key] for texts short enough; hovering needs them.
         line: for longer texts, the weights of the pinned token's row or column.
         pinned: the pinned token.
@@ -52,12 +56,9 @@ def token_strip(
     component = st.components.v2.component(
         "loupe_token_strip", html=HTML, css=style("token_strip"), js=module("token_strip")
     )
-    before = (None, *units.words[:-1])
     data = {
-        "labels": list(units.labels),
-        "special": list(units.special),
-        "starts": [a != b for a, b in zip(units.words, before, strict=True)],
-        "breaks": ["\n" in text for text in units.texts],
+        "queries": _text(queries),
+        "keys": None if keys == queries else _text(keys),
         "pinned": pinned,
         "direction": direction,
         "palette": flat(palette),
@@ -66,3 +67,14 @@ def token_strip(
     if pattern is not None:
         data["table"] = half_bits(pattern)
     component(key=key, data=data, on_pinned_change=on_pin, on_direction_change=on_turn)
+
+
+def _text(units: Units) -> dict[str, list[object]]:
+    """Lay a text out: where words start and lines break."""
+    before = (None, *units.words[:-1])
+    return {
+        "labels": list(units.labels),
+        "special": list(units.special),
+        "starts": [a != b for a, b in zip(units.words, before, strict=True)],
+        "breaks": ["\n" in text for text in units.texts],
+    }

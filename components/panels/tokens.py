@@ -30,20 +30,16 @@ def tokens_panel(analysis: Analysis) -> None:
     seen = view()
     stack = analysis.trace.stacks[seen.stack]
     units = stack.queries
-    if stack.queries != stack.keys:
-        st.caption(
-            f"Rows are the {len(stack.queries)} {stack.queries.kind}s that look, columns the "
-            f"{len(stack.keys)} {stack.keys.kind}s looked at; the weights are in the pattern below."
-        )
-        return
+    both = units == stack.keys
     pinned = seen.token if 0 <= seen.token < len(units) else None
-    whole = len(units) <= LARGEST_SENT
+    whole = max(len(units), len(stack.keys)) <= LARGEST_SENT
     line = None
     if not whole and pinned is not None:
-        weights = row if seen.direction == "looks at" else column
+        weights = row if seen.direction == "looks at" or not both else column
         line = weights(stack, seen.layer, seen.head, pinned)
     token_strip(
         units,
+        stack.keys,
         pattern=stack.weights(seen.layer, seen.head).cpu().numpy() if whole else None,
         line=line,
         pinned=pinned,

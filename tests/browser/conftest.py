@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.models.folders import save_encoder_decoder
+
 ROOT = Path(__file__).parents[2]
 FAILURES = Path(__file__).parent / "failures"
 CHROMIUM = [
@@ -49,11 +51,14 @@ def server(tmp_path_factory):
     """Start the app as a user does, and stop it by its handle."""
     port = free_port()
     log = tmp_path_factory.mktemp("server") / "log"
+    models = tmp_path_factory.mktemp("models")
+    save_encoder_decoder(models / "translator")
+    environment = {"HF_HUB_OFFLINE": "1", "LOUPE_MODEL_FOLDERS": str(models)}
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += ["--server.port", str(port), "--server.headless", "true"]
     with log.open("w") as out:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=out, stderr=out, env={**os.environ, "HF_HUB_OFFLINE": "1"}
+            command, cwd=ROOT, stdout=out, stderr=out, env={**os.environ, **environment}
         )
         try:
             wait_until_healthy(f"http://localhost:{port}", process)

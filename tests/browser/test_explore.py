@@ -55,6 +55,7 @@ def test_looked_at_by_shades_by_the_column(page, server, weights):
     _units, pattern = weights
     open_page(page, f"{server}/?layer=2&head=8")
     page.get_by_role("button", name="looked at by").click()
+    expect(page).to_have_url(re.compile("direction=looked"))
     page.locator(".token").nth(4).hover()
     expect(page.locator(".readout")).to_contain_text("is looked at by")
     shown = [float(t.get_attribute("title")) for t in page.locator(".token").all()]
@@ -184,7 +185,7 @@ def test_escape_lets_a_pinned_token_go(page, server):
     open_page(page, server)
     page.locator(".token").nth(3).click()
     expect(page.locator(".token.pinned")).to_have_count(1)
-    page.locator(".tokens").focus()
+    page.locator(".queries").focus()
     page.keyboard.press("Escape")
     expect(page.locator(".token.pinned")).to_have_count(0)
 
@@ -233,3 +234,22 @@ def test_a_language_model_predicts_beside_its_pattern(page, server):
     open_page(page, f"{server}/?model=smollm2&text=The%20capital%20of%20France%20is")
     expect(page.get_by_text("Most probable next tokens")).to_be_visible(timeout=READY)
     expect(page.locator(".token")).to_have_count(5)
+
+
+def test_a_target_looks_at_its_source_in_a_stack_of_its_own(page, server):
+    texts = "text=the%20cat%20sat%20on%20the%20mat&pair=the%20dog"
+    open_page(page, f"{server}/?model=translator&local=1&{texts}&stack=cross")
+    rows, columns = page.locator(".queries .token"), page.locator(".keys .token")
+    expect(columns).to_have_count(8)
+    rows.last.hover()
+    expect(page.locator(".readout")).to_contain_text("dog (3) looks at")
+    shades = [float(token.get_attribute("title")) for token in columns.all()]
+    assert sum(shades) == pytest.approx(1, abs=5e-3)
+    columns.nth(2).hover()
+    expect(page.locator(".readout")).to_contain_text("cat (2) is looked at by")
+    page.get_by_role("radio", name="encoder").or_(
+        page.get_by_text("encoder", exact=True)
+    ).first.click()
+    expect(columns).to_have_count(0)
+    expect(rows).to_have_count(8)
+    expect(page).to_have_url(re.compile("stack=encoder"))
