@@ -132,10 +132,10 @@ def _decide_tier(model: Model, inputs: dict[str, Any]) -> None:
     """Probe a model that could not be probed when it was loaded, with the first inputs it gets."""
     if model.tier is not None:
         return
-    with torch.random.fork_rng(), torch.inference_mode():
-        model.module(**inputs)  # what fails here is the inputs' fault, and is said as such
     probed = probe(model.module, inputs)
     if probed is None:
+        with torch.random.fork_rng(), torch.inference_mode():
+            model.module(**inputs)  # what fails here is the inputs' fault, and is said as such
         raise refuse_attention(model.module, inputs, model.name)
     model.tier, model.layers, model.heads = probed.tier, probed.layers, probed.heads
 
