@@ -179,3 +179,32 @@ def test_a_forward_that_raises_midway_is_said_and_the_model_runs_again():
         viz.capture(model, {"x": X}, item=0)
     module.angry = False
     assert viz.capture(model, {"x": X}, item=0).stacks["self"].layers == 1
+
+
+class WrittenOut(nn.Module):
+    """Attention that calls no kernel and returns no weights: a softmax, and a product with values."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(5)
+        self.num_heads = 4
+        self.qkv, self.gate = nn.Linear(32, 96), nn.Linear(32, 3)
+
+    def scores(self, x):
+        q, k, v = self.qkv(x).unflatten(-1, (3, 4, 8)).permute(2, 0, 3, 1, 4)
+        return (q @ k.transpose(-1, -2)).flatten(0, 1) * 0.2, v.flatten(0, 1)
+
+    def forward(self, x):
+        routed = self.gate(x).softmax(-1)  # looks like attention, and weighs nothing
+        scores, values = self.scores(x)
+        out = (functional.softmax(scores, dim=-1) @ values).unflatten(0, (len(x), 4))
+        return out.transpose(1, 2).flatten(2) * routed.amax(-1, keepdim=True)
+
+
+def test_a_softmax_that_weighs_values_is_attention_whoever_wrote_it():
+    module = nn.Sequential(WrittenOut(), WrittenOut()).eval()
+    with torch.inference_mode():
+        expected = module[0].scores(X)[0].softmax(-1).unflatten(0, (2, 4))
+    stack = viz.capture(viz.wrap_model(module), {"input": X}, item=1).stacks["self"]
+    assert (stack.layers, stack.heads(0), stack.provenance(0).tier) == (2, 4, "eager")
+    torch.testing.assert_close(stack.weights(0, 2), expected[1, 2])

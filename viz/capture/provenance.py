@@ -10,7 +10,7 @@ from viz.models.model import Tier
 TIER_WORDS = {
     "registry": "recomputed from recorded queries and keys",
     "hooks": "recomputed from queries and keys seen at the kernel",
-    "eager": "reported by the model's own eager attention",
+    "eager": "as the model's own eager attention made them",
     "given": "computed elsewhere and given",
 }
 

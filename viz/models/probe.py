@@ -149,7 +149,7 @@ def refuse_attention(module: nn.Module, inputs: Inputs, name: str) -> ModelRefus
         )
     return ModelRefusedError(
         f"{name} has no softmax attention that can be observed.",
-        "State-space and recurrent models have none; choose a transformer.",
+        "Convolutions, state-space and recurrent models have none; choose a transformer.",
     )
 
 

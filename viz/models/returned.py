@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from viz.models.softmaxes import Softmaxes
+
 ROW_SUM_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-5}
 HALF_ROW_SUM_TOLERANCE = 1e-2
 
@@ -34,7 +36,11 @@ class Returned:
 
 @contextmanager
 def returned_weights(module: nn.Module) -> Iterator[Returned]:
-    """Collect the attention weights that the parts of a module return during one pass."""
+    """Collect the attention weights that the parts of a module return during one pass.
+
+    Where none returns any, those that a softmax made and values were multiplied with; they are there
+    once the context has ended.
+    """
     returned = Returned()
     handles = []
     try:
@@ -45,7 +51,10 @@ def returned_weights(module: nn.Module) -> Iterator[Returned]:
 
             if name:
                 handles.append(part.register_forward_hook(hook))
-        yield returned
+        with Softmaxes(module) as softmaxes:
+            yield returned
+        if not returned.found:
+            returned.found = [pair for pair in softmaxes.found if _may_be_weights(pair[1])]
     finally:
         for handle in handles:
             handle.remove()

@@ -6,10 +6,8 @@ torch function mode, which belongs to the current thread and touches neither tor
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import torch
@@ -18,9 +16,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from viz.models.attention import AttentionCall, Observer, is_covered, observe
-
-# A module calls attention from a few frames further down, through decorators and helpers.
-FRAMES = 30
+from viz.models.calling import calling_part
 
 
 @contextmanager
@@ -48,22 +44,16 @@ class _Watch(TorchFunctionMode):
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         if func is functional.scaled_dot_product_attention and not is_covered():
-            self.observer(_sdpa_call(self._caller(), result, *args, **(kwargs or {})))
+            self.observer(
+                _sdpa_call(calling_part(self.known, self.module), result, *args, **(kwargs or {}))
+            )
         elif func is functional.multi_head_attention_forward:
-            self.observer(_multi_head_call(self._caller(), result[0], *args, **(kwargs or {})))
+            self.observer(
+                _multi_head_call(
+                    calling_part(self.known, self.module), result[0], *args, **(kwargs or {})
+                )
+            )
         return result
-
-    def _caller(self) -> nn.Module:
-        """Return the innermost part of the module that is running."""
-        frame: FrameType | None = sys._getframe(2)
-        for _ in range(FRAMES):
-            if frame is None:
-                break
-            running = frame.f_locals.get("self")
-            if id(running) in self.known and isinstance(running, nn.Module):
-                return running
-            frame = frame.f_back
-        return self.module
 
 
 def _sdpa_call(
