@@ -10,8 +10,9 @@ import streamlit as st
 
 from components.panels.literal import literal
 from components.panels.tokens import display_panel
-from components.session import change, is_dark, view
+from components.session import change, is_dark, view, workbench
 from viz.analysis import strongest_edges
+from viz.errors import LoupeError
 from viz.figures import Display, Shown, apply, pattern_figure, sink_of, span_words
 from viz.patterns import pooled
 from viz.service import Analysis
@@ -170,11 +171,37 @@ def _span(name: str, label: str, chosen: str, tokens: int) -> tuple[int, int]:
     return span
 
 
+def _comparison(analysis: Analysis) -> None:
+    """Run the model once more, eagerly, and list how far every layer is from that."""
+    if st.button("Compare with eager attention"):
+        try:
+            with st.spinner("Running the model a second time"):
+                checked = workbench().check(analysis.request, lambda _phase, _share: None)
+        except LoupeError as error:
+            st.error(literal(f"{error.message} {error.hint}"))
+            return
+        st.session_state.checked = (analysis.request, checked)
+    request, checked = st.session_state.get("checked", (None, None))
+    if checked is None or request != analysis.request:
+        return
+    st.caption(
+        f"Largest difference of a weight {checked.largest:.1e}, "
+        f"of the output {checked.output_difference:.1e} of its size."
+    )
+    st.dataframe(
+        checked.layers[["stack", "layer", "tier", "difference"]],
+        hide_index=True,
+        height=200,
+        column_config={"difference": st.column_config.NumberColumn(format="%.1e")},
+    )
+
+
 def _provenance(analysis: Analysis) -> None:
     seen = view()
     proof = analysis.trace.stacks[seen.stack].provenance(seen.layer)
     st.markdown(f"**Layer {seen.layer}**")
     st.text(proof.summary().replace("; ", "\n"))
+    _comparison(analysis)
     st.caption(
         f"Checked on {proof.checked_rows} rows; allowed {proof.tolerance:.1e}, "
         "and 1e-5 for row sums."

@@ -253,3 +253,11 @@ def test_a_target_looks_at_its_source_in_a_stack_of_its_own(page, server):
     expect(columns).to_have_count(0)
     expect(rows).to_have_count(8)
     expect(page).to_have_url(re.compile("stack=encoder"))
+
+
+def test_the_badge_compares_with_eager_attention(page, server):
+    open_page(page, server)
+    page.get_by_role("button", name="exact").click()
+    expect(page.get_by_text("recomputed from recorded queries and keys")).to_be_visible()
+    page.get_by_role("button", name="Compare with eager attention").click()
+    expect(page.get_by_text("Largest difference of a weight")).to_be_visible(timeout=READY)

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import viz
-from tests.models.folders import save_small
+from tests.models.folders import save_encoder_decoder, save_small
 from viz.service import Request, TextStore, Workbench
 from viz.service.store import BoundedStore
 from viz.service.workbench import source_of
@@ -30,6 +30,18 @@ def test_a_result_belongs_to_its_owner(models):
     analysis = bench.analyse("ann", request, silent)
     assert bench.result("ann", request) is analysis
     assert bench.result("bob", request) is None
+
+
+def test_a_request_is_compared_with_eager_attention(models):
+    save_encoder_decoder(models / "translator")
+    bench = Workbench()
+    for request in (
+        Request("small", "the cat", pair="sat", local=True),
+        Request("translator", "the cat sat", pair="the dog", local=True),
+    ):
+        assert bench.check(request, silent).largest < 1e-5
+    with pytest.raises(viz.LoupeError, match="at most 1,024"):
+        bench.check(Request("small", "cat " * 1100, local=True), silent)
 
 
 def test_phases_are_told_in_order_and_a_cancel_leaves_everything_usable(models):

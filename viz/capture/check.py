@@ -45,6 +45,7 @@ def check(
     model: Model,
     inputs: str | Mapping[str, Any],
     *,
+    pair: str | None = None,
     target: str | None = None,
     item: int | None = None,
 ) -> Check:
@@ -55,8 +56,8 @@ def check(
 
     Cost: both passes; the eager one holds layer * head * n^2 weights.
     """
-    trace = capture(model, inputs, target=target, item=item)
-    prepared = prepare(model, inputs, target=target, item=item)
+    trace = capture(model, inputs, pair=pair, target=target, item=item)
+    prepared = prepare(model, inputs, pair=pair, target=target, item=item)
     asked = with_attentions(model.module, prepared.inputs)
     watching = returned_weights(model.module)
     with model.lock, _eagerly(model), watching as returned, torch.inference_mode():

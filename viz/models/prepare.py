@@ -105,7 +105,9 @@ def prepare(
 
 
 def count_tokens(model: Model, text: str, pair: str | None = None) -> int:
-    """Count the tokens of a text, special tokens included."""
+    """Count the tokens of a text, special tokens included; of a source and a target the longer."""
+    if model.kind == "seq2seq" and pair is not None:
+        return max(count_tokens(model, text), count_tokens(model, pair))
     return len(_encode(model, text, pair)["input_ids"])
 
 

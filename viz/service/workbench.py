@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from viz.analysis import Predictions, predictions
-from viz.capture import Trace, capture
+from viz.capture import Check, Trace, capture, check
+from viz.errors import CaptureError
 from viz.models import Model, load_model
 from viz.models.catalogue import find_entry
 from viz.models.folders import allowed_folder, model_roots
@@ -24,6 +25,9 @@ KEPT_MODELS = 2
 
 # Kinds of models whose output ranks the vocabulary.
 PREDICTING = ("causal", "masked", "seq2seq")
+
+# Eager attention of more tokens takes gigabytes.
+MOST_CHECKED_TOKENS = 1_024
 
 # What all results together may take.
 RESULT_BYTES = 2_000_000_000
@@ -113,9 +117,7 @@ class Workbench:
         require_context(model, tokens)
         cost = require_room(model, tokens)
         start = time.perf_counter()
-        pair, target = request.pair, None
-        if model.kind == "seq2seq":
-            pair, target = None, request.pair
+        pair, target = _second_text(model, request)
         trace = capture(model, request.text, pair=pair, target=target, progress=progress)
         seconds = time.perf_counter() - start
         ranked = predictions(trace) if model.kind in PREDICTING else None
@@ -132,6 +134,23 @@ class Workbench:
         )
         self._results.put((owner, request), analysis)
         return analysis
+
+    def check(self, request: Request, progress: Progress) -> Check:
+        """Compare a request's weights with the model's own eager attention.
+
+        Raises:
+            CaptureError: the text is too long for weights to be held, or there is no eager way.
+        """
+        model = self.model(request, progress)
+        tokens = count_tokens(model, request.text, request.pair)
+        if tokens > MOST_CHECKED_TOKENS:
+            raise CaptureError(
+                f"The text has {tokens:,} tokens; eager attention is run on at most "
+                f"{MOST_CHECKED_TOKENS:,}, because it holds every weight.",
+                "Check the model on a shorter text.",
+            )
+        pair, target = _second_text(model, request)
+        return check(model, request.text, pair=pair, target=target)
 
     def loaded(self, request: Request) -> Model | None:
         """Return a request's model if it is loaded already."""
@@ -154,6 +173,11 @@ class Workbench:
                 )
                 self._models.put(key, model)
         return model
+
+
+def _second_text(model: Model, request: Request) -> tuple[str | None, str | None]:
+    """Say what the second text is to the model: the other of a pair, or what it writes."""
+    return (None, request.pair) if model.kind == "seq2seq" else (request.pair, None)
 
 
 def source_of(request: Request) -> str:
