@@ -20,6 +20,9 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "architectures.md"
 # A model type that takes longer than this is given up, in seconds.
 PATIENCE = 45
 
+# What one worker may take.
+MEMORY_BYTES = 9_000_000_000
+
 MYSELF = (sys.executable, "-W", "ignore", "-m", "benchmarks.architectures")
 
 VERDICTS = {
@@ -58,6 +61,7 @@ def main() -> None:
 
 def _work(types: list[str], out: Path) -> None:
     """Examine types in this process, a line each, so that a crash loses only one."""
+    import resource
     import signal
 
     import torch
@@ -65,6 +69,8 @@ def _work(types: list[str], out: Path) -> None:
 
     from benchmarks.architectures.examine import Finding, as_row, examine
 
+    # An error in this process is better than the end of another.
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(1)
 
