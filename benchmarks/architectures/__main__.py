@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "architectures.md"
@@ -24,6 +25,17 @@ PATIENCE = 45
 MEMORY_BYTES = 9_000_000_000
 
 MYSELF = (sys.executable, "-W", "ignore", "-m", "benchmarks.architectures")
+
+# What is said of a type whose process died over it.
+DEAD = {
+    "verdict": "crashed",
+    "tiers": "",
+    "stacks": "",
+    "error": 0.0,
+    "output_error": 0.0,
+    "why": "the process died",
+    "compared": 0,
+}
 
 VERDICTS = {
     "exact": "captured, and every weight within 1e-5 of the model's own eager weights; the output unchanged",
@@ -94,35 +106,28 @@ def _work(types: list[str], out: Path) -> None:
 
 
 def _examine_all(types: list[str]) -> list[dict[str, object]]:
+    """Examine types in processes side by side; one that dies names its type, and another goes on."""
     cores = os.cpu_count() or 1
-    with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / f"{core}.jsonl" for core in range(cores)]
-        workers = [
-            subprocess.Popen(
-                [*MYSELF, "--worker", str(file), *types[core::cores]],
-                env={**os.environ, "HF_HUB_OFFLINE": "1"},
-            )
-            for core, file in enumerate(files)
-            if types[core::cores]
-        ]
-        for worker in workers:
-            worker.wait()
-        rows = [json.loads(line) for file in files if file.exists() for line in file.open()]
-    missing = set(types) - {row["model_type"] for row in rows}
-    rows += [
-        {
-            "model_type": name,
-            "verdict": "crashed",
-            "tiers": "",
-            "stacks": "",
-            "error": 0.0,
-            "output_error": 0.0,
-            "why": "the process died",
-            "compared": 0,
-        }
-        for name in missing
-    ]
-    return sorted(rows, key=lambda row: row["model_type"])
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(cores) as pool:
+        shares = [(types[core::cores], Path(folder) / f"{core}.jsonl") for core in range(cores)]
+        rows = [row for share in pool.map(_examine_share, shares) for row in share]
+    return sorted(rows, key=lambda row: str(row["model_type"]))
+
+
+def _examine_share(share: tuple[list[str], Path]) -> list[dict[str, object]]:
+    types, file = share
+    rows: list[dict[str, object]] = []
+    while len(rows) < len(types):
+        file.write_text("")
+        subprocess.run(
+            [*MYSELF, "--worker", str(file), *types[len(rows) :]],
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+            check=False,
+        )
+        rows += [json.loads(line) for line in file.open()]
+        if len(rows) < len(types):
+            rows.append({**DEAD, "model_type": types[len(rows)]})
+    return rows
 
 
 def summary(found: list[dict[str, object]]) -> str:
