@@ -105,3 +105,15 @@ def test_a_token_with_markup_is_shown_as_it_is():
     display = Display()
     figure = pattern_figure(apply(P[:2, :2], evil, evil, display), display=display, dark=False)
     assert figure.data[0].x[0] == "&lt;script&gt; 0"
+
+
+def test_cells_that_may_not_be_looked_at_are_told_from_zero():
+    attended = np.tril(np.ones((4, 4), dtype=bool))
+    nothing_on_itself = P * (1 - np.eye(4, dtype=np.float32))
+    shown = apply(nothing_on_itself, PLAIN, PLAIN, Display(), attended=attended)
+    grey, weights = pattern_figure(shown, display=Display(), dark=True).data
+    assert np.array_equal(np.isnan(grey.z), attended)
+    assert np.array_equal(np.isnan(weights.z), ~attended)
+    assert weights.z[1, 1] == 0
+    everywhere = apply(P, PLAIN, PLAIN, Display(), attended=np.ones((4, 4), dtype=bool))
+    assert len(pattern_figure(everywhere, display=Display(), dark=True).data) == 1

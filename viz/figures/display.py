@@ -51,6 +51,7 @@ class Shown:
         sink: raw weight of each row on the sink, [row]; None where the sink is in the pattern.
         sink_label: the sink token's name.
         notes: what was done, for the reader.
+        attended: which cells may have weight at all, [row, column]; None where all may.
     """
 
     values: Matrix
@@ -62,6 +63,7 @@ class Shown:
     sink: Matrix | None = None
     sink_label: str = ""
     notes: tuple[str, ...] = field(default_factory=tuple)
+    attended: NDArray[np.bool_] | None = None
 
 
 def apply(
@@ -71,6 +73,7 @@ def apply(
     display: Display,
     *,
     first: tuple[int, int] = (0, 0),
+    attended: NDArray[np.bool_] | None = None,
 ) -> Shown:
     """Group, hide, renormalise and thin out a pattern for display.
 
@@ -80,6 +83,7 @@ def apply(
         keys: units of the columns.
         display: what to do.
         first: positions of the first query and the first key, where they are part of a text.
+        attended: where queries may look, [query, key]; None for everywhere.
     """
     notes: list[str] = []
     rows = _groups(queries, display.words)
@@ -117,6 +121,9 @@ def apply(
         sink=sink,
         sink_label=sink_label,
         notes=tuple(notes),
+        attended=None
+        if attended is None or bool(attended.all())
+        else _any_of(attended, rows, columns)[np.ix_(kept_rows, kept)],
     )
 
 
@@ -142,6 +149,15 @@ def _merged(pattern: Matrix, rows: list[list[int]], columns: list[list[int]]) ->
     by_query: Matrix = np.add.reduceat(by_key, [group[0] for group in rows], axis=0)
     sizes = np.array([len(group) for group in rows], dtype=np.float32)
     merged: Matrix = by_query / sizes[:, None]
+    return merged
+
+
+def _any_of(
+    attended: NDArray[np.bool_], rows: list[list[int]], columns: list[list[int]]
+) -> NDArray[np.bool_]:
+    """A merged cell may have weight if any of its cells may."""
+    by_key = np.logical_or.reduceat(attended, [group[0] for group in columns], axis=1)
+    merged: NDArray[np.bool_] = np.logical_or.reduceat(by_key, [group[0] for group in rows], axis=0)
     return merged
 
 

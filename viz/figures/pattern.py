@@ -22,6 +22,9 @@ SLANTED_LABELS = 20
 # Longest label on an axis, in characters, its position not counted.
 LONGEST_LABEL = 20
 
+# Cells that a query may not look at, by whether the page is dark.
+NOT_ATTENDED = {False: "#e9ebee", True: "#39424d"}
+
 # Weights below this are the bottom of the logarithmic scale.
 LOG_FLOOR = 1e-4
 
@@ -29,7 +32,8 @@ LOG_FLOOR = 1e-4
 def pattern_figure(shown: Shown, *, display: Display, dark: bool, height: int = 560) -> go.Figure:
     """Draw a pattern.
 
-    Each cell is how much the row's token (query) looks at the column's token (key). With the sink
+    Each cell is how much the row's token (query) looks at the column's token (key); those that the
+    query may not look at are grey, so that they are not taken for weights of zero. With the sink
     left out, its weight stands in a strip of its own on the left. Hover gives the stored weight and
     the number as displayed.
 
@@ -48,6 +52,8 @@ def pattern_figure(shown: Shown, *, display: Display, dark: bool, height: int = 
         shared_yaxes=True,
     )
     colours = colorscale(display.palette, dark)
+    if shown.attended is not None:
+        figure.add_trace(_not_attended(shown, shown.attended, dark), row=1, col=2 if strip else 1)
     figure.add_trace(_heatmap(shown, display, colours), row=1, col=2 if strip else 1)
     if shown.sink is not None:
         figure.add_trace(_sink_strip(shown, shown.sink, colours), row=1, col=1)
@@ -69,6 +75,8 @@ def pattern_figure(shown: Shown, *, display: Display, dark: bool, height: int = 
 
 def _heatmap(shown: Shown, display: Display, colours: list[list[float | str]]) -> go.Heatmap:
     z, bar = _coloured(shown.values, display.scale)
+    if shown.attended is not None:
+        z = np.where(shown.attended, z, np.float32("nan"))
     as_stored = np.array_equal(shown.raw, shown.values)
     return go.Heatmap(
         z=z,
@@ -83,10 +91,33 @@ def _heatmap(shown: Shown, display: Display, colours: list[list[float | str]]) -
         colorscale=colours,
         zmin=bar["zmin"],
         zmax=bar["zmax"],
-        xgap=0.5 if max(shown.values.shape) <= 40 else 0,
-        ygap=0.5 if max(shown.values.shape) <= 40 else 0,
+        xgap=_gap(shown),
+        ygap=_gap(shown),
         colorbar=bar["colorbar"],
+        hoverongaps=False,
     )
+
+
+def _not_attended(shown: Shown, attended: NDArray[np.bool_], dark: bool) -> go.Heatmap:
+    """Draw what the mask forbids in grey."""
+    grey = NOT_ATTENDED[dark]
+    gap = _gap(shown)
+    return go.Heatmap(
+        z=np.where(attended, np.float32("nan"), np.float32(0)),
+        x=_names(shown.key_labels, shown.key_positions),
+        y=_names(shown.query_labels, shown.query_positions),
+        hovertemplate="query <b>%{y}</b> may not look at key <b>%{x}</b><extra></extra>",
+        colorscale=[[0.0, grey], [1.0, grey]],
+        showscale=False,
+        hoverongaps=False,
+        xgap=gap,
+        ygap=gap,
+    )
+
+
+def _gap(shown: Shown) -> float:
+    """Leave a hair between cells where they are large enough."""
+    return 0.5 if max(shown.values.shape) <= 40 else 0
 
 
 def _sink_strip(
