@@ -11,6 +11,7 @@ import torch
 import viz
 from benchmarks.architectures.inputs import candidates
 from benchmarks.architectures.shrink import tiny_model
+from viz.capture.arranged import ArrangedLayer
 from viz.models.outputs import first_output
 from viz.models.probe import with_attentions
 from viz.models.returned import returned_weights
@@ -82,7 +83,7 @@ def _examine(model_type: str, *, only_shallow: bool) -> Finding:
     except Exception as error:
         found.verdict, found.why = "crashed", f"{type(error).__name__}: {error}"[:300]
         return found
-    _compare(found, trace, returned.found, expected[0])
+    _compare(found, trace, returned.proven, expected[0])
     return found
 
 
@@ -106,7 +107,7 @@ def _compare(found: Finding, trace: Any, own: list[tuple[str, Any]], expected: A
         if not queue:
             continue
         theirs = queue.pop(0)
-        mine = torch.stack([stack.weights(n, head) for head in range(stack.heads(n))])
+        mine = _as_called(stack.record(n))
         theirs = _flat(theirs.float(), mine.shape)
         if theirs is None:
             found.verdict, found.why = (
@@ -119,6 +120,15 @@ def _compare(found: Finding, trace: Any, own: list[tuple[str, Any]], expected: A
     good = found.error <= EXACT and found.output_error <= 1e-4
     agreed = "exact" if found.compared == len(layers) else "exact by its output"
     found.verdict = agreed if good else "wrong"
+
+
+def _as_called(record: Any) -> Any:
+    """Write a layer out in the order in which the model called it: [head, query, key]."""
+    record = record.inner if isinstance(record, ArrangedLayer) else record
+    weights, first = record.rows(slice(0, record.heads), torch.arange(record.shape[0]))
+    whole = weights.new_zeros(record.heads, *record.shape)
+    whole[:, :, first : first + weights.shape[-1]] = weights
+    return whole
 
 
 def _distance(mine: Any, theirs: Any) -> float:

@@ -56,7 +56,8 @@ def pattern_panel(analysis: Analysis) -> None:
     )
     kind = stack.queries.kind
     exact = f"{len(stack.queries)} x {len(stack.keys)} {kind}s, every weight drawn"
-    st.caption(literal("; ".join([*note, *shown.notes]) or exact))
+    grey = [] if shown.attended is None else ["grey: not attended, which is not the same as 0"]
+    st.caption(literal("; ".join([*([*note, *shown.notes] or [exact]), *grey])))
 
 
 def numbers_panel(analysis: Analysis) -> None:
@@ -111,12 +112,15 @@ def _shown(analysis: Analysis, display: Display) -> tuple[Shown, list[str]]:
     tokens = max(len(stack.queries), len(stack.keys))
     if tokens <= LARGEST_EXACT:
         pattern = stack.weights(seen.layer, seen.head).cpu().numpy()
-        return apply(pattern, stack.queries, stack.keys, display), []
+        may_look = stack.attended(seen.layer, seen.head).cpu().numpy()
+        return apply(pattern, stack.queries, stack.keys, display, attended=may_look), []
     rows = _span("rows", "Queries", seen.rows, len(stack.queries))
     columns = _span("columns", "Keys", seen.columns, len(stack.keys))
     fits = max(rows[1] - rows[0], columns[1] - columns[0]) <= LARGEST_EXACT
     if fits and min(rows[1] - rows[0], columns[1] - columns[0]) > 0:
-        pattern = stack.weights(seen.layer, seen.head, slice(*rows), slice(*columns)).cpu().numpy()
+        part_of = (seen.layer, seen.head, slice(*rows), slice(*columns))
+        pattern = stack.weights(*part_of).cpu().numpy()
+        may_look = stack.attended(*part_of).cpu().numpy()
         # Renormalising needs whole rows, and a span has not got them.
         part = replace(display, without_sink=False)
         kept = (
@@ -124,7 +128,8 @@ def _shown(analysis: Analysis, display: Display) -> tuple[Shown, list[str]]:
         )
         words = f"queries {rows[0]} to {rows[1] - 1}, keys {columns[0]} to {columns[1] - 1}, exact{kept}"
         queries, keys = stack.queries.part(*rows), stack.keys.part(*columns)
-        return apply(pattern, queries, keys, part, first=(rows[0], columns[0])), [words]
+        first = (rows[0], columns[0])
+        return apply(pattern, queries, keys, part, first=first, attended=may_look), [words]
     picture, row_edges, column_edges = pooled(stack, seen.layer, seen.head, LARGEST_EXACT)
     block = -(-tokens // LARGEST_EXACT)
     down = tuple(span_words(a, b) for a, b in pairwise(row_edges))

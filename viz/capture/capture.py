@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from viz.capture.eager import reported_layers
+from viz.capture.arranged import arrange
+from viz.capture.eager import read_layer, refuse_unproven, reported_layers
 from viz.capture.layer import Layer
 from viz.capture.recorder import Recorder
 from viz.capture.stacks import main_stack, stacks_of
@@ -21,9 +23,18 @@ from viz.models.context import forget_longer_texts
 from viz.models.media import ImageSource, SoundSource
 from viz.models.outputs import first_output
 from viz.models.prepare import Prepared, prepare
-from viz.models.probe import PROBE_ERRORS, probe, refuse_attention, with_attentions
+from viz.models.preserve import preserved
+from viz.models.probe import (
+    PROBE_ERRORS,
+    hidden_parts,
+    probe,
+    refuse_attention,
+    with_attentions,
+)
+from viz.models.rerun import random_state, restore_random
 from viz.models.returned import returned_weights
 from viz.models.senses import prepare_media
+from viz.models.values import Reading, ValuePart, ValueReader
 from viz.models.watch import watch
 
 Progress = Callable[[str, float], None]
@@ -104,7 +115,7 @@ def _forward(model: Model, prepared: Prepared, tell: Progress) -> tuple[list[Lay
     """Run the model by its tier and return its layers and its result for the whole batch."""
     inputs = dict(prepared.inputs)
     # A cache would keep keys and values of every layer once more, and only a prompt needs one.
-    if model.kind == "causal" and "use_cache" in inspect.signature(model.module.forward).parameters:
+    if "use_cache" in inspect.signature(model.module.forward).parameters:
         inputs["use_cache"] = False
     if model.module.training:
         raise CaptureError(
@@ -116,9 +127,11 @@ def _forward(model: Model, prepared: Prepared, tell: Progress) -> tuple[list[Lay
         try:
             _decide_tier(model, inputs)
             forget_longer_texts(model.module)
-            if model.tier == "eager":
-                return _run_eagerly(model, prepared, inputs)
-            return _run_watched(model, prepared, inputs, tell)
+            with preserved(model.module):
+                run = _run_eagerly if model.tier == "eager" else _run_watched
+                layers, result = run(model, prepared, inputs, tell)
+                arranged = arrange(layers, model.module, inputs, prepared.item, prepared.batch)
+            return arranged, result
         except LoupeError:
             raise
         except PROBE_ERRORS as error:
@@ -138,6 +151,7 @@ def _decide_tier(model: Model, inputs: dict[str, Any]) -> None:
             model.module(**inputs)  # what fails here is the inputs' fault, and is said as such
         raise refuse_attention(model.module, inputs, model.name)
     model.tier, model.layers, model.heads = probed.tier, probed.layers, probed.heads
+    model.read = probed.read
 
 
 def _run_watched(
@@ -149,7 +163,9 @@ def _run_watched(
     recorder = Recorder(model.module, prepared.item, model.layers, on_layer, prepared.batch)
     # Watching every function costs a little; where all goes through the registry it is not needed.
     watching = observe(recorder) if model.tier == "registry" else watch(model.module, recorder)
-    with torch.inference_mode(), watching:
+    parts = [part for part in hidden_parts(model.module, set()) if part.name in model.read]
+    reading = _reader(model, prepared, parts, recorder.add)
+    with torch.inference_mode(), watching, reading:
         result = model.module(**inputs)
     if not recorder.layers:
         raise CaptureError(
@@ -160,12 +176,56 @@ def _run_watched(
 
 
 def _run_eagerly(
-    model: Model, prepared: Prepared, inputs: dict[str, Any]
+    model: Model, prepared: Prepared, inputs: dict[str, Any], tell: Progress
 ) -> tuple[list[Layer], Any]:
+    """Take the weights that a model makes itself; read off it what it does not return."""
+    asked = with_attentions(model.module, inputs)
+    state = random_state()
     with torch.inference_mode(), returned_weights(model.module) as returned:
-        result = model.module(**with_attentions(model.module, inputs))
-    layers = reported_layers(returned, item=prepared.item, batch=prepared.batch, model=model.name)
-    return list(layers), result
+        result = model.module(**asked)
+    taken = partial(reported_layers, item=prepared.item, batch=prepared.batch, model=model.name)
+    layers: list[Layer] = list(taken(returned.proven))
+    parts = hidden_parts(model.module, {name for name, _ in returned.proven})
+    wanted = {*model.read, *returned.unproven}
+    if len(layers) < model.layers:
+        # A longer text may take another path than the probe's did.
+        wanted |= {part.name for part in parts}
+    parts = [part for part in parts if part.name in wanted]
+    if parts:
+        restore_random(state)
+        needed = {*model.read, *returned.unproven}
+        with torch.inference_mode(), _reader(model, prepared, parts, layers.append, needed):
+            result = model.module(**inputs)
+    layers += taken(returned.apart_from({layer.name for layer in layers}))
+    if parts:
+        places = {name: place for place, (name, _) in enumerate(model.module.named_modules())}
+        layers.sort(key=lambda layer: places[layer.name])
+    unread = set(returned.unproven) - {layer.name for layer in layers}
+    if unread:
+        raise refuse_unproven(min(unread), model.name)
+    if not layers:
+        raise CaptureError(
+            f"{model.name} reports no attention weights.", "Choose a model with softmax attention."
+        )
+    return layers, result
+
+
+def _reader(
+    model: Model,
+    prepared: Prepared,
+    parts: list[ValuePart],
+    add: Callable[[Layer], None],
+    needed: Container[str] | None = None,
+) -> ValueReader:
+    """Read parts during a pass; one that is needed and cannot be read is refused."""
+
+    def on_reading(name: str, reading: Reading | None) -> None:
+        if reading is not None:
+            add(read_layer(reading, prepared.known))
+        elif needed is None or name in needed:
+            raise refuse_unproven(name, model.name)
+
+    return ValueReader(model.module, parts, on_reading, item=prepared.item, batch=prepared.batch)
 
 
 def _is_finite(output: Tensor) -> bool:

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from transformers import PreTrainedModel
 
+from viz.capture.arranged import ArrangedLayer
 from viz.capture.capture import capture
 from viz.capture.stack import Stack
 from viz.capture.trace import Trace
@@ -63,7 +64,7 @@ def check(
     with model.lock, _eagerly(model), watching as returned, torch.inference_mode():
         result = model.module(**asked)
     own: dict[str, list[torch.Tensor]] = {}
-    for name, weights in returned.found:
+    for name, weights in returned.proven:
         own.setdefault(name, []).append(weights)
     rows = [
         {
@@ -110,16 +111,20 @@ def _difference(
     theirs = waiting.pop(0)
     windows = theirs.shape[0] // prepared.batch
     mine = theirs[prepared.item * windows : (prepared.item + 1) * windows].float()
-    largest = 0.0
+    record = stack.record(layer)
+    record = record.inner if isinstance(record, ArrangedLayer) else record
     wide, long = mine.shape[2:]
-    for head in range(stack.heads(layer)):
-        for window in range(windows):
-            rows = slice(window * wide, (window + 1) * wide)
-            columns = slice(window * long, (window + 1) * long)
-            captured = stack.weights(layer, head, rows, columns)
-            if captured.shape != mine.shape[2:]:
-                return float("inf")
-            largest = max(largest, float((captured - mine[window, head]).abs().max()))
+    if record.shape != (windows * wide, windows * long) or record.heads != mine.shape[1]:
+        return float("inf")
+    largest = 0.0
+    for window in range(windows):
+        rows = torch.arange(window * wide, (window + 1) * wide, device=mine.device)
+        captured, first = record.rows(slice(0, record.heads), rows)
+        # What lies outside the run of keys, or outside the window, is not attended.
+        whole = captured.new_zeros(record.heads, wide, windows * long)
+        whole[:, :, first : first + captured.shape[-1]] = captured
+        whole[:, :, window * long : (window + 1) * long] -= mine[window]
+        largest = max(largest, float(whole.abs().max()))
     return largest
 
 

@@ -1,35 +1,35 @@
-"""Tier 2: weights as a model outside the attention registry returns them."""
+"""Tier 2: weights as a model outside the attention registry makes them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor
 
 from viz.capture.layer import ReportedLayer
 from viz.capture.provenance import Provenance
+from viz.capture.sparse import SparseLayer, without_padding
 from viz.capture.windows import ReportedWindows
 from viz.errors import CaptureError, VerificationError
 from viz.models.returned import (
     HALF_ROW_SUM_TOLERANCE,
     ROW_SUM_TOLERANCE,
-    Returned,
     row_sum_error,
 )
+from viz.models.tokens import Units
+from viz.models.values import Reading
 
 
 def reported_layers(
-    returned: Returned, *, item: int, batch: int, model: str
+    found: Sequence[tuple[str, Tensor]], *, item: int, batch: int, model: str
 ) -> Iterator[ReportedLayer | ReportedWindows]:
-    """Take one item's weights out of what a model returned, checking that each is a distribution.
+    """Take one item's weights out of those that parts of a model multiplied their values with.
 
     Raises:
-        CaptureError: the model returned no weights, or not one matrix a head.
+        CaptureError: not one matrix a head.
         VerificationError: rows do not sum to 1, or weights are negative.
     """
-    if not returned.found:
-        raise CaptureError(
-            f"{model} reports no attention weights.", "Choose a model with softmax attention."
-        )
-    for name, whole in returned.found:
+    for name, whole in found:
         if whole.shape[0] % batch:
             raise CaptureError(
                 f"{model} reports weights of shape {tuple(whole.shape)} in {name}, "
@@ -38,27 +38,65 @@ def reported_layers(
             )
         windows = whole.shape[0] // batch
         weights = whole[item * windows : (item + 1) * windows]
-        error = row_sum_error(weights)
-        tolerance = ROW_SUM_TOLERANCE.get(weights.dtype, HALF_ROW_SUM_TOLERANCE)
-        # Negated, so that NaN does not pass.
-        if not (error <= tolerance and float(weights.min()) >= 0):
-            raise VerificationError(
-                f"Layer {name} of {model} failed its check: its rows sum to 1 only "
-                f"within {error:.2g}, allowed {tolerance:.2g}.",
-                "Its pattern is not shown because it would mislead.",
-            )
-        provenance = Provenance(
-            tier="eager",
-            output_error=None,
-            row_sum_error=error,
-            tolerance=tolerance,
-            checked_rows=int(weights.shape[2]),
-            flags=(),
-            mask="as the model applied it",
-            scale=None,
-            dtype=str(weights.dtype).removeprefix("torch."),
-        )
+        provenance = _provenance(name, weights, model)
         if windows == 1:
             yield ReportedLayer(name, weights[0], provenance)
         else:
             yield ReportedWindows(name, weights, provenance)
+
+
+def read_layer(reading: Reading, known: Sequence[Units]) -> SparseLayer:
+    """Keep weights that were read off a part, without the padding of its last window."""
+    lengths = [len(units) for units in known if len(units) <= reading.tokens]
+    weights, tokens = without_padding(
+        reading.weights, reading.tokens, max(lengths, default=reading.tokens)
+    )
+    pairs = weights.shape[0] * weights.shape[1] * weights.shape[2]
+    flags: tuple[str, ...] = ("read off the layer itself, by giving it one-hot values",)
+    usual = ROW_SUM_TOLERANCE.get(reading.dtype, HALF_ROW_SUM_TOLERANCE)
+    if reading.row_sum_error > usual:
+        flags = (*flags, "the model's own rounding keeps rows from summing to 1")
+    provenance = Provenance(
+        tier="hooks",
+        output_error=reading.output_error,
+        row_sum_error=reading.row_sum_error,
+        tolerance=reading.tolerance,
+        checked_rows=int(weights.shape[1]),
+        flags=flags,
+        mask=f"its own; {weights.values().numel() / max(1, pairs):.0%} of all pairs attended",
+        scale=None,
+        dtype=str(reading.dtype).removeprefix("torch."),
+    )
+    return SparseLayer.of(reading.name, weights, tokens, provenance)
+
+
+def refuse_unproven(name: str, model: str) -> VerificationError:
+    """Say that a layer's weights are neither those that it used nor can be read off it."""
+    return VerificationError(
+        f"Layer {name} of {model} failed its check: the weights that it returns are not the numbers "
+        "it multiplies its values with, and its output is no weighted mean of its values.",
+        "Its pattern is not shown because it would mislead.",
+    )
+
+
+def _provenance(name: str, weights: Tensor, model: str) -> Provenance:
+    error = row_sum_error(weights)
+    tolerance = ROW_SUM_TOLERANCE.get(weights.dtype, HALF_ROW_SUM_TOLERANCE)
+    # Negated, so that NaN does not pass.
+    if not (error <= tolerance and float(weights.min()) >= 0):
+        raise VerificationError(
+            f"Layer {name} of {model} failed its check: its rows sum to 1 only "
+            f"within {error:.2g}, allowed {tolerance:.2g}.",
+            "Its pattern is not shown because it would mislead.",
+        )
+    return Provenance(
+        tier="eager",
+        output_error=None,
+        row_sum_error=error,
+        tolerance=tolerance,
+        checked_rows=int(weights.shape[2]),
+        flags=(),
+        mask="as the model applied it",
+        scale=None,
+        dtype=str(weights.dtype).removeprefix("torch."),
+    )

@@ -4,18 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from viz.capture.mask import Mask
 from viz.capture.provenance import Provenance
-from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.models.softmax import attention_rows
 
 # Numbers in one block of weights (32 MB in float32): small enough to stay in a cache's reach,
 # large enough that the products run at full speed.
 BLOCK_NUMBERS = 8_000_000
+
+
+class Layer(Protocol):
+    """What every kind of layer answers, however its weights are kept."""
+
+    @property
+    def name(self) -> str:
+        """Of the part that attends."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """How its weights were come by."""
+
+    @property
+    def heads(self) -> int:
+        """How many heads look."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many queries and keys."""
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Everything that takes memory."""
+
+    def rows(self, heads: slice, rows: Tensor) -> tuple[Tensor, int]:
+        """Compute exact rows of weights [head, row, key run], and the run's first key."""
+
+    def may_look(self, rows: Tensor) -> Tensor:
+        """Say which keys the rows may look at, bool [1 or head, row, key]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +110,10 @@ class RecordedLayer:
         )
         return weights[heads.start - whole.start : heads.stop - whole.start], first
 
+    def may_look(self, rows: Tensor) -> Tensor:
+        """Say which keys the rows may look at, bool [1 or head, row, key]."""
+        return self.mask.allowed(rows, 0, self.shape[1])
+
 
 @dataclass(frozen=True, slots=True)
 class ReportedLayer:
@@ -111,8 +145,9 @@ class ReportedLayer:
         """Take rows of weights out of what was reported; see `RecordedLayer.rows`."""
         return self.weights[heads][:, rows].float(), 0
 
-
-Layer = RecordedLayer | ReportedLayer | WindowedLayer | ReportedWindows
+    def may_look(self, rows: Tensor) -> Tensor:
+        """Say which keys have any weight: of reported weights nothing else is known."""
+        return self.weights[:, rows] > 0
 
 
 def blocks(layer: Layer, heads: slice, rows: Tensor) -> Iterator[tuple[Tensor, Tensor, int]]:

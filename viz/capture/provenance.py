@@ -10,7 +10,7 @@ from viz.models.model import Tier
 TIER_WORDS = {
     "registry": "recomputed from recorded queries and keys",
     "hooks": "recomputed from queries and keys seen at the kernel",
-    "eager": "as the model's own eager attention made them",
+    "eager": "the very numbers that the model's own eager attention multiplied its values with",
     "given": "computed elsewhere and given",
 }
 

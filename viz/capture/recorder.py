@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from viz.capture.layer import RecordedLayer
+from viz.capture.layer import Layer, RecordedLayer
 from viz.capture.mask import Mask, as_rule, causal, full
 from viz.capture.verify import UNVERIFIED, verified
 from viz.capture.windows import WindowedLayer
@@ -27,7 +27,7 @@ class Recorder:
     expected_layers: int = 1
     on_layer: Callable[[int], None] | None = None
     batch: int = 1
-    layers: list[RecordedLayer | WindowedLayer] = field(default_factory=list)
+    layers: list[Layer] = field(default_factory=list)
     _shelf: Tensor | None = None
     _taken: int = 0
     _names: dict[int, str] = field(default_factory=dict)
@@ -50,7 +50,11 @@ class Recorder:
                 "Call model.eval() before the capture.",
             )
         folded = call.query.shape[0] > self.batch and call.query.shape[0] % self.batch == 0
-        self.layers.append(self._windows(name, call) if folded else self._whole(name, call))
+        self.add(self._windows(name, call) if folded else self._whole(name, call))
+
+    def add(self, layer: Layer) -> None:
+        """Take a layer that is finished."""
+        self.layers.append(layer)
         if self.on_layer is not None:
             self.on_layer(len(self.layers))
 

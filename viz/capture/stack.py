@@ -18,7 +18,7 @@ Index = slice | Sequence[int] | Tensor | None
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Attention layers that share their queries and keys: `self` in this version."""
+    """Attention layers of one kind, which share their queries and keys."""
 
     name: str
     records: tuple[Layer, ...]
@@ -65,13 +65,7 @@ class Stack:
 
         Cost: rows * keys * d, in blocks of rows.
         """
-        record = self.record(layer)
-        if not 0 <= head < record.heads:
-            raise ShapeError(
-                f"There is no head {head} in layer {layer}; its heads go from 0 to "
-                f"{record.heads - 1}.",
-                "Choose one of them.",
-            )
+        record = self._with_head(layer, head)
         queries, keys = record.shape
         device = record.tensors[0].device
         row_numbers = _numbers(rows, queries, "query", device)
@@ -86,9 +80,43 @@ class Stack:
             done += len(block)
         return out
 
+    def attended(self, layer: int, head: int, rows: Index = None, columns: Index = None) -> Tensor:
+        """Say which keys each query may look at, so that "not attended" is not taken for zero.
+
+        Args:
+            layer: from 0.
+            head: from 0.
+            rows: queries wanted; None for all.
+            columns: keys wanted; None for all.
+
+        Returns:
+            Shape [query, key], bool. Of weights that the model only reported, a weight of exactly 0
+            counts as not attended.
+
+        Raises:
+            ShapeError: the layer, the head, a row or a column does not exist.
+        """
+        record = self._with_head(layer, head)
+        device = record.tensors[0].device
+        row_numbers = _numbers(rows, record.shape[0], "query", device)
+        column_numbers = _numbers(columns, record.shape[1], "key", device)
+        allowed = record.may_look(row_numbers)
+        return allowed[min(head, len(allowed) - 1)][:, column_numbers]
+
     def provenance(self, layer: int) -> Provenance:
         """Say how a layer's weights were come by and what was checked."""
         return self.record(layer).provenance
+
+    def _with_head(self, layer: int, head: int) -> Layer:
+        """Return a layer that has a head of that number."""
+        record = self.record(layer)
+        if not 0 <= head < record.heads:
+            raise ShapeError(
+                f"There is no head {head} in layer {layer}; its heads go from 0 to "
+                f"{record.heads - 1}.",
+                "Choose one of them.",
+            )
+        return record
 
 
 def _numbers(index: Index, count: int, what: str, device: torch.device) -> Tensor:

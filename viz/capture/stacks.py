@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from viz.capture.layer import Layer
+from viz.capture.sparse import SparseLayer
 from viz.capture.stack import Stack
-from viz.models.tokens import Units, numbered_units
+from viz.models.tokens import Units, extended, numbered_units
 
 NUMBER = re.compile(r"(?:(?<=\.)|^)\d+(?=\.|$)")
 
 CROSS = re.compile(r"cross|encoder_attn|encdec|enc_dec|multihead_attn|encoder_decoder_attn")
 POOL = re.compile(r"pool|head\.attention")
-PARTS = (("decoder", re.compile(r"decoder")), ("encoder", re.compile(r"encoder|block|layer")))
+PARTS = (("decoder", re.compile(r"decoder")), ("encoder", re.compile(r"encoder|block|layer|stage")))
 TOWERS = (
     ("vision", re.compile(r"vision|visual|image|pixel|patch|\bvit\b")),
     ("audio", re.compile(r"audio|speech|acoustic|whisper")),
@@ -24,7 +25,9 @@ TOWERS = (
 # What the units of a tower are called where nothing names them one by one.
 UNIT_KINDS = {"vision": "patch", "audio": "frame"}
 
-Group = tuple[str, int, int]
+# The path of its layers, and how many queries and keys: of these all, and those that are the model's
+# own units, because a layer may add some of its own.
+Group = tuple[str, int, int, int]
 
 
 def stacks_of(layers: Sequence[Layer], known: Iterable[Units], kind: str) -> dict[str, Stack]:
@@ -41,17 +44,19 @@ def stacks_of(layers: Sequence[Layer], known: Iterable[Units], kind: str) -> dic
     """
     groups: dict[Group, list[Layer]] = {}
     for layer in layers:
-        groups.setdefault((NUMBER.sub("*", layer.name), *layer.shape), []).append(layer)
+        own = layer.tokens if isinstance(layer, SparseLayer) else layer.shape[1]
+        groups.setdefault((NUMBER.sub("*", layer.name), *layer.shape, own), []).append(layer)
     by_count = {len(units): units for units in reversed(list(known))}
     stacks = {}
-    for (_, queries, keys), name in zip(groups, _names(list(groups)), strict=True):
+    for group, name in zip(groups, _names(list(groups)), strict=True):
+        _, queries, keys, own = group
         unit = next((word for tower, word in UNIT_KINDS.items() if tower in name), kind)
-        stacks[name] = Stack(
-            name,
-            tuple(groups[_, queries, keys]),
-            by_count.get(queries) or numbered_units(unit, queries),
-            by_count.get(keys) or numbered_units(unit, keys),
-        )
+
+        def named(count: int, own: int = own, unit: str = unit) -> Units:
+            first = by_count.get(count) or by_count.get(min(count, own))
+            return extended(first or numbered_units(unit, min(count, own)), count)
+
+        stacks[name] = Stack(name, tuple(groups[group]), named(queries), named(keys))
     return stacks
 
 
@@ -59,8 +64,8 @@ def _names(groups: Sequence[Group]) -> list[str]:
     """Name every group by what tells it from the others: its tower, its part, its number."""
     if len(groups) == 1:
         return ["self"]
-    towers = [_first(TOWERS, path) for path, _, _ in groups]
-    parts = [_part(path, queries, keys) for path, queries, keys in groups]
+    towers = [_first(TOWERS, path) for path, *_ in groups]
+    parts = [_part(*group) for group in groups]
     several_towers = len(set(towers)) > 1
     plain = []
     for tower, part in zip(towers, parts, strict=True):
@@ -74,10 +79,12 @@ def _names(groups: Sequence[Group]) -> list[str]:
     return _numbered(plain)
 
 
-def _part(path: str, queries: int, keys: int) -> str:
+def _part(path: str, queries: int, keys: int, own: int) -> str:
     if POOL.search(path.lower()):
         return "pool"
-    if CROSS.search(path.lower()) or queries != keys:
+    # Vision encoders pool their keys or their queries, and still look at themselves.
+    pooling = _first(PARTS, path) == "encoder"
+    if CROSS.search(path.lower()) or (queries not in (keys, own) and not pooling):
         return "cross"
     return _first(PARTS, path)
 

@@ -12,9 +12,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from viz.capture.arranged import ArrangedLayer
 from viz.capture.layer import Layer, RecordedLayer, ReportedLayer
 from viz.capture.mask import Dense, Mask, Spans
 from viz.capture.provenance import Provenance
+from viz.capture.sparse import SparseLayer
 from viz.capture.stack import Stack
 from viz.capture.trace import ModelCard, Trace
 from viz.capture.windows import ReportedWindows, WindowedLayer
@@ -108,16 +110,26 @@ class _Shelf:
 
 def _layer_to_json(record: Layer, shelf: _Shelf) -> dict[str, Any]:
     common = {"name": record.name, "provenance": record.provenance.to_json()}
-    if isinstance(record, (ReportedLayer, ReportedWindows)):
-        return {**common, "weights": shelf.put(record.weights)}
-    mask = (
-        {"allowed": shelf.put(record.allowed)}
-        if isinstance(record, WindowedLayer)
-        else {"mask": _mask_to_json(record.mask, shelf)}
-    )
+    match record:
+        case ReportedLayer() | ReportedWindows():
+            return {**common, "weights": shelf.put(record.weights)}
+        case SparseLayer():
+            places = {"starts": shelf.put(record.starts), "columns": shelf.put(record.columns)}
+            values = {"values": shelf.put(record.values), "size": record.size}
+            return {**common, **places, **values, "tokens": record.tokens}
+        case ArrangedLayer():
+            inner = _layer_to_json(record.inner, shelf)
+            return {**common, "inner": inner, "places": shelf.put(record.places)}
+        case WindowedLayer():
+            return {**common, "allowed": shelf.put(record.allowed), **_scores(record, shelf)}
+        case RecordedLayer():
+            return {**common, "mask": _mask_to_json(record.mask, shelf), **_scores(record, shelf)}
+    raise TypeError(f"A {type(record).__name__} cannot be saved.")
+
+
+def _scores(record: RecordedLayer | WindowedLayer, shelf: _Shelf) -> dict[str, Any]:
+    """Everything that the softmax saw but the mask."""
     return {
-        **common,
-        **mask,
         "query": shelf.put(record.query),
         "key": shelf.put(record.key),
         "scale": record.scale,
@@ -162,6 +174,17 @@ def _layer_from(data: dict[str, Any], tensors: dict[str, Tensor]) -> Layer:
         weights = tensors[data["weights"]]
         kind = ReportedLayer if weights.ndim == 3 else ReportedWindows
         return kind(data["name"], weights, provenance)
+    if "inner" in data:
+        inner = _layer_from(data["inner"], tensors)
+        if not isinstance(inner, (WindowedLayer, ReportedWindows)):
+            raise ValueError("a layer that has no windows is arranged")
+        return ArrangedLayer(inner, tensors[data["places"]], provenance)
+    if "starts" in data:
+        places = tensors[data["starts"]], tensors[data["columns"]], tensors[data["values"]]
+        heads, queries, keys = data["size"]
+        return SparseLayer(
+            data["name"], *places, (heads, queries, keys), data["tokens"], provenance
+        )
 
     def take(name: str) -> Tensor | None:
         return None if data[name] is None else tensors[data[name]]

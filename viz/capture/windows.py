@@ -138,6 +138,13 @@ class ReportedWindows:
             out[:, here, start : start + long] = mine.float()
         return out, first
 
+    def may_look(self, rows: Tensor) -> Tensor:
+        """Say which keys have any weight: of reported weights nothing else is known."""
+        weights, first = self.rows(slice(0, self.heads), rows)
+        out = weights.new_zeros(self.heads, len(rows), self.shape[1], dtype=torch.bool)
+        out[:, :, first : first + weights.shape[-1]] = weights > 0
+        return out
+
 
 def _rows_of(full: Tensor | None, number: int, rows: Tensor) -> Tensor | None:
     """Take one window's rows out of a [1 or window, 1 or head, 1 or w, k] tensor."""

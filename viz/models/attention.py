@@ -89,6 +89,17 @@ def observe(observer: Observer) -> Iterator[None]:
         _observer.reset(token)
 
 
+@contextmanager
+def unobserved() -> Iterator[None]:
+    """Let nobody see what is called in this context, as when a part is run again."""
+    token, hidden = _observer.set(None), covered.set(True)
+    try:
+        yield
+    finally:
+        covered.reset(hidden)
+        _observer.reset(token)
+
+
 def register() -> None:
     """Make `attn_implementation="loupe"` known to transformers; safe to call again."""
     AttentionInterface.register(ATTENTION_NAME, loupe_attention)

@@ -61,6 +61,7 @@ def describe(
         heads=probed.heads if probed else 0,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         fingerprint=_fingerprint(module, name, revision),
+        read=probed.read if probed else (),
     )
 
 

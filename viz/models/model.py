@@ -33,6 +33,7 @@ class Model:
         layers: attention layers.
         heads: heads of a layer, at most.
         parameters: how many.
+        read: parts whose weights are read off them with other values, because no kernel shows them.
         fingerprint: a digest of name, revision, configuration and some weights.
         lock: held during a forward pass, because some modules write to themselves in one.
     """
@@ -52,4 +53,5 @@ class Model:
     heads: int
     parameters: int
     fingerprint: str
+    read: tuple[str, ...] = ()
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)

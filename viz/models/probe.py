@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -24,7 +25,9 @@ from viz.models.attention import (
 from viz.models.context import context_limit
 from viz.models.model import Tier
 from viz.models.outputs import Outputs, all_tensors, first_of
-from viz.models.returned import Returned, returned_weights
+from viz.models.preserve import preserved
+from viz.models.returned import Returned, is_related, returned_weights
+from viz.models.values import Reading, ValuePart, ValueReader, value_parts
 from viz.models.watch import watch
 
 Inputs = Mapping[str, Any]
@@ -74,6 +77,7 @@ class Probe:
         layers: attention layers.
         looks_ahead: whether any query looks at a later key.
         output: what came out first, [1, ...].
+        read: parts that no kernel shows, but whose weights can be read off them.
     """
 
     tier: Tier
@@ -81,6 +85,7 @@ class Probe:
     layers: int
     looks_ahead: bool
     output: Tensor
+    read: tuple[str, ...] = ()
 
 
 def probe(module: nn.Module, inputs: Inputs) -> Probe | None:
@@ -94,7 +99,7 @@ def probe(module: nn.Module, inputs: Inputs) -> Probe | None:
     """
     ways = (ATTENTION_NAME, MASKED_NAME) if isinstance(module, PreTrainedModel) else ("",)
     # Models that draw random numbers must not draw others because they were probed.
-    with torch.random.fork_rng(_cuda_devices(module)):
+    with torch.random.fork_rng(_cuda_devices(module)), preserved(module):
         for way in ways:
             _set(module, way)
             if (found := _watched_probe(module, inputs, way)) is not None:
@@ -120,10 +125,16 @@ def _set(module: nn.Module, way: str) -> bool:
     """Let a transformers model attend in a way; False where it cannot be told."""
     if not isinstance(module, PreTrainedModel):
         return False
+    log = logging.getLogger("transformers.modeling_utils")
+    level = log.level
+    # It warns of models that take no such setting; we find that out by looking.
+    log.setLevel(logging.ERROR)
     try:
         module.set_attn_implementation(way)
     except (ValueError, AttributeError):
         return False
+    finally:
+        log.setLevel(level)
     return True
 
 
@@ -169,12 +180,15 @@ def _watched_probe(module: nn.Module, inputs: Inputs, way: str) -> Probe | None:
             return None
         if not _same_layers(module, calls, returned):
             return None
+    names = {id(part): name for name, part in module.named_modules()}
+    read = readable(module, inputs, {names.get(id(call.module), "") for call in calls})
     return Probe(
         tier="hooks" if any(call.tier == "hooks" for call in calls) else "registry",
         heads=max(int(call.query.shape[1]) for call in calls),
-        layers=len(calls),
+        layers=len(calls) + len(read),
         looks_ahead=any(map(_looks_ahead, calls)),
         output=first_of(output),
+        read=read,
     )
 
 
@@ -197,16 +211,47 @@ def _eager_probe(module: nn.Module, inputs: Inputs) -> Probe | None:
         return None
     with returned_weights(module) as returned:
         output = _run(module, with_attentions(module, inputs))
-    patterns = [weights for _, weights in returned.found]
-    if output is None or not patterns:
+    if output is None:
         return None
+    read = readable(module, inputs, {name for name, _ in returned.proven})
+    patterns = [weights for _, weights in (*returned.proven, *returned.apart_from(read))]
+    if not patterns and not read:
+        return None
+    heads = {part.name: part.heads for part in value_parts(module)}
     return Probe(
         tier="eager",
-        heads=max(int(pattern.shape[1]) for pattern in patterns),
-        layers=len(patterns),
-        looks_ahead=any(bool(pattern.float().triu(1).any()) for pattern in patterns),
+        heads=max([int(pattern.shape[1]) for pattern in patterns] + [heads[name] for name in read]),
+        layers=len(patterns) + len(read),
+        looks_ahead=bool(read) or any(bool(pattern.float().triu(1).any()) for pattern in patterns),
         output=first_of(output),
+        read=read,
     )
+
+
+def readable(module: nn.Module, inputs: Inputs, shown: set[str]) -> tuple[str, ...]:
+    """Name the parts that nothing else shows and whose weights can be read off them.
+
+    Args:
+        module: the whole.
+        inputs: of one pass.
+        shown: names of parts whose attention is seen already.
+    """
+    parts = hidden_parts(module, shown)
+    found: list[str] = []
+
+    def note(name: str, reading: Reading | None) -> None:
+        if reading is not None and name not in found:
+            found.append(name)
+
+    if parts:
+        with ValueReader(module, parts, note):
+            _run(module, inputs)
+    return tuple(found)
+
+
+def hidden_parts(module: nn.Module, shown: set[str]) -> list[ValuePart]:
+    """List the parts that project values and are not, nor hold or belong to, one that is shown."""
+    return [part for part in value_parts(module) if not is_related(part.name, shown)]
 
 
 def with_attentions(module: nn.Module, inputs: Inputs) -> dict[str, Any]:

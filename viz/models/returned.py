@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from viz.models.attention import is_covered
 from viz.models.softmaxes import Softmaxes
 
 ROW_SUM_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-5}
@@ -20,27 +21,63 @@ HALF_ROW_SUM_TOLERANCE = 1e-2
 class Returned:
     """Weights that parts of a module returned, in the order in which they finished.
 
-    Each as the name of the innermost part that returned it, and [batch, head, query, key].
+    Attributes:
+        found: the name of the innermost part that returned each, and [batch, head, query, key].
+        softmaxes: where none returns any, those that a softmax made and values were multiplied with;
+            they are there once the pass has ended.
     """
 
     found: list[tuple[str, Tensor]] = field(default_factory=list)
+    softmaxes: list[tuple[str, Tensor]] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
+    _multiplied: dict[int, Tensor] = field(default_factory=dict)
 
     def look(self, name: str, output: Any) -> None:
         """Take what looks like attention weights out of what a part returned."""
+        if is_covered():
+            return
         for tensor in _tensors(output):
             if tensor.data_ptr() not in self._seen and _may_be_weights(tensor):
                 self._seen.add(tensor.data_ptr())
                 self.found.append((name, tensor.detach()))
 
+    @property
+    def proven(self) -> list[tuple[str, Tensor]]:
+        """What was found and is the very numbers that the model multiplied its values with.
+
+        Of a part that returns several kinds of weights, as Longformer's do, all or none.
+        """
+        unproven = set(self.unproven)
+        return [(name, weights) for name, weights in self.found if name not in unproven]
+
+    @property
+    def unproven(self) -> list[str]:
+        """Parts whose weights are laid out in a way of their own, or were not used."""
+        return [name for name, weights in self.found if not self._is_used(weights)]
+
+    def apart_from(self, names: Collection[str]) -> list[tuple[str, Tensor]]:
+        """Softmaxes of parts that neither hold nor belong to one of those named."""
+        return [pair for pair in self.softmaxes if not is_related(pair[0], names)]
+
+    def _is_used(self, weights: Tensor) -> bool:
+        factor = self._multiplied.get(weights.data_ptr())
+        return (
+            factor is not None
+            and factor.numel() == weights.numel()
+            and factor.shape[-1] == weights.shape[-1]
+        )
+
+
+def is_related(name: str, names: Collection[str]) -> bool:
+    """Whether a part is one of those named, or holds or belongs to one of them."""
+    return any(
+        f"{other}.".startswith(f"{name}.") or f"{name}.".startswith(f"{other}.") for other in names
+    )
+
 
 @contextmanager
 def returned_weights(module: nn.Module) -> Iterator[Returned]:
-    """Collect the attention weights that the parts of a module return during one pass.
-
-    Where none returns any, those that a softmax made and values were multiplied with; they are there
-    once the context has ended.
-    """
+    """Collect the attention weights that the parts of a module return during one pass."""
     returned = Returned()
     handles = []
     try:
@@ -53,8 +90,9 @@ def returned_weights(module: nn.Module) -> Iterator[Returned]:
                 handles.append(part.register_forward_hook(hook))
         with Softmaxes(module) as softmaxes:
             yield returned
+        returned._multiplied = {factor.data_ptr(): factor for factor in softmaxes.multiplied}
         if not returned.found:
-            returned.found = [pair for pair in softmaxes.found if _may_be_weights(pair[1])]
+            returned.softmaxes = [pair for pair in softmaxes.found if _may_be_weights(pair[1])]
     finally:
         for handle in handles:
             handle.remove()

@@ -1,7 +1,8 @@
-"""The last resort: a softmax whose result is multiplied with values is attention, whoever wrote it.
+"""Which weights a model multiplies with values: the proof of those that it returns.
 
-Only where nothing else shows a model's attention. What is found is exact by construction, because it
-is the very tensor that the model multiplied its values with.
+And the last resort where it returns none: a softmax whose result is multiplied with values is
+attention, whoever wrote it. Both are exact by construction, because they are the very tensor that the
+model multiplied its values with.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from viz.models.attention import is_covered
 from viz.models.calling import calling_part
+from viz.models.heads import head_count
 
 SOFTMAX = {torch.softmax, functional.softmax, Tensor.softmax}
 PRODUCTS = {torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm}
 
-# How modules call their number of heads.
-HEAD_COUNTS = ("num_attention_heads", "num_heads", "n_heads", "heads", "n_head")
+# How far the first row of what may be weights may be from summing to 1; enough for every dtype.
+LIKELY = 2e-2
 
 # Softmaxes that wait for their product; a router's never comes.
 WAITING = 4
@@ -31,6 +34,7 @@ class Softmaxes(TorchFunctionMode):
 
     Attributes:
         found: the part that computed each, and its weights [batch or window, head, query, key].
+        multiplied: whatever looked like weights and was multiplied, in any number of dimensions.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -38,6 +42,7 @@ class Softmaxes(TorchFunctionMode):
         self.names = {id(part): name for name, part in module.named_modules()}
         self.module = module
         self.found: list[tuple[str, Tensor]] = []
+        self.multiplied: list[Tensor] = []
         self._waiting: list[Tensor] = []
 
     def __torch_function__(
@@ -48,14 +53,23 @@ class Softmaxes(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         result = func(*args, **(kwargs or {}))
+        if is_covered():
+            return result
         if func in SOFTMAX and result.ndim >= 3:
             self._waiting = [*self._waiting[-WAITING:], result]
         elif func in PRODUCTS and isinstance(args[0], Tensor):
-            self._multiplied(args[0])
+            self._multiply(args[0])
+        elif func is torch.einsum:
+            for factor in args[1] if isinstance(args[1], (tuple, list)) else args[1:]:
+                self._multiply(factor)
         return result
 
-    def _multiplied(self, left: Tensor) -> None:
-        """Keep a softmax that turns out to weigh something."""
+    def _multiply(self, left: Tensor) -> None:
+        """Keep weights, and a softmax that turns out to weigh something."""
+        if left.ndim >= 3 and left.is_floating_point() and left.numel():
+            first = left[(0,) * (left.ndim - 1)].float()
+            if abs(float(first.sum()) - 1) < LIKELY or not bool(first.any()):
+                self.multiplied.append(left)
         for number, weights in enumerate(self._waiting):
             same_memory = weights.data_ptr() == left.data_ptr()
             if same_memory and weights.shape[-2:] == left.shape[-2:]:
@@ -71,8 +85,8 @@ def _by_head(weights: Tensor, part: nn.Module) -> Tensor | None:
     """Bring weights to [batch or window, head, query, key]; None where the heads cannot be told."""
     if weights.ndim == 4:
         return weights
-    heads = next((getattr(part, name) for name in HEAD_COUNTS if hasattr(part, name)), None)
-    if not isinstance(heads, int) or heads < 1:
+    heads = head_count(part)
+    if heads is None:
         return None
     if weights.ndim == 3:
         whole = weights.shape[0] % heads == 0

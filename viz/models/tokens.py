@@ -141,6 +141,23 @@ def patch_units(rows: int, columns: int, before: int = 0) -> Units:
     return replace(units, labels=first + grid, special=special)
 
 
+def extended(units: Units, count: int) -> Units:
+    """Add units of a layer's own, such as global tokens, up to a number."""
+    more = count - len(units)
+    if more <= 0:
+        return units
+    return Units(
+        kind=units.kind,
+        labels=(*units.labels, *(f"global {number}" for number in range(more))),
+        texts=(*units.texts, *("",) * more),
+        ids=(*units.ids, *(-1,) * more),
+        special=(*units.special, *(True,) * more),
+        spans=(*units.spans, *(None,) * more),
+        words=(*units.words, *(None,) * more),
+        segments=(*units.segments, *(0,) * more),
+    )
+
+
 def numbered_units(kind: str, count: int) -> Units:
     """Name units by their number, such as patches and frames."""
     return Units(

@@ -47,7 +47,7 @@ class _Watch(TorchFunctionMode):
             self.observer(
                 _sdpa_call(calling_part(self.known, self.module), result, *args, **(kwargs or {}))
             )
-        elif func is functional.multi_head_attention_forward:
+        elif func is functional.multi_head_attention_forward and not is_covered():
             self.observer(
                 _multi_head_call(
                     calling_part(self.known, self.module), result[0], *args, **(kwargs or {})

@@ -1,0 +1,154 @@
+"""One part of a model run again, with other values in place of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+# Given the number of the call and its values, returns what takes their place.
+Substitute = Callable[[int, Tensor], Tensor]
+
+# How far the mean of values that are all 1 may be from 1. Models round on the way: Reformer adds
+# 1e5 to scores, which leaves them two digits after the point.
+ROW_SUM_TOLERANCE = 1e-2
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """A part, and what it was given when it ran.
+
+    Attributes:
+        part: to run again.
+        projections: those of its children that make values.
+        args: of its forward.
+        kwargs: of its forward.
+        state: of the random numbers before it ran, because hashes are drawn anew in every run.
+        batch: how many inputs it was given.
+    """
+
+    part: nn.Module
+    projections: Sequence[nn.Module]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    state: list[Tensor]
+    batch: int
+
+    def __call__(self, substitute: Substitute | None = None) -> Run:
+        """Run once, noting the values and every stream of numbers after them."""
+        seen = Run(self.batch)
+        handles = []
+
+        def on_value(module: nn.Module, given: tuple[Any, ...], value: Tensor) -> Tensor | None:
+            seen.values.append((module, given[0], value))
+            return None if substitute is None else substitute(len(seen.values) - 1, value)
+
+        def on_input(module: nn.Module, given: tuple[Any, ...]) -> None:
+            if seen.values and given and isinstance(given[0], Tensor):
+                seen.streams.setdefault(id(module), []).append(given[0])
+
+        restore_random(self.state)
+        try:
+            for child in self.part.modules():
+                if any(child is projection for projection in self.projections):
+                    handles.append(child.register_forward_hook(on_value))
+                elif child is not self.part:
+                    handles.append(child.register_forward_pre_hook(on_input))
+            output = self.part.forward(*self.args, **self.kwargs)
+        finally:
+            for handle in handles:
+                handle.remove()
+        first = output[0] if isinstance(output, (tuple, list)) else output
+        if isinstance(first, Tensor):
+            seen.streams[0] = [first]
+        return seen
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of a part: its values, call by call, and all that may be their weighted mean."""
+
+    batch: int
+    values: list[tuple[nn.Module, Tensor, Tensor]] = field(default_factory=list)
+    streams: dict[int, list[Tensor]] = field(default_factory=dict)
+
+    def mean_of_values(self, heads: int) -> int | None:
+        """Name the first stream that is 1 where all values are: a weighted mean of them."""
+        for name, tensors in self.streams.items():
+            fits = all(t.ndim >= 2 and t.is_floating_point() and t.numel() for t in tensors)
+            if not fits or tensors[0].shape[-1] % heads:
+                continue
+            flat = torch.cat([t.float().flatten() for t in tensors])
+            near = (flat - 1).abs() <= ROW_SUM_TOLERANCE
+            if bool((near | (flat == 0)).all()) and bool(near.float().mean() > 0.5):
+                return name
+        return None
+
+    def key_starts(self) -> tuple[list[int], int]:
+        """Say at which key each call's values start; projections of one input share their keys."""
+        starts: list[int] = []
+        keys = 0
+        for number, (module, given, value) in enumerate(self.values):
+            same = next(
+                (
+                    starts[earlier]
+                    for earlier, (other, before, _) in enumerate(self.values[:number])
+                    if other is not module
+                    and before.shape == given.shape
+                    and bool(torch.equal(before, given))
+                ),
+                None,
+            )
+            starts.append(keys if same is None else same)
+            keys += by_item(value, self.batch).shape[1] if same is None else 0
+        return starts, keys
+
+    def query_order(self, stream: int) -> list[int]:
+        """Order a stream's calls as those of the values are, where one belongs to each other.
+
+        Tokens and global tokens may be projected in one order and written in another.
+        """
+        rows = [tensor.numel() // tensor.shape[-1] for tensor in self.streams[stream]]
+        wanted = [value.numel() // value.shape[-1] for _, _, value in self.values]
+        if sorted(rows) != sorted(wanted) or len(set(rows)) < len(rows):
+            return list(range(len(rows)))
+        return [rows.index(count) for count in wanted]
+
+    def joined(self, stream: int, order: Sequence[int]) -> Tensor:
+        """Lay the calls of a stream one after the other: [batch, row, channel]."""
+        tensors = self.streams[stream]
+        return torch.cat([by_item(tensors[number], self.batch) for number in order], dim=1)
+
+
+def one_hot(value: Tensor, batch: int, kv_heads: int, first: int) -> Tensor:
+    """Make values of which key `first + r` is 1 in dimension r of every head, and 0 elsewhere."""
+    hot = torch.zeros_like(value)
+    rows = by_item(hot, batch)
+    d = value.shape[-1] // kv_heads
+    stop = max(0, min(first + d, rows.shape[1]))
+    keys = torch.arange(min(max(first, 0), stop), stop, device=value.device)
+    for head in range(kv_heads):
+        rows[:, keys, head * d + keys - first] = 1
+    return hot
+
+
+def by_item(tensor: Tensor, batch: int) -> Tensor:
+    """View a tensor as [batch, row, channel], whichever dimension holds the batch."""
+    tokens_first = tensor.ndim == 3 and tensor.shape[1] == batch
+    if tokens_first and (batch == 1 or tensor.shape[0] % batch):
+        return tensor.transpose(0, 1)
+    return tensor.view(batch, -1, tensor.shape[-1])
+
+
+def random_state() -> list[Tensor]:
+    """Take down the state of every generator."""
+    return [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+
+
+def restore_random(state: list[Tensor]) -> None:
+    """Set every generator to a state taken down."""
+    torch.set_rng_state(state[0])
+    torch.cuda.set_rng_state_all(state[1:])

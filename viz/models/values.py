@@ -1,0 +1,272 @@
+"""Weights read off a module by giving it other values: the way to local and block-sparse attention.
+
+A head's output is its weights times its values, whatever the module does to get at the weights:
+windows, blocks, hashes, global tokens. With one-hot values in place of its own the output *is* the
+weights, each where its query and its key belong. A module whose output is something else than a
+mean of its values (linear attention, a gate) shows by that it is no softmax attention.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import Cache
+
+from viz.models.attention import unobserved
+from viz.models.heads import head_count
+from viz.models.rerun import (
+    ROW_SUM_TOLERANCE,
+    Rerun,
+    Run,
+    by_item,
+    one_hot,
+    random_state,
+    restore_random,
+)
+from viz.models.rows import RecentOutputs, source_of
+
+VALUE_NAME = re.compile(r"(^|_)(v|value|values)(_|$)")
+
+# What weights @ v may be off by, in units of the dtype's epsilon and of the largest value.
+ROUNDINGS = {torch.float32: 64, torch.float64: 64}
+HALF_ROUNDINGS = 4
+
+# Errors of a part that is run with values of another kind.
+RERUN_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError)
+
+
+@dataclass(frozen=True, slots=True)
+class ValuePart:
+    """A part of a model that projects values, and so may attend."""
+
+    name: str
+    part: nn.Module
+    projections: tuple[nn.Module, ...]
+    heads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Weights read off one run of a part.
+
+    Attributes:
+        name: of the part.
+        weights: sparse [head, query, key], coalesced; what is not stored was not attended.
+        tokens: how many of the first keys are the model's own units; the rest are what the part
+            adds to them, such as global tokens.
+        output_error: max |weights @ v - output|.
+        tolerance: what that was allowed to be.
+        row_sum_error: max |row sum - 1| of rows that look at something.
+        dtype: what the part computed in.
+    """
+
+    name: str
+    weights: Tensor
+    tokens: int
+    output_error: float
+    tolerance: float
+    row_sum_error: float
+    dtype: torch.dtype
+
+
+OnReading = Callable[[str, Reading | None], None]
+
+
+def value_parts(module: nn.Module) -> list[ValuePart]:
+    """Find the parts that project values of their own, where the number of heads is known."""
+    found = []
+    for name, part in module.named_modules():
+        projections = tuple(
+            child
+            for child_name, child in part.named_children()
+            if VALUE_NAME.search(child_name) and isinstance(getattr(child, "weight", None), Tensor)
+        )
+        heads = head_count(part, module) if projections else None
+        if heads is not None:
+            found.append(ValuePart(name, part, projections, heads))
+    return found
+
+
+class ValueReader:
+    """Reads the weights of parts during one pass, each right after it ran.
+
+    Args:
+        module: the whole.
+        parts: those of it that are read.
+        on_reading: is given each part's name and its reading; None where its output is no mean of
+            its values, or where it cannot be run again.
+        item: which input of the batch.
+        batch: how many inputs the batch has.
+
+    Cost: keys / d runs of each part; memory for what is attended alone.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        parts: Sequence[ValuePart],
+        on_reading: OnReading,
+        *,
+        item: int = 0,
+        batch: int = 1,
+    ) -> None:
+        self.parts = parts
+        self.on_reading = on_reading
+        self.item = item
+        self.batch = batch
+        self._recent = RecentOutputs(module)
+        self._handles: list[Any] = []
+
+    def __enter__(self) -> ValueReader:
+        if self.parts:
+            self._recent.__enter__()
+        for part in self.parts:
+            self._follow(part)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._recent.__exit__()
+
+    def _follow(self, part: ValuePart) -> None:
+        before_it: list[tuple[list[Tensor], list[Tensor]]] = []
+
+        def before(_module: nn.Module, _args: tuple[Any, ...]) -> None:
+            before_it.append((random_state(), list(self._recent.latest)))
+
+        def after(
+            _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], _output: Any
+        ) -> None:
+            state, recent = before_it.pop()
+            run = Rerun(part.part, part.projections, args, kwargs, state, self.batch)
+            later = random_state()
+            try:
+                with unobserved(), torch.inference_mode():
+                    reading = _read(part, run, self.item)
+                    self.on_reading(part.name, reading and _in_order(reading, run, recent))
+            except RERUN_ERRORS:
+                self.on_reading(part.name, None)
+            finally:
+                restore_random(later)
+
+        self._handles.append(part.part.register_forward_pre_hook(before))
+        self._handles.append(part.part.register_forward_hook(after, with_kwargs=True))
+
+
+def _read(part: ValuePart, run: Rerun, item: int) -> Reading | None:
+    """Run a part with one-hot values, as many keys at a time as a head has dimensions."""
+    if any(isinstance(value, Cache) for value in (*run.args, *run.kwargs.values())):
+        return None  # every run would append to it
+    plain = run()
+    stream = run(lambda _, value: torch.ones_like(value)).mean_of_values(part.heads)
+    if not plain.values or stream is None:
+        return None
+    starts, keys = plain.key_starts()
+    order = plain.query_order(stream)
+    output = plain.joined(stream, order)
+    d, width = output.shape[-1] // part.heads, plain.values[0][2].shape[-1]
+    if width % d or part.heads % (width // d):
+        return None
+    pieces = []
+    for first in range(0, keys, d):
+
+        def hot(call: int, value: Tensor, first: int = first) -> Tensor:
+            return one_hot(value, run.batch, width // d, first - starts[call])
+
+        columns = run(hot).joined(stream, order)[item].float()
+        piece = columns.view(len(columns), part.heads, d).transpose(0, 1)
+        head, query, key = piece[..., : keys - first].nonzero(as_tuple=True)
+        pieces.append((torch.stack([head, query, key + first]), piece[head, query, key]))
+    weights = sparse(
+        torch.cat([indices for indices, _ in pieces], dim=1),
+        torch.cat([values for _, values in pieces]),
+        (part.heads, output.shape[1], keys),
+    )
+    tokens = by_item(plain.values[0][2], run.batch).shape[1]
+    return _checked(part.name, weights, tokens, plain, output[item], item)
+
+
+def _checked(
+    name: str, weights: Tensor, tokens: int, plain: Run, output: Tensor, item: int
+) -> Reading | None:
+    """Compare weights @ v with the output; None where they are no weights, or not these."""
+    heads = len(weights)
+    parts = [by_item(value, plain.batch)[item].float() for _, _, value in plain.values]
+    values = torch.zeros(weights.shape[2], parts[0].shape[-1], device=output.device)
+    largest = max(1.0, *(float(value.abs().max()) for value in parts))
+    tolerance = _roundings(output.dtype) * largest
+    # Where two projections serve one key (Longformer's local and global rows), which of them a row
+    # saw cannot be told from here; rows are then held against what either of them gives.
+    error = torch.full((weights.shape[1],), torch.inf, device=output.device)
+    for start, value in zip(plain.key_starts()[0], parts, strict=True):
+        values[start : start + len(value)] = value
+        error = torch.minimum(error, _apart(weights, values, output, heads))
+    sums = torch.sparse.sum(weights, dim=2).to_dense()
+    row_sum_error = float(torch.minimum((sums - 1).abs(), sums.abs()).max())
+    looking = sums.sum(dim=0) > 0  # a row that looks at nothing has any output
+    output_error = float(error[looking].max()) if bool(looking.any()) else torch.inf
+    least = float(weights.values().min()) if weights.values().numel() else -1.0
+    right = output_error <= tolerance and row_sum_error <= ROW_SUM_TOLERANCE
+    if not (right and least >= 0):
+        return None
+    return Reading(name, weights, tokens, output_error, tolerance, row_sum_error, output.dtype)
+
+
+def _apart(weights: Tensor, values: Tensor, output: Tensor, heads: int) -> Tensor:
+    """How far each row of the output is from weights @ v, at most; [query]."""
+    d = output.shape[-1] // heads
+    groups = heads * d // values.shape[1]
+    by_head = output.float().view(len(output), heads, d)
+    worst = torch.zeros(len(output), device=output.device)
+    for head in range(heads):
+        at = head // groups * d
+        expected = torch.sparse.mm(weights[head], values[:, at : at + d])
+        worst = torch.maximum(worst, (expected - by_head[:, head]).abs().amax(dim=1))
+    return worst
+
+
+def _in_order(reading: Reading, run: Rerun, recent: list[Tensor]) -> Reading | None:
+    """Undo the padding and the order in which the part lays out its units.
+
+    Returns:
+        None where padding that is left out had weight.
+    """
+    given = run().values[0][1]
+    found = source_of(given, recent) if run.batch == 1 else None
+    if found is None:
+        return reading
+    places, tokens = found
+    extras = reading.weights.shape[2] - reading.tokens
+    moved = torch.cat([places, tokens + torch.arange(extras)]).to(reading.weights.device)
+    size = tokens + extras
+    square = reading.weights.shape[1] == reading.weights.shape[2]
+    down = moved if square else moved[: reading.weights.shape[1]]
+    if len(down) != reading.weights.shape[1]:
+        return None
+    heads, rows, columns = reading.weights.indices()
+    rows = down[rows]
+    kept = rows >= 0
+    columns = moved[columns]
+    if bool((columns[kept] < 0).any()):
+        return None
+    weights = sparse(
+        torch.stack([heads[kept], rows[kept], columns[kept]]),
+        reading.weights.values()[kept],
+        (len(reading.weights), size if square else tokens, size),
+    )
+    return replace(reading, weights=weights, tokens=tokens)
+
+
+def sparse(indices: Tensor, values: Tensor, size: tuple[int, int, int]) -> Tensor:
+    """Make sparse weights [head, query, key] of places [3, attended] and what stands there."""
+    return torch.sparse_coo_tensor(indices, values, size, check_invariants=True).coalesce()
+
+
+def _roundings(dtype: torch.dtype) -> float:
+    return ROUNDINGS.get(dtype, HALF_ROUNDINGS) * torch.finfo(dtype).eps
