@@ -82,6 +82,7 @@ def request_of(seen: View) -> Request:
         device=seen.device,
         dtype=seen.dtype,
         local=seen.local,
+        media=seen.media,
     )
 
 

@@ -26,7 +26,7 @@ class View:
     """Everything that a link reproduces.
 
     Attributes mirror `viz.service.Request` and `viz.figures.Display`; `token` is pinned, -1 is none;
-    `rows` and `columns` are a span of a long text as "start-stop", empty for all; `statistic` is the
+    `media` names a picture or a sound that is kept here; `rows` and `columns` are a span of a long text as "start-stop", empty for all; `statistic` is the
     number that is shown of every head.
     """
 
@@ -37,6 +37,7 @@ class View:
     dtype: str = "auto"
     text: str = SAMPLE
     pair: str = ""
+    media: str = ""
     stack: str = "self"
     layer: int = 0
     head: int = 0
@@ -69,7 +70,7 @@ class View:
 
 # The parts of a view that a run answers, and that belong to the text on screen.
 ASKED = (
-    *("model", "revision", "local", "device", "dtype", "text", "pair"),
+    *("model", "revision", "local", "device", "dtype", "text", "pair", "media"),
     *("token", "rows", "columns"),
 )
 
@@ -83,6 +84,7 @@ WRITTEN = ("layer", "head")
 STATISTICS = ("entropy", "distance", "first", "current", "previous")
 
 STACK = re.compile(r"[a-z0-9_]{1,40}")
+MEDIA = re.compile(r"[0-9a-f]{40}\.[a-z0-9]{2,4}")
 SPANS = ("rows", "columns")
 SPAN = re.compile(r"\d{1,9}-\d{1,9}")
 
@@ -148,6 +150,8 @@ def _read(name: str, text: str, kind: type) -> Any:
     if name in CHOICES and text not in CHOICES[name]:
         raise ValueError(text)
     if name == "stack" and not STACK.fullmatch(text):
+        raise ValueError(text)
+    if name == "media" and not MEDIA.fullmatch(text):
         raise ValueError(text)
     if name in SPANS and not SPAN.fullmatch(text):
         raise ValueError(text)

@@ -19,8 +19,9 @@ log = logging.getLogger(__name__)
 
 PHASES = {
     "load": (0.0, 0.3, "Loading the model"),
-    "tokenise": (0.3, 0.32, "Tokenising"),
-    "forward": (0.32, 0.8, "Running the model"),
+    "tokenise": (0.3, 0.32, "Reading the input"),
+    "write": (0.32, 0.4, "The model writes"),
+    "forward": (0.4, 0.8, "Running the model"),
     "draw": (0.8, 1.0, "Drawing every head"),
 }
 

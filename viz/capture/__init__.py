@@ -1,7 +1,7 @@
 """One forward pass observed: queries, keys and masks -> Trace."""
 
-from viz.capture.capture import capture
-from viz.capture.check import Check, check
+from viz.capture.capture import capture, capture_prepared
+from viz.capture.check import Check, check, check_prepared
 from viz.capture.generation import capture_generation
 from viz.capture.given import load_weights
 from viz.capture.provenance import Provenance
@@ -17,7 +17,9 @@ __all__ = [
     "Trace",
     "capture",
     "capture_generation",
+    "capture_prepared",
     "check",
+    "check_prepared",
     "load_trace",
     "load_weights",
 ]

@@ -16,13 +16,13 @@ from viz.capture.layer import Layer
 from viz.capture.recorder import Recorder
 from viz.capture.stacks import main_stack, stacks_of
 from viz.capture.trace import ModelCard, Trace
-from viz.errors import CaptureError, LoupeError, ShapeError
+from viz.errors import CaptureError, LoupeError
 from viz.models import Model
 from viz.models.attention import observe
 from viz.models.context import forget_longer_texts
 from viz.models.media import ImageSource, SoundSource
 from viz.models.outputs import first_output
-from viz.models.prepare import Prepared, prepare
+from viz.models.prepare import Prepared
 from viz.models.preserve import preserved
 from viz.models.probe import (
     PROBE_ERRORS,
@@ -33,7 +33,7 @@ from viz.models.probe import (
 )
 from viz.models.rerun import random_state, restore_random
 from viz.models.returned import returned_weights
-from viz.models.senses import prepare_media
+from viz.models.senses import prepare_any
 from viz.models.values import Reading, ValuePart, ValueReader
 from viz.models.watch import watch
 
@@ -78,16 +78,15 @@ def capture(
     """
     tell = progress or _silent
     tell("tokenise", 0.0)
-    if image is not None or sound is not None:
-        if isinstance(inputs, Mapping):
-            raise ShapeError(
-                "An image or a sound came beside the model's own inputs.", "Give one or the other."
-            )
-        prepared = prepare_media(model, inputs, target=target, image=image, sound=sound)
-    else:
-        prepared = prepare(
-            model, inputs if inputs is not None else "", pair=pair, target=target, item=item
-        )
+    prepared = prepare_any(
+        model, inputs, pair=pair, target=target, image=image, sound=sound, item=item
+    )
+    return capture_prepared(model, prepared, progress)
+
+
+def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None = None) -> Trace:
+    """Run a model once on inputs that are prepared already; see `capture`."""
+    tell = progress or _silent
     tell("forward", 0.0)
     layers, result = _forward(model, prepared, tell)
     output = first_output(result)
@@ -97,9 +96,7 @@ def capture(
             "Check the model's weights, or choose dtype float32.",
         )
     tell("forward", 1.0)
-    stacks = stacks_of(
-        layers, prepared.known, prepared.units.kind if prepared.known else "position"
-    )
+    stacks = stacks_of(layers, prepared.known, prepared.unnamed)
     shown = main_stack(stacks)
     return Trace(
         model=card_of(model),

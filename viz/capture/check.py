@@ -12,15 +12,17 @@ import torch
 from transformers import PreTrainedModel
 
 from viz.capture.arranged import ArrangedLayer
-from viz.capture.capture import capture
+from viz.capture.capture import capture_prepared
 from viz.capture.stack import Stack
 from viz.capture.trace import Trace
 from viz.errors import CaptureError
 from viz.models import Model
+from viz.models.media import ImageSource, SoundSource
 from viz.models.outputs import first_output
-from viz.models.prepare import Prepared, prepare
+from viz.models.prepare import Prepared
 from viz.models.probe import current_way, with_attentions
 from viz.models.returned import returned_weights
+from viz.models.senses import prepare_any
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +46,30 @@ class Check:
 
 def check(
     model: Model,
-    inputs: str | Mapping[str, Any],
+    inputs: str | Mapping[str, Any] | None = None,
     *,
     pair: str | None = None,
     target: str | None = None,
+    image: ImageSource | None = None,
+    sound: SoundSource | None = None,
     item: int | None = None,
 ) -> Check:
-    """Run a model captured and eagerly, and compare.
+    """Run a model captured and eagerly, and compare; inputs as for `viz.capture`.
 
     Raises:
         CaptureError: the model has no eager attention of its own.
 
     Cost: both passes; the eager one holds layer * head * n^2 weights.
     """
-    trace = capture(model, inputs, pair=pair, target=target, item=item)
-    prepared = prepare(model, inputs, pair=pair, target=target, item=item)
+    prepared = prepare_any(
+        model, inputs, pair=pair, target=target, image=image, sound=sound, item=item
+    )
+    return check_prepared(model, prepared)
+
+
+def check_prepared(model: Model, prepared: Prepared) -> Check:
+    """Compare captured and eager weights of inputs that are prepared already; see `check`."""
+    trace = capture_prepared(model, prepared)
     asked = with_attentions(model.module, prepared.inputs)
     watching = returned_weights(model.module)
     with model.lock, _eagerly(model), watching as returned, torch.inference_mode():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from viz.models.attention import observe
 from viz.models.context import forget_longer_texts
 from viz.models.prepare import prepare, require_context
 from viz.models.probe import PROBE_ERRORS
-from viz.models.tokens import units_from_ids
+from viz.models.tokens import numbered_units, units_from_ids
 
 Progress = Callable[[str, float], None]
 
@@ -127,7 +128,7 @@ def capture_generation(
         ) from error
     layers: list[Layer] = [parts.layer() for parts in stitched.values()]
     units = units_from_ids(model.tokenizer, ids[0, : layers[0].shape[0]].tolist())
-    stacks = stacks_of(layers, (units,), units.kind)
+    stacks = stacks_of(layers, (units,), partial(numbered_units, "token"))
     return Trace(
         model=card_of(model),
         text=text,

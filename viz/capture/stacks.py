@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from viz.capture.layer import Layer
 from viz.capture.sparse import SparseLayer
@@ -30,13 +30,15 @@ UNIT_KINDS = {"vision": "patch", "audio": "frame"}
 Group = tuple[str, int, int, int]
 
 
-def stacks_of(layers: Sequence[Layer], known: Iterable[Units], kind: str) -> dict[str, Stack]:
+def stacks_of(
+    layers: Sequence[Layer], known: Iterable[Units], unnamed: Callable[[int], Units]
+) -> dict[str, Stack]:
     """Group layers into stacks: same place in the model, same queries, same keys.
 
     Args:
         layers: in the order in which the model called them.
         known: units that have names, such as the text's tokens; matched by their number.
-        kind: what a unit is where none of those fits.
+        unnamed: names so many units where none of those fits.
 
     Returns:
         Stacks by name: `self` where there is one; else `encoder`, `decoder`, `cross`, or the
@@ -50,11 +52,14 @@ def stacks_of(layers: Sequence[Layer], known: Iterable[Units], kind: str) -> dic
     stacks = {}
     for group, name in zip(groups, _names(list(groups)), strict=True):
         _, queries, keys, own = group
-        unit = next((word for tower, word in UNIT_KINDS.items() if tower in name), kind)
+        unit = next((word for tower, word in UNIT_KINDS.items() if tower in name), None)
 
-        def named(count: int, own: int = own, unit: str = unit) -> Units:
+        def named(count: int, own: int = own, unit: str | None = unit) -> Units:
             first = by_count.get(count) or by_count.get(min(count, own))
-            return extended(first or numbered_units(unit, min(count, own)), count)
+            other = unnamed(min(count, own))
+            if first is None and unit not in (None, other.kind):
+                other = numbered_units(unit, min(count, own))
+            return extended(first or other, count)
 
         stacks[name] = Stack(name, tuple(groups[group]), named(queries), named(keys))
     return stacks

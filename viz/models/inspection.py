@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from typing import Any
 
 import torch
@@ -11,8 +12,15 @@ from transformers import PretrainedConfig
 
 from viz.errors import ModelRefusedError
 from viz.models.context import context_limit
-from viz.models.model import Kind, Model
+from viz.models.model import Kind, Model, Sense
 from viz.models.probe import Probe
+
+# What forwards call what a person gives them.
+INPUTS: dict[Sense, set[str]] = {
+    "text": {"input_ids"},
+    "image": {"pixel_values", "pixel_values_videos", "flattened_patches"},
+    "sound": {"input_features", "input_values", "audio_values"},
+}
 
 # Numbers of each parameter that go into a fingerprint.
 FINGERPRINT_NUMBERS = 16
@@ -61,6 +69,7 @@ def describe(
         heads=probed.heads if probed else 0,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         fingerprint=_fingerprint(module, name, revision),
+        reads=_reads(module, tokenizer),
         read=probed.read if probed else (),
     )
 
@@ -72,6 +81,13 @@ def _seen_kind(kind: Kind, module: nn.Module, probed: Probe) -> Kind:
     if kind in ("causal", "masked") and (not ranks or (kind == "causal" and probed.looks_ahead)):
         return "encoder"
     return kind
+
+
+def _reads(module: nn.Module, tokenizer: Any | None) -> frozenset[Sense]:
+    """Tell what a model can be given by what its forward takes."""
+    takes = set(inspect.signature(module.forward).parameters)
+    reads: set[Sense] = {sense for sense, names in INPUTS.items() if takes & names}
+    return frozenset(reads if tokenizer is not None else reads - {"text"})
 
 
 def _takes_pairs(tokenizer: Any | None) -> bool:

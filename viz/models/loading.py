@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -164,14 +165,21 @@ def wrap_model(
 def kind_of(module: nn.Module) -> Kind:
     """Tell what a model does from its class and its configuration."""
     config, named = getattr(module, "config", None), type(module).__name__
-    if not isinstance(module, PreTrainedModel) or module.main_input_name != "input_ids":
+    if not isinstance(module, PreTrainedModel):
         return "other"
-    if getattr(config, "is_encoder_decoder", False):
+    if getattr(config, "is_encoder_decoder", False) and _writes(module):
         return "seq2seq"
+    if module.main_input_name != "input_ids":
+        return "other"
     if named.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")):
         return "causal"
     pretrained = named.endswith("ForPreTraining") and type(config) in MODEL_FOR_MASKED_LM_MAPPING
     return "masked" if named.endswith("ForMaskedLM") or pretrained else "encoder"
+
+
+def _writes(module: PreTrainedModel) -> bool:
+    """Whether a decoder is given what it writes."""
+    return "decoder_input_ids" in inspect.signature(module.forward).parameters
 
 
 def _probed(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 
+Sense = Literal["text", "image", "sound"]
 Kind = Literal["causal", "masked", "encoder", "seq2seq", "other"]
 Tier = Literal["registry", "hooks", "eager", "given"]
 
@@ -33,6 +34,7 @@ class Model:
         layers: attention layers.
         heads: heads of a layer, at most.
         parameters: how many.
+        reads: what a person can give it, as far as its forward tells.
         read: parts whose weights are read off them with other values, because no kernel shows them.
         fingerprint: a digest of name, revision, configuration and some weights.
         lock: held during a forward pass, because some modules write to themselves in one.
@@ -53,5 +55,6 @@ class Model:
     heads: int
     parameters: int
     fingerprint: str
+    reads: frozenset[Sense] = frozenset({"text"})
     read: tuple[str, ...] = ()
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -34,6 +34,8 @@ class Prepared:
         known: units that have names, for stacks to be matched with.
         item: which input of the batch to keep.
         batch: how many inputs the batch has.
+        other: what units are that have no names of their own.
+        seconds: how long the sound is that they share; None where there is none.
     """
 
     inputs: dict[str, Any]
@@ -43,6 +45,16 @@ class Prepared:
     known: tuple[Units, ...]
     item: int = 0
     batch: int = 1
+    other: str = "token"
+    seconds: float | None = None
+
+    def unnamed(self, count: int) -> Units:
+        """Name units that only their number is known of: frames by their time."""
+        units = numbered_units(self.other, count)
+        if self.other != "frame" or self.seconds is None:
+            return units
+        step = self.seconds / max(1, count)
+        return replace(units, labels=tuple(f"{i * step:.2f} s" for i in range(count)))
 
 
 def check_text(text: str, *, what: str = "text") -> str:
@@ -147,6 +159,12 @@ def cut_text(model: Model, text: str, pair: str | None = None) -> str:
 
 def _from_text(model: Model, text: str, pair: str | None, target: str | None) -> Prepared:
     tokenizer = _tokenizer(model)
+    if "text" not in model.reads:
+        senses = " or ".join(f"{sense}s" for sense in sorted(model.reads))
+        raise ModelRefusedError(
+            f"{model.name} reads {senses or 'inputs of its own'}, not texts.",
+            "Give one of those; a text is what it writes.",
+        )
     if pair is not None:
         check_text(pair, what="second text")
         if not model.takes_pairs:
@@ -191,8 +209,12 @@ def decoder_ids(model: Model, target: str | None) -> list[int]:
     if target is None:
         return [int(start)]
     check_text(target, what="target")
-    labels = _tokenizer(model)(text_target=target)["input_ids"]
-    return [int(start), *(int(number) for number in labels[:-1])]
+    tokenizer = _tokenizer(model)
+    labels = [int(number) for number in tokenizer(text_target=target)["input_ids"]]
+    # Some tokenizers write the start or the end themselves, and the end is never read.
+    first = 1 if labels[:1] == [int(start)] else 0
+    last = len(labels) - 1 if labels[-1:] == [tokenizer.eos_token_id] else len(labels)
+    return [int(start), *labels[first:last]]
 
 
 def _from_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> Prepared:
@@ -231,7 +253,8 @@ def _from_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> Pr
                 _check_ids(model, ids)
             known.append(units_from_ids(model.tokenizer, ids))
     units = known[0] if known else numbered_units("position", 0)
-    return Prepared(inputs, units, None, None, tuple(known), chosen, batch)
+    other = "token" if known else "position"
+    return Prepared(inputs, units, None, None, tuple(known), chosen, batch, other)
 
 
 def _check_ids(model: Model, ids: Sequence[int]) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from viz.errors import InputError, LoupeError, ModelRefusedError
+from viz.errors import InputError, LoupeError, ModelRefusedError, ShapeError
 from viz.models.media import ImageSource, SoundSource, read_image, read_sound
 from viz.models.model import Model
-from viz.models.prepare import Prepared, check_text, decoder_ids
+from viz.models.prepare import Prepared, check_text, decoder_ids, prepare
 from viz.models.tokens import Units, numbered_units, patch_units, units_from_ids
 
 # What processors of sounds expect where they do not say.
@@ -20,6 +21,31 @@ USUAL_RATE = 16_000
 # Tokens that stand before the patches: none, a class token, that and one for distillation, or
 # that and four registers.
 BEFORE_PATCHES = (0, 1, 2, 5)
+
+# By how many patches a side the later stages of a pyramid merge.
+MERGED = (2, 4, 8)
+
+
+def prepare_any(
+    model: Model,
+    inputs: str | Mapping[str, Any] | None,
+    *,
+    pair: str | None,
+    target: str | None,
+    image: ImageSource | None,
+    sound: SoundSource | None,
+    item: int | None,
+) -> Prepared:
+    """Turn whatever a person gives into what a model's forward takes; see `viz.capture`."""
+    if image is None and sound is None:
+        return prepare(
+            model, inputs if inputs is not None else "", pair=pair, target=target, item=item
+        )
+    if isinstance(inputs, Mapping):
+        raise ShapeError(
+            "An image or a sound came beside the model's own inputs.", "Give one or the other."
+        )
+    return prepare_media(model, inputs, target=target, image=image, sound=sound)
 
 
 def prepare_media(
@@ -49,7 +75,7 @@ def prepare_media(
     if sound is not None:
         given |= _heard(processor, sound)
     if text is not None:
-        given["text"] = check_text(text)
+        given["text"] = _with_place(processor, check_text(text), image is not None)
     try:
         made = processor(**given)
     except LoupeError:
@@ -75,7 +101,29 @@ def prepare_media(
     if "pixel_values" in inputs:
         known += _patches(config, inputs["pixel_values"])
     units = known[0] if known else numbered_units("position", 0)
-    return Prepared(inputs, units, text, target, tuple(known))
+    other = "patch" if image is not None else "frame"
+    seconds = _seconds(processor, inputs) if sound is not None else None
+    return Prepared(inputs, units, text, target, tuple(known), other=other, seconds=seconds)
+
+
+def _with_place(processor: Any, text: str, image: bool) -> str:
+    """Say in a text where its picture or its sound belongs, as the model was taught to.
+
+    A text that has the place already is left as it is.
+    """
+    mark = getattr(processor, "image_token" if image else "audio_token", None)
+    if not isinstance(mark, str) or mark in text:
+        return text
+    if getattr(processor, "chat_template", None):
+        kind = "image" if image else "audio"
+        said = [{"type": kind}, {"type": "text", "text": text}]
+        chat = processor.apply_chat_template(
+            [{"role": "user", "content": said}], add_generation_prompt=True
+        )
+        if isinstance(chat, str) and mark in chat:
+            return chat
+    # PaliGemma's processor puts as many as it needs; two kinds would be too many.
+    return text if "PaliGemma" in type(processor).__name__ else f"{mark}\n{text}"
 
 
 def _heard(processor: Any, sound: SoundSource) -> dict[str, Any]:
@@ -85,6 +133,18 @@ def _heard(processor: Any, sound: SoundSource) -> dict[str, Any]:
     names = inspect.signature(processor.__call__).parameters
     name = next((n for n in ("raw_speech", "audio", "audios", "raw_audio") if n in names), "audio")
     return {name: read_sound(sound, rate), "sampling_rate": rate}
+
+
+def _seconds(processor: Any, inputs: dict[str, Tensor]) -> float | None:
+    """How long the model hears, padding included: samples by their rate, or steps by theirs."""
+    extractor = getattr(processor, "feature_extractor", processor)
+    rate = float(getattr(extractor, "sampling_rate", USUAL_RATE))
+    if "input_values" in inputs and inputs["input_values"].ndim == 2:
+        return inputs["input_values"].shape[-1] / rate
+    hop = getattr(extractor, "hop_length", None)
+    if "input_features" in inputs and isinstance(hop, int):
+        return max(inputs["input_features"].shape[1:]) * hop / rate
+    return None
 
 
 def _with_dtype(inputs: dict[str, Any], dtype: torch.dtype) -> dict[str, Any]:
@@ -102,4 +162,11 @@ def _patches(config: Any, pixels: Tensor) -> list[Units]:
     if not isinstance(size, int) or pixels.ndim != 4:
         return []
     rows, columns = pixels.shape[-2] // size, pixels.shape[-1] // size
-    return [patch_units(rows, columns, before) for before in BEFORE_PATCHES]
+    whole = [patch_units(rows, columns, before) for before in BEFORE_PATCHES]
+    # Pyramids merge four patches into one from stage to stage.
+    merged = [
+        patch_units(rows // scale, columns // scale)
+        for scale in MERGED
+        if rows % scale == 0 and columns % scale == 0
+    ]
+    return [*whole, *merged]

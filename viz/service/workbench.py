@@ -7,15 +7,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from viz.analysis import Predictions, predictions
-from viz.capture import Check, Trace, capture, check
+from viz.capture import Check, Trace, capture_prepared, check_prepared
 from viz.errors import CaptureError
 from viz.models import Model, load_model
 from viz.models.catalogue import find_entry
-from viz.models.folders import allowed_folder, model_roots
+from viz.models.folders import allowed_folder, cache_folder, model_roots
 from viz.models.limits import Estimate, require_room
-from viz.models.prepare import check_text, count_tokens, require_context
+from viz.models.prepare import Prepared, check_text, count_tokens, prepare, require_context
+from viz.models.senses import prepare_media
+from viz.models.writing import write
 from viz.patterns import Statistics, Thumbnails, overview
+from viz.service.files import FileStore
+from viz.service.media import loudness, seen_picture, sense_of
 from viz.service.store import BoundedStore
 
 Progress = Callable[[str, float], None]
@@ -39,12 +46,13 @@ class Request:
 
     Attributes:
         model: a catalogue name, a hub id, or a folder inside the allowed ones.
-        text: to look at.
+        text: to look at; may be empty where a picture or a sound is given.
         pair: a second text, or what an encoder-decoder writes, or None.
         revision: of a hub model, or None.
         device: `auto` or a device's name.
         dtype: `auto` or a dtype's name.
         local: whether `model` names a folder.
+        media: the kept name of a picture or a sound, or empty.
     """
 
     model: str
@@ -54,6 +62,7 @@ class Request:
     device: str = "auto"
     dtype: str = "auto"
     local: bool = False
+    media: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,9 @@ class Analysis:
         estimate: what was foreseen.
         seconds: of the forward pass, measured.
         tokenizer: of the model, to name predictions.
+        written: what an encoder-decoder wrote of its own, where nobody said what.
+        picture: as the model saw it, [height, width, 3].
+        loudness: of the sound over time, and its seconds.
     """
 
     request: Request
@@ -79,12 +91,16 @@ class Analysis:
     estimate: Estimate
     seconds: float
     tokenizer: object
+    written: str | None = None
+    picture: NDArray[np.uint8] | None = None
+    loudness: tuple[NDArray[np.float32], float] | None = None
 
 
 class Workbench:
     """Shared by all sessions of one process; every result belongs to the owner who asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, media: FileStore | None = None) -> None:
+        self.media = media or FileStore(cache_folder() / "media", "picture or sound")
         self._models: BoundedStore[Model] = BoundedStore(KEPT_MODELS, lambda _: 1)
         self._results: BoundedStore[Analysis] = BoundedStore(RESULT_BYTES, _size)
         self._loading = threading.Lock()
@@ -108,17 +124,16 @@ class Workbench:
         kept = self.result(owner, request)
         if kept is not None:
             return kept
-        check_text(request.text)
+        if request.text or not request.media:
+            check_text(request.text)
         if request.pair is not None:
             check_text(request.pair, what="second text")
         model = self.model(request, progress)
         progress("tokenise", 0.0)
-        tokens = count_tokens(model, request.text, request.pair)
-        require_context(model, tokens)
-        cost = require_room(model, tokens)
+        prepared, written = self._prepared(model, request, progress)
+        cost = require_room(model, max([len(units) for units in prepared.known] or [1]))
         start = time.perf_counter()
-        pair, target = _second_text(model, request)
-        trace = capture(model, request.text, pair=pair, target=target, progress=progress)
+        trace = capture_prepared(model, prepared, progress)
         seconds = time.perf_counter() - start
         ranked = predictions(trace) if model.kind in PREDICTING else None
         drawn = {name: overview(stack, progress=progress) for name, stack in trace.stacks.items()}
@@ -131,9 +146,47 @@ class Workbench:
             estimate=cost,
             seconds=seconds,
             tokenizer=model.tokenizer,
+            written=written,
+            picture=_picture(model, prepared),
+            loudness=self._loudness(request),
         )
         self._results.put((owner, request), analysis)
         return analysis
+
+    def _prepared(
+        self, model: Model, request: Request, progress: Progress
+    ) -> tuple[Prepared, str | None]:
+        """Turn a request into the model's inputs; an encoder-decoder without a target writes one."""
+        pair, target = _second_text(model, request)
+        if not request.media:
+            tokens = count_tokens(model, request.text, request.pair)
+            require_context(model, tokens)
+            require_room(model, tokens)
+
+        def prepared(target: str | None) -> Prepared:
+            if not request.media:
+                return prepare(model, request.text, pair=pair, target=target)
+            path, sense = self.media.path(request.media), sense_of(request.media)
+            text = request.text if "text" in model.reads and request.text.strip() else None
+            return prepare_media(
+                model,
+                text,
+                target=target,
+                image=path if sense == "image" else None,
+                sound=path if sense == "sound" else None,
+            )
+
+        first = prepared(target)
+        if model.kind != "seq2seq" or target is not None:
+            return first, None
+        progress("write", 0.0)
+        written = write(model, first)
+        return (first, None) if written is None else (prepared(written), written)
+
+    def _loudness(self, request: Request) -> tuple[NDArray[np.float32], float] | None:
+        if not request.media or sense_of(request.media) != "sound":
+            return None
+        return loudness(self.media.path(request.media))
 
     def check(self, request: Request, progress: Progress) -> Check:
         """Compare a request's weights with the model's own eager attention.
@@ -142,15 +195,15 @@ class Workbench:
             CaptureError: the text is too long for weights to be held, or there is no eager way.
         """
         model = self.model(request, progress)
-        tokens = count_tokens(model, request.text, request.pair)
+        prepared, _ = self._prepared(model, request, progress)
+        tokens = max([len(units) for units in prepared.known] or [0])
         if tokens > MOST_CHECKED_TOKENS:
             raise CaptureError(
                 f"The text has {tokens:,} tokens; eager attention is run on at most "
                 f"{MOST_CHECKED_TOKENS:,}, because it holds every weight.",
                 "Check the model on a shorter text.",
             )
-        pair, target = _second_text(model, request)
-        return check(model, request.text, pair=pair, target=target)
+        return check_prepared(model, prepared)
 
     def loaded(self, request: Request) -> Model | None:
         """Return a request's model if it is loaded already."""
@@ -178,6 +231,11 @@ class Workbench:
 def _second_text(model: Model, request: Request) -> tuple[str | None, str | None]:
     """Say what the second text is to the model: the other of a pair, or what it writes."""
     return (None, request.pair) if model.kind == "seq2seq" else (request.pair, None)
+
+
+def _picture(model: Model, prepared: Prepared) -> NDArray[np.uint8] | None:
+    pixels = prepared.inputs.get("pixel_values")
+    return None if pixels is None else seen_picture(pixels, model.processor)
 
 
 def source_of(request: Request) -> str:

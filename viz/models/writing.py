@@ -1,0 +1,38 @@
+"""What an encoder-decoder writes when nobody says what: its own words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from viz.models.model import Model
+from viz.models.prepare import Prepared
+from viz.models.probe import PROBE_ERRORS
+
+# Tokens that are written at most; longer ones are for a translator or a transcriber.
+MOST_WRITTEN = 64
+
+
+def write(model: Model, prepared: Prepared) -> str | None:
+    """Let a model write, greedily, and return the text; None if it writes nothing or cannot.
+
+    Args:
+        model: an encoder-decoder.
+        prepared: what it reads.
+    """
+    module: Any = model.module
+    inputs = {k: v for k, v in prepared.inputs.items() if k != "decoder_input_ids"}
+    try:
+        with model.lock, torch.inference_mode():
+            ids = module.generate(
+                **inputs, do_sample=False, num_beams=1, max_new_tokens=MOST_WRITTEN
+            )
+    except PROBE_ERRORS:
+        return None
+    text = (
+        str(model.tokenizer.decode(ids[0].tolist(), skip_special_tokens=True))
+        if model.tokenizer
+        else ""
+    )
+    return text if text.strip() else None
