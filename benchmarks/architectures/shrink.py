@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import importlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,180 +13,22 @@ from transformers import PretrainedConfig, PreTrainedModel
 from transformers.models.auto import modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-# Larger models would take minutes.
-MOST_PARAMETERS = 250_000_000
-
-WIDTH, HEADS, LAYERS, VOCABULARY = 32, 4, 2, 120
-
-# What an attribute becomes, by its name, in whatever configuration it stands.
-SMALL: dict[str, Any] = {
-    **dict.fromkeys(
-        (
-            *("hidden_size", "d_model", "n_embd", "dim", "embed_dim", "embedding_size", "emb_dim"),
-            *("word_embed_proj_dim", "encoder_hidden_size", "projection_dim", "d_embed", "width"),
-            *("hidden_dim", "model_dim", "text_embed_dim", "decoder_hidden_size", "cross_dim"),
-            *(
-                "encoder_hidden_dim",
-                "feature_size",
-                "fpn_hidden_size",
-                "decoder_dim",
-                "n_inner_dim",
-            ),
-            *("adapter_hidden_size", "mask_feature_size", "out_hidden_size", "vision_dim"),
-            *("true_hidden_size", "intra_bottleneck_size", "conv_dim_size", "hidden_size_text"),
-            *("encoder_dim", "output_proj_dim", "image_embed_dim", "vision_output_dim"),
-            *("text_hidden_size", "vision_hidden_size", "audio_hidden_size", "reduced_dim"),
-            *("projector_hidden_size", "projection_size", "lru_width", "bottleneck_dim"),
-        ),
-        WIDTH,
-    ),
-    **dict.fromkeys(
-        (
-            *("num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads"),
-            *("decoder_attention_heads", "num_attention_heads_text", "attention_heads"),
-            *("encoder_num_heads", "decoder_num_attention_heads", "num_self_attention_heads"),
-            *("num_cross_attention_heads", "decoder_num_heads", "num_head", "nhead"),
-        ),
-        HEADS,
-    ),
-    **dict.fromkeys(
-        (
-            *("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers"),
-            *("decoder_layers", "num_decoder_layers", "num_encoder_layers", "depth"),
-            *("decoder_num_hidden_layers", "num_block_layers", "num_self_attends_per_block"),
-            *("encoder_num_hidden_layers", "detection_decoder_layers", "num_layer"),
-            *("num_attention_layers", "vision_layers", "decoder_num_layers", "aux_layers"),
-        ),
-        LAYERS,
-    ),
-    **dict.fromkeys(
-        (
-            *("intermediate_size", "ffn_dim", "d_ff", "d_inner", "n_inner", "encoder_ffn_dim"),
-            *(
-                "decoder_ffn_dim",
-                "ff_dim",
-                "dim_feedforward",
-                "moe_intermediate_size",
-                "ffn_hidden_size",
-            ),
-            *("shared_expert_intermediate_size", "encoder_intermediate_size", "mlp_dim"),
-            *("decoder_intermediate_size", "intermediate_size_mlp", "feed_forward_size"),
-            *("encoder_feedforward_dim", "decoder_feedforward_dim", "intermediate_dim"),
-            *(
-                "expert_ffn_hidden_size",
-                "moe_shared_expert_intermediate_size",
-                "dense_intermediate_size",
-            ),
-        ),
-        48,
-    ),
-    **dict.fromkeys(("head_dim", "d_kv", "attention_head_dim", "d_head", "kv_channels"), 8),
-    **dict.fromkeys(
-        (
-            "num_key_value_heads",
-            "n_head_kv",
-            "num_kv_heads",
-            "n_kv_heads",
-            "num_global_key_value_heads",
-        ),
-        2,
-    ),
-    **dict.fromkeys(
-        ("vocab_size", "decoder_vocab_size", "text_vocab_size", "entity_vocab_size"), VOCABULARY
-    ),
-    **dict.fromkeys(
-        (
-            *("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length"),
-            *("max_target_positions", "max_seq_length"),
-        ),
-        128,
-    ),
-    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"), 4),
-    **dict.fromkeys(
-        ("num_experts_per_tok", "num_experts_per_token", "moe_k", "top_k", "moe_topk"), 2
-    ),
-    **dict.fromkeys(("n_group", "topk_group", "n_shared_experts", "num_nextn_predict_layers"), 1),
-    **dict.fromkeys(("q_lora_rank", "kv_lora_rank", "lora_rank"), 16),
-    **dict.fromkeys(("qk_nope_head_dim", "v_head_dim"), 8),
-    "qk_rope_head_dim": 4,
-    "rotary_dim": 4,
-    "first_k_dense_replace": 1,
-    "sliding_window": 8,
-    "attention_chunk_size": 8,
-    "local_attention": 8,
-    "attention_window": 8,
-    "image_size": 32,
-    "patch_size": 8,
-    "num_mel_bins": 16,
-    "max_source_positions": 32,
-    "num_frames": 2,
-    "hidden_size_per_layer_input": 8,
-    "vocab_size_per_layer_input": VOCABULARY,
-    "global_head_dim": 8,
-    "num_queries": 6,
-    "num_query_tokens": 4,
-    "num_labels": 3,
-    "mamba_d_state": 8,
-    "state_size": 8,
-    "attention_dropout": 0.0,
-    "spatial_merge_size": 2,
-    "temporal_patch_size": 2,
-    "codebook_size": 64,
-    "mamba_n_heads": 8,
-    "mamba_d_head": 8,
-    "n_mamba_heads": 2,
-    "bottleneck_size": WIDTH,
-}
-TOKENS = (
-    "pad_token_id",
-    "bos_token_id",
-    "eos_token_id",
-    "decoder_start_token_id",
-    "cls_token_id",
-    "sep_token_id",
-    "unk_token_id",
-    "mask_token_id",
+from benchmarks.architectures.sizes import (
+    DEFAULTS,
+    DEPTHS,
+    HEADS,
+    KEPT,
+    LAYERS,
+    SHALLOW,
+    SMALL,
+    SMALL_LISTS,
+    SPECIAL,
+    TOKENS,
+    VOCABULARY,
 )
 
-# What the rule gets wrong, by model type.
-SPECIAL: dict[str, dict[str, Any]] = {
-    "informer": {"prediction_length": 4, "context_length": 12, "lags_sequence": [1, 2]},
-    "autoformer": {"prediction_length": 4, "context_length": 12, "lags_sequence": [1, 2]},
-    "time_series_transformer": {
-        "prediction_length": 4,
-        "context_length": 12,
-        "lags_sequence": [1, 2],
-    },
-    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "use_mamba_kernels": False},
-    "bamba": {"attn_layer_indices": [1]},
-    "recurrent_gemma": {"block_types": ["recurrent", "attention"]},
-    "falcon": {"alibi": True, "new_decoder_architecture": False, "multi_query": False},
-    "reformer": {"is_decoder": True, "axial_pos_shape": [4, 6], "axial_pos_embds_dim": [16, 16]},
-    "swin": {
-        "image_size": 32,
-        "patch_size": 4,
-        "window_size": 4,
-        "depths": [2, 1],
-        "num_heads": [2, 4],
-        "embed_dim": 16,
-    },
-    "swinv2": {
-        "image_size": 32,
-        "patch_size": 4,
-        "window_size": 4,
-        "depths": [2, 1],
-        "num_heads": [2, 4],
-        "embed_dim": 16,
-    },
-    "donut-swin": {
-        "image_size": 32,
-        "patch_size": 4,
-        "window_size": 4,
-        "depths": [2, 1],
-        "num_heads": [2, 4],
-        "embed_dim": 16,
-    },
-}
+# Larger models would take minutes.
+MOST_PARAMETERS = 250_000_000
 
 TASKS = (
     "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING",
@@ -202,77 +45,86 @@ EVERY_TASK = [
 ]
 
 
-# Numbers that can be small whatever the widths are.
-SHALLOW = {
-    *(name for name, value in SMALL.items() if value == LAYERS),
-    *("vocab_size", "decoder_vocab_size", "text_vocab_size", "vocab_size_per_layer_input"),
-    *("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"),
-    *("num_experts_per_tok", "num_experts_per_token", "moe_k", "moe_topk", "attention_dropout"),
-    *("n_group", "topk_group", "num_nextn_predict_layers", "first_k_dense_replace"),
-    *("intermediate_size", "moe_intermediate_size", "shared_expert_intermediate_size"),
-} - {"num_key_value_heads", "n_head_kv", "num_kv_heads", "n_kv_heads", "num_frames"}
-
-
 def small_config(config: PretrainedConfig, *, only_shallow: bool = False) -> PretrainedConfig:
     """Make every number that costs time or memory small, in nested configurations too.
 
     With `only_shallow` the widths stay as they are, for architectures whose widths depend on each
     other in ways of their own.
     """
-    kind = type(config)
     given = config.to_dict()
-    small = {k: v for k, v in SMALL.items() if k in SHALLOW} if only_shallow else SMALL
+    own = SPECIAL.get(config.model_type, {})
     changes: dict[str, Any] = {}
     for name, value in given.items():
         nested = vars(config).get(name)
         if isinstance(nested, PretrainedConfig):
-            changes[name] = small_config(nested, only_shallow=only_shallow)
-        elif name in TOKENS and isinstance(value, int):
-            changes[name] = 1 + TOKENS.index(name) if value >= 0 else value
-        elif name in small and isinstance(value, (int, float)) and not isinstance(value, bool):
-            changes[name] = small[name]
-        elif (
-            name.endswith(("_token_id", "_token_index"))
-            and isinstance(value, int)
-            and value >= VOCABULARY
-        ):
-            changes[name] = VOCABULARY - 1 - sum(map(ord, name)) % 40
-        elif name in ("out_indices", "out_features", "stage_names"):
-            continue
-        elif isinstance(value, list) and value and all(type(v) is int for v in value):
-            changes[name] = value if only_shallow else _small_list(name, value)
+            changes[name] = small_config(nested, only_shallow=only_shallow).to_dict()
+        elif name not in KEPT:
+            changes |= _smaller(name, value, only_shallow=only_shallow)
     if not only_shallow:
-        changes |= _fitting(given)
-    if given.get("layer_types"):
-        changes["layer_types"] = _both_kinds(given["layer_types"])
-    changes |= SPECIAL.get(config.model_type, {})
-    keep = {k: v for k, v in changes.items() if k not in ("model_type", "transformers_version")}
-    plain = {k: (v.to_dict() if isinstance(v, PretrainedConfig) else v) for k, v in keep.items()}
+        changes |= _fitting(config, given)
+    layers = _one_entry_a_layer(config, given)
+    changes = _merged(_merged(changes, layers), own)
+    for name in ("model_type", "transformers_version"):
+        changes.pop(name, None)
     try:
-        return kind(**plain)
+        return type(config)(**changes)
     except Exception:
-        plain.pop("layer_types", None)
-        return kind(**plain)
+        if not layers:
+            raise
+        fewer = {k: v for k, v in changes.items() if k not in layers or k in own}
+        return type(config)(**fewer, **_depth(config, LAYERS))
 
 
-def _fitting(given: dict[str, Any]) -> dict[str, Any]:
+def _smaller(name: str, value: Any, *, only_shallow: bool) -> dict[str, Any]:
+    """Return what becomes of one attribute, or nothing where it stays."""
+    small = {k: v for k, v in SMALL.items() if k in SHALLOW} if only_shallow else SMALL
+    if name in TOKENS and isinstance(value, int):
+        return {name: 1 + TOKENS.index(name) if value >= 0 else value}
+    if name in small and isinstance(value, (int, float)) and not isinstance(value, bool):
+        # One expert or no rotary dimensions are a choice of the architecture.
+        return {name: small[name] if name in DEPTHS else min(value, small[name])}
+    if name.endswith(("_token_id", "_token_index")) and isinstance(value, int):
+        return {name: VOCABULARY - 1 - sum(map(ord, name)) % 40} if value >= VOCABULARY else {}
+    if isinstance(value, list) and value and all(type(v) is int for v in value):
+        return {name: value if only_shallow else _small_list(name, value)}
+    return {}
+
+
+def _merged(changes: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Put the second over the first; what both say of a nested configuration is joined.
+
+    A nested configuration of another type takes the place of the first.
+    """
+    joined = dict(changes)
+    for name, value in more.items():
+        old = changes.get(name)
+        same = isinstance(old, dict) and isinstance(value, dict) and "model_type" not in value
+        joined[name] = _merged(old, value) if same and "model_type" in old else value
+    return joined
+
+
+def _fitting(config: PretrainedConfig, given: dict[str, Any]) -> dict[str, Any]:
     """Return what small widths of heads ask of other numbers."""
     changes: dict[str, Any] = {}
-    if "qk_rope_head_dim" in given:
+    if given.get("qk_rope_head_dim"):
         changes["head_dim"] = SMALL["qk_rope_head_dim"]
     if "kv_lora_rank" in given:
         changes["num_key_value_heads"] = HEADS
     if given.get("head_dim", 0) is None:
         changes["head_dim"] = SMALL["head_dim"]
-    rope = given.get("rope_parameters") or given.get("rope_scaling")
-    if isinstance(rope, dict) and rope.get("mrope_section"):
-        half = int(SMALL["head_dim"] * rope.get("partial_rotary_factor", 1.0)) // 2
-        sections = [half - 2 * (half // 3), half // 3, half // 3]
+    rope = given.get("rope_parameters")
+    if "mrope_section" in getattr(config, "ignore_keys_at_rope_validation", ()) and rope:
+        share = rope.get("partial_rotary_factor", given.get("partial_rotary_factor") or 1.0)
+        half = int(SMALL["head_dim"] * share) // 2
+        # Time, height and width: as equal as they can be, together half of what is rotated.
+        sections = [len(range(axis, half, 3)) for axis in range(3)]
         changes["rope_parameters"] = {**rope, "mrope_section": sections}
     return changes
 
 
 def _small_list(name: str, value: list[int]) -> list[int]:
+    if name in SMALL_LISTS:
+        return [min(v, SMALL[name]) for v in value]
     if "depth" in name or name in ("layers", "num_layers", "num_blocks", "encoder_depths"):
         return [1] * len(value)
     if "head" in name:
@@ -282,19 +134,41 @@ def _small_list(name: str, value: list[int]) -> list[int]:
     return value
 
 
-def _both_kinds(types: list[str]) -> list[str]:
-    kinds = list(dict.fromkeys(types))
-    return (kinds * LAYERS)[: max(LAYERS, len(kinds))]
+def _depth(config: PretrainedConfig, layers: int) -> dict[str, int]:
+    """Say a number of layers by the name that this configuration has for it."""
+    return {config.attribute_map.get("num_hidden_layers", "num_hidden_layers"): layers}
 
 
-def model_class(config: PretrainedConfig) -> type[PreTrainedModel] | None:
-    """Choose the class that shows most of an architecture."""
+def _one_entry_a_layer(config: PretrainedConfig, given: dict[str, Any]) -> dict[str, Any]:
+    """Keep one layer of every kind, at least `LAYERS`, in all lists with an entry a layer."""
+    (name,) = _depth(config, 0)
+    depth = given.get(name) or 0
+    lists = {k: v for k, v in given.items() if isinstance(v, list) and len(v) == depth > LAYERS}
+    words = [v for v in lists.values() if isinstance(v[0], str)]
+    if not words:
+        return {}
+    kinds = list(zip(*words, strict=True))
+    kept = sorted({kinds.index(kind) for kind in kinds})
+    kept = sorted({*kept, *range(LAYERS)} if len(kept) < LAYERS else kept)
+    changes = {k: [v[layer] for layer in kept] for k, v in lists.items()}
+    for k, v in changes.items():
+        if all(type(entry) is int for entry in v):
+            changes[k] = _small_list(k, v)
+    return {**changes, name: len(kept)}
+
+
+def model_classes(config: PretrainedConfig) -> Iterator[type[PreTrainedModel]]:
+    """Give the classes that take a configuration, the one that shows most of it first."""
     for task in (*TASKS, *EVERY_TASK):
         mapping = getattr(modeling_auto, task)
-        if type(config) in mapping:
-            found = mapping[type(config)]
-            return found[0] if isinstance(found, (tuple, list)) else found
-    return _class_of_part(config)
+        # A mapping may name a class that its module does not have.
+        with contextlib.suppress(ValueError):
+            if type(config) in mapping:
+                found = mapping[type(config)]
+                yield found[0] if isinstance(found, (tuple, list)) else found
+    part = _class_of_part(config)
+    if part is not None:
+        yield part
 
 
 def _class_of_part(config: PretrainedConfig) -> type[PreTrainedModel] | None:
@@ -332,17 +206,39 @@ def _parameters(kind: type[PreTrainedModel], config: PretrainedConfig) -> int:
 
 
 def tiny_model(model_type: str, *, only_shallow: bool = False) -> PreTrainedModel:
-    """Build a tiny random model with weights large enough for uneven attention."""
-    config = small_config(CONFIG_MAPPING[model_type](), only_shallow=only_shallow)
-    kind = model_class(config)
-    if kind is None:
-        raise LookupError("no model class")
+    """Build a tiny random model with weights large enough for uneven attention.
+
+    Raises:
+        LookupError: no class takes the configuration.
+        Exception: what the first of the classes raised, where none can be built.
+    """
+    default = CONFIG_MAPPING[model_type](**DEFAULTS.get(model_type, {}))
+    config = small_config(default, only_shallow=only_shallow)
     for part in (
         config,
         *(getattr(config, n) for n in config.sub_configs if getattr(config, n, None) is not None),
     ):
         if getattr(part, "num_hidden_layers", 0) and getattr(part, "layer_types", None):
             part.num_hidden_layers = len(part.layer_types)
+    first: Exception = LookupError("no model class")
+    for kind in dict.fromkeys(model_classes(config)):
+        try:
+            module = _built(kind, copy.deepcopy(config))
+        except Exception as error:
+            # A class may be listed for a configuration that only holds the one it takes.
+            first = error if isinstance(first, LookupError) else first
+            continue
+        with torch.no_grad():
+            for parameter in module.parameters():
+                # Wide layers spread as they are, and larger ones would only enlarge roundings.
+                if parameter.ndim > 1 and parameter.is_floating_point() and not only_shallow:
+                    parameter.mul_(3)
+        return module
+    raise first
+
+
+def _built(kind: type[PreTrainedModel], config: PretrainedConfig) -> PreTrainedModel:
+    """Build a model in float32, ready to run, unless it is too large."""
     size = _parameters(kind, config)
     if size > MOST_PARAMETERS:
         raise ValueError(f"{size:,} parameters are more than {MOST_PARAMETERS:,}")
@@ -352,10 +248,4 @@ def tiny_model(model_type: str, *, only_shallow: bool = False) -> PreTrainedMode
         if hasattr(kind, "_from_config")
         else kind(config)
     )
-    module = module.float().eval()
-    with torch.no_grad():
-        for parameter in module.parameters():
-            # Wide layers spread as they are, and larger ones would only enlarge roundings.
-            if parameter.ndim > 1 and parameter.is_floating_point() and not only_shallow:
-                parameter.mul_(3)
-    return module
+    return module.float().eval()
