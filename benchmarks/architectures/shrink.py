@@ -15,7 +15,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from benchmarks.architectures.sizes import (
     DEFAULTS,
-    DEPTHS,
+    FIXED,
     HEADS,
     KEPT,
     LAYERS,
@@ -23,6 +23,7 @@ from benchmarks.architectures.sizes import (
     SMALL,
     SMALL_LISTS,
     SPECIAL,
+    STAGES,
     TOKENS,
     VOCABULARY,
 )
@@ -57,13 +58,14 @@ def small_config(config: PretrainedConfig, *, only_shallow: bool = False) -> Pre
     for name, value in given.items():
         nested = vars(config).get(name)
         if isinstance(nested, PretrainedConfig):
-            changes[name] = small_config(nested, only_shallow=only_shallow).to_dict()
+            small = small_config(nested, only_shallow=only_shallow).to_dict()
+            changes[name] = {k: v for k, v in small.items() if k not in STAGES}
         elif name not in KEPT:
             changes |= _smaller(name, value, only_shallow=only_shallow)
     if not only_shallow:
         changes |= _fitting(config, given)
     layers = _one_entry_a_layer(config, given)
-    changes = _merged(_merged(changes, layers), own)
+    changes = _merged(changes | layers | _stages(config, given), own)
     for name in ("model_type", "transformers_version"):
         changes.pop(name, None)
     try:
@@ -82,7 +84,7 @@ def _smaller(name: str, value: Any, *, only_shallow: bool) -> dict[str, Any]:
         return {name: 1 + TOKENS.index(name) if value >= 0 else value}
     if name in small and isinstance(value, (int, float)) and not isinstance(value, bool):
         # One expert or no rotary dimensions are a choice of the architecture.
-        return {name: small[name] if name in DEPTHS else min(value, small[name])}
+        return {name: small[name] if name in FIXED else min(value, small[name])}
     if name.endswith(("_token_id", "_token_index")) and isinstance(value, int):
         return {name: VOCABULARY - 1 - sum(map(ord, name)) % 40} if value >= VOCABULARY else {}
     if isinstance(value, list) and value and all(type(v) is int for v in value):
@@ -143,7 +145,11 @@ def _one_entry_a_layer(config: PretrainedConfig, given: dict[str, Any]) -> dict[
     """Keep one layer of every kind, at least `LAYERS`, in all lists with an entry a layer."""
     (name,) = _depth(config, 0)
     depth = given.get(name) or 0
-    lists = {k: v for k, v in given.items() if isinstance(v, list) and len(v) == depth > LAYERS}
+    lists = {
+        k: v
+        for k, v in given.items()
+        if isinstance(v, list) and len(v) == depth > LAYERS and k not in KEPT
+    }
     words = [v for v in lists.values() if isinstance(v[0], str)]
     if not words:
         return {}
@@ -154,7 +160,34 @@ def _one_entry_a_layer(config: PretrainedConfig, given: dict[str, Any]) -> dict[
     for k, v in changes.items():
         if all(type(entry) is int for entry in v):
             changes[k] = _small_list(k, v)
+    if given.get("per_layer_config"):
+        changes["per_layer_config"] = _exceptions(given, kept)
     return {**changes, name: len(kept)}
+
+
+def _exceptions(given: dict[str, Any], kept: list[int]) -> dict[str, dict[str, int]]:
+    """Say in what the kept layers differ from the others, in the same proportion as before."""
+    told = {int(layer): values for layer, values in given["per_layer_config"].items()}
+    return {
+        str(new): {
+            name: max(2, SMALL[name] * value // given[name])
+            for name, value in told.get(old, {}).items()
+            if name in SMALL and given.get(name)
+        }
+        for new, old in enumerate(kept)
+    }
+
+
+def _stages(config: PretrainedConfig, given: dict[str, Any]) -> dict[str, Any]:
+    """Let a backbone give as many of its stages as before, the last ones where layers are fewer."""
+    taken = given.get("out_indices")
+    if not taken or any(name in SPECIAL.get(config.model_type, {}) for name in ("depths", *STAGES)):
+        return {}
+    (name,) = _depth(config, 0)
+    if name not in given or len(given["stage_names"]) != given[name] + 1:
+        return {"out_indices": taken}
+    layers = max(LAYERS, len(taken))
+    return {name: layers, "out_indices": [*range(layers - len(taken) + 1, layers + 1)]}
 
 
 def model_classes(config: PretrainedConfig) -> Iterator[type[PreTrainedModel]]:
@@ -239,6 +272,8 @@ def tiny_model(model_type: str, *, only_shallow: bool = False) -> PreTrainedMode
 
 def _built(kind: type[PreTrainedModel], config: PretrainedConfig) -> PreTrainedModel:
     """Build a model in float32, ready to run, unless it is too large."""
+    if kind.forward is torch.nn.Module.forward:
+        raise TypeError(f"{kind.__name__} has no forward of its own")
     size = _parameters(kind, config)
     if size > MOST_PARAMETERS:
         raise ValueError(f"{size:,} parameters are more than {MOST_PARAMETERS:,}")

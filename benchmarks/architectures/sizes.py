@@ -6,7 +6,6 @@ from typing import Any
 
 WIDTH, HEADS, LAYERS, VOCABULARY = 32, 4, 2, 120
 
-# Numbers of layers: two, also where an architecture has one by default.
 DEPTHS = (
     *("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers"),
     *("decoder_layers", "num_decoder_layers", "num_encoder_layers", "depth"),
@@ -14,6 +13,14 @@ DEPTHS = (
     *("encoder_num_hidden_layers", "detection_decoder_layers", "num_layer"),
     *("num_attention_layers", "vision_layers", "decoder_num_layers", "aux_layers"),
 )
+
+POSITIONS = (
+    *("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length"),
+    *("max_target_positions", "max_seq_length"),
+)
+
+# Numbers that are the same everywhere, also where an architecture has less by default.
+FIXED = (*DEPTHS, *POSITIONS)
 
 # What an attribute becomes, by its name, in whatever configuration it stands.
 SMALL: dict[str, Any] = {
@@ -82,13 +89,7 @@ SMALL: dict[str, Any] = {
     **dict.fromkeys(
         ("vocab_size", "decoder_vocab_size", "text_vocab_size", "entity_vocab_size"), VOCABULARY
     ),
-    **dict.fromkeys(
-        (
-            *("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length"),
-            *("max_target_positions", "max_seq_length"),
-        ),
-        128,
-    ),
+    **dict.fromkeys(POSITIONS, 128),
     **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"), 4),
     **dict.fromkeys(
         ("num_experts_per_tok", "num_experts_per_token", "moe_k", "top_k", "moe_topk"), 2
@@ -124,6 +125,9 @@ SMALL: dict[str, Any] = {
     "mamba_d_head": 8,
     "n_mamba_heads": 2,
     "bottleneck_size": WIDTH,
+    "reassemble_hidden_size": WIDTH,
+    "upsample_groups": WIDTH,
+    "num_expert_group": 1,
 }
 TOKENS = (
     "pad_token_id",
@@ -136,54 +140,201 @@ TOKENS = (
     "mask_token_id",
 )
 
-# What names of stages say of the backbone follows from the backbone.
-KEPT = ("out_indices", "out_features", "stage_names")
+# What says of a backbone which of its stages it gives.
+STAGES = ("out_indices", "out_features", "stage_names")
+
+# What a configuration computes from its other numbers.
+KEPT = (*STAGES, "hybrid_layer_ids", "kv_source_layers", "conv_output_size")
 
 # Numbers that some architectures have as lists: an entry a side or a layer.
 SMALL_LISTS = ("image_size", "patch_size", "intermediate_size", "moe_intermediate_size")
 
 # Model types whose configuration cannot be made from nothing.
-DEFAULTS: dict[str, dict[str, Any]] = {}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "nougat": {"encoder": {"model_type": "donut-swin"}, "decoder": {"model_type": "mbart"}},
+}
 
-# What the rule gets wrong, by model type.
+ROPE = {"rope_type": "default", "rope_theta": 10_000.0}
+FORECAST = {
+    "prediction_length": 4,
+    "context_length": 12,
+    "lags_sequence": [1, 2],
+    "num_time_features": 1,
+    # Two lags, one feature of the time, and the scale and its logarithm.
+    "feature_size": 5,
+}
+# Windows of 4 x 4 patches of 4 pixels in a picture of 32: four, and one after they merge.
+WINDOWS = {
+    "image_size": 32,
+    "patch_size": 4,
+    "window_size": 4,
+    "depths": [2, 1],
+    "num_heads": [2, 4],
+    "embed_dim": 16,
+}
+ON_SWIN = {
+    "backbone_config": {
+        "depths": [2, 1, 1, 1],
+        "num_heads": [2, 2, 4, 4],
+        "out_features": ["stage1", "stage2", "stage3", "stage4"],
+    }
+}
+RESNET = {
+    "model_type": "resnet",
+    "embedding_size": 16,
+    "hidden_sizes": [16, 32, 64, 128],
+    "depths": [1, 1, 1, 1],
+    "layer_type": "basic",
+    "out_features": ["stage4"],
+}
+ON_RESNET = {"backbone_config": RESNET}
+ON_THREE_STAGES = {
+    "encoder_in_channels": [32, 64, 128],
+    "decoder_in_channels": [WIDTH] * 3,
+}
+EXPERTS = {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_shared_experts": 1}
+SLIDING_AND_FULL = {
+    "num_hidden_layers": 2,
+    "layer_types": ["sliding_attention", "full_attention"],
+    "sliding_window": 8,
+}
+
+# What the rule gets wrong, by model type. For a nested configuration, what is said here is put
+# over what the rule makes of it, unless it names another model type.
 SPECIAL: dict[str, dict[str, Any]] = {
-    "informer": {"prediction_length": 4, "context_length": 12, "lags_sequence": [1, 2]},
-    "autoformer": {"prediction_length": 4, "context_length": 12, "lags_sequence": [1, 2]},
-    "time_series_transformer": {
-        "prediction_length": 4,
-        "context_length": 12,
-        "lags_sequence": [1, 2],
+    **dict.fromkeys(("informer", "autoformer", "time_series_transformer"), FORECAST),
+    **dict.fromkeys(("swin", "swinv2", "donut-swin"), WINDOWS),
+    **dict.fromkeys(("mask2former", "maskformer", "oneformer"), ON_SWIN),
+    **dict.fromkeys(("detr", "conditional_detr", "dab-detr", "table-transformer"), ON_RESNET),
+    **dict.fromkeys(("rt_detr", "rt_detr_v2", "d_fine"), ON_THREE_STAGES),
+    "musicgen_decoder": {"num_codebooks": 1},
+    "musicgen_melody_decoder": {"num_codebooks": 1},
+    "eomt": {"num_blocks": 1},
+    "eomt_dinov3": {"num_blocks": 1},
+    "t5gemma2_text": {"dropout_rate": 0.0},
+    "t5gemma2_decoder": {"dropout_rate": 0.0},
+    "deformable_detr": {
+        "backbone_config": {**RESNET, "out_features": ["stage2", "stage3", "stage4"]}
     },
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "use_mamba_kernels": False},
+    "zamba": {
+        "num_hidden_layers": 4,
+        "layers_block_type": ["linear_attention", "hybrid"] * 2,
+        "use_mamba_kernels": False,
+    },
     "bamba": {"attn_layer_indices": [1]},
+    "granitemoehybrid": {
+        "num_hidden_layers": 2,
+        "layer_types": ["linear_attention", "full_attention"],
+        "position_embedding_type": "rope",
+    },
+    "lfm2_moe": {"layer_types": ["conv", "full_attention"], "num_dense_layers": 1},
     "recurrent_gemma": {"block_types": ["recurrent", "attention"]},
-    "falcon": {"alibi": True, "new_decoder_architecture": False, "multi_query": False},
+    "falcon": {"new_decoder_architecture": True},
     "reformer": {"is_decoder": True, "axial_pos_shape": [4, 6], "axial_pos_embds_dim": [16, 16]},
-    "swin": {
-        "image_size": 32,
-        "patch_size": 4,
-        "window_size": 4,
-        "depths": [2, 1],
-        "num_heads": [2, 4],
-        "embed_dim": 16,
+    "nemotron": {"num_key_value_heads": 2},
+    "moonshine_streaming": {"num_key_value_heads": HEADS},
+    "granite_speech5_encoder": {"num_key_value_heads": HEADS, "context_size": 8},
+    "xmod": {"default_language": "en_XX"},
+    "esm": {
+        "vocab_size": VOCABULARY,
+        "pad_token_id": 1,
+        "mask_token_id": 8,
+        "position_embedding_type": "rotary",
     },
-    "swinv2": {
-        "image_size": 32,
-        "patch_size": 4,
-        "window_size": 4,
-        "depths": [2, 1],
-        "num_heads": [2, 4],
-        "embed_dim": 16,
+    "dbrx": {"attn_config": {"rope_theta": 10_000.0, "kv_n_heads": 2, "clip_qkv": 8.0}},
+    "deepseek_v2": EXPERTS,
+    "deepseek_ocr2_text": {**EXPERTS, "mlp_layer_types": ["dense", "sparse"]},
+    "dots1": {**EXPERTS, **SLIDING_AND_FULL},
+    "laguna": SLIDING_AND_FULL,
+    "step3p5": SLIDING_AND_FULL,
+    "cohere_compass_text": {
+        **SLIDING_AND_FULL,
+        "rope_parameters": {
+            kind: {**ROPE, "mrope_section": [2, 1, 1]}
+            for kind in ("sliding_attention", "full_attention")
+        },
     },
-    "donut-swin": {
-        "image_size": 32,
-        "patch_size": 4,
-        "window_size": 4,
-        "depths": [2, 1],
-        "num_heads": [2, 4],
-        "embed_dim": 16,
+    "diffusion_gemma_text": {"num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 48},
+    "dots3_note_audio_encoder": {
+        "num_key_value_heads": HEADS,
+        "adapter_input_size": WIDTH,
+        "adapter_out_dim": WIDTH,
+        "downsample_hidden_size": 16,
     },
+    "dots3_note_vision_encoder": {
+        "adapter_in_dim": WIDTH,
+        "adapter_out_dim": WIDTH,
+    },
+    # Height and width take turns, so that they have the same number of frequencies.
+    "ernie4_5_vl_moe_text": {"rope_parameters": {**ROPE, "mrope_section": [1, 1, 2]}},
+    "fun_asr_nano": {"adaptor_config": {"intermediate_size": WIDTH // 4}},
+    "gemma3n_text": {
+        "num_hidden_layers": 4,
+        "layer_types": ["sliding_attention", "full_attention"] * 2,
+        "num_kv_shared_layers": 2,
+        "intermediate_size": [48] * 4,
+        "activation_sparsity_pattern": [0.95, 0.0, 0.0, 0.0],
+        "laurel_rank": 8,
+    },
+    "chameleon": {
+        "vocabulary_map": {
+            "<image>": 90,
+            **{f"IMGIMG{chr(65 + i)}Z": 91 + i for i in range(16)},
+        },
+    },
+    "emu3": {
+        "vocabulary_map": {
+            "<image>": 90,
+            "<|extra_200|>": 91,
+            **{f"<|visual token {i:06d}|>": 92 + i for i in range(16)},
+        },
+    },
+    "granite4_vision": {
+        "deepstack_layer_map": [[-1, 0]],
+        "spatial_target_layers": [1],
+        "downsample_rate": "2/4",
+    },
+    "moshi_depth": {"num_codebooks": 24},
+    "molmo2": {"adapter_config": {"vision_feature_layer": [1, 0]}},
+    "molmo2_adapter": {"vision_feature_layer": [1, 0]},
+    "muse_spark_audio": {"num_hidden_layers": 4},
+    "nemotron_h_omni": {"vision_config": {"video_temporal_patch_size": 2}},
+    "pix2struct_text_model": {"initializer_range": 0.02},
+    "qwen3_omni_moe_talker_text": {"shared_expert_intermediate_size": 48},
+    "qwen4_exp_text": {
+        "indexer_budget": 8,
+        "indexer_compress_ratio": 2,
+        "indexer_head_dim": 8,
+        "indexer_kv_heads": 1,
+        "indexer_n_heads": 2,
+    },
+    "vitpose_backbone": {"part_features": 8},
+    # The patches of four fields make one after the pixels are shuffled.
+    "llama4_vision_model": {
+        "intermediate_size": 4 * WIDTH,
+        "projector_input_dim": WIDTH,
+        "projector_output_dim": WIDTH,
+    },
+    "hgnet_v2": {
+        "stem_channels": [3, 16, 16],
+        "stage_in_channels": [16, 16, 32, 64],
+        "stage_mid_channels": [8, 8, 8, 8],
+        "stage_out_channels": [16, 32, 64, 128],
+        "stage_numb_of_layers": [2, 2, 2, 2],
+    },
+    "depth_pro": {
+        "patch_size": 32,
+        "merge_padding_value": 0,
+        "intermediate_hook_ids": [1, 0],
+        "intermediate_feature_dims": [16, 16],
+        "scaled_images_feature_dims": [32, 32, 16],
+        "fusion_hidden_size": 16,
+    },
+    "vitmatte": {"backbone_config": {"patch_size": 16, "image_size": 64}},
+    "lw_detr_vit": {"image_size": 64, "window_block_indices": [0]},
 }
+
 
 # Numbers that can be small whatever the widths are.
 SHALLOW = {
