@@ -54,12 +54,13 @@ def small_config(config: PretrainedConfig, *, only_shallow: bool = False) -> Pre
     """
     given = config.to_dict()
     own = SPECIAL.get(config.model_type, {})
-    changes: dict[str, Any] = {}
+    changes = _chosen(config, given)
     for name, value in given.items():
         nested = vars(config).get(name)
         if isinstance(nested, PretrainedConfig):
             small = small_config(nested, only_shallow=only_shallow).to_dict()
-            changes[name] = {k: v for k, v in small.items() if k not in STAGES}
+            # The indices of stages say the same as their names.
+            changes[name] = {k: v for k, v in small.items() if k not in STAGES[1:]}
         elif name not in KEPT:
             changes |= _smaller(name, value, only_shallow=only_shallow)
     if not only_shallow:
@@ -75,6 +76,18 @@ def small_config(config: PretrainedConfig, *, only_shallow: bool = False) -> Pre
             raise
         fewer = {k: v for k, v in changes.items() if k not in layers or k in own}
         return type(config)(**fewer, **_depth(config, LAYERS))
+
+
+def _chosen(config: PretrainedConfig, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what the holder of a nested configuration chose for it: kinds and fractions."""
+    with contextlib.suppress(Exception):
+        usual = type(config)().to_dict()
+        return {
+            name: value
+            for name, value in given.items()
+            if isinstance(value, (bool, str, float)) and value != usual.get(name, value)
+        }
+    return {}
 
 
 def _smaller(name: str, value: Any, *, only_shallow: bool) -> dict[str, Any]:

@@ -176,7 +176,7 @@ ON_SWIN = {
     "backbone_config": {
         "depths": [2, 1, 1, 1],
         "num_heads": [2, 2, 4, 4],
-        "out_features": ["stage1", "stage2", "stage3", "stage4"],
+        "out_indices": [1, 2, 3, 4],
     }
 }
 RESNET = {
@@ -185,12 +185,13 @@ RESNET = {
     "hidden_sizes": [16, 32, 64, 128],
     "depths": [1, 1, 1, 1],
     "layer_type": "basic",
-    "out_features": ["stage4"],
+    "out_indices": [4],
 }
 ON_RESNET = {"backbone_config": RESNET}
 ON_THREE_STAGES = {
     "encoder_in_channels": [32, 64, 128],
     "decoder_in_channels": [WIDTH] * 3,
+    "x4_feat_dim": 16,
 }
 EXPERTS = {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_shared_experts": 1}
 SLIDING_AND_FULL = {
@@ -206,7 +207,8 @@ SPECIAL: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("swin", "swinv2", "donut-swin"), WINDOWS),
     **dict.fromkeys(("mask2former", "maskformer", "oneformer"), ON_SWIN),
     **dict.fromkeys(("detr", "conditional_detr", "dab-detr", "table-transformer"), ON_RESNET),
-    **dict.fromkeys(("rt_detr", "rt_detr_v2", "d_fine"), ON_THREE_STAGES),
+    **dict.fromkeys(("rt_detr", "rt_detr_v2", "d_fine", "deimv2"), ON_THREE_STAGES),
+    **dict.fromkeys(("pp_doclayout_v2", "pp_doclayout_v3", "pp_doclayout_v4"), ON_THREE_STAGES),
     "musicgen_decoder": {"num_codebooks": 1},
     "musicgen_melody_decoder": {"num_codebooks": 1},
     "eomt": {"num_blocks": 1},
@@ -214,7 +216,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "t5gemma2_text": {"dropout_rate": 0.0},
     "t5gemma2_decoder": {"dropout_rate": 0.0},
     "deformable_detr": {
-        "backbone_config": {**RESNET, "out_features": ["stage2", "stage3", "stage4"]}
+        "backbone_config": {**RESNET, "out_indices": [2, 3, 4]}
     },
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "use_mamba_kernels": False},
     "zamba": {
@@ -332,6 +334,9 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "fusion_hidden_size": 16,
     },
     "vitmatte": {"backbone_config": {"patch_size": 16, "image_size": 64}},
+    "lw_detr": {"projector_scale_factors": [1.0], "backbone_config": {"window_block_indices": [0]}},
+    "bridgetower_vision_model": {"hidden_size": 128},
+    "dia_decoder": {"num_channels": 1},
     "lw_detr_vit": {"image_size": 64, "window_block_indices": [0]},
 }
 
