@@ -128,6 +128,7 @@ SMALL: dict[str, Any] = {
     "reassemble_hidden_size": WIDTH,
     "upsample_groups": WIDTH,
     "num_expert_group": 1,
+    "encoder_hash_byte_group_vocab": 100,
 }
 TOKENS = (
     "pad_token_id",
@@ -208,7 +209,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("mask2former", "maskformer", "oneformer"), ON_SWIN),
     **dict.fromkeys(("detr", "conditional_detr", "dab-detr", "table-transformer"), ON_RESNET),
     **dict.fromkeys(("rt_detr", "rt_detr_v2", "d_fine", "deimv2"), ON_THREE_STAGES),
-    **dict.fromkeys(("pp_doclayout_v2", "pp_doclayout_v3", "pp_doclayout_v4"), ON_THREE_STAGES),
+    **dict.fromkeys(("pp_doclayout_v3", "pp_doclayout_v4"), ON_THREE_STAGES),
     "musicgen_decoder": {"num_codebooks": 1},
     "musicgen_melody_decoder": {"num_codebooks": 1},
     "eomt": {"num_blocks": 1},
@@ -296,6 +297,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "deepstack_layer_map": [[-1, 0]],
         "spatial_target_layers": [1],
         "downsample_rate": "2/4",
+        "vision_config": {"hidden_size": 128},
     },
     "moshi_depth": {"num_codebooks": 24},
     "molmo2": {"adapter_config": {"vision_feature_layer": [1, 0]}},
@@ -325,6 +327,22 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "stage_out_channels": [16, 32, 64, 128],
         "stage_numb_of_layers": [2, 2, 2, 2],
     },
+    # A picture of 128 makes 32 x 32, then 16, 8 and 4 patches a side.
+    "sam2_hiera_det_model": {
+        "image_size": [128, 128],
+        "hidden_size": 16,
+        "embed_dim_per_stage": [16, 32, 64, 128],
+        "num_attention_heads": 1,
+        "num_attention_heads_per_stage": [1, 2, 4, 4],
+        "blocks_per_stage": [1, 2, 3, 1],
+        "global_attention_blocks": [5],
+        "window_size_per_stage": [8, 4, 4, 2],
+    },
+    "sam2_vision_model": {
+        "backbone_channel_list": [128, 64, 32, 16],
+        "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
+    },
+    "sam2": {"prompt_encoder_config": {"image_size": 128, "patch_size": 16}},
     "depth_pro": {
         "patch_size": 32,
         "merge_padding_value": 0,
@@ -336,7 +354,19 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "vitmatte": {"backbone_config": {"patch_size": 16, "image_size": 64}},
     "lw_detr": {"projector_scale_factors": [1.0], "backbone_config": {"window_block_indices": [0]}},
     "bridgetower_vision_model": {"hidden_size": 128},
-    "dia_decoder": {"num_channels": 1},
+    "bridgetower": {
+        "hidden_size": 128,
+        "text_config": {"hidden_size": 128},
+    },
+    "blt": {"num_hidden_layers": 2},
+    "pp_doclayout_v2": {
+        **ON_THREE_STAGES,
+        "class_thresholds": [0.5] * 32,
+        "class_order": [*range(32)],
+    },
+    "blt_local_decoder": {"hidden_size_global": WIDTH},
+    "blt_local_encoder": {"hidden_size_global": WIDTH},
+    "chmv2": {"backbone_config": {"return_class_token": True}},
     "lw_detr_vit": {"image_size": 64, "window_block_indices": [0]},
 }
 
