@@ -169,7 +169,7 @@ def _one_entry_a_layer(config: PretrainedConfig, given: dict[str, Any]) -> dict[
     kinds = list(zip(*words, strict=True))
     kept = sorted({kinds.index(kind) for kind in kinds})
     kept = sorted({*kept, *range(LAYERS)} if len(kept) < LAYERS else kept)
-    changes = {k: [v[layer] for layer in kept] for k, v in lists.items()}
+    changes: dict[str, Any] = {k: [v[layer] for layer in kept] for k, v in lists.items()}
     for k, v in changes.items():
         if all(type(entry) is int for entry in v):
             changes[k] = _small_list(k, v)
@@ -178,12 +178,12 @@ def _one_entry_a_layer(config: PretrainedConfig, given: dict[str, Any]) -> dict[
     return {**changes, name: len(kept)}
 
 
-def _exceptions(given: dict[str, Any], kept: list[int]) -> dict[str, dict[str, int]]:
+def _exceptions(given: dict[str, Any], kept: list[int]) -> dict[str, dict[str, Any]]:
     """Say in what the kept layers differ from the others, in the same proportion as before."""
     told = {int(layer): values for layer, values in given["per_layer_config"].items()}
     return {
         str(new): {
-            name: max(2, SMALL[name] * value // given[name])
+            name: max(2, SMALL[name] * value // given[name]) if value else value
             for name, value in told.get(old, {}).items()
             if name in SMALL and given.get(name)
         }

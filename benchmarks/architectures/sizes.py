@@ -10,7 +10,7 @@ DEPTHS = (
     *("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers"),
     *("decoder_layers", "num_decoder_layers", "num_encoder_layers", "depth"),
     *("decoder_num_hidden_layers", "num_block_layers", "num_self_attends_per_block"),
-    *("encoder_num_hidden_layers", "detection_decoder_layers", "num_layer"),
+    *("encoder_num_hidden_layers", "detection_decoder_layers", "num_layer", "layers"),
     *("num_attention_layers", "vision_layers", "decoder_num_layers", "aux_layers"),
 )
 
@@ -128,6 +128,10 @@ SMALL: dict[str, Any] = {
     "reassemble_hidden_size": WIDTH,
     "upsample_groups": WIDTH,
     "num_expert_group": 1,
+    "num_filters": 8,
+    "swa_num_attention_heads": HEADS,
+    "swa_num_key_value_heads": 2,
+    "swa_head_dim": 8,
     "encoder_hash_byte_group_vocab": 100,
 }
 TOKENS = (
@@ -216,9 +220,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "eomt_dinov3": {"num_blocks": 1},
     "t5gemma2_text": {"dropout_rate": 0.0},
     "t5gemma2_decoder": {"dropout_rate": 0.0},
-    "deformable_detr": {
-        "backbone_config": {**RESNET, "out_indices": [2, 3, 4]}
-    },
+    "deformable_detr": {"backbone_config": {**RESNET, "out_indices": [2, 3, 4]}},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "use_mamba_kernels": False},
     "zamba": {
         "num_hidden_layers": 4,
@@ -343,6 +345,17 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
     },
     "sam2": {"prompt_encoder_config": {"image_size": 128, "patch_size": 16}},
+    "sam3_vision_model": {"backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]]},
+    "mistral4": {"head_dim": 8},
+    "esmc": {"num_key_value_heads": HEADS},
+    "falcon_h1": {"mamba_d_ssm": 64},
+    "gradium_phonon_tts": {"flow_head_config": {"condition_dim": WIDTH}},
+    # Widths of which a part for every edge of a box is whole.
+    "bros": {"hidden_size": 128},
+    "lilt": {"hidden_size": 48},
+    "layoutlmv3": {"coordinate_size": 6, "shape_size": 4},
+    # Its rotations are 32 wide whatever the heads are.
+    "clvp_encoder": {"hidden_size": 128},
     "depth_pro": {
         "patch_size": 32,
         "merge_padding_value": 0,
