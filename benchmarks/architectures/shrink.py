@@ -110,11 +110,11 @@ def _merged(changes: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
     A nested configuration of another type takes the place of the first.
     """
-    joined = dict(changes)
+    joined = {**changes, **more}
     for name, value in more.items():
         old = changes.get(name)
-        same = isinstance(old, dict) and isinstance(value, dict) and "model_type" not in value
-        joined[name] = _merged(old, value) if same and "model_type" in old else value
+        if isinstance(old, dict) and "model_type" in old and "model_type" not in value:
+            joined[name] = _merged(old, value)
     return joined
 
 

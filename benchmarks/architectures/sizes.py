@@ -11,6 +11,7 @@ DEPTHS = (
     *("decoder_layers", "num_decoder_layers", "num_encoder_layers", "depth"),
     *("decoder_num_hidden_layers", "num_block_layers", "num_self_attends_per_block"),
     *("encoder_num_hidden_layers", "detection_decoder_layers", "num_layer", "layers"),
+    *("pred_num_hidden_layers", "num_spatial_layers", "num_temporal_layers"),
     *("num_attention_layers", "vision_layers", "decoder_num_layers", "aux_layers"),
 )
 
@@ -41,6 +42,7 @@ SMALL: dict[str, Any] = {
             *("encoder_dim", "output_proj_dim", "image_embed_dim", "vision_output_dim"),
             *("text_hidden_size", "vision_hidden_size", "audio_hidden_size", "reduced_dim"),
             *("projector_hidden_size", "projection_size", "lru_width", "bottleneck_dim"),
+            *("pred_hidden_size", "mit_hidden_size", "cross_hidden_size"),
         ),
         WIDTH,
     ),
@@ -50,6 +52,9 @@ SMALL: dict[str, Any] = {
             *("decoder_attention_heads", "num_attention_heads_text", "attention_heads"),
             *("encoder_num_heads", "decoder_num_attention_heads", "num_self_attention_heads"),
             *("num_cross_attention_heads", "decoder_num_heads", "num_head", "nhead"),
+            *("num_encoder_attention_heads", "num_decoder_attention_heads"),
+            *("decoder_self_attention_heads", "decoder_cross_attention_heads"),
+            *("pred_num_attention_heads", "mit_num_attention_heads", "cross_num_attention_heads"),
         ),
         HEADS,
     ),
@@ -132,6 +137,8 @@ SMALL: dict[str, Any] = {
     "swa_num_attention_heads": HEADS,
     "swa_num_key_value_heads": 2,
     "swa_head_dim": 8,
+    "cross_head_dim": 8,
+    "cross_num_key_value_heads": 2,
     "encoder_hash_byte_group_vocab": 100,
 }
 TOKENS = (
@@ -350,6 +357,8 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "esmc": {"num_key_value_heads": HEADS},
     "falcon_h1": {"mamba_d_ssm": 64},
     "gradium_phonon_tts": {"flow_head_config": {"condition_dim": WIDTH}},
+    "pocket_tts": {"flow_head_config": {"condition_dim": WIDTH}},
+    "unlimited_ocr_text": {"num_key_value_heads": HEADS},
     # Widths of which a part for every edge of a box is whole.
     "bros": {"hidden_size": 128},
     "lilt": {"hidden_size": 48},
