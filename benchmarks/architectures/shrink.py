@@ -197,7 +197,7 @@ def _stages(config: PretrainedConfig, given: dict[str, Any]) -> dict[str, Any]:
     if not taken or any(name in SPECIAL.get(config.model_type, {}) for name in ("depths", *STAGES)):
         return {}
     (name,) = _depth(config, 0)
-    if name not in given or len(given["stage_names"]) != given[name] + 1:
+    if name not in given or len(given.get("stage_names", ())) != given[name] + 1:
         return {"out_indices": taken}
     layers = max(LAYERS, len(taken))
     return {name: layers, "out_indices": [*range(layers - len(taken) + 1, layers + 1)]}

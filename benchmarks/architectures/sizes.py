@@ -358,6 +358,12 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "falcon_h1": {"mamba_d_ssm": 64},
     "gradium_phonon_tts": {"flow_head_config": {"condition_dim": WIDTH}},
     "pocket_tts": {"flow_head_config": {"condition_dim": WIDTH}},
+    "nemotron3_5_transcribe_asr_audio": {"num_key_value_heads": HEADS},
+    "superglue": {
+        "gnn_layers_types": ["self", "cross"],
+        "keypoint_encoder_sizes": [16, WIDTH],
+        "keypoint_detector_config": {"descriptor_decoder_dim": WIDTH},
+    },
     "unlimited_ocr_text": {"num_key_value_heads": HEADS},
     # Widths of which a part for every edge of a box is whole.
     "bros": {"hidden_size": 128},
