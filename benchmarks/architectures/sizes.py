@@ -12,6 +12,7 @@ DEPTHS = (
     *("decoder_num_hidden_layers", "num_block_layers", "num_self_attends_per_block"),
     *("encoder_num_hidden_layers", "detection_decoder_layers", "num_layer", "layers"),
     *("pred_num_hidden_layers", "num_spatial_layers", "num_temporal_layers"),
+    *("l_layers", "x_layers", "r_layers", "resampler_depth", "num_global_layers"),
     *("num_attention_layers", "vision_layers", "decoder_num_layers", "aux_layers"),
 )
 
@@ -138,6 +139,8 @@ SMALL: dict[str, Any] = {
     "swa_num_key_value_heads": 2,
     "swa_head_dim": 8,
     "cross_head_dim": 8,
+    "resampler_n_heads": HEADS,
+    "resampler_head_dim": 8,
     "cross_num_key_value_heads": 2,
     "encoder_hash_byte_group_vocab": 100,
 }
@@ -358,6 +361,18 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "falcon_h1": {"mamba_d_ssm": 64},
     "gradium_phonon_tts": {"flow_head_config": {"condition_dim": WIDTH}},
     "pocket_tts": {"flow_head_config": {"condition_dim": WIDTH}},
+    "blip-2": {"image_token_index": 100},
+    "instructblip": {"image_token_index": 100},
+    "instructblipvideo": {"video_token_index": 100},
+    "mllama_vision_model": {"intermediate_layers_indices": [0, 1]},
+    "clap_audio_model": {"depths": [2, 1, 1, 1]},
+    "phi4_multimodal_audio": {"num_blocks": 2},
+    "qwen2_5_omni_dit": {
+        "enc_channels": [16, 16, 16, 16, 48],
+        "enc_emb_dim": 16,
+        "look_ahead_layers": [1],
+        "look_backward_layers": [0],
+    },
     "nemotron3_5_transcribe_asr_audio": {"num_key_value_heads": HEADS},
     "superglue": {
         "gnn_layers_types": ["self", "cross"],
