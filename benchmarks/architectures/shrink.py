@@ -14,7 +14,6 @@ from transformers.models.auto import modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from benchmarks.architectures.sizes import (
-    DEFAULTS,
     FIXED,
     HEADS,
     KEPT,
@@ -22,11 +21,11 @@ from benchmarks.architectures.sizes import (
     SHALLOW,
     SMALL,
     SMALL_LISTS,
-    SPECIAL,
     STAGES,
     TOKENS,
     VOCABULARY,
 )
+from benchmarks.architectures.special import DEFAULTS, SPECIAL
 
 # Larger models would take minutes.
 MOST_PARAMETERS = 250_000_000
