@@ -51,6 +51,8 @@ ON_THREE_STAGES = {
     "x4_feat_dim": 16,
 }
 EXPERTS = {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_shared_experts": 1}
+# One window holds two by two patches.
+WINDOWS_AND_FULL = {"window_size": 16, "fullatt_block_indexes": [1]}
 SLIDING_AND_FULL = {
     "num_hidden_layers": 2,
     "layer_types": ["sliding_attention", "full_attention"],
@@ -199,6 +201,14 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "sam2": {"prompt_encoder_config": {"image_size": 128, "patch_size": 16}},
     "sam3_vision_model": {"backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]]},
     "gpt_neo": {"window_size": 8},
+    "pegasus_x": {"block_size": 8},
+    # Shorter texts than eleven blocks are attended to in full.
+    "big_bird": {"block_size": 2},
+    "bigbird_pegasus": {"block_size": 2},
+    **dict.fromkeys(
+        ("qwen2_5_vl_vision", "qwen2_5_omni_vision_encoder", "exaone4_5_vision"),
+        WINDOWS_AND_FULL,
+    ),
     "mistral4": {"head_dim": 8},
     "esmc": {"num_key_value_heads": HEADS},
     "falcon_h1": {"mamba_d_ssm": 64},
