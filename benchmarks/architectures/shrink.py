@@ -25,7 +25,7 @@ from benchmarks.architectures.sizes import (
     TOKENS,
     VOCABULARY,
 )
-from benchmarks.architectures.special import DEFAULTS, SPECIAL
+from benchmarks.architectures.special import SPECIAL
 
 # Larger models would take minutes.
 MOST_PARAMETERS = 250_000_000
@@ -196,7 +196,8 @@ def _stages(config: PretrainedConfig, given: dict[str, Any]) -> dict[str, Any]:
     if not taken or any(name in SPECIAL.get(config.model_type, {}) for name in ("depths", *STAGES)):
         return {}
     (name,) = _depth(config, 0)
-    if name not in given or len(given.get("stage_names", ())) != given[name] + 1:
+    a_stage_a_layer = name in given and len(given.get("stage_names", ())) == given[name] + 1
+    if "depths" in given or not a_stage_a_layer:
         return {"out_indices": taken}
     layers = max(LAYERS, len(taken))
     return {name: layers, "out_indices": [*range(layers - len(taken) + 1, layers + 1)]}
@@ -257,8 +258,7 @@ def tiny_model(model_type: str, *, only_shallow: bool = False) -> PreTrainedMode
         LookupError: no class takes the configuration.
         Exception: what the first of the classes raised, where none can be built.
     """
-    default = CONFIG_MAPPING[model_type](**DEFAULTS.get(model_type, {}))
-    config = small_config(default, only_shallow=only_shallow)
+    config = small_config(CONFIG_MAPPING[model_type](), only_shallow=only_shallow)
     for part in (
         config,
         *(getattr(config, n) for n in config.sub_configs if getattr(config, n, None) is not None),

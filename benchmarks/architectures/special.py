@@ -6,11 +6,6 @@ from typing import Any
 
 from benchmarks.architectures.sizes import HEADS, VOCABULARY, WIDTH
 
-# Model types whose configuration cannot be made from nothing.
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "nougat": {"encoder": {"model_type": "donut-swin"}, "decoder": {"model_type": "mbart"}},
-}
-
 ROPE = {"rope_type": "default", "rope_theta": 10_000.0}
 FORECAST = {
     "prediction_length": 4,
@@ -200,6 +195,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     },
     "sam2": {"prompt_encoder_config": {"image_size": 128, "patch_size": 16}},
     "sam3_vision_model": {"backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]]},
+    "vits": {"upsample_initial_channel": 64, "prior_encoder_num_flows": 1},
     "gpt_neo": {"window_size": 8},
     "pegasus_x": {"block_size": 8},
     # Shorter texts than eleven blocks are attended to in full.
