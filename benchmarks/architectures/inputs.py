@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,23 +9,28 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from benchmarks.architectures.fields import find
+from benchmarks.architectures.modalities import beside_text, parameters_of, pictures
+
 TOKENS = 24
 
 
 def candidates(module: PreTrainedModel) -> Iterator[dict[str, Any]]:
     """Make inputs that a model may take, the fullest first."""
     full = inputs_of(module)
+    parameters = parameters_of(module.forward)
+    if "input_ids" in full:
+        yield from beside_text(module, full)
     yield full
     yield from _videos(full)
-    parameters = inspect.signature(module.forward).parameters
     if "input_ids" in full:
         text = {k: v for k, v in full.items() if k not in OTHERS}
-        yield from _with_image_tokens(module, full)
+        yield from ({**text, **picture} for picture in pictures(module.config, parameters))
         yield text
         if len(text) < len(full):
             yield {k: v for k, v in full.items() if k != "attention_mask"}
-    if {"hidden_states", "grid_thw"} <= set(parameters):
-        yield from _packed_patches(module)
+    else:
+        yield from pictures(module.config, parameters)
     if "pixel_values" in full:
         pixels = full["pixel_values"]
         for side in (224, 64, 128, 256, 384, 448, 518):
@@ -62,52 +66,9 @@ def _videos(full: dict[str, Any]) -> Iterator[dict[str, Any]]:
 OTHERS = ("pixel_values", "input_features", "input_values", "pixel_values_videos", "bbox")
 
 
-def _with_image_tokens(module: PreTrainedModel, full: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Put as many image tokens into the text as the model makes features of the picture."""
-    config = module.config
-    token = next(
-        (
-            getattr(config, name)
-            for name in ("image_token_id", "image_token_index")
-            if isinstance(getattr(config, name, None), int)
-        ),
-        None,
-    )
-    ask = getattr(module, "get_image_features", None) or getattr(
-        getattr(module, "model", None), "get_image_features", None
-    )
-    if token is None or ask is None or "pixel_values" not in full:
-        return
-    for pixels in (full["pixel_values"], full["pixel_values"][None]):
-        try:
-            with torch.inference_mode():
-                features = ask(pixel_values=pixels)
-        except Exception:
-            continue
-        found = getattr(features, "pooler_output", features)
-        found = found[0] if isinstance(found, (tuple, list)) else found
-        count = found.numel() // found.shape[-1]
-        ids = torch.cat([torch.full((1, count), token), full["input_ids"]], dim=1)
-        yield {
-            "input_ids": ids,
-            "attention_mask": torch.ones_like(ids),
-            "pixel_values": pixels,
-        }
-
-
-def _packed_patches(module: PreTrainedModel) -> Iterator[dict[str, Any]]:
-    """Make the patches of one picture of 4 x 4, as Qwen's vision towers take them."""
-    config = module.config
-    patch = config.patch_size if isinstance(config.patch_size, int) else config.patch_size[-1]
-    channels = getattr(config, "in_channels", None) or getattr(config, "num_channels", 3)
-    grid = torch.tensor([[1, 4, 4]])
-    for frames in (getattr(config, "temporal_patch_size", 1) or 1, 1, 2):
-        yield {"hidden_states": torch.randn(16, channels * frames * patch**2), "grid_thw": grid}
-
-
 def inputs_of(module: PreTrainedModel) -> dict[str, Any]:
     """Make one input of everything that a model's forward asks for."""
-    parameters = inspect.signature(module.forward).parameters
+    parameters = parameters_of(module.forward)
     config = module.config
     made: dict[str, Any] = {}
     main = module.main_input_name
@@ -116,13 +77,13 @@ def inputs_of(module: PreTrainedModel) -> dict[str, Any]:
     def noise(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
 
-    if "input_ids" in parameters and _find(config, "vocab_size"):
-        vocabulary = int(_find(config, "vocab_size"))
+    if "input_ids" in parameters and find(config, "vocab_size"):
+        vocabulary = int(find(config, "vocab_size"))
         ids = torch.randint(20, min(vocabulary, 60), (1, TOKENS), generator=generator)
         made["input_ids"] = ids
         if "attention_mask" in parameters:
             made["attention_mask"] = torch.ones_like(ids)
-    size, channels = _find(config, "image_size") or 32, _find(config, "num_channels") or 3
+    size, channels = find(config, "image_size") or 32, find(config, "num_channels") or 3
     side = size if isinstance(size, int) else size[0]
     if "pixel_values" in parameters:
         made["pixel_values"] = noise(1, channels, side, side)
@@ -130,10 +91,10 @@ def inputs_of(module: PreTrainedModel) -> dict[str, Any]:
         main == "pixel_values" and "video" in type(module).__name__.lower()
     ):
         made.pop("pixel_values", None)
-        made[main] = noise(1, _find(config, "num_frames") or 2, channels, side, side)
+        made[main] = noise(1, find(config, "num_frames") or 2, channels, side, side)
     if main == "input_values":
-        bins = _find(config, "num_mel_bins")
-        long = _find(config, "max_length")
+        bins = find(config, "num_mel_bins")
+        long = find(config, "max_length")
         made["input_values"] = (
             noise(1, long, bins)
             if bins
@@ -144,12 +105,12 @@ def inputs_of(module: PreTrainedModel) -> dict[str, Any]:
         )
     if main == "input_features":
         bins = (
-            _find(config, "num_mel_bins")
-            or _find(config, "input_feat_per_channel")
-            or _find(config, "feature_size")
+            find(config, "num_mel_bins")
+            or find(config, "input_feat_per_channel")
+            or find(config, "feature_size")
             or 16
         )
-        made["input_features"] = noise(1, bins, 2 * (_find(config, "max_source_positions") or 32))
+        made["input_features"] = noise(1, bins, 2 * (find(config, "max_source_positions") or 32))
     if main == "past_values":
         made |= _series(config, noise)
     if getattr(config, "is_encoder_decoder", False) and "decoder_input_ids" in parameters:
@@ -176,15 +137,3 @@ def _series(config: Any, noise: Any) -> dict[str, Any]:
         "future_values": noise(1, ahead),
         "future_time_features": noise(1, ahead, features),
     }
-
-
-def _find(config: Any, name: str) -> Any:
-    """Look for an attribute in a configuration and in those that it holds."""
-    value = getattr(config, name, None)
-    if value:
-        return value
-    for part in getattr(type(config), "sub_configs", {}):
-        nested = getattr(config, part, None)
-        if nested is not None and (found := _find(nested, name)):
-            return found
-    return None
