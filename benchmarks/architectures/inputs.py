@@ -11,12 +11,16 @@ from transformers import PreTrainedModel
 
 from benchmarks.architectures.fields import find
 from benchmarks.architectures.modalities import beside_text, parameters_of, pictures
+from benchmarks.architectures.special_inputs import special_inputs
 
 TOKENS = 24
 
 
 def candidates(module: PreTrainedModel) -> Iterator[dict[str, Any]]:
     """Make inputs that a model may take, the fullest first."""
+    special = special_inputs(module.config)
+    if special is not None:
+        yield special
     full = inputs_of(module)
     parameters = parameters_of(module.forward)
     if "input_ids" in full:
@@ -84,14 +88,14 @@ def inputs_of(module: PreTrainedModel) -> dict[str, Any]:
         if "attention_mask" in parameters:
             made["attention_mask"] = torch.ones_like(ids)
     size, channels = find(config, "image_size") or 32, find(config, "num_channels") or 3
-    side = size if isinstance(size, int) else size[0]
+    high, wide = (size, size) if isinstance(size, int) else size
     if "pixel_values" in parameters:
-        made["pixel_values"] = noise(1, channels, side, side)
+        made["pixel_values"] = noise(1, channels, high, wide)
     if main == "pixel_values_videos" or (
         main == "pixel_values" and "video" in type(module).__name__.lower()
     ):
         made.pop("pixel_values", None)
-        made[main] = noise(1, find(config, "num_frames") or 2, channels, side, side)
+        made[main] = noise(1, find(config, "num_frames") or 2, channels, high, wide)
     if main == "input_values":
         bins = find(config, "num_mel_bins")
         long = find(config, "max_length")
@@ -129,7 +133,8 @@ def _series(config: Any, noise: Any) -> dict[str, Any]:
         return {"past_values": [noise(config.context_length)], "freq": [0]}
     past = config.context_length + max(config.lags_sequence)
     ahead = config.prediction_length
-    features = config.num_time_features or 1
+    # The rest of the model's width is the lagged values, their mean and their scale.
+    features = config.feature_size - len(config.lags_sequence) - 2
     return {
         "past_values": noise(1, past),
         "past_time_features": noise(1, past, features),

@@ -51,11 +51,13 @@ def _placed(
     module: PreTrainedModel, fields: Iterable[str], method: str, kinds: Iterable[Inputs]
 ) -> list[tuple[Inputs, list[tuple[int, int, int]]]]:
     """Return the kinds that a model makes features of, each with its token, their number, type."""
-    token = next((t for t in (getattr(module.config, f, None) for f in fields) if t), None)
+    token = next((t for t in (find(module.config, f) for f in fields) if t), None)
     ask = _asked(module, method)
     if not isinstance(token, int) or ask is None:
         return []
     takes = parameters_of(ask)
+    if "kwargs" in takes:
+        takes |= parameters_of(module.forward)
     type_of_token = TYPE_OF_IMAGE if fields is IMAGE_TOKENS else TYPE_OF_AUDIO
     found = []
     for inputs in kinds:
@@ -72,7 +74,7 @@ def _placed(
 
 def _asked(module: PreTrainedModel, method: str) -> Callable[..., Any] | None:
     """Return the method that makes features, of the inner model where the outer hides its names."""
-    for owner in (module, getattr(module, "model", None)):
+    for owner in module.modules():
         ask = getattr(owner, method, None)
         if ask is not None and "args" not in parameters_of(ask):
             return ask
@@ -110,7 +112,7 @@ def _with_tokens(
 
 def pictures(config: Any, takes: Collection[str]) -> Iterator[Inputs]:
     """Make one picture in each of the ways that a model's forward may take it."""
-    vision = getattr(config, "vision_config", None) or config
+    vision = find(config, "vision_config") or config
     if {"pixel_values", "hidden_states"} & set(takes):
         for kind in (_gridded, _shaped, _positioned, _sized, _square):
             yield from kind(vision, config, takes)
@@ -203,14 +205,16 @@ def _square(vision: Any, config: Any, takes: Collection[str]) -> Iterator[Inputs
 
 def sounds(config: Any, takes: Collection[str]) -> Iterator[Inputs]:
     """Make one sound in each of the ways that a model's forward may take it."""
-    audio = getattr(config, "audio_config", None) or getattr(config, "encoder_config", config)
+    audio = find(config, "audio_config") or find(config, "encoder_config") or config
     if "input_features" in takes:
         bins = first(
             audio,
             ("num_mel_bins", "input_feat_per_channel", "feature_size", "input_dim", "mel_bins"),
             80,
         )
-        frames = 2 * (find(audio, "max_source_positions") or 32)
+        # Whisper's positions are half its frames; Qwen's encoders read windows, here two of them.
+        window = first(audio, ("n_window",), 0)
+        frames = 4 * window or 2 * first(audio, ("max_source_positions",), 32)
         names = [name for name in FRAME_MASKS if name in takes and name != "attention_mask"]
         for features in (noise(1, bins, frames), noise(1, frames, bins)):
             for kind in (torch.long, torch.bool):
