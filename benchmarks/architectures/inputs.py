@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import Parameter
 from typing import Any
 
 import torch
-from torch import Tensor
 from transformers import PreTrainedModel
 
-from benchmarks.architectures.fields import find
-from benchmarks.architectures.modalities import beside_text, parameters_of, pictures
+from benchmarks.architectures.fields import find, first, noise
+from benchmarks.architectures.modalities import beside_text, parameters_of, pictures, sounds
 from benchmarks.architectures.special_inputs import special_inputs
 
 TOKENS = 24
 
+Inputs = dict[str, Any]
 
-def candidates(module: PreTrainedModel) -> Iterator[dict[str, Any]]:
+
+def candidates(module: PreTrainedModel) -> Iterator[Inputs]:
     """Make inputs that a model may take, the fullest first."""
     special = special_inputs(module.config)
     if special is not None:
@@ -35,10 +37,12 @@ def candidates(module: PreTrainedModel) -> Iterator[dict[str, Any]]:
             yield {k: v for k, v in full.items() if k != "attention_mask"}
     else:
         yield from pictures(module.config, parameters)
+        yield from sounds(module.config, parameters)
+        yield from _of_parts(module.config, parameters, full)
     if "pixel_values" in full:
         pixels = full["pixel_values"]
         for side in (224, 64, 128, 256, 384, 448, 518):
-            yield {**full, "pixel_values": torch.randn(1, pixels.shape[1], side, side)}
+            yield {**full, "pixel_values": noise(1, pixels.shape[1], side, side)}
         yield {"pixel_values": pixels[:, None]}
         yield {"pixel_values": pixels}
     if "input_features" in full:
@@ -49,17 +53,17 @@ def candidates(module: PreTrainedModel) -> Iterator[dict[str, Any]]:
         mask = torch.ones(1, turned.shape[1], dtype=torch.long)
         for bins in (80, 128, 160, features.shape[1]):
             for frames in (64, 128, 3000):
-                noise = torch.randn(1, frames, bins)
-                yield {**rest, "input_features": noise}
-                yield {**rest, "input_features": noise, "attention_mask": torch.ones(1, frames)}
-                yield {**rest, "input_features": noise.transpose(1, 2)}
+                sound = noise(1, frames, bins)
+                yield {**rest, "input_features": sound}
+                yield {**rest, "input_features": sound, "attention_mask": torch.ones(1, frames)}
+                yield {**rest, "input_features": sound.transpose(1, 2)}
         yield {**rest, "input_features": turned, "input_features_mask": mask}
     if "input_values" in full:
         for shape in ((1, 1, 4000), (1, 16000), (1, 64, 128), (1, 1024, 128), (1, 128, 80)):
-            yield {"input_values": torch.randn(*shape)}
+            yield {"input_values": noise(*shape)}
 
 
-def _videos(full: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _videos(full: Inputs) -> Iterator[Inputs]:
     """Put the picture into a film of two frames, as models of videos take it."""
     if "pixel_values" in full and len(full) == 1 and full["pixel_values"].ndim == 4:
         for frames in (2, 8, 16, 32):
@@ -70,17 +74,32 @@ def _videos(full: dict[str, Any]) -> Iterator[dict[str, Any]]:
 OTHERS = ("pixel_values", "input_features", "input_values", "pixel_values_videos", "bbox")
 
 
-def inputs_of(module: PreTrainedModel) -> dict[str, Any]:
+# Where the width of what a part takes from another may stand.
+WIDTHS = ("hidden_size", "input_dim", "d_model", "embed_dim", "encoder_hidden_size", "input_size")
+
+
+def _of_parts(config: Any, parameters: dict[str, Parameter], full: Inputs) -> Iterator[Inputs]:
+    """Make hidden states for all that a part of a model cannot do without."""
+    kinds = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    asked = [
+        name
+        for name, parameter in parameters.items()
+        if parameter.kind in kinds and parameter.default is Parameter.empty and name not in full
+    ]
+    masks = {name: torch.ones(1, TOKENS, dtype=torch.long) for name in asked if "mask" in name}
+    for width in dict.fromkeys(first(config, (name,), 0) for name in WIDTHS):
+        states = {name: noise(1, TOKENS, width) for name in asked if name not in masks}
+        if width and states:
+            yield {**full, **states, **masks}
+
+
+def inputs_of(module: PreTrainedModel) -> Inputs:
     """Make one input of everything that a model's forward asks for."""
     parameters = parameters_of(module.forward)
     config = module.config
-    made: dict[str, Any] = {}
+    made: Inputs = {}
     main = module.main_input_name
     generator = torch.Generator().manual_seed(0)
-
-    def noise(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator)
-
     if "input_ids" in parameters and find(config, "vocab_size"):
         vocabulary = int(find(config, "vocab_size"))
         ids = torch.randint(20, min(vocabulary, 60), (1, TOKENS), generator=generator)
@@ -116,7 +135,7 @@ def inputs_of(module: PreTrainedModel) -> dict[str, Any]:
         )
         made["input_features"] = noise(1, bins, 2 * (find(config, "max_source_positions") or 32))
     if main == "past_values":
-        made |= _series(config, noise)
+        made |= _series(config)
     if getattr(config, "is_encoder_decoder", False) and "decoder_input_ids" in parameters:
         made["decoder_input_ids"] = torch.randint(20, 60, (1, 7), generator=generator)
     if "bbox" in parameters:
@@ -124,7 +143,7 @@ def inputs_of(module: PreTrainedModel) -> dict[str, Any]:
     return made
 
 
-def _series(config: Any, noise: Any) -> dict[str, Any]:
+def _series(config: Any) -> Inputs:
     """Make a time series with its times, as the probabilistic and the patched models take them."""
     channels = getattr(config, "num_input_channels", None)
     if channels:

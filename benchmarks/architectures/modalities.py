@@ -201,6 +201,10 @@ def _square(vision: Any, config: Any, takes: Collection[str]) -> Iterator[Inputs
         for size_of in dict.fromkeys((False, bool(sizes))):
             yield {"pixel_values": pixels, **(sizes if size_of else {})}
             yield {"pixel_values": pixels[None], **mask, **(sizes if size_of else {})}
+        if mask:
+            # Granite Docling masks whole tiles, not their pixels.
+            tile = torch.ones(1, 1, dtype=torch.bool)
+            yield {"pixel_values": pixels[None], "pixel_attention_mask": tile}
 
 
 def sounds(config: Any, takes: Collection[str]) -> Iterator[Inputs]:
@@ -220,6 +224,8 @@ def sounds(config: Any, takes: Collection[str]) -> Iterator[Inputs]:
             for kind in (torch.long, torch.bool):
                 mask = {name: torch.ones(1, frames, dtype=kind) for name in names}
                 yield {"input_features": features, **mask}
+            if names:
+                yield {"input_features": features}
     if "input_values" in takes:
         for samples in (noise(1, 4000), noise(1, 1, 4000)):
             yield {"input_values": samples}

@@ -62,22 +62,23 @@ def _kosmos2(config: Any) -> Inputs:
 
 
 def _kosmos2_5(config: Any) -> Inputs:
+    """Leave room for the latents, as in KOSMOS-2; the picture is patches that know their places."""
     latents = config.latent_query_num
     text = _text(latents + TOKENS)
     place = torch.zeros_like(text["input_ids"])
     place[:, :latents] = 1
-    patches = _flattened(config.vision_config, config.vision_config.patch_size**2 * 3)
+    patches = _flattened(config.vision_config.patch_embed_hidden_size)
     return {**text, "flattened_patches": patches, "image_embeds_position_mask": place}
 
 
-def _flattened(vision: Any, width: int) -> Tensor:
+def _flattened(width: int) -> Tensor:
     """Make patches of which each says its row and its column first, both from 1."""
     places = torch.cartesian_prod(torch.arange(1, 5), torch.arange(1, 5)).float()
     return torch.cat([places[None], noise(1, PATCHES, width)], dim=-1)
 
 
 def _pix2struct_vision(config: Any) -> Inputs:
-    patches = _flattened(config, config.patch_embed_hidden_size)
+    patches = _flattened(config.patch_embed_hidden_size)
     return {"flattened_patches": patches, "attention_mask": torch.ones(1, PATCHES)}
 
 
@@ -122,8 +123,7 @@ def _visual_bert(config: Any) -> Inputs:
 
 def _instructblipvideo(config: Any) -> Inputs:
     frames, side = 2, _side(config.vision_config)
-    token = getattr(config, "image_token_id", None) or config.video_token_id
-    places = torch.full((1, frames * config.num_query_tokens), token)
+    places = torch.full((1, frames * config.num_query_tokens), config.video_token_id or 0)
     ids = torch.cat([places, words()], dim=1)
     return {
         "input_ids": ids,
@@ -162,6 +162,36 @@ def _fuyu(config: Any) -> Inputs:
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": patches}
 
 
+def _colqwen2(config: Any) -> Inputs:
+    """Put patches padded to a batch, as ColQwen2 does, in the place of four tokens."""
+    vision = find(config, "vision_config")
+    width = vision.temporal_patch_size * 3 * vision.patch_size**2
+    tokens = torch.full(
+        (1, PATCHES // vision.spatial_merge_size**2), find(config, "image_token_id")
+    )
+    ids = torch.cat([tokens, words()], dim=1)
+    return {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "pixel_values": noise(1, PATCHES, width),
+        "image_grid_thw": torch.tensor([[1, 4, 4]]),
+        "mm_token_type_ids": torch.cat([tokens * 0 + 1, words() * 0], dim=1),
+    }
+
+
+def _deepseek_vl_hybrid(config: Any) -> Inputs:
+    """Give the picture twice, as the two towers see it."""
+    low, high = _side(config.vision_config), _side(config.high_res_vision_config)
+    patches = (low // config.vision_config.patch_size) ** 2
+    ids = torch.cat([torch.full((1, patches), config.image_token_id), words()], dim=1)
+    return {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "pixel_values": noise(1, 3, low, low),
+        "high_res_pixel_values": noise(1, 3, high, high),
+    }
+
+
 # Parts that take what another part made
 
 
@@ -189,8 +219,8 @@ def _molmo2_adapter(config: Any) -> Inputs:
 
 
 def _molmo2_vision(config: Any) -> Inputs:
-    patches = config.image_num_pos if hasattr(config, "image_num_pos") else config.num_patches
-    return {"pixel_values": noise(1, patches, 3 * config.patch_size**2)}
+    patches = noise(1, config.num_position_embeddings, 3 * config.patch_size**2)
+    return {"pixel_values": patches}
 
 
 def _deepseek_ocr2_encoder(config: Any) -> Inputs:
@@ -302,7 +332,10 @@ def _gemma3n_audio(config: Any) -> Inputs:
 
 
 def _phi4_audio(config: Any) -> Inputs:
-    return {"hidden_states": noise(1, 128, config.input_size), "mask": None}
+    return {
+        "hidden_states": noise(1, 128, config.input_size),
+        "mask": torch.ones(1, 128, dtype=torch.bool),
+    }
 
 
 def _pe_audio(config: Any) -> Inputs:
@@ -312,6 +345,27 @@ def _pe_audio(config: Any) -> Inputs:
 def _features_and_samples(config: Any) -> Inputs:
     bins = find(config, "num_mel_bins") or find(config, "feature_projection_input_dim") or 160
     return {"input_values": noise(1, 1, 16000), "input_features": noise(1, 50, bins)}
+
+
+def _heard(config: Any) -> Inputs:
+    """Make as much sound as there are tokens, which are added to each other."""
+    audio = config.audio_config
+    frames = 2 * config.downsample_factor * TOKENS
+    return {**_text(), "input_features": noise(1, audio.num_mel_bins, frames)}
+
+
+def _qwen2_audio(config: Any) -> Inputs:
+    """Put a sound, a quarter of its frames, in the place of as many tokens."""
+    audio = config.audio_config
+    frames = 2 * audio.max_source_positions
+    heard = torch.full((1, frames // 4), config.audio_token_id)
+    ids = torch.cat([heard, words()], dim=1)
+    return {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "input_features": noise(1, audio.num_mel_bins, frames),
+        "feature_attention_mask": torch.ones(1, frames, dtype=torch.long),
+    }
 
 
 # Others
@@ -336,6 +390,10 @@ def _decision_transformer(config: Any) -> Inputs:
     }
 
 
+def _florence_vision(config: Any) -> Inputs:
+    return {"hidden_states": noise(1, config.in_channels, 64, 64)}
+
+
 def _rag(config: Any) -> Inputs:
     """Give the documents that a retriever would have found."""
     found = words(2 * TOKENS, rows=config.n_docs)
@@ -355,7 +413,8 @@ def _timesfm(config: Any) -> Inputs:
 
 
 def _timesfm2_5(config: Any) -> Inputs:
-    return {"past_values": [noise(STEPS * config.patch_length)]}
+    past = noise(1, STEPS * config.patch_length)
+    return {"past_values": past, "past_values_padding": torch.zeros_like(past, dtype=torch.long)}
 
 
 def _jev(config: Any) -> Inputs:
@@ -387,7 +446,7 @@ def _assistant(config: Any) -> Inputs:
     width = config.hidden_size
     return {
         "noise_embeds": noise(1, STEPS, width),
-        "context_hidden_states": noise(1, TOKENS, width),
+        "context_hidden_states": noise(1, TOKENS, width * len(config.target_layer_ids)),
     }
 
 
@@ -397,11 +456,14 @@ MAKERS: dict[str, Maker] = {
     "clap": _clap,
     "clap_audio_model": _clap_audio,
     "clvp": _clvp,
+    "colqwen2": _colqwen2,
     "decision_transformer": _decision_transformer,
     "deepseek_ocr2_encoder": _deepseek_ocr2_encoder,
+    "deepseek_vl_hybrid": _deepseek_vl_hybrid,
     "dia": _dia,
     "dia_decoder": _dia_decoder,
     "flava_multimodal_model": _flava_multimodal,
+    "florence_vision": _florence_vision,
     "fuyu": _fuyu,
     "gemma3n_audio": _gemma3n_audio,
     "idefics": _idefics,
@@ -429,6 +491,7 @@ MAKERS: dict[str, Maker] = {
     "pix2struct": _pix2struct,
     "pix2struct_vision_model": _pix2struct_vision,
     "qwen2_5_omni_audio_encoder": _lengths,
+    "qwen2_audio": _qwen2_audio,
     "qwen3_omni_moe_audio_encoder": _lengths,
     "qwen3_omni_moe_talker_code_predictor": _code_predictor,
     "rag": _rag,
@@ -444,6 +507,7 @@ MAKERS: dict[str, Maker] = {
     "timesfm2_5": _timesfm2_5,
     "unlimited_ocr_vision_encoder": _unlimited_ocr_encoder,
     "visual_bert": _visual_bert,
+    "voxtral_realtime": _heard,
     "xclip": _xclip,
     "xclip_vision_model": _xclip_vision,
     "xcodec2": _features_and_samples,
