@@ -114,7 +114,7 @@ def pictures(config: Any, takes: Collection[str]) -> Iterator[Inputs]:
     """Make one picture in each of the ways that a model's forward may take it."""
     vision = find(config, "vision_config") or config
     if {"pixel_values", "hidden_states"} & set(takes):
-        for kind in (_gridded, _shaped, _positioned, _sized, _square):
+        for kind in (_gridded, _shaped, _positioned, _sized, _tiled, _square):
             yield from kind(vision, config, takes)
 
 
@@ -186,12 +186,28 @@ def _sized(vision: Any, config: Any, takes: Collection[str]) -> Iterator[Inputs]
             yield {"pixel_values": pixels, "target_sizes": sizes}
 
 
+def _tiled(vision: Any, config: Any, takes: Collection[str]) -> Iterator[Inputs]:
+    """Cut a picture of two by two tiles as LLaVA-NeXT does, and add the whole as one more tile."""
+    grids = find(config, "image_grid_pinpoints")
+    if not grids or "image_sizes" not in takes:
+        return
+    channels, patch = _patches(vision)
+    side = first(vision, ("image_size",), 4 * patch)
+    # The processor scales to whichever of these sizes suits; it must not be hundreds of tiles.
+    if [2 * side, 2 * side] in [list(grid) for grid in grids]:
+        sizes = torch.tensor([[2 * side, 2 * side]])
+        yield {"pixel_values": noise(1, 5, channels, side, side), "image_sizes": sizes}
+
+
 def _square(vision: Any, config: Any, takes: Collection[str]) -> Iterator[Inputs]:
     """Make a picture of pixels, alone and as one of a list, with its size where that is asked."""
     if "pixel_values" not in takes:
         return
     channels, patch = _patches(vision)
-    size = first(vision, ("image_size",), 4 * patch)
+    size = first(vision, ("image_size",), max(4 * patch, 32))
+    question = {"qformer_input_ids": torch.arange(20, 28)[None]}
+    if not set(question) <= set(takes):
+        question = {}
     for side in dict.fromkeys((size, 2 * size, 224, 4 * patch, 8 * patch)):
         pixels = noise(1, channels, side, side)
         sizes = {"image_sizes": torch.tensor([[side, side]])} if "image_sizes" in takes else {}
@@ -199,7 +215,7 @@ def _square(vision: Any, config: Any, takes: Collection[str]) -> Iterator[Inputs
         if "pixel_attention_mask" in takes:
             mask = {"pixel_attention_mask": torch.ones(1, 1, side, side, dtype=torch.bool)}
         for size_of in dict.fromkeys((False, bool(sizes))):
-            yield {"pixel_values": pixels, **(sizes if size_of else {})}
+            yield {"pixel_values": pixels, **question, **(sizes if size_of else {})}
             yield {"pixel_values": pixels[None], **mask, **(sizes if size_of else {})}
         if mask:
             # Granite Docling masks whole tiles, not their pixels.

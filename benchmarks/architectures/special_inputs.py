@@ -368,6 +368,67 @@ def _qwen2_audio(config: Any) -> Inputs:
     }
 
 
+def _musicflamingo(config: Any) -> Inputs:
+    """Put a sound between its two marks, as a quarter of its frames."""
+    audio = config.audio_config
+    frames = 2 * audio.max_source_positions
+    heard = torch.full((1, frames // 4), config.audio_token_id)
+    ids = torch.cat([heard, words()], dim=1)
+    return {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "input_features": noise(1, audio.num_mel_bins, frames),
+        "input_features_mask": torch.ones(1, frames, dtype=torch.long),
+    }
+
+
+def _moss_transcribe(config: Any) -> Inputs:
+    """Put a sound, half of its frames merged, in the place of as many tokens."""
+    audio = config.audio_config
+    frames = 2 * audio.max_source_positions
+    heard = torch.full((1, frames // 2 // config.audio_merge_size), config.audio_token_id)
+    ids = torch.cat([heard, words()], dim=1)
+    return {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "input_features": noise(1, audio.num_mel_bins, frames),
+        "input_features_mask": torch.ones(1, frames, dtype=torch.long),
+        "padding_mask": torch.ones(1, 100 * frames, dtype=torch.long),
+    }
+
+
+def _fun_asr_encoder(config: Any) -> Inputs:
+    mask = torch.ones(1, TOKENS, dtype=torch.long)
+    return {"input_features": noise(1, TOKENS, config.input_size), "input_features_mask": mask}
+
+
+def _phi4_multimodal(config: Any) -> Inputs:
+    """Put a picture and a sound in the place of as many tokens, each an embedding of its own."""
+    audio = config.audio_config
+    frames = 128
+    heard = frames // audio.time_reduction
+    ids = torch.cat([torch.full((1, heard), audio.audio_token_id), words()], dim=1)
+    return {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "audio_input_features": noise(1, frames, audio.input_size),
+        "audio_embed_sizes": torch.tensor([heard]),
+        "audio_attention_mask": torch.ones(1, frames, dtype=torch.bool),
+    }
+
+
+def _spectrogram(config: Any) -> Inputs:
+    return {"spectrogram": noise(50, config.model_in_dim)}
+
+
+def _mel_spectrogram(config: Any) -> Inputs:
+    return {"mel_spectrogram": noise(1, config.mel_dim, 50)}
+
+
+def _inkling_audio(config: Any) -> Inputs:
+    return {"audio_input_ids": torch.zeros(TOKENS, config.n_mel_bins, dtype=torch.long)}
+
+
 # Others
 
 
@@ -392,6 +453,47 @@ def _decision_transformer(config: Any) -> Inputs:
 
 def _florence_vision(config: Any) -> Inputs:
     return {"hidden_states": noise(1, config.in_channels, 64, 64)}
+
+
+def _xmod(config: Any) -> Inputs:
+    return {**_text(), "lang_ids": torch.tensor([0])}
+
+
+def _evolla(config: Any) -> Inputs:
+    """Give a protein beside the text about it."""
+    protein = torch.arange(5, 5 + PATCHES)[None]
+    mask = torch.ones_like(protein)
+    return {**_text(), "protein_input_ids": protein, "protein_attention_mask": mask}
+
+
+def _encoded(config: Any) -> Inputs:
+    mask = torch.ones(1, PATCHES)
+    return {"hidden_states": noise(1, PATCHES, config.hidden_size), "attention_mask": mask}
+
+
+def _bytes_in_patches(config: Any) -> Inputs:
+    """Say to which patch each byte belongs, four bytes to a patch."""
+    ids = torch.arange(TOKENS)[None] // 4
+    return {"input_ids": words(), "num_patches": TOKENS // 4, "patch_ids": ids}
+
+
+def _bytes_and_patches(config: Any) -> Inputs:
+    bytes_, patches = noise(1, TOKENS, config.hidden_size), TOKENS // 4
+    wide = first(config, ("hidden_size_global",), config.hidden_size)
+    return {"inputs_embeds": bytes_, "patch_embeds": noise(1, patches, wide)}
+
+
+def _diffused(config: Any) -> Inputs:
+    """Make one step of Qwen's diffusion of a mel spectrogram from codes; two frames are a code."""
+    frames = 2 * CODES
+    return {
+        "hidden_states": noise(1, frames, config.mel_dim),
+        "condition_vector": noise(1, frames, config.mel_dim),
+        "speaker_embedding": noise(1, 1, config.enc_emb_dim).expand(-1, frames, -1),
+        "quantized_code": words(CODES),
+        "time_step": torch.tensor(0.5),
+        "apply_cfg": False,
+    }
 
 
 def _rag(config: Any) -> Inputs:
@@ -451,7 +553,10 @@ def _assistant(config: Any) -> Inputs:
 
 
 MAKERS: dict[str, Maker] = {
+    "EvollaModel": _evolla,
     "blip_2_qformer": _qformer,
+    "blt_local_decoder": _bytes_and_patches,
+    "blt_local_encoder": _bytes_in_patches,
     "canine": _canine,
     "clap": _clap,
     "clap_audio_model": _clap_audio,
@@ -462,35 +567,45 @@ MAKERS: dict[str, Maker] = {
     "deepseek_vl_hybrid": _deepseek_vl_hybrid,
     "dia": _dia,
     "dia_decoder": _dia_decoder,
+    "evolla": _evolla,
+    "fastspeech2_conformer_hifigan": _spectrogram,
     "flava_multimodal_model": _flava_multimodal,
     "florence_vision": _florence_vision,
+    "fun_asr_nano_encoder": _fun_asr_encoder,
     "fuyu": _fuyu,
     "gemma3n_audio": _gemma3n_audio,
     "idefics": _idefics,
     "idefics2_perceiver": _perceiver_resampler,
+    "inkling_audio": _inkling_audio,
     "instructblip_qformer": _instructed_qformer,
     "instructblipvideo": _instructblipvideo,
     "instructblipvideo_qformer": _instructed_qformer,
     "jev": _jev,
     "kosmos-2": _kosmos2,
     "kosmos-2.5": _kosmos2_5,
+    "kosmos_2_5_vision_model": _encoded,
     "lxmert": _lxmert,
     "mllama": _mllama,
     "mllama_vision_model": _tiles,
     "molmo2_adapter": _molmo2_adapter,
     "molmo2_vision": _molmo2_vision,
     "moshi_depth": _moshi_depth,
+    "moss_transcribe_diarize": _moss_transcribe,
     "muse_glimmer_assistant": _assistant,
+    "musicflamingo": _musicflamingo,
     "musicgen_decoder": _codebooks,
     "musicgen_melody_decoder": _codebooks,
     "neucodec": _features_and_samples,
     "oneformer": _oneformer,
     "pe_audio": _pe_audio,
+    "phi4_multimodal": _phi4_multimodal,
     "phi4_multimodal_audio": _phi4_audio,
     "pi0": _pi0,
     "pix2struct": _pix2struct,
     "pix2struct_vision_model": _pix2struct_vision,
     "qwen2_5_omni_audio_encoder": _lengths,
+    "qwen2_5_omni_bigvgan": _mel_spectrogram,
+    "qwen2_5_omni_dit": _diffused,
     "qwen2_audio": _qwen2_audio,
     "qwen3_omni_moe_audio_encoder": _lengths,
     "qwen3_omni_moe_talker_code_predictor": _code_predictor,
@@ -503,6 +618,7 @@ MAKERS: dict[str, Maker] = {
     "sam3_mask_decoder": _sam3_mask_decoder,
     "seggpt": _seggpt,
     "speech-encoder-decoder": _speech_encoder_decoder,
+    "speecht5_hifigan": _spectrogram,
     "timesfm": _timesfm,
     "timesfm2_5": _timesfm2_5,
     "unlimited_ocr_vision_encoder": _unlimited_ocr_encoder,
@@ -511,4 +627,5 @@ MAKERS: dict[str, Maker] = {
     "xclip": _xclip,
     "xclip_vision_model": _xclip_vision,
     "xcodec2": _features_and_samples,
+    "xmod": _xmod,
 }
