@@ -34,12 +34,12 @@ def beside_text(module: PreTrainedModel, text: Inputs) -> Iterator[Inputs]:
     takes = parameters_of(module.forward)
     picture = _placed(module, IMAGE_TOKENS, "get_image_features", pictures(module.config, takes))
     sound = _placed(module, AUDIO_TOKENS, "get_audio_features", sounds(module.config, takes))
-    for inputs, tokens in (
-        *((({**p, **s}, (*ip, *isd)) for p, ip in picture[:1] for s, isd in sound[:1])),
-        *picture,
-        *sound,
-    ):
-        yield _with_tokens(text, inputs, tokens, takes)
+    both = [({**seen, **heard}, [*p, *s]) for seen, p in picture[:1] for heard, s in sound[:1]]
+    kinds = [*both, *picture, *sound]
+    joined = [_with_tokens(text, inputs, tokens, takes) for inputs, tokens in kinds]
+    yield from joined
+    # With a mask some count positions of pictures, and their configuration lacks what that takes.
+    yield from ({k: v for k, v in one.items() if k != "attention_mask"} for one in joined)
 
 
 def parameters_of(call: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -145,6 +145,12 @@ def _gridded(vision: Any, config: Any, takes: Collection[str]) -> Iterator[Input
         (SIDE**2, time, patch, patch, channels),
     ):
         yield {main: noise(*shape), **rest}
+    # Inkling counts the grid in tokens, of which each is some patches with their channels last.
+    merge = first(vision, ("spatial_merge_size",), 1)
+    wide = merge * patch
+    tokens = SIDE // merge
+    rest[grid] = torch.tensor([[1, tokens, tokens]])
+    yield {main: noise(tokens**2, wide, wide, channels), **rest}
 
 
 def _shaped(vision: Any, config: Any, takes: Collection[str]) -> Iterator[Inputs]:

@@ -403,30 +403,48 @@ def _fun_asr_encoder(config: Any) -> Inputs:
 
 
 def _phi4_multimodal(config: Any) -> Inputs:
-    """Put a picture and a sound in the place of as many tokens, each an embedding of its own."""
-    audio = config.audio_config
-    frames = 128
+    """Put a picture, as a whole and as its one tile, in the place of tokens; then a sound."""
+    vision, audio = config.vision_config, config.audio_config
+    side, crop, frames = vision.image_size, vision.crop_size, 128
+    patches = side // vision.patch_size
+    # Two by two patches are a token, each row ends in one more, and one parts whole from tile.
+    seen = 2 * (patches // 2) * (patches // 2 + 1) + 1
     heard = frames // audio.time_reduction
-    ids = torch.cat([torch.full((1, heard), audio.audio_token_id), words()], dim=1)
-    return {
-        "input_ids": ids,
-        "attention_mask": torch.ones_like(ids),
+    picture = {
+        "image_pixel_values": noise(1, 2, 3, side, side),
+        "image_sizes": torch.tensor([[crop, crop]]),
+        "image_attention_mask": torch.ones(1, 2, patches, patches),
+    }
+    sound = {
         "audio_input_features": noise(1, frames, audio.input_size),
         "audio_embed_sizes": torch.tensor([heard]),
         "audio_attention_mask": torch.ones(1, frames, dtype=torch.bool),
     }
+    ids = [torch.full((1, seen), vision.image_token_id), words()]
+    if audio.nemo_conv_channels == audio.hidden_size:
+        ids.insert(1, torch.full((1, heard), audio.audio_token_id))
+        picture |= sound
+    joined = torch.cat(ids, dim=1)
+    return {"input_ids": joined, "attention_mask": torch.ones_like(joined), **picture}
 
 
 def _spectrogram(config: Any) -> Inputs:
-    return {"spectrogram": noise(50, config.model_in_dim)}
+    return {"spectrogram": noise(1, 50, config.model_in_dim)}
 
 
 def _mel_spectrogram(config: Any) -> Inputs:
     return {"mel_spectrogram": noise(1, config.mel_dim, 50)}
 
 
+def _inkling_vision(config: Any) -> Inputs:
+    """Make patches of a few frames, their channels last."""
+    patch = config.patch_size
+    pixels = noise(4, config.temporal_patch_size, patch, patch, config.num_channels)
+    return {"pixel_values": pixels}
+
+
 def _inkling_audio(config: Any) -> Inputs:
-    return {"audio_input_ids": torch.zeros(TOKENS, config.n_mel_bins, dtype=torch.long)}
+    return {"audio_input_ids": torch.zeros(1, TOKENS, config.n_mel_bins, dtype=torch.long)}
 
 
 # Others
@@ -576,6 +594,7 @@ MAKERS: dict[str, Maker] = {
     "gemma3n_audio": _gemma3n_audio,
     "idefics": _idefics,
     "idefics2_perceiver": _perceiver_resampler,
+    "inkling_vision": _inkling_vision,
     "inkling_audio": _inkling_audio,
     "instructblip_qformer": _instructed_qformer,
     "instructblipvideo": _instructblipvideo,
