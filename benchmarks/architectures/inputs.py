@@ -9,13 +9,9 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from benchmarks.architectures.fields import find, first, noise
+from benchmarks.architectures.fields import TOKENS, Inputs, find, first, noise
 from benchmarks.architectures.modalities import beside_text, parameters_of, pictures, sounds
 from benchmarks.architectures.special_inputs import special_inputs
-
-TOKENS = 24
-
-Inputs = dict[str, Any]
 
 
 def candidates(module: PreTrainedModel) -> Iterator[Inputs]:

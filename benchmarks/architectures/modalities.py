@@ -10,9 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from benchmarks.architectures.fields import find, first, noise
-
-Inputs = dict[str, Any]
+from benchmarks.architectures.fields import Inputs, find, first, noise
 
 # A picture is 4 x 4 patches, and what merges 2 x 2 of them still leaves four.
 SIDE = 4
@@ -75,7 +73,7 @@ def _placed(
 def _asked(module: PreTrainedModel, method: str) -> Callable[..., Any] | None:
     """Return the method that makes features, of the inner model where the outer hides its names."""
     for owner in module.modules():
-        ask = getattr(owner, method, None)
+        ask: Callable[..., Any] | None = getattr(owner, method, None)
         if ask is not None and "args" not in parameters_of(ask):
             return ask
     return None

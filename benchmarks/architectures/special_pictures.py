@@ -1,0 +1,197 @@
+"""Inputs of the architectures that take pictures in a way of their own, by model type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.architectures.fields import (
+    PATCHES,
+    STEPS,
+    TOKENS,
+    Inputs,
+    Maker,
+    find,
+    noise,
+    side_of,
+    text,
+    text_after,
+    words,
+)
+
+
+def _idefics(config: Any) -> Inputs:
+    side = side_of(config.vision_config)
+    seen = torch.ones(1, TOKENS, 1, dtype=torch.long)
+    return {**text(), "pixel_values": noise(1, 1, 3, side, side), "image_attention_mask": seen}
+
+
+def _kosmos2(config: Any) -> Inputs:
+    """Leave room before the words for the latents that a picture becomes."""
+    side, latents = side_of(config.vision_config), config.latent_query_num
+    place = torch.zeros(1, latents + TOKENS, dtype=torch.long)
+    place[:, :latents] = 1
+    pixels = noise(1, 3, side, side)
+    known = text(latents + TOKENS)
+    return {**known, "pixel_values": pixels, "image_embeds_position_mask": place}
+
+
+def _kosmos2_5(config: Any) -> Inputs:
+    """Leave room for the latents, as in KOSMOS-2; the picture is patches that know their places."""
+    latents = config.latent_query_num
+    place = torch.zeros(1, latents + TOKENS, dtype=torch.long)
+    place[:, :latents] = 1
+    patches = flattened(config.vision_config.patch_embed_hidden_size)
+    known = text(latents + TOKENS)
+    return {**known, "flattened_patches": patches, "image_embeds_position_mask": place}
+
+
+def flattened(width: int) -> Tensor:
+    """Make patches of which each says its row and its column first, both from 1."""
+    places = torch.cartesian_prod(torch.arange(1, 5), torch.arange(1, 5)).float()
+    return torch.cat([places[None], noise(1, PATCHES, width)], dim=-1)
+
+
+def _pix2struct_vision(config: Any) -> Inputs:
+    patches = flattened(config.patch_embed_hidden_size)
+    return {"flattened_patches": patches, "attention_mask": torch.ones(1, PATCHES)}
+
+
+def _pix2struct(config: Any) -> Inputs:
+    return {**_pix2struct_vision(config.vision_config), "decoder_input_ids": words(7)}
+
+
+def _tiles(vision: Any) -> Inputs:
+    """Cut a picture into all the tiles that Llama 3.2 takes."""
+    tiles, side = vision.max_num_tiles, side_of(vision)
+    return {
+        "pixel_values": noise(1, 1, tiles, vision.num_channels, side, side),
+        "aspect_ratio_ids": torch.tensor([[len(vision.supported_aspect_ratios)]]),
+        "aspect_ratio_mask": torch.ones(1, 1, tiles, dtype=torch.long),
+    }
+
+
+def _mllama(config: Any) -> Inputs:
+    picture = _tiles(config.vision_config)
+    seen = torch.ones(1, TOKENS, 1, config.vision_config.max_num_tiles, dtype=torch.long)
+    return {**text(), **picture, "cross_attention_mask": seen}
+
+
+def _lxmert(config: Any) -> Inputs:
+    return {
+        **text(),
+        "visual_feats": noise(1, PATCHES, config.visual_feat_dim),
+        "visual_pos": noise(1, PATCHES, config.visual_pos_dim).sigmoid(),
+    }
+
+
+def _visual_bert(config: Any) -> Inputs:
+    kind = torch.ones(1, PATCHES, dtype=torch.long)
+    regions = noise(1, PATCHES, config.visual_embedding_dim)
+    return {
+        **text(),
+        "visual_embeds": regions,
+        "visual_token_type_ids": kind,
+        "visual_attention_mask": kind,
+    }
+
+
+def _instructblipvideo(config: Any) -> Inputs:
+    frames, side = 2, side_of(config.vision_config)
+    return {
+        **text_after(config.video_token_id or 0, frames * config.num_query_tokens),
+        "qformer_input_ids": words(STEPS),
+        "pixel_values": noise(1, frames, 3, side, side),
+    }
+
+
+def _xclip(config: Any) -> Inputs:
+    vision = config.vision_config
+    side = side_of(vision)
+    return {**text(), "pixel_values": noise(1, vision.num_frames, 3, side, side)}
+
+
+def _xclip_vision(config: Any) -> Inputs:
+    side = side_of(config)
+    return {"pixel_values": noise(config.num_frames, 3, side, side)}
+
+
+def _oneformer(config: Any) -> Inputs:
+    return {"pixel_values": noise(1, 3, 64, 64), "task_inputs": words(config.task_seq_len)}
+
+
+def _seggpt(config: Any) -> Inputs:
+    """Make the picture and the prompt, which are laid on top of each other."""
+    high, wide = config.image_size
+    half = (1, 3, high // 2, wide)
+    return {name: noise(*half) for name in ("pixel_values", "prompt_pixel_values", "prompt_masks")}
+
+
+def _fuyu(config: Any) -> Inputs:
+    """Put a row of patches in the place of as many tokens."""
+    patches = noise(1, PATCHES, config.num_channels * config.patch_size**2)
+    return {**text_after(config.image_token_id, PATCHES), "pixel_values": patches}
+
+
+def _colqwen2(config: Any) -> Inputs:
+    """Put patches padded to a batch, as ColQwen2 does, in the place of four tokens."""
+    vision = find(config, "vision_config")
+    width = vision.temporal_patch_size * 3 * vision.patch_size**2
+    count = PATCHES // vision.spatial_merge_size**2
+    joined = text_after(find(config, "image_token_id"), count)
+    is_picture = torch.arange(count + TOKENS)[None] < count
+    return {
+        **joined,
+        "pixel_values": noise(1, PATCHES, width),
+        "image_grid_thw": torch.tensor([[1, 4, 4]]),
+        "mm_token_type_ids": is_picture.long(),
+    }
+
+
+def _deepseek_vl_hybrid(config: Any) -> Inputs:
+    """Give the picture twice, as the two towers see it."""
+    low, high = side_of(config.vision_config), side_of(config.high_res_vision_config)
+    patches = (low // config.vision_config.patch_size) ** 2
+    return {
+        **text_after(config.image_token_id, patches),
+        "pixel_values": noise(1, 3, low, low),
+        "high_res_pixel_values": noise(1, 3, high, high),
+    }
+
+
+def _pi0(config: Any) -> Inputs:
+    vision = find(config, "vision_config")
+    side, patches = side_of(vision), (side_of(vision) // vision.patch_size) ** 2
+    token = find(config, "image_token_id") or find(config, "image_token_index")
+    return {
+        "state": noise(1, config.max_state_dim),
+        "noise": noise(1, config.chunk_size, config.max_action_dim),
+        "timestep": torch.tensor([0.5]),
+        **text_after(token, patches),
+        "pixel_values": noise(1, 1, 3, side, side),
+        "pixel_attention_mask": torch.ones(1, 1, dtype=torch.bool),
+    }
+
+
+PICTURES: dict[str, Maker] = {
+    "colqwen2": _colqwen2,
+    "deepseek_vl_hybrid": _deepseek_vl_hybrid,
+    "fuyu": _fuyu,
+    "idefics": _idefics,
+    "instructblipvideo": _instructblipvideo,
+    "kosmos-2": _kosmos2,
+    "kosmos-2.5": _kosmos2_5,
+    "lxmert": _lxmert,
+    "mllama": _mllama,
+    "mllama_vision_model": _tiles,
+    "oneformer": _oneformer,
+    "pi0": _pi0,
+    "pix2struct": _pix2struct,
+    "pix2struct_vision_model": _pix2struct_vision,
+    "seggpt": _seggpt,
+    "visual_bert": _visual_bert,
+    "xclip": _xclip,
+    "xclip_vision_model": _xclip_vision,
+}
