@@ -212,7 +212,7 @@ def _square(vision: Any, config: Any, takes: Collection[str]) -> Iterator[Inputs
     question = {"qformer_input_ids": torch.arange(20, 28)[None]}
     if not set(question) <= set(takes):
         question = {}
-    for side in dict.fromkeys((size, 2 * size, 224, 4 * patch, 8 * patch)):
+    for side in dict.fromkeys((size, 224, 4 * patch, 8 * patch)):
         pixels = noise(1, channels, side, side)
         sizes = {"image_sizes": torch.tensor([[side, side]])} if "image_sizes" in takes else {}
         mask = {}
