@@ -8,7 +8,7 @@ app: setup
 
 test: setup-test
 	bash scripts/browser.sh
-	$(BIN)/loupe fetch smollm2
+	for name in smollm2 whisper dinov2; do $(BIN)/loupe fetch $$name || exit 1; done
 	$(BIN)/python -m pytest
 
 lint: setup-test

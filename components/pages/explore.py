@@ -7,10 +7,16 @@ import streamlit as st
 from components.canvas import copy_link, text_guard
 from components.panels.head import numbers_panel, pattern_panel
 from components.panels.literal import literal
+from components.panels.media import looks_panel
 from components.panels.request import asked, foreseen, forget_inputs, is_changed, request_panel
 from components.panels.run import failure_panel, run, shown
-from components.panels.tokens import tokens_panel
-from components.panels.whole import grid_panel, overview_panel, prediction_panel, stack_panel
+from components.panels.whole import (
+    grid_panel,
+    overview_panel,
+    prediction_panel,
+    stack_panel,
+    written_panel,
+)
 from components.session import change, request_of, view, went_back, write_link
 from viz.capture import Trace
 from viz.capture.stacks import main_stack
@@ -64,7 +70,8 @@ def explorer() -> None:
         return
     _keep_selection_inside(analysis.trace)
     stack_panel(analysis)
-    tokens_panel(analysis)
+    written_panel(analysis)
+    looks_panel(analysis)
     grid, pattern, numbers = st.columns([1.0, 1.6, 0.8], gap="medium")
     with grid:
         grid_panel(analysis)

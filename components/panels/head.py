@@ -194,10 +194,12 @@ def _comparison(analysis: Analysis) -> None:
         f"of the output {checked.output_difference:.1e} of its size."
     )
     st.dataframe(
-        checked.layers[["stack", "layer", "tier", "difference"]],
+        checked.layers[["stack", "layer", "tier", "difference", "allowed"]],
         hide_index=True,
         height=200,
-        column_config={"difference": st.column_config.NumberColumn(format="%.1e")},
+        column_config={
+            name: st.column_config.NumberColumn(format="%.1e") for name in ("difference", "allowed")
+        },
     )
 
 

@@ -8,18 +8,22 @@ from pathlib import Path
 
 import streamlit as st
 
+from components.panels.attach import attach_panel
 from components.session import request_of, view, workbench
 from components.state import View
 from viz.errors import LoupeError
-from viz.models.catalogue import CATALOGUE, find_entry, is_available
+from viz.models.catalogue import CATALOGUE, DEFAULT, find_entry, is_available
 from viz.models.device import DTYPES, available_devices
 from viz.models.fetch import fetch
 from viz.models.folders import model_roots
 from viz.models.limits import estimate
+from viz.models.model import Sense
 from viz.models.prepare import check_text, count_tokens
+from viz.service import Request
 
-INPUTS = ("text", "pair", "model", "other", "revision", "device", "dtype")
-SAMPLES = Path(__file__).parents[2] / "assets" / "samples" / "samples.json"
+INPUTS = ("text", "pair", "media", "model", "other", "revision", "device", "dtype")
+SAMPLES = Path(__file__).parents[2] / "assets" / "samples"
+EVERYTHING: frozenset[Sense] = frozenset({"text", "image", "sound"})
 HUB, FOLDER = "hugging face", "folder"
 OTHER = {HUB: "Hugging Face id …", FOLDER: "Local folder …"}
 
@@ -28,17 +32,25 @@ def request_panel() -> bool:
     """Draw the inputs and return whether Run was pressed."""
     seen = view()
     _seed(seen.text, seen.pair, _choice_of(seen.model, seen.local), seen)
-    with_pair = _takes_pairs()
+    reads, with_pair = _reads(), _takes_pairs()
     first, *second = st.columns([3, 1]) if with_pair else [st.container()]
-    first.text_area(
-        "Text", key="text", height=96, placeholder="Paste a text …", label_visibility="collapsed"
-    )
+    if "text" in reads:
+        first.text_area(
+            "Text",
+            key="text",
+            height=96,
+            placeholder="Paste a text …",
+            label_visibility="collapsed",
+        )
+    if reads != {"text"}:
+        with first:
+            attach_panel(reads)
     for place in second:
         place.text_area(
             "Second text",
             key="pair",
             height=96,
-            placeholder="Second text of a pair, or what an encoder-decoder writes; may stay empty",
+            placeholder="Second text of a pair, or what an encoder-decoder writes; empty: its own words",
             label_visibility="collapsed",
         )
     model, settings, samples, run = st.columns([3, 1.2, 1.2, 1], vertical_alignment="bottom")
@@ -62,6 +74,7 @@ def asked() -> View:
         view(),
         text=st.session_state.text,
         pair=st.session_state.pair,
+        media=st.session_state.media if _reads() != {"text"} else "",
         model=st.session_state.other.strip() if other else choice,
         local=choice == FOLDER,
         revision=st.session_state.revision.strip() if choice == HUB else "",
@@ -96,6 +109,7 @@ def _seed(text: str, pair: str, choice: str, seen: object) -> None:
     devices = ["auto", *available_devices()]
     st.session_state.text = text
     st.session_state.pair = pair
+    st.session_state.media = current.media
     st.session_state.model = choice
     st.session_state.other = current.model if choice in OTHER else ""
     st.session_state.revision = current.revision
@@ -139,8 +153,15 @@ def _model_title(choice: str) -> str:
         return OTHER[choice]
     entry = CATALOGUE[choice]
     cost = "on this machine" if is_available(entry) else f"{entry.download_mb} MB to fetch"
-    kinds = {"causal": "language model", "masked": "masked model", "encoder": "encoder"}
-    return f"{entry.title}, {kinds[entry.kind]}, {cost}"
+    kinds = {
+        "causal": "language model",
+        "masked": "masked model",
+        "encoder": "encoder",
+        "seq2seq": "encoder-decoder",
+        "other": "encoder",
+    }
+    of = "" if entry.reads == "text" else f" of {entry.reads}s"
+    return f"{entry.title}, {kinds[entry.kind]}{of}, {cost}"
 
 
 def _fetch() -> None:
@@ -167,21 +188,53 @@ def _takes_pairs() -> bool:
     return model is not None and model.takes_pairs
 
 
+def _reads() -> frozenset[Sense]:
+    """What to ask for: what the model in use reads, or texts where nothing is known yet."""
+    if st.session_state.model in CATALOGUE:
+        return frozenset({CATALOGUE[st.session_state.model].reads})
+    model = workbench().loaded(
+        Request(
+            model=st.session_state.other.strip(),
+            text="",
+            revision=st.session_state.revision.strip() or None,
+            device=st.session_state.device,
+            dtype=st.session_state.dtype,
+            local=st.session_state.model == FOLDER,
+        )
+    )
+    return EVERYTHING if model is None else model.reads or frozenset({"text"})
+
+
 def _settings() -> None:
     st.selectbox("Device", ["auto", *available_devices()], key="device")
     st.selectbox("Number type", ["auto", *DTYPES], key="dtype")
 
 
-def _samples() -> dict[str, str]:
-    samples: dict[str, str] = json.loads(SAMPLES.read_text())
+def _samples() -> dict[str, dict[str, str]]:
+    samples: dict[str, dict[str, str]] = json.loads((SAMPLES / "samples.json").read_text())
     return samples
 
 
 def _take_sample() -> None:
     title = st.session_state.example
-    if title is not None:
-        st.session_state.text = _samples()[title]
-        st.session_state.pair = ""
+    if title is None:
+        return
+    sample = _samples()[title]
+    st.session_state.pair = ""
+    if "file" in sample:
+        file = SAMPLES / sample["file"]
+        try:
+            st.session_state.media = workbench().media.put(file.read_bytes(), file.suffix)
+        except LoupeError as error:
+            st.session_state.failure = error
+        st.session_state.model = sample["model"]
+        return
+    st.session_state.text = sample["text"]
+    if _reads() == {"text"}:
+        return
+    # A text is no example for a model that reads none.
+    if "text" not in _reads():
+        st.session_state.model = DEFAULT
 
 
 def foreseen() -> str:
@@ -196,7 +249,14 @@ def foreseen() -> str:
 def _cost() -> str:
     """State tokens, memory and time, once the model is known."""
     model = workbench().loaded(request_of(asked()))
-    if model is None or model.tokenizer is None:
+    if model is None:
+        return "Press Run to load the model and look."
+    if st.session_state.media and _reads() != {"text"}:
+        return "Press Run to look"
+    if "text" not in model.reads:
+        senses = " or ".join(sorted(model.reads)) or "input of its own"
+        return f"Give {'an' if senses[0] in 'aeiou' else 'a'} {senses}, then press Run."
+    if model.tokenizer is None:
         return "Press Run to load the model and look."
     try:
         check_text(st.session_state.text)

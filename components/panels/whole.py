@@ -22,11 +22,15 @@ STATISTICS = {
 }
 
 
+# Parts that are named; the others are counted.
+MOST_NAMED = 3
+
 STACKS = {
     "encoder": "the source looks at itself",
     "decoder": "the target looks at itself",
     "cross": "the target looks at the source",
     "vision": "patches look at each other",
+    "audio": "frames look at each other",
     "text": "tokens look at each other",
 }
 
@@ -46,6 +50,19 @@ def stack_panel(analysis: Analysis) -> None:
         help="; ".join(f"{name}: {words}" for name, words in STACKS.items() if name in stacks),
         on_change=lambda: change(stack=st.session_state.stack, token=-1, rows="", columns=""),
     )
+
+
+def written_panel(analysis: Analysis) -> None:
+    """Say what the model wrote of its own, and which of its parts are not shown."""
+    if analysis.written is not None:
+        st.markdown(f"It writes: **{literal(analysis.written.strip())}**")
+    if analysis.trace.unshown:
+        parts = ", ".join(literal(name) for name in analysis.trace.unshown[:MOST_NAMED])
+        more = len(analysis.trace.unshown) - MOST_NAMED
+        st.caption(
+            f"Not shown, because they mix tokens without softmax attention: {parts}"
+            + (f" and {more} more." if more > 0 else ".")
+        )
 
 
 def grid_panel(analysis: Analysis) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Container, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -32,8 +33,9 @@ from viz.models.probe import (
     with_attentions,
 )
 from viz.models.rerun import random_state, restore_random
-from viz.models.returned import returned_weights
+from viz.models.returned import likely, returned_weights
 from viz.models.senses import prepare_any
+from viz.models.softmaxes import Softmaxes
 from viz.models.values import Reading, ValuePart, ValueReader
 from viz.models.watch import watch
 
@@ -105,6 +107,7 @@ def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None
         units=prepared.units if prepared.known else shown.queries,
         stacks=stacks,
         output=output[min(prepared.item, len(output) - 1)].detach(),
+        unshown=model.unshown,
     )
 
 
@@ -148,7 +151,7 @@ def _decide_tier(model: Model, inputs: dict[str, Any]) -> None:
             model.module(**inputs)  # what fails here is the inputs' fault, and is said as such
         raise refuse_attention(model.module, inputs, model.name)
     model.tier, model.layers, model.heads = probed.tier, probed.layers, probed.heads
-    model.read = probed.read
+    model.read, model.written, model.unshown = probed.read, probed.written, probed.unshown
 
 
 def _run_watched(
@@ -162,8 +165,14 @@ def _run_watched(
     watching = observe(recorder) if model.tier == "registry" else watch(model.module, recorder)
     parts = [part for part in hidden_parts(model.module, set()) if part.name in model.read]
     reading = _reader(model, prepared, parts, recorder.add)
-    with torch.inference_mode(), watching, reading:
+    by_hand = Softmaxes(model.module) if model.written else None
+    with torch.inference_mode(), watching, reading, by_hand or nullcontext():
         result = model.module(**inputs)
+    if by_hand is not None:
+        found = [pair for pair in likely(by_hand) if pair[0] in model.written]
+        own = reported_layers(found, item=prepared.item, batch=prepared.batch, model=model.name)
+        for layer in own:
+            recorder.add(layer)
     if not recorder.layers:
         raise CaptureError(
             f"{model.name} made no attention call that could be recorded.",
@@ -179,7 +188,10 @@ def _run_eagerly(
     asked = with_attentions(model.module, inputs)
     state = random_state()
     with torch.inference_mode(), returned_weights(model.module) as returned:
-        result = model.module(**asked)
+        try:
+            result = model.module(**asked)
+        except PROBE_ERRORS:
+            result = model.module(**inputs)  # some models fail on being asked
     taken = partial(reported_layers, item=prepared.item, batch=prepared.batch, model=model.name)
     layers: list[Layer] = list(taken(returned.proven))
     parts = hidden_parts(model.module, {name for name, _ in returned.proven})
@@ -197,7 +209,7 @@ def _run_eagerly(
     if parts:
         places = {name: place for place, (name, _) in enumerate(model.module.named_modules())}
         layers.sort(key=lambda layer: places[layer.name])
-    unread = set(returned.unproven) - {layer.name for layer in layers}
+    unread = returned.unproven - {layer.name for layer in layers}
     if unread:
         raise refuse_unproven(min(unread), model.name)
     if not layers:

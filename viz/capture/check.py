@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from viz.capture.arranged import ArrangedLayer
 from viz.capture.capture import capture_prepared
+from viz.capture.layer import Layer, RecordedLayer
 from viz.capture.stack import Stack
 from viz.capture.trace import Trace
 from viz.errors import CaptureError
@@ -24,6 +25,16 @@ from viz.models.probe import current_way, with_attentions
 from viz.models.returned import returned_weights
 from viz.models.senses import prepare_any
 
+# What two passes may differ by in a weight, at least; the half types round more.
+EXACT = {torch.float32: 1e-5, torch.float64: 1e-5}
+EXACT_HALF = 5e-2
+
+# Roundings of the largest score that end up in a weight.
+SCORE_ROUNDINGS = 4
+
+# Outputs add up the roundings of all layers.
+OUTPUT_FACTOR = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -31,7 +42,8 @@ class Check:
 
     Attributes:
         layers: one row a layer: stack, layer, module, tier, largest difference (NaN where the model
-            returns no weights of its own to compare with), checks passed when it was captured.
+            returns no weights of its own to compare with), what rounding allows, and the output
+            error when it was captured.
         output_difference: largest difference of the outputs, as a share of the largest output.
     """
 
@@ -42,6 +54,15 @@ class Check:
     def largest(self) -> float:
         """The largest difference of any weight."""
         return float(self.layers["difference"].max())
+
+    @property
+    def exact(self) -> bool:
+        """Whether no difference is more than rounding."""
+        within = ~(self.layers["difference"] > self.layers["allowed"])
+        return (
+            bool(within.all())
+            and not self.output_difference > float(self.layers["allowed"].max()) * OUTPUT_FACTOR
+        )
 
 
 def check(
@@ -84,12 +105,27 @@ def check_prepared(model: Model, prepared: Prepared) -> Check:
             "module": stack.record(layer).name,
             "tier": stack.provenance(layer).tier,
             "difference": _difference(stack, layer, own, prepared),
+            "allowed": _allowed(stack.record(layer), model.dtype),
             "output error": stack.provenance(layer).output_error,
         }
         for stack in trace.stacks.values()
         for layer in range(stack.layers)
     ]
     return Check(pd.DataFrame(rows), _output_difference(trace, first_output(result), prepared))
+
+
+def _allowed(record: Layer, dtype: torch.dtype) -> float:
+    """How far two float32 passes may lie apart: a score's rounding grows with the score.
+
+    Scores of trained models reach hundreds (DINOv2's outliers), of which float32 keeps five digits
+    behind the point; a softmax turns that into the same share of a weight.
+    """
+    least = EXACT.get(dtype, EXACT_HALF)
+    if not isinstance(record, RecordedLayer):
+        return least
+    longest = [part.float().norm(dim=-1).max() for part in (record.query, record.key)]
+    largest = float(longest[0] * longest[1]) * abs(record.scale)
+    return max(least, SCORE_ROUNDINGS * torch.finfo(dtype).eps * largest)
 
 
 @contextlib.contextmanager

@@ -53,7 +53,7 @@ class RecordedLayer:
     """Queries and keys after rotary positions, and everything else that the softmax saw.
 
     Shapes: query [head, query, d]; key [kv_head, key, d]; bias [1 or head, 1 or query, key];
-    sinks [head].
+    sinks [head] or [head, query].
     """
 
     name: str
@@ -106,13 +106,18 @@ class RecordedLayer:
             allowed=None if bool(allowed.all()) else _for_heads(allowed, whole),
             bias=None if bias is None else _for_heads(bias, whole),
             softcap=self.softcap,
-            sinks=None if self.sinks is None else self.sinks[whole],
+            sinks=self._sinks(whole, rows),
         )
         return weights[heads.start - whole.start : heads.stop - whole.start], first
 
     def may_look(self, rows: Tensor) -> Tensor:
         """Say which keys the rows may look at, bool [1 or head, row, key]."""
         return self.mask.allowed(rows, 0, self.shape[1])
+
+    def _sinks(self, heads: slice, rows: Tensor) -> Tensor | None:
+        if self.sinks is None:
+            return None
+        return self.sinks[heads] if self.sinks.ndim == 1 else self.sinks[heads][:, rows]
 
 
 @dataclass(frozen=True, slots=True)

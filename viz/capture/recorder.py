@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from viz.capture.chunks import continues, joined
 from viz.capture.layer import Layer, RecordedLayer
 from viz.capture.mask import Mask, as_rule, causal, full
 from viz.capture.verify import UNVERIFIED, verified
 from viz.capture.windows import WindowedLayer
 from viz.errors import CaptureError
-from viz.models.attention import AttentionCall, split_mask
+from viz.models.attention import AttentionCall, sinks_of, split_mask
 
 MaskKey = tuple[int, tuple[int, ...], tuple[int, ...]]
 
@@ -28,6 +29,7 @@ class Recorder:
     on_layer: Callable[[int], None] | None = None
     batch: int = 1
     layers: list[Layer] = field(default_factory=list)
+    _last: AttentionCall | None = None
     _shelf: Tensor | None = None
     _taken: int = 0
     _names: dict[int, str] = field(default_factory=dict)
@@ -49,8 +51,17 @@ class Recorder:
                 f"Layer {name} runs with dropout {call.dropout:g}, so its weights change by chance.",
                 "Call model.eval() before the capture.",
             )
-        folded = call.query.shape[0] > self.batch and call.query.shape[0] % self.batch == 0
-        self.add(self._windows(name, call) if folded else self._whole(name, call))
+        inputs = max(call.query.shape[0], call.key.shape[0])
+        folded = inputs > self.batch and inputs % self.batch == 0
+        layer = self._windows(name, call) if folded else self._whole(name, call)
+        if continues(call, self._last) and isinstance(layer, RecordedLayer):
+            before = self.layers[-1]
+            whole = joined(before, layer) if isinstance(before, RecordedLayer) else None
+            if whole is not None:
+                self.layers.pop()
+                layer = whole
+        self._last = call
+        self.add(layer)
 
     def add(self, layer: Layer) -> None:
         """Take a layer that is finished."""
@@ -75,7 +86,7 @@ class Recorder:
             mask=mask,
             bias=bias,
             softcap=call.softcap,
-            sinks=None if call.sinks is None else call.sinks.detach().reshape(-1),
+            sinks=sinks_of(call.sinks, self.item, slice(None)),
             provenance=UNVERIFIED,
         )
         value, output = (
@@ -86,7 +97,7 @@ class Recorder:
 
     def _windows(self, name: str, call: AttentionCall) -> WindowedLayer:
         """Record a call whose batch holds the windows of each input, one input after the other."""
-        count = call.query.shape[0] // self.batch
+        count = max(call.query.shape[0], call.key.shape[0]) // self.batch
         mine = slice(self.item * count, (self.item + 1) * count)
 
         def of_item(tensor: Tensor) -> Tensor:
@@ -105,17 +116,19 @@ class Recorder:
             bias = own if bias is None else bias + own
         layer = WindowedLayer(
             name=name,
-            query=query.detach().clone(),
-            key=key.detach().clone(),
+            # Learned queries may be one for all windows.
+            query=query.detach().expand(count, -1, -1, -1).clone(),
+            key=key.detach().expand(count, -1, -1, -1).clone(),
             scale=call.scale,
             allowed=allowed,
             bias=bias,
             softcap=call.softcap,
-            sinks=None if call.sinks is None else call.sinks.detach().reshape(-1),
+            sinks=sinks_of(call.sinks, 0, slice(0, 1)),
             provenance=UNVERIFIED,
         )
         values = value.expand(count, -1, -1, -1).transpose(0, 1).flatten(1, 2)
-        return verified(layer, call, values, of_item(call.output).flatten(0, 1))
+        output = of_item(call.output).expand(count, *call.output.shape[1:]).flatten(0, 1)
+        return verified(layer, call, values, output)
 
     def _own(self, tensor: Tensor, other: Tensor | None = None) -> Tensor:
         """Copy a tensor onto the shelf, so that keeping it does not keep a larger one.

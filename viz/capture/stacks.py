@@ -14,7 +14,7 @@ NUMBER = re.compile(r"(?:(?<=\.)|^)\d+(?=\.|$)")
 
 CROSS = re.compile(r"cross|encoder_attn|encdec|enc_dec|multihead_attn|encoder_decoder_attn")
 POOL = re.compile(r"pool|head\.attention")
-PARTS = (("decoder", re.compile(r"decoder")), ("encoder", re.compile(r"encoder|block|layer|stage")))
+PARTS = (("decoder", re.compile(r"decoder")), ("encoder", re.compile(r"encoder|block|stage")))
 TOWERS = (
     ("vision", re.compile(r"vision|visual|image|pixel|patch|\bvit\b")),
     ("audio", re.compile(r"audio|speech|acoustic|whisper")),

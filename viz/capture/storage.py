@@ -48,6 +48,7 @@ def save_trace(trace: Trace, path: Path) -> None:
         "units": trace.units.to_json(),
         "stacks": stacks,
         "output": shelf.put(trace.output),
+        "unshown": trace.unshown,
     }
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -165,6 +166,7 @@ def _trace_from(header: dict[str, Any], tensors: dict[str, Tensor]) -> Trace:
         units=Units.from_json(header["units"]),
         stacks=stacks,
         output=take(header["output"]),
+        unshown=tuple(header.get("unshown", ())),
     )
 
 

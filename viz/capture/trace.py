@@ -40,6 +40,7 @@ class Trace:
         units: what rows and columns count.
         stacks: attention by kind; `{"self": ...}` for encoders and decoders.
         output: logits [token, vocabulary] or hidden state [token, d_model]; None once dropped.
+        unshown: parts of the model that mix its units in a way that is no softmax attention.
     """
 
     model: ModelCard
@@ -48,6 +49,7 @@ class Trace:
     units: Units
     stacks: dict[str, Stack]
     output: Tensor | None
+    unshown: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -17,15 +17,15 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+from transformers.masking_utils import AttentionMaskInterface, eager_mask, sdpa_mask
 
 from viz.models.model import Tier
 from viz.models.softmax import attention_rows
 
 ATTENTION_NAME = "loupe"
 
-# The same for models whose masks the fast kernel's shortcuts lose: every mask is written out, and
-# where there is none every query may look at every key, as in eager attention.
+# The same for models whose masks the fast kernel's shortcuts lose: every mask is written out as eager
+# attention has it, added to the scores, and where there is none every query may look at every key.
 MASKED_NAME = "loupe_masked"
 
 # Rows of weights that one block of the slow path may hold at a time, in numbers (64 MB in float32).
@@ -38,6 +38,7 @@ class AttentionCall:
 
     Shapes: query [batch, head, query, d]; key, value [batch, kv_head, key, d];
     mask None, bool or additive float, broadcastable to [batch, head, query, key];
+    sinks [head] or [batch, head, query, 1];
     output [batch, query, head, d], or [batch, query, d_model] where `finish` leads to it.
 
     Attributes beyond the formula's: tier, by which way it was seen; finish, what the module does to
@@ -105,17 +106,12 @@ def register() -> None:
     AttentionInterface.register(ATTENTION_NAME, loupe_attention)
     AttentionMaskInterface.register(ATTENTION_NAME, sdpa_mask)
     AttentionInterface.register(MASKED_NAME, loupe_masked_attention)
-    AttentionMaskInterface.register(MASKED_NAME, _written_out_mask)
+    AttentionMaskInterface.register(MASKED_NAME, eager_mask)
 
 
 def loupe_masked_attention(*args: Any, **kwargs: Any) -> tuple[Tensor, None]:
     """Run one attention layer with no mask but the one that was handed over."""
     return loupe_attention(*args, **{**kwargs, "is_causal": False})
-
-
-def _written_out_mask(*args: Any, **kwargs: Any) -> Tensor | None:
-    mask: Tensor | None = sdpa_mask(*args, **{**kwargs, "allow_is_causal_skip": False})
-    return mask
 
 
 def loupe_attention(
@@ -130,11 +126,21 @@ def loupe_attention(
     position_bias: Tensor | None = None,
     softcap: float | None = None,
     s_aux: Tensor | None = None,
+    sinks: Tensor | None = None,
+    indices: Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Run one attention layer as transformers asks for it, and show it to the observer."""
+    """Run one attention layer as transformers asks for it, and show it to the observer.
+
+    Sinks go by two names: `s_aux` in gpt-oss and most others, `sinks` where there is one a query.
+    Models with a sparse index (DeepSeek 3.2) hand over the keys that each query chose, [batch,
+    query, chosen], and expect the kernel to look at no others.
+    """
+    s_aux = s_aux if s_aux is not None else sinks
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     causal = is_causal if is_causal is not None else bool(getattr(module, "is_causal", True))
+    if indices is not None:
+        attention_mask = _chosen_only(attention_mask, indices, query, key, causal)
     causal = causal and attention_mask is None and query.shape[2] > 1
     if softcap is None and s_aux is None:
         token = covered.set(True)
@@ -178,6 +184,24 @@ def loupe_attention(
             )
         )
     return output, None
+
+
+def _chosen_only(
+    mask: Tensor | None, indices: Tensor, query: Tensor, key: Tensor, causal: bool
+) -> Tensor:
+    """Narrow a mask to the keys that each query chose, bool [batch, 1 or head, query, key]."""
+    batch, _, queries, _ = query.shape
+    keys = key.shape[2]
+    # One column more takes what says "none", -1.
+    chosen = torch.zeros(batch, queries, keys + 1, dtype=torch.bool, device=query.device)
+    chosen.scatter_(-1, torch.where(indices < 0, keys, indices.long()), True)
+    chosen = chosen[:, None, :, :keys]
+    if mask is None:
+        past = torch.ones(queries, keys, dtype=torch.bool, device=query.device)
+        return chosen & past.tril(keys - queries) if causal else chosen
+    if mask.dtype == torch.bool:
+        return mask & chosen
+    return mask.masked_fill(~chosen, torch.finfo(mask.dtype).min)
 
 
 def split_mask(mask: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -240,10 +264,17 @@ def _attend_in_blocks(
                 allowed=may_look,
                 bias=sum(added[1:], added[0]) if added else None,
                 softcap=softcap,
-                sinks=sinks,
+                sinks=sinks_of(sinks, item, rows),
             )
             output[item, rows] = (weights @ values).transpose(0, 1).to(output.dtype)
     return output
+
+
+def sinks_of(sinks: Tensor | None, item: int, rows: slice) -> Tensor | None:
+    """Take one item's rows out of sinks, where each query has one of its own."""
+    if sinks is None or sinks.ndim < 4:
+        return None if sinks is None else sinks.reshape(-1)
+    return sinks[min(item, len(sinks) - 1), :, rows, 0]
 
 
 def _rows_of(full: Tensor | None, item: int, rows: slice) -> Tensor | None:

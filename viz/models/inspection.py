@@ -71,6 +71,8 @@ def describe(
         fingerprint=_fingerprint(module, name, revision),
         reads=_reads(module, tokenizer),
         read=probed.read if probed else (),
+        written=probed.written if probed else (),
+        unshown=probed.unshown if probed else (),
     )
 
 

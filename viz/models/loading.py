@@ -36,7 +36,7 @@ from viz.models.inspection import describe, refuse_non_finite
 from viz.models.limits import require_memory_for_weights
 from viz.models.model import Kind, Model
 from viz.models.named import Explain, name_attention
-from viz.models.probe import Probe, probe, refuse_attention, sample_inputs
+from viz.models.probe import Probe, probe, refuse_unseen, sample_inputs
 from viz.models.reasons import explain
 
 Progress = Callable[[str, float], None]
@@ -99,8 +99,7 @@ def load_model(
         raise
     except LOADING_ERRORS as error:
         raise explain(error, called, revision) from error
-    if probed is None and (inputs := sample_inputs(module)) is not None:
-        raise refuse_attention(module, inputs, called)
+    refuse_unseen(module, probed, called)
     refuse_non_finite(module, called)
     tell("load", 1.0)
     return describe(
@@ -147,8 +146,7 @@ def wrap_model(
         with contextlib.suppress(ValueError):
             module.set_attn_implementation(ATTENTION_NAME)
         module, probed = _probed(module, lambda: module)
-        if probed is None and (inputs := sample_inputs(module)) is not None:
-            raise refuse_attention(module, inputs, called)
+        refuse_unseen(module, probed, called)
     if attention:
         name_attention(module, attention, called)
     return describe(

@@ -36,6 +36,9 @@ class Model:
         parameters: how many.
         reads: what a person can give it, as far as its forward tells.
         read: parts whose weights are read off them with other values, because no kernel shows them.
+        written: parts that write their softmax out by hand, and do not return it.
+        unshown: parts that project values but whose output is no weighted mean of them, such as
+            linear attention.
         fingerprint: a digest of name, revision, configuration and some weights.
         lock: held during a forward pass, because some modules write to themselves in one.
     """
@@ -57,4 +60,6 @@ class Model:
     fingerprint: str
     reads: frozenset[Sense] = frozenset({"text"})
     read: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+    unshown: tuple[str, ...] = ()
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)

@@ -224,16 +224,18 @@ def _from_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> Pr
     asks = "input_ids" in inspect.signature(model.module.forward).parameters
     if asks and model.kind != "other" and not {"input_ids", "inputs_embeds"} & set(given):
         raise ShapeError(f"The inputs {sorted(given)} have no input_ids.", "Give input_ids.")
-    inputs = {name: value.to(model.device) for name, value in as_tensors(given).items()}
-    main = inputs.get("input_ids", next(iter(inputs.values())))
-    if "input_ids" in inputs and (main.ndim != 2 or main.shape[1] == 0):
+    inputs = {name: _on(value, model.device) for name, value in as_tensors(given).items()}
+    whole = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
+    if not whole:
+        raise ShapeError(f"None of the inputs {sorted(given)} is a tensor.", "Give at least one.")
+    main = whole.get("input_ids", next(iter(whole.values())))
+    # Audio codes have a third dimension, one id a codebook.
+    if "input_ids" in inputs and (main.ndim not in (2, 3) or main.shape[1] == 0):
         raise ShapeError(
             f"input_ids have shape {tuple(main.shape)}.",
             "A batch of texts has two dimensions: [1, tokens] for one.",
         )
-    # Packed patches of several pictures have no batch of their own.
-    packed = "hidden_states" in inputs and main.ndim == 2
-    batch = len(main) if main.ndim and not packed else 1
+    batch = len(main) if main.ndim and not _is_packed(inputs, main) else 1
     if batch > 1 and item is None:
         raise ShapeError(
             f"The batch holds {batch} inputs and a trace holds one.",
@@ -257,6 +259,20 @@ def _from_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> Pr
     return Prepared(inputs, units, None, None, tuple(known), chosen, batch, other)
 
 
+def _is_packed(inputs: Mapping[str, Any], main: Tensor) -> bool:
+    """Whether the first dimension holds patches or frames one after the other, and not a batch."""
+    told = any(name.endswith(("grid_thw", "_lens", "cu_seqlens")) for name in inputs)
+    bare = main.ndim == 2 and bool({"hidden_states", "pixel_values"} & set(inputs))
+    return "input_ids" not in inputs and (told or bare)
+
+
+def _on(value: Any, device: torch.device) -> Any:
+    """Bring a tensor, or each of a list, to a device."""
+    if isinstance(value, (list, tuple)):
+        return [_on(one, device) for one in value]
+    return value.to(device) if isinstance(value, Tensor) else value
+
+
 def _check_ids(model: Model, ids: Sequence[int]) -> None:
     """Make sure that every id has an embedding; a GPU would end the whole process over one."""
     table: Any = model.module
@@ -272,14 +288,18 @@ def _check_ids(model: Model, ids: Sequence[int]) -> None:
         )
 
 
-def as_tensors(given: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Turn a model's own inputs into tensors.
+def as_tensors(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn a model's own inputs into tensors; lists of tensors, flags and None stay as they are.
 
     Raises:
         ShapeError: one is ragged, empty, or no array of numbers.
     """
-    tensors = {}
+    tensors: dict[str, Any] = {}
     for name, value in given.items():
+        listed = isinstance(value, (list, tuple)) and any(isinstance(v, Tensor) for v in value)
+        if listed or isinstance(value, bool) or (value is None and name != "input_ids"):
+            tensors[name] = list(value) if isinstance(value, (list, tuple)) else value
+            continue
         try:
             tensors[name] = torch.as_tensor(value)
         except (TypeError, ValueError, RuntimeError) as error:

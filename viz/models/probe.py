@@ -26,7 +26,8 @@ from viz.models.context import context_limit
 from viz.models.model import Tier
 from viz.models.outputs import Outputs, all_tensors, first_of
 from viz.models.preserve import preserved
-from viz.models.returned import Returned, is_related, returned_weights
+from viz.models.returned import Returned, is_related, likely, returned_weights
+from viz.models.softmaxes import Softmaxes
 from viz.models.values import Reading, ValuePart, ValueReader, value_parts
 from viz.models.watch import watch
 
@@ -78,6 +79,8 @@ class Probe:
         looks_ahead: whether any query looks at a later key.
         output: what came out first, [1, ...].
         read: parts that no kernel shows, but whose weights can be read off them.
+        written: parts that write their softmax out by hand, and do not return it.
+        unshown: parts that project values, and whose output is no weighted mean of them.
     """
 
     tier: Tier
@@ -86,6 +89,8 @@ class Probe:
     looks_ahead: bool
     output: Tensor
     read: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+    unshown: tuple[str, ...] = ()
 
 
 def probe(module: nn.Module, inputs: Inputs) -> Probe | None:
@@ -97,10 +102,13 @@ def probe(module: nn.Module, inputs: Inputs) -> Probe | None:
 
     Cost: two passes, one of them eager; more where the first way is not the one.
     """
-    ways = (ATTENTION_NAME, MASKED_NAME) if isinstance(module, PreTrainedModel) else ("",)
+    ways = (ATTENTION_NAME, MASKED_NAME, "sdpa") if isinstance(module, PreTrainedModel) else ("",)
     # Models that draw random numbers must not draw others because they were probed.
     with torch.random.fork_rng(_cuda_devices(module)), preserved(module):
         for way in ways:
+            # Some models ask for the name of their kernel, and do by it what only "sdpa" asks for.
+            if way == "sdpa" and not _set(module, way):
+                continue
             _set(module, way)
             if (found := _watched_probe(module, inputs, way)) is not None:
                 return found
@@ -138,17 +146,21 @@ def _set(module: nn.Module, way: str) -> bool:
     return True
 
 
+def refuse_unseen(module: nn.Module, probed: Probe | None, name: str) -> None:
+    """Refuse a model that runs on a sample text and shows no attention by any tier.
+
+    One that does not even run may need more than a text; its first capture tells.
+
+    Raises:
+        ModelRefusedError: it runs, and has nothing to show.
+    """
+    inputs = sample_inputs(module)
+    if probed is None and inputs is not None and _run(module, inputs) is not None:
+        raise refuse_attention(module, inputs, name)
+
+
 def refuse_attention(module: nn.Module, inputs: Inputs, name: str) -> ModelRefusedError:
-    """Say why no tier shows a model's attention: it has none, or it cannot even run."""
-    try:
-        with torch.inference_mode():
-            module(**inputs)
-    except PROBE_ERRORS as error:
-        lines = str(error).strip().splitlines()
-        return ModelRefusedError(
-            f"{name} could not run {PROBE_TOKENS} tokens: {lines[0] if lines else type(error).__name__}",
-            "Its configuration may be wrong, or it needs inputs other than a text.",
-        )
+    """Say why no tier shows the attention of a model that runs."""
     calls: list[AttentionCall] = []
     _set(module, ATTENTION_NAME)
     _run(module, inputs, calls.append)
@@ -173,7 +185,7 @@ def _watched_probe(module: nn.Module, inputs: Inputs, way: str) -> Probe | None:
         return None
     if isinstance(module, PreTrainedModel):
         with _eager(module, way) as switched, returned_weights(module) as returned:
-            expected = _run(module, with_attentions(module, inputs)) if switched else None
+            expected = run_asking(module, inputs) if switched else None
         # Seen at the kernel, and with no other way to compute: there is nothing to compare with.
         only_way = not switched and all(call.tier == "hooks" for call in calls)
         if not only_way and (expected is None or not _agree(output, expected)):
@@ -181,14 +193,20 @@ def _watched_probe(module: nn.Module, inputs: Inputs, way: str) -> Probe | None:
         if not _same_layers(module, calls, returned):
             return None
     names = {id(part): name for name, part in module.named_modules()}
-    read = readable(module, inputs, {names.get(id(call.module), "") for call in calls})
+    seen = {names.get(id(call.module), "") for call in calls}
+    read, unshown = readable(module, inputs, seen)
+    with Softmaxes(module) as softmaxes:
+        _run(module, inputs)
+    written = [name for name, _ in likely(softmaxes) if not is_related(name, {*seen, *read})]
     return Probe(
         tier="hooks" if any(call.tier == "hooks" for call in calls) else "registry",
         heads=max(int(call.query.shape[1]) for call in calls),
-        layers=len(calls) + len(read),
+        layers=len(calls) + len(read) + len(written),
         looks_ahead=any(map(_looks_ahead, calls)),
         output=first_of(output),
         read=read,
+        written=tuple(dict.fromkeys(written)),
+        unshown=tuple(name for name in unshown if not is_related(name, written)),
     )
 
 
@@ -200,7 +218,7 @@ def _same_layers(module: nn.Module, calls: list[AttentionCall], returned: Return
     """
     names = {id(part): name for name, part in module.named_modules()}
     seen = Counter(names.get(id(call.module), "") for call in calls)
-    own = Counter(name for name, _ in returned.found)
+    own = Counter(name for name, _ in returned.patterns)
     return own.total() <= seen.total() and all(
         seen[name] == count for name, count in own.items() if name in seen
     )
@@ -210,11 +228,13 @@ def _eager_probe(module: nn.Module, inputs: Inputs) -> Probe | None:
     if isinstance(module, PreTrainedModel) and module.config._attn_implementation != "eager":
         return None
     with returned_weights(module) as returned:
-        output = _run(module, with_attentions(module, inputs))
+        output = run_asking(module, inputs)
     if output is None:
         return None
-    read = readable(module, inputs, {name for name, _ in returned.proven})
-    patterns = [weights for _, weights in (*returned.proven, *returned.apart_from(read))]
+    shown = {name for name, _ in returned.proven}
+    read, unshown = readable(module, inputs, shown)
+    own = (*returned.proven, *returned.apart_from({*shown, *read}))
+    patterns = [weights for _, weights in own]
     if not patterns and not read:
         return None
     heads = {part.name: part.heads for part in value_parts(module)}
@@ -225,11 +245,14 @@ def _eager_probe(module: nn.Module, inputs: Inputs) -> Probe | None:
         looks_ahead=bool(read) or any(bool(pattern.float().triu(1).any()) for pattern in patterns),
         output=first_of(output),
         read=read,
+        unshown=tuple(name for name in unshown if not is_related(name, {name for name, _ in own})),
     )
 
 
-def readable(module: nn.Module, inputs: Inputs, shown: set[str]) -> tuple[str, ...]:
-    """Name the parts that nothing else shows and whose weights can be read off them.
+def readable(
+    module: nn.Module, inputs: Inputs, shown: set[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Name the parts that nothing else shows: whose weights can be read off them, and the others.
 
     Args:
         module: the whole.
@@ -237,16 +260,18 @@ def readable(module: nn.Module, inputs: Inputs, shown: set[str]) -> tuple[str, .
         shown: names of parts whose attention is seen already.
     """
     parts = hidden_parts(module, shown)
-    found: list[str] = []
+    found: dict[str, bool] = {}
 
     def note(name: str, reading: Reading | None) -> None:
-        if reading is not None and name not in found:
-            found.append(name)
+        found[name] = reading is not None and found.get(name, True)
 
     if parts:
         with ValueReader(module, parts, note):
             _run(module, inputs)
-    return tuple(found)
+    return (
+        tuple(name for name, could in found.items() if could),
+        tuple(name for name, could in found.items() if not could),
+    )
 
 
 def hidden_parts(module: nn.Module, shown: set[str]) -> list[ValuePart]:
@@ -262,6 +287,12 @@ def with_attentions(module: nn.Module, inputs: Inputs) -> dict[str, Any]:
         "output_attentions" in parameters or open_ended
     )
     return {**inputs, "output_attentions": True} if asked else dict(inputs)
+
+
+def run_asking(module: nn.Module, inputs: Inputs) -> Outputs | None:
+    """Run a module and ask for its weights; without asking where that is what fails."""
+    asked = _run(module, with_attentions(module, inputs))
+    return asked if asked is not None else _run(module, inputs)
 
 
 def _run(

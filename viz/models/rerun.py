@@ -77,7 +77,8 @@ class Run:
 
     def mean_of_values(self, heads: int) -> int | None:
         """Name the first stream that is 1 where all values are: a weighted mean of them."""
-        for name, tensors in self.streams.items():
+        for name in self.streams:
+            tensors = self._side_by_side(name, heads)
             fits = all(t.ndim >= 2 and t.is_floating_point() and t.numel() for t in tensors)
             if not fits or tensors[0].shape[-1] % heads:
                 continue
@@ -86,6 +87,13 @@ class Run:
             if bool((near | (flat == 0)).all()) and bool(near.float().mean() > 0.5):
                 return name
         return None
+
+    def _side_by_side(self, stream: int, heads: int) -> list[Tensor]:
+        """Lay heads that stand in a dimension of their own beside each other."""
+        return [
+            tensor.flatten(-2) if tensor.ndim >= 4 and tensor.shape[-2] == heads else tensor
+            for tensor in self.streams[stream]
+        ]
 
     def key_starts(self) -> tuple[list[int], int]:
         """Say at which key each call's values start; projections of one input share their keys."""
@@ -106,20 +114,20 @@ class Run:
             keys += by_item(value, self.batch).shape[1] if same is None else 0
         return starts, keys
 
-    def query_order(self, stream: int) -> list[int]:
+    def query_order(self, stream: int, heads: int) -> list[int]:
         """Order a stream's calls as those of the values are, where one belongs to each other.
 
         Tokens and global tokens may be projected in one order and written in another.
         """
-        rows = [tensor.numel() // tensor.shape[-1] for tensor in self.streams[stream]]
+        rows = [tensor.shape[:-1].numel() for tensor in self._side_by_side(stream, heads)]
         wanted = [value.numel() // value.shape[-1] for _, _, value in self.values]
         if sorted(rows) != sorted(wanted) or len(set(rows)) < len(rows):
             return list(range(len(rows)))
         return [rows.index(count) for count in wanted]
 
-    def joined(self, stream: int, order: Sequence[int]) -> Tensor:
+    def joined(self, stream: int, order: Sequence[int], heads: int) -> Tensor:
         """Lay the calls of a stream one after the other: [batch, row, channel]."""
-        tensors = self.streams[stream]
+        tensors = self._side_by_side(stream, heads)
         return torch.cat([by_item(tensors[number], self.batch) for number in order], dim=1)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from viz.models.attention import is_covered
+from viz.models.heads import head_count
 from viz.models.softmaxes import Softmaxes
 
 ROW_SUM_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-5}
@@ -23,14 +24,15 @@ class Returned:
 
     Attributes:
         found: the name of the innermost part that returned each, and [batch, head, query, key].
-        softmaxes: where none returns any, those that a softmax made and values were multiplied with;
-            they are there once the pass has ended.
+        softmaxes: those that a softmax made and values were multiplied with, returned or not; they
+            are there once the pass has ended.
     """
 
     found: list[tuple[str, Tensor]] = field(default_factory=list)
     softmaxes: list[tuple[str, Tensor]] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
     _multiplied: dict[int, Tensor] = field(default_factory=dict)
+    _parts: dict[str, nn.Module] = field(default_factory=dict)
 
     def look(self, name: str, output: Any) -> None:
         """Take what looks like attention weights out of what a part returned."""
@@ -42,18 +44,31 @@ class Returned:
                 self.found.append((name, tensor.detach()))
 
     @property
+    def patterns(self) -> list[tuple[str, Tensor]]:
+        """What was found and says which query looks at which key."""
+        return [pair for pair in self.found if self._is_pattern(*pair)]
+
+    @property
     def proven(self) -> list[tuple[str, Tensor]]:
         """What was found and is the very numbers that the model multiplied its values with.
 
         Of a part that returns several kinds of weights, as Longformer's do, all or none.
         """
-        unproven = set(self.unproven)
-        return [(name, weights) for name, weights in self.found if name not in unproven]
+        doubtful = {
+            name
+            for name, weights in self.found
+            if not (self._is_pattern(name, weights) and self._is_used(weights))
+        }
+        return [(name, weights) for name, weights in self.found if name not in doubtful]
 
     @property
-    def unproven(self) -> list[str]:
-        """Parts whose weights are laid out in a way of their own, or were not used."""
-        return [name for name, weights in self.found if not self._is_used(weights)]
+    def unproven(self) -> set[str]:
+        """Parts that return patterns which they did not use."""
+        return {
+            name
+            for name, weights in self.found
+            if self._is_pattern(name, weights) and not self._is_used(weights)
+        }
 
     def apart_from(self, names: Collection[str]) -> list[tuple[str, Tensor]]:
         """Softmaxes of parts that neither hold nor belong to one of those named."""
@@ -67,6 +82,38 @@ class Returned:
             and factor.shape[-1] == weights.shape[-1]
         )
 
+    def _is_pattern(self, name: str, weights: Tensor) -> bool:
+        return _attends(self._parts[name], weights)
+
+
+def likely(softmaxes: Softmaxes) -> list[tuple[str, Tensor]]:
+    """Softmaxes that weighed values and look like weights, of parts that made one kind alone.
+
+    Where a part made several kinds, each is a piece of its pattern (BigBird's blocks).
+    """
+    found = [pair for pair in softmaxes.found if _may_be_weights(pair[1])]
+    kinds: dict[str, set[torch.Size]] = {}
+    for name, weights in softmaxes.found:
+        kinds.setdefault(name, set()).add(weights.shape)
+    parts = dict(softmaxes.module.named_modules())
+    return [
+        (name, weights)
+        for name, weights in found
+        if len(kinds[name]) == 1 and _attends(parts[name], weights)
+    ]
+
+
+def _attends(part: nn.Module, weights: Tensor) -> bool:
+    """Whether weights have as many heads as their part says, and the part is called attention.
+
+    Deformable attention weighs a few sampled points of each query, and hyper-connections mix the
+    streams of one token: both are softmaxes, and neither says which query looks at which key.
+    """
+    kind = type(part)
+    heads = head_count(part)
+    named = not kind.__module__.startswith("transformers.") or "att" in kind.__name__.lower()
+    return named and heads in (None, weights.shape[1])
+
 
 def is_related(name: str, names: Collection[str]) -> bool:
     """Whether a part is one of those named, or holds or belongs to one of them."""
@@ -78,7 +125,7 @@ def is_related(name: str, names: Collection[str]) -> bool:
 @contextmanager
 def returned_weights(module: nn.Module) -> Iterator[Returned]:
     """Collect the attention weights that the parts of a module return during one pass."""
-    returned = Returned()
+    returned = Returned(_parts=dict(module.named_modules()))
     handles = []
     try:
         for name, part in module.named_modules():
@@ -91,8 +138,7 @@ def returned_weights(module: nn.Module) -> Iterator[Returned]:
         with Softmaxes(module) as softmaxes:
             yield returned
         returned._multiplied = {factor.data_ptr(): factor for factor in softmaxes.multiplied}
-        if not returned.found:
-            returned.softmaxes = [pair for pair in softmaxes.found if _may_be_weights(pair[1])]
+        returned.softmaxes = likely(softmaxes)
     finally:
         for handle in handles:
             handle.remove()

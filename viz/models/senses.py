@@ -38,6 +38,12 @@ def prepare_any(
 ) -> Prepared:
     """Turn whatever a person gives into what a model's forward takes; see `viz.capture`."""
     if image is None and sound is None:
+        if inputs is None and "text" not in model.reads:
+            senses = " or a ".join(sorted(model.reads)) or "dict of its own inputs"
+            raise InputError(
+                f"{model.name} reads no text, and nothing else was given.",
+                f"Give it a {senses}.".replace("a image", "an image"),
+            )
         return prepare(
             model, inputs if inputs is not None else "", pair=pair, target=target, item=item
         )

@@ -33,7 +33,8 @@ def attention_rows(
         allowed: True where a query may look at a key, broadcastable to [head, query, key].
         bias: added to the scores, broadcastable to [head, query, key].
         softcap: scores become `softcap * tanh(scores / softcap)`.
-        sinks: one logit a head, shape [head], in the denominator only.
+        sinks: one logit a head, [head], or one a head and query, [head, query]; in the denominator
+            only.
 
     Returns:
         Shape [head, query, key], float32.
@@ -52,7 +53,7 @@ def attention_rows(
     if allowed is not None:
         scores = scores.masked_fill_(~allowed, -torch.inf)
     if sinks is not None:
-        column = sinks.float().view(heads, 1, 1).expand(heads, rows, 1)
+        column = sinks.float().view(heads, -1, 1).expand(heads, rows, 1)
         return torch.softmax(torch.cat([scores, column], dim=-1), dim=-1)[..., :-1]
     weights = torch.softmax(scores, dim=-1)
     # A row with nothing to look at is 0/0 in softmax; it looks at nothing, which is 0.

@@ -168,8 +168,8 @@ def _read(part: ValuePart, run: Rerun, item: int) -> Reading | None:
     if not plain.values or stream is None:
         return None
     starts, keys = plain.key_starts()
-    order = plain.query_order(stream)
-    output = plain.joined(stream, order)
+    order = plain.query_order(stream, part.heads)
+    output = plain.joined(stream, order, part.heads)
     d, width = output.shape[-1] // part.heads, plain.values[0][2].shape[-1]
     if width % d or part.heads % (width // d):
         return None
@@ -179,7 +179,7 @@ def _read(part: ValuePart, run: Rerun, item: int) -> Reading | None:
         def hot(call: int, value: Tensor, first: int = first) -> Tensor:
             return one_hot(value, run.batch, width // d, first - starts[call])
 
-        columns = run(hot).joined(stream, order)[item].float()
+        columns = run(hot).joined(stream, order, part.heads)[item].float()
         piece = columns.view(len(columns), part.heads, d).transpose(0, 1)
         head, query, key = piece[..., : keys - first].nonzero(as_tuple=True)
         pieces.append((torch.stack([head, query, key + first]), piece[head, query, key]))

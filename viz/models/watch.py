@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+from transformers import PreTrainedModel
 
 from viz.models.attention import AttentionCall, Observer, is_covered, observe
 from viz.models.calling import calling_part
+from viz.models.heads import head_count, known_head_counts
 
 
 @contextmanager
@@ -34,6 +36,9 @@ class _Watch(TorchFunctionMode):
         self.known = {id(part) for part in module.modules()}
         self.module = module
         self.observer = observer
+        self.counts = (
+            known_head_counts(module.config) if isinstance(module, PreTrainedModel) else None
+        )
 
     def __torch_function__(
         self,
@@ -44,9 +49,10 @@ class _Watch(TorchFunctionMode):
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         if func is functional.scaled_dot_product_attention and not is_covered():
-            self.observer(
-                _sdpa_call(calling_part(self.known, self.module), result, *args, **(kwargs or {}))
-            )
+            part = calling_part(self.known, self.module)
+            call = _sdpa_call(part, result, *args, **(kwargs or {}))
+            if self._is_attention(part, call.query.shape[1]):
+                self.observer(call)
         elif func is functional.multi_head_attention_forward and not is_covered():
             self.observer(
                 _multi_head_call(
@@ -54,6 +60,16 @@ class _Watch(TorchFunctionMode):
                 )
             )
         return result
+
+    def _is_attention(self, part: nn.Module, heads: int) -> bool:
+        """Whether a call is one of heads: Inkling 2 also weighs its own layers by this kernel.
+
+        The dimension of heads then holds something else, and their number is none that the part or
+        the configuration knows.
+        """
+        if self.counts is None or head_count(part) is not None or heads == 1:
+            return True
+        return heads in self.counts
 
 
 def _sdpa_call(

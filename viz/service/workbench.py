@@ -195,14 +195,14 @@ class Workbench:
             CaptureError: the text is too long for weights to be held, or there is no eager way.
         """
         model = self.model(request, progress)
-        prepared, _ = self._prepared(model, request, progress)
-        tokens = max([len(units) for units in prepared.known] or [0])
+        tokens = 0 if request.media else count_tokens(model, request.text, request.pair)
         if tokens > MOST_CHECKED_TOKENS:
             raise CaptureError(
                 f"The text has {tokens:,} tokens; eager attention is run on at most "
                 f"{MOST_CHECKED_TOKENS:,}, because it holds every weight.",
                 "Check the model on a shorter text.",
             )
+        prepared, _ = self._prepared(model, request, progress)
         return check_prepared(model, prepared)
 
     def loaded(self, request: Request) -> Model | None:

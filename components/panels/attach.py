@@ -1,0 +1,69 @@
+"""Give a picture or a sound: uploaded once, kept by its digest, shown as what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from components.panels.literal import literal
+from components.session import workbench
+from viz.errors import LoupeError
+from viz.models.model import Sense
+from viz.service import IMAGES, SOUNDS, sense_of
+
+WORDS: dict[str, str] = {"image": "A picture", "sound": "A sound"}
+
+
+def attach_panel(senses: frozenset[Sense]) -> None:
+    """Ask for a picture or a sound that a model of these senses reads."""
+    kinds = [*(IMAGES if "image" in senses else ()), *(SOUNDS if "sound" in senses else ())]
+    words = " or ".join(WORDS[sense].lower() for sense in sorted(senses & set(WORDS)))
+    st.session_state.setdefault("uploads", 0)
+    # A new key empties the uploader, which nothing else can.
+    key = f"upload {st.session_state.uploads}"
+    st.file_uploader(
+        f"Give {words}",
+        [kind.removeprefix(".") for kind in kinds],
+        key=key,
+        on_change=_keep,
+        args=(key,),
+    )
+    _preview()
+
+
+def _preview() -> None:
+    """Show what is attached, and let it be taken off again."""
+    name = st.session_state.media
+    if not name:
+        return
+    try:
+        path, sense = workbench().media.path(name), sense_of(name)
+    except LoupeError as error:
+        st.caption(literal(str(error)))
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if sense == "image":
+            st.image(str(path), width=96)
+        else:
+            st.audio(str(path), width=360)
+        st.button("Remove", on_click=_remove)
+
+
+def _keep(key: str) -> None:
+    """Keep an uploaded file under its digest, if it is one that is read."""
+    given = st.session_state[key]
+    if given is None:
+        return
+    try:
+        sense_of(given.name)
+        name = workbench().media.put(given.getvalue(), Path(given.name).suffix.lower())
+    except LoupeError as error:
+        st.session_state.failure = error
+        return
+    st.session_state.media = name
+    st.session_state.uploads += 1
+
+
+def _remove() -> None:
+    st.session_state.media = ""

@@ -1,0 +1,103 @@
+"""The picture or the sound, lit up where the selected head looks."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from components.panels.literal import literal
+from components.panels.tokens import tokens_panel
+from components.session import change, is_dark, view
+from viz.figures import grid_of, picture_figure, sound_figure
+from viz.patterns import row
+from viz.service import Analysis
+
+QUIET = {"displayModeBar": False, "showTips": False}
+
+
+def looks_panel(analysis: Analysis) -> None:
+    """Show what is looked at as what it is: a text, a picture or a sound."""
+    stack = analysis.trace.stacks[view().stack]
+    grid, picture = grid_of(stack.keys), analysis.picture
+    if grid is not None and picture is not None:
+        _picture(analysis, picture, grid)
+    elif analysis.loudness is not None and stack.keys.kind == "frame":
+        _sound(analysis)
+    else:
+        tokens_panel(analysis)
+
+
+def _picture(analysis: Analysis, picture: NDArray[np.uint8], grid: tuple[int, int, int]) -> None:
+    seen = view()
+    stack = analysis.trace.stacks[seen.stack]
+    query = _query(analysis)
+    st.plotly_chart(
+        picture_figure(
+            picture,
+            row(stack, seen.layer, seen.head, query),
+            grid,
+            pinned=query if stack.queries == stack.keys else None,
+            dark=is_dark(),
+        ),
+        key="picture",
+        config=QUIET,
+        on_select=lambda: _pick_patch(analysis, picture, grid),
+        selection_mode="points",
+    )
+    same = "Click a patch to look from there. " if stack.queries == stack.keys else ""
+    st.caption(f"{same}The picture is cut and scaled as the model sees it.")
+
+
+def _sound(analysis: Analysis) -> None:
+    seen = view()
+    stack = analysis.trace.stacks[seen.stack]
+    weights = row(stack, seen.layer, seen.head, _query(analysis))
+    times = _times(stack.keys.labels)
+    loudness, seconds = analysis.loudness or (np.zeros(1, np.float32), 0.0)
+    st.plotly_chart(
+        sound_figure(loudness, seconds, weights, times, dark=is_dark()), key="sound", config=QUIET
+    )
+    after = float(weights[times >= seconds].sum())
+    st.caption(
+        f"{after:.0%} of the weight lies on the silence that fills up the model's "
+        f"{times[-1]:.0f} s."
+        if after > 0.005
+        else "All of the weight lies within the sound."
+    )
+
+
+def _query(analysis: Analysis) -> int:
+    """Ask which query looks, and keep it in the link."""
+    seen = view()
+    units = analysis.trace.stacks[seen.stack].queries
+    usual = len(units) // 2 if not any(units.special) else 0
+    pinned = seen.token if 0 <= seen.token < len(units) else usual
+    st.session_state["looks from"] = pinned
+    st.selectbox(
+        "Looks from (query)",
+        range(len(units)),
+        key="looks from",
+        format_func=lambda number: literal(f"{units.labels[number]} ({number})"),
+        on_change=lambda: change(token=st.session_state["looks from"]),
+    )
+    return pinned
+
+
+def _pick_patch(analysis: Analysis, picture: NDArray[np.uint8], grid: tuple[int, int, int]) -> None:
+    points = st.session_state.picture.selection.points
+    stack = analysis.trace.stacks[view().stack]
+    if not points or stack.queries != stack.keys:
+        return
+    before, rows, columns = grid
+    tall, wide = picture.shape[:2]
+    across = int((float(points[0]["x"]) + 0.5) * columns / wide)
+    down = int((float(points[0]["y"]) + 0.5) * rows / tall)
+    change(token=before + min(down, rows - 1) * columns + min(across, columns - 1))
+
+
+def _times(labels: tuple[str, ...]) -> NDArray[np.float32]:
+    """Read when frames begin out of their labels; their numbers where those do not say."""
+    if labels and labels[0].endswith(" s"):
+        return np.array([float(label.removesuffix(" s")) for label in labels], dtype=np.float32)
+    return np.arange(len(labels), dtype=np.float32)

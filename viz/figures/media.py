@@ -1,0 +1,148 @@
+"""Where one query looks in a picture or along a sound."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from viz.models.tokens import Units
+
+PATCH = re.compile(r"(\d+),(\d+)")
+
+# Weight is drawn over a picture as light of one colour, clear where there is none.
+LIGHT = ((0.0, "rgba(255,214,10,0)"), (1.0, "rgba(255,214,10,0.85)"))
+PINNED = "#d1495b"
+
+
+def grid_of(units: Units) -> tuple[int, int, int] | None:
+    """Return how many units stand before the patches, and their rows and columns; None for others."""
+    places = [PATCH.fullmatch(label) for label in units.labels]
+    before = sum(units.special)
+    patches = [place for place in places[before:] if place is not None]
+    if not patches or before + len(patches) != len(units):
+        return None
+    last = patches[-1]
+    return before, int(last[1]) + 1, int(last[2]) + 1
+
+
+def picture_figure(
+    picture: NDArray[np.uint8],
+    weights: NDArray[np.float32],
+    grid: tuple[int, int, int],
+    *,
+    pinned: int | None,
+    dark: bool,
+    height: int = 420,
+) -> go.Figure:
+    """Light a picture up where a query looks.
+
+    Args:
+        picture: as the model saw it, [height, width, 3].
+        weights: of one query, [key].
+        grid: from `grid_of`.
+        pinned: the query, if it is a patch; framed.
+        dark: whether the page is dark.
+        height: in pixels.
+    """
+    before, rows, columns = grid
+    tall, wide = picture.shape[0] / rows, picture.shape[1] / columns
+    across = (np.arange(columns) + 0.5) * wide - 0.5
+    down = (np.arange(rows) + 0.5) * tall - 0.5
+    patches = weights[before : before + rows * columns].reshape(rows, columns)
+    figure = go.Figure(
+        [
+            go.Image(z=picture, hoverinfo="skip"),
+            go.Heatmap(
+                z=patches,
+                x=across,
+                y=down,
+                customdata=np.indices((rows, columns)).transpose(1, 2, 0),
+                hovertemplate="patch %{customdata[0]},%{customdata[1]}<br>weight %{z:.6g}"
+                "<extra></extra>",
+                colorscale=[list(stop) for stop in LIGHT],
+                zmin=0,
+                zmax=float(patches.max(initial=0)) or 1.0,
+                colorbar={"thickness": 10, "title": {"text": "weight", "side": "right"}},
+            ),
+        ]
+    )
+    if pinned is not None and before <= pinned < before + rows * columns:
+        row, column = divmod(pinned - before, columns)
+        figure.add_shape(
+            type="rect",
+            x0=column * wide - 0.5,
+            x1=(column + 1) * wide - 0.5,
+            y0=row * tall - 0.5,
+            y1=(row + 1) * tall - 0.5,
+            line={"color": PINNED, "width": 3},
+        )
+    figure.update_xaxes(visible=False, range=[-0.5, picture.shape[1] - 0.5], constrain="domain")
+    figure.update_yaxes(visible=False, range=[picture.shape[0] - 0.5, -0.5], scaleanchor="x")
+    return _plain(figure, dark, height)
+
+
+def sound_figure(
+    loudness: NDArray[np.float32],
+    seconds: float,
+    weights: NDArray[np.float32],
+    times: NDArray[np.float32],
+    *,
+    dark: bool,
+    height: int = 260,
+) -> go.Figure:
+    """Draw a query's weights along a sound, over its loudness.
+
+    Args:
+        loudness: largest sample of each step, [step].
+        seconds: how long the sound is.
+        weights: of one query, [frame].
+        times: when each frame begins, in seconds.
+        dark: whether the page is dark.
+        height: in pixels.
+    """
+    at = (np.arange(len(loudness)) + 0.5) * seconds / len(loudness)
+    scaled = loudness / (float(loudness.max(initial=0)) or 1.0)
+    figure = go.Figure(
+        [
+            go.Scatter(
+                x=at,
+                y=scaled,
+                yaxis="y2",
+                fill="tozeroy",
+                mode="none",
+                fillcolor="rgba(128,140,152,0.35)",
+                name="loudness",
+                hoverinfo="skip",
+            ),
+            go.Scatter(
+                x=times,
+                y=weights,
+                mode="lines",
+                line={"color": "#6cb4ee" if dark else "#0b63a5", "width": 2, "shape": "hv"},
+                name="weight",
+                hovertemplate="%{x:.2f} s<br>weight %{y:.6g}<extra></extra>",
+            ),
+        ]
+    )
+    figure.update_layout(
+        xaxis={"title": "time (s)", "range": [0, seconds], "showgrid": False},
+        yaxis={"title": "weight", "rangemode": "tozero", "showgrid": False},
+        yaxis2={"overlaying": "y", "visible": False, "range": [0, 1.05]},
+        legend={"orientation": "h", "y": 1.15},
+    )
+    return _plain(figure, dark, height)
+
+
+def _plain(figure: go.Figure, dark: bool, height: int) -> go.Figure:
+    """Take Plotly's own ground and margins away."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": "#e6ebf0" if dark else "#1b2430", "size": 12},
+    )
+    return figure
