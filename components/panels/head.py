@@ -18,7 +18,7 @@ from viz.patterns import pooled
 from viz.service import Analysis
 
 # Larger patterns are pooled, because a heatmap cell would be smaller than a pixel.
-LARGEST_EXACT = 256
+LARGEST_EXACT = 264
 
 EDGES = 20
 
@@ -55,7 +55,7 @@ def pattern_panel(analysis: Analysis) -> None:
         config=PLOTLY,
     )
     kind = stack.queries.kind
-    exact = f"{len(stack.queries)} x {len(stack.keys)} {kind}s, every weight drawn"
+    exact = f"{len(stack.queries)} x {len(stack.keys)} {several(kind)}, every weight drawn"
     grey = [] if shown.attended is None else ["grey: not attended, which is not the same as 0"]
     st.caption(literal("; ".join([*([*note, *shown.notes] or [exact]), *grey])))
 
@@ -65,10 +65,15 @@ def numbers_panel(analysis: Analysis) -> None:
     seen = view()
     at = (seen.layer, seen.head)
     statistics = analysis.statistics[seen.stack]
+    stack = analysis.trace.stacks[seen.stack]
     st.subheader("About this head", anchor=False)
     numbers = {
         "Entropy": (statistics.entropy_nats[at], "nats", "0 looks at one token, ln n at all alike"),
-        "Mean distance": (statistics.mean_distance[at], "tokens", "how far it looks, on average"),
+        "Mean distance": (
+            statistics.mean_distance[at],
+            several(stack.queries.kind),
+            "how far it looks, on average",
+        ),
         "First token": (statistics.first[at], "", "mean weight on the first token, the usual sink"),
         "Current token": (statistics.current[at], "", "mean weight of a token on itself"),
         "Previous token": (statistics.previous[at], "", "mean weight on the token before"),
@@ -103,6 +108,11 @@ def numbers_panel(analysis: Analysis) -> None:
         on_click="ignore",
         width="stretch",
     )
+
+
+def several(kind: str) -> str:
+    """Return the plural of what a unit is."""
+    return f"{kind}es" if kind.endswith("ch") else f"{kind}s"
 
 
 def _shown(analysis: Analysis, display: Display) -> tuple[Shown, list[str]]:

@@ -6,7 +6,6 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from components.panels.literal import literal
 from components.panels.tokens import tokens_panel
 from components.session import change, is_dark, view
 from viz.figures import grid_of, picture_figure, sound_figure
@@ -31,22 +30,25 @@ def looks_panel(analysis: Analysis) -> None:
 def _picture(analysis: Analysis, picture: NDArray[np.uint8], grid: tuple[int, int, int]) -> None:
     seen = view()
     stack = analysis.trace.stacks[seen.stack]
-    query = _query(analysis)
-    st.plotly_chart(
-        picture_figure(
-            picture,
-            row(stack, seen.layer, seen.head, query),
-            grid,
-            pinned=query if stack.queries == stack.keys else None,
-            dark=is_dark(),
-        ),
-        key="picture",
-        config=QUIET,
-        on_select=lambda: _pick_patch(analysis, picture, grid),
-        selection_mode="points",
-    )
-    same = "Click a patch to look from there. " if stack.queries == stack.keys else ""
-    st.caption(f"{same}The picture is cut and scaled as the model sees it.")
+    side, middle = st.columns([1, 2], gap="medium")
+    with side:
+        query = _query(analysis)
+        same = "Click a patch to look from there. " if stack.queries == stack.keys else ""
+        st.caption(f"{same}The picture is cut and scaled as the model sees it.")
+    with middle:
+        st.plotly_chart(
+            picture_figure(
+                picture,
+                row(stack, seen.layer, seen.head, query),
+                grid,
+                pinned=query if stack.queries == stack.keys else None,
+                dark=is_dark(),
+            ),
+            key="picture",
+            config=QUIET,
+            on_select=lambda: _pick_patch(analysis, picture, grid),
+            selection_mode="points",
+        )
 
 
 def _sound(analysis: Analysis) -> None:
@@ -78,7 +80,7 @@ def _query(analysis: Analysis) -> int:
         "Looks from (query)",
         range(len(units)),
         key="looks from",
-        format_func=lambda number: literal(f"{units.labels[number]} ({number})"),
+        format_func=lambda number: f"{units.labels[number]} ({number})",
         on_change=lambda: change(token=st.session_state["looks from"]),
     )
     return pinned

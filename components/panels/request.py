@@ -50,7 +50,7 @@ def request_panel() -> bool:
             "Second text",
             key="pair",
             height=96,
-            placeholder="Second text of a pair, or what an encoder-decoder writes; empty: its own words",
+            placeholder=_second_words(),
             label_visibility="collapsed",
         )
     model, settings, samples, run = st.columns([3, 1.2, 1.2, 1], vertical_alignment="bottom")
@@ -186,6 +186,15 @@ def _takes_pairs() -> bool:
         return CATALOGUE[st.session_state.model].takes_pairs
     model = workbench().loaded(request_of(asked()))
     return model is not None and model.takes_pairs
+
+
+def _second_words() -> str:
+    """Say what the second text is to the chosen model."""
+    entry = CATALOGUE.get(st.session_state.model)
+    written, pair = "What it writes; empty: its own words", "Second text of a pair; may stay empty"
+    if entry is None:
+        return f"{pair}. For an encoder-decoder, what it writes"
+    return written if entry.kind == "seq2seq" else pair
 
 
 def _reads() -> frozenset[Sense]:
