@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+import transformers as hf
 
 import viz
 from tests.capture.architectures import build
-from tests.models.folders import word_tokenizer
+from tests.models.folders import save_encoder_decoder, word_tokenizer
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "mistral", "qwen3", "gemma2", "gpt_oss", "phi3"])
@@ -26,6 +27,39 @@ def test_stitched_rows_equal_one_pass_over_the_finished_text(name):
             torch.testing.assert_close(
                 stack.weights(layer, head), whole.weights(layer, head), atol=1e-5, rtol=0
             )
+
+
+def alibi(kind):
+    """Models whose position biases are no rule: Bloom's, MPT's."""
+    torch.manual_seed(7)
+    if kind == "bloom":
+        config = hf.BloomConfig(vocab_size=97, hidden_size=32, n_layer=2, n_head=4)
+        return hf.BloomForCausalLM(config).eval()
+    config = hf.MptConfig(vocab_size=97, d_model=32, n_layers=2, n_heads=4, max_seq_len=64)
+    return hf.MptForCausalLM(config).eval()
+
+
+@pytest.mark.parametrize("kind", ["bloom", "mpt"])
+def test_position_biases_go_on_with_the_text(kind):
+    module = alibi(kind)
+    module.generation_config.eos_token_id = None
+    written = viz.capture_generation(
+        viz.wrap_model(module, word_tokenizer()), "the cat sat on the mat", new_tokens=5
+    )
+    ids = torch.tensor([written.units.ids])
+    with torch.no_grad():
+        own = module(ids, output_attentions=True).attentions
+    stack = written.stacks["self"]
+    assert written.text == "the cat sat on the mat"
+    assert len(stack.queries) == 8 + 4  # the last of the five is never read
+    torch.testing.assert_close(stack.weights(1, 2), own[1][0, 2], atol=1e-5, rtol=0)
+
+
+def test_an_encoder_decoder_writes_and_shows_its_three_stacks(tmp_path):
+    save_encoder_decoder(tmp_path)
+    trace = viz.capture_generation(viz.load_model(str(tmp_path)), "the cat sat", new_tokens=4)
+    assert set(trace.stacks) == {"encoder", "decoder", "cross"}
+    assert 1 <= len(trace.stacks["decoder"].queries) <= 4
 
 
 def test_the_real_model_writes_on_and_every_new_token_has_a_row():

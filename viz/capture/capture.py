@@ -35,7 +35,7 @@ from viz.models.probe import (
 from viz.models.rerun import random_state, restore_random
 from viz.models.returned import likely, returned_weights
 from viz.models.senses import prepare_any
-from viz.models.softmaxes import Softmaxes
+from viz.models.softmaxes import STREAM, Softmaxes
 from viz.models.values import Reading, ValuePart, ValueReader
 from viz.models.watch import watch
 
@@ -208,7 +208,7 @@ def _run_eagerly(
     layers += taken(returned.apart_from({layer.name for layer in layers}))
     if parts:
         places = {name: place for place, (name, _) in enumerate(model.module.named_modules())}
-        layers.sort(key=lambda layer: places[layer.name])
+        layers.sort(key=lambda layer: places[layer.name.partition(STREAM)[0]])
     unread = returned.unproven - {layer.name for layer in layers}
     if unread:
         raise refuse_unproven(min(unread), model.name)

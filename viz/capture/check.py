@@ -96,7 +96,8 @@ def check_prepared(model: Model, prepared: Prepared) -> Check:
     with model.lock, _eagerly(model), watching as returned, torch.inference_mode():
         result = model.module(**asked)
     own: dict[str, list[torch.Tensor]] = {}
-    for name, weights in returned.proven:
+    shown = {name for name, _ in returned.proven}
+    for name, weights in (*returned.proven, *returned.apart_from(shown)):
         own.setdefault(name, []).append(weights)
     rows = [
         {

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from viz.capture.capture import card_of
+from viz.capture.capture import capture, card_of
 from viz.capture.layer import Layer, RecordedLayer
 from viz.capture.mask import Spans
 from viz.capture.recorder import Recorder
@@ -18,9 +19,10 @@ from viz.capture.stacks import main_stack, stacks_of
 from viz.capture.trace import Trace
 from viz.errors import CaptureError, LoupeError, ShapeError
 from viz.models import Model
-from viz.models.attention import observe
+from viz.models.attention import Observer, observe
 from viz.models.context import forget_longer_texts
-from viz.models.prepare import prepare, require_context
+from viz.models.prepare import Prepared, prepare, require_context
+from viz.models.preserve import preserved
 from viz.models.probe import PROBE_ERRORS
 from viz.models.tokens import numbered_units, units_from_ids
 
@@ -41,14 +43,10 @@ class Stitched:
         """Append the rows of one more call.
 
         Raises:
-            CaptureError: its mask or its bias cannot be continued.
+            UnstitchableError: its mask or its bias cannot be continued.
         """
         if not isinstance(layer.mask, Spans) or layer.bias is not None:
-            raise CaptureError(
-                f"Layer {layer.name} has a position bias or a mask that is no rule, which cannot be "
-                "stitched row by row.",
-                "Capture the finished text in one pass instead.",
-            )
+            raise UnstitchableError
         rows, held = layer.shape
         before = sum(query.shape[1] for query in self.queries)
         # A sliding window's cache has let go of the oldest keys; what is left counts from here.
@@ -85,47 +83,44 @@ def capture_generation(
     """Let a model go on with a text, and keep where every token looked while it was written.
 
     Args:
-        model: a causal language model that goes through the attention registry.
-        text: the prompt.
+        model: a causal language model, or an encoder-decoder.
+        text: the prompt, or what an encoder-decoder reads.
         new_tokens: how many to write at most; the model may stop before.
         progress: called with "forward" and the share done; may raise to cancel.
         options: further ones of the model's `generate`, such as `do_sample`; greedy by default.
 
     Returns:
         A trace of the prompt and what was written; its last token was written and never read, so
-        that it has no row. Its `output` is None.
+        that it has no row. Its `output` is None where it was stitched. Layers outside the attention
+        registry, or with position biases, are captured in one pass over the finished text: the same
+        weights, because no row depends on a later token.
 
     Raises:
-        CaptureError: the model is no causal language model of the registry, or its rows cannot be
-            stitched.
+        CaptureError: the model writes no text, or fails while it does.
 
     Cost: that of generating with a key-value cache, and memory for queries and keys.
     """
-    if model.kind != "causal" or model.tier != "registry":
+    if model.kind not in ("causal", "seq2seq"):
         raise CaptureError(
-            f"{model.name} writes no text through the attention registry ({model.kind}, {model.tier}).",
-            "Choose a causal language model, or capture the finished text in one pass.",
+            f"{model.name} writes no text; it is of the kind {model.kind!r}.",
+            "Choose a language model or an encoder-decoder.",
         )
     if new_tokens < 1:
         raise ShapeError(f"{new_tokens} new tokens were asked for.", "Ask for at least 1.")
     prepared = prepare(model, text)
-    require_context(model, len(prepared.units) + new_tokens)
+    causal = model.kind == "causal"
+    require_context(model, (len(prepared.units) if causal else 1) + new_tokens)
     stitched: dict[str, Stitched] = {}
     recorder = _StepRecorder(model, stitched, progress or _silent, new_tokens)
-    module: Any = model.module
+    stitching = causal and model.tier == "registry" and not (model.read or model.written)
+    options = {"do_sample": False, "max_new_tokens": new_tokens, "use_cache": True, **options}
     try:
-        with model.lock, torch.inference_mode(), observe(recorder):
-            forget_longer_texts(module)
-            ids = module.generate(
-                **prepared.inputs,
-                **{"do_sample": False, "max_new_tokens": new_tokens, "use_cache": True, **options},
-            )
-    except LoupeError:
-        raise
-    except PROBE_ERRORS as error:
-        raise CaptureError(
-            f"{model.name} failed while it wrote: {error}", "Try fewer new tokens."
-        ) from error
+        ids = _generate(model, prepared, options, recorder if stitching else None)
+    except UnstitchableError:
+        stitching = False
+        ids = _generate(model, prepared, options, None)
+    if not stitching:
+        return _in_one_pass(model, text, ids, progress)
     layers: list[Layer] = [parts.layer() for parts in stitched.values()]
     units = units_from_ids(model.tokenizer, ids[0, : layers[0].shape[0]].tolist())
     stacks = stacks_of(layers, (units,), partial(numbered_units, "token"))
@@ -137,6 +132,39 @@ def capture_generation(
         stacks=stacks,
         output=None,
     )
+
+
+def _generate(
+    model: Model, prepared: Prepared, options: dict[str, Any], recorder: Observer | None
+) -> Tensor:
+    """Let a model write, observed or not, and return the ids [1, token]."""
+    module: Any = model.module
+    inputs = {name: value for name, value in prepared.inputs.items() if name != "decoder_input_ids"}
+    watching = observe(recorder) if recorder is not None else nullcontext()
+    try:
+        with model.lock, torch.inference_mode(), preserved(module), watching:
+            forget_longer_texts(module)
+            ids: Tensor = module.generate(**inputs, **options)
+    except (LoupeError, UnstitchableError):
+        raise
+    except PROBE_ERRORS as error:
+        raise CaptureError(
+            f"{model.name} failed while it wrote: {error}", "Try fewer new tokens."
+        ) from error
+    return ids
+
+
+def _in_one_pass(model: Model, text: str, ids: Tensor, progress: Progress | None) -> Trace:
+    """Capture a finished text; its last token was never read."""
+    read = ids[:, :-1] if ids.shape[1] > 1 else ids
+    inputs = {"input_ids": read}
+    if model.kind == "seq2seq":
+        inputs = {**prepare(model, text).inputs, "decoder_input_ids": read}
+    return replace(capture(model, inputs, progress=progress), text=text)
+
+
+class UnstitchableError(Exception):
+    """A layer's rows cannot be appended to each other."""
 
 
 class _StepRecorder:
@@ -156,10 +184,7 @@ class _StepRecorder:
         recorder(call)
         layer = recorder.layers[0]
         if not isinstance(layer, RecordedLayer):
-            raise CaptureError(
-                f"Layer {layer.name} attends in windows, which cannot be stitched.",
-                "Capture the finished text in one pass instead.",
-            )
+            raise UnstitchableError
         self.stitched.setdefault(layer.name, Stitched(layer)).add(layer)
         self.calls += 1
         self.tell("forward", min(1.0, self.calls / self.expected))

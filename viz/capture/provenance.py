@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
+
 from viz.models.model import Tier
 
 TIER_WORDS = {
@@ -45,11 +47,18 @@ class Provenance:
 
     def summary(self) -> str:
         """Say it in one line."""
-        parts = [TIER_WORDS[self.tier], f"mask: {self.mask}", self.dtype]
+        parts = [TIER_WORDS[self.tier], f"mask: {self.mask}", self._precision()]
         if self.output_error is not None:
             parts.append(f"max |weights @ v - output| {self.output_error:.1e}")
         parts.append(f"row sums off by at most {self.row_sum_error:.1e}")
         return "; ".join([*parts, *self.flags])
+
+    def _precision(self) -> str:
+        """Say what the half types cost: their own rounding, which no later step can undo."""
+        if self.dtype not in ("bfloat16", "float16"):
+            return self.dtype
+        eps = torch.finfo(getattr(torch, self.dtype)).eps
+        return f"{self.dtype}, in which the model rounds every number to within {eps / 2:.1e} of it"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for a file's metadata."""

@@ -14,7 +14,12 @@ NUMBER = re.compile(r"(?:(?<=\.)|^)\d+(?=\.|$)")
 
 CROSS = re.compile(r"cross|encoder_attn|encdec|enc_dec|multihead_attn|encoder_decoder_attn")
 POOL = re.compile(r"pool|head\.attention")
-PARTS = (("decoder", re.compile(r"decoder")), ("encoder", re.compile(r"encoder|block|stage")))
+STREAMS = (("content", re.compile("#content")), ("query", re.compile("#query")))
+PARTS = (
+    *STREAMS,
+    ("decoder", re.compile(r"decoder")),
+    ("encoder", re.compile(r"encoder|block|stage")),
+)
 TOWERS = (
     ("vision", re.compile(r"vision|visual|image|pixel|patch|\bvit\b")),
     ("audio", re.compile(r"audio|speech|acoustic|whisper")),

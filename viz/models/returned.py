@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from viz.models.attention import is_covered
 from viz.models.heads import head_count
-from viz.models.softmaxes import Softmaxes
+from viz.models.softmaxes import STREAM, Softmaxes
 
 ROW_SUM_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-5}
 HALF_ROW_SUM_TOLERANCE = 1e-2
@@ -99,7 +99,7 @@ def likely(softmaxes: Softmaxes) -> list[tuple[str, Tensor]]:
     return [
         (name, weights)
         for name, weights in found
-        if len(kinds[name]) == 1 and _attends(parts[name], weights)
+        if len(kinds[name]) == 1 and _attends(parts[name.partition(STREAM)[0]], weights)
     ]
 
 
@@ -125,6 +125,7 @@ def is_related(name: str, names: Collection[str]) -> bool:
 @contextmanager
 def returned_weights(module: nn.Module) -> Iterator[Returned]:
     """Collect the attention weights that the parts of a module return during one pass."""
+    softmaxes = Softmaxes(module)
     returned = Returned(_parts=dict(module.named_modules()))
     handles = []
     try:
@@ -132,10 +133,11 @@ def returned_weights(module: nn.Module) -> Iterator[Returned]:
 
             def hook(_part: nn.Module, _given: Any, output: Any, name: str = name) -> None:
                 returned.look(name, output)
+                softmaxes.end_of(name)
 
             if name:
                 handles.append(part.register_forward_hook(hook))
-        with Softmaxes(module) as softmaxes:
+        with softmaxes:
             yield returned
         returned._multiplied = {factor.data_ptr(): factor for factor in softmaxes.multiplied}
         returned.softmaxes = likely(softmaxes)

@@ -25,6 +25,10 @@ PRODUCTS = {torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bm
 # How far the first row of what may be weights may be from summing to 1; enough for every dtype.
 LIKELY = 2e-2
 
+# How streams of one part are told apart in its name.
+STREAM = "#"
+STREAMS = ("content", "query")
+
 # Softmaxes that wait for their product; a router's never comes.
 WAITING = 4
 
@@ -44,6 +48,8 @@ class Softmaxes(TorchFunctionMode):
         self.found: list[tuple[str, Tensor]] = []
         self.multiplied: list[Tensor] = []
         self._waiting: list[Tensor] = []
+        self._parts = dict(module.named_modules())
+        self._told = 0
 
     def __torch_function__(
         self,
@@ -63,6 +69,19 @@ class Softmaxes(TorchFunctionMode):
             for factor in args[1] if isinstance(args[1], (tuple, list)) else args[1:]:
                 self._multiply(factor)
         return result
+
+    def end_of(self, name: str) -> None:
+        """Tell two streams of a part apart, once it has run.
+
+        XLNet's layers look twice with the same keys: from contents, and from positions whose
+        content is to be guessed.
+        """
+        mine = [n for n in range(self._told, len(self.found)) if self.found[n][0] == name]
+        if len(mine) == len(STREAMS) and "XLNet" in type(self._parts[name]).__name__:
+            for number, stream in zip(mine, STREAMS, strict=True):
+                self.found[number] = (f"{name}{STREAM}{stream}", self.found[number][1])
+        if mine:
+            self._told = len(self.found)
 
     def _multiply(self, left: Tensor) -> None:
         """Keep weights, and a softmax that turns out to weigh something."""

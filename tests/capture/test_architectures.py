@@ -1,0 +1,70 @@
+"""Architectures that hide their attention in a way of their own, each as the sweep examines it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import transformers as hf
+
+import viz
+from benchmarks.architectures.examine import examine
+
+# What makes each hard, and the stacks that must show, layers x heads.
+HARD = {
+    "deepseek_v32": "self 2 x 4",  # each query chooses its keys, and asks the kernel for its name
+    "hy_v4": "self 3 x 4",  # the same with sinks
+    "deepseek_v4": "self 2 x 4, cross 1 x 4",  # compressed keys; hyper-connections are no attention
+    "inkling2": "vision 2 x 4, text 2 x 4",  # a sink a query; weighs its layers by the same kernel
+    "qwen2_5_vl_vision": "self 2 x 4",  # one layer calls the kernel once a window
+    "got_ocr2": "text 2 x 4, vision 2 x 4",  # one tower writes its softmax out by hand
+    "gemma3n_audio": "self 12 x 8",  # chunks that overlap
+    "prophetnet": "encoder 2 x 4, decoder 2 x 4, cross_1 1 x 4, cross_2 1 x 4",
+    "bigbird_pegasus": "encoder 2 x 4, decoder 2 x 4, cross 2 x 4",
+    "granite_speech": (
+        "encoder 2 x 4, qformer_1 1 x 4, qformer_cross 1 x 4, qformer_2 1 x 4, text 2 x 4"
+    ),
+    "rt_detr_v2": "encoder 2 x 4, decoder 2 x 4",  # deformable sampling is no pattern of keys
+    "kimi_k25_vision": "self 2 x 4",  # packed patches are no batch
+}
+
+
+@pytest.mark.parametrize("model_type", HARD)
+def test_every_stack_of_a_hard_architecture_is_exact(model_type):
+    found = examine(model_type)
+    assert found.verdict.startswith("exact"), found.why
+    assert found.stacks == HARD[model_type]
+
+
+@pytest.mark.parametrize("model_type", ["rwkv", "yoso", "fnet"])
+def test_what_is_no_softmax_attention_is_said_to_be_none(model_type):
+    assert examine(model_type).verdict == "no attention"
+
+
+def test_two_streams_are_two_stacks():
+    torch.manual_seed(0)
+    config = hf.XLNetConfig(vocab_size=97, d_model=32, n_layer=2, n_head=4, d_inner=48)
+    module = hf.XLNetLMHeadModel(config).eval()
+    hidden = torch.zeros(1, 12, 12)
+    hidden[:, :, -1] = 1
+    target = torch.zeros(1, 2, 12)
+    target[0, 0, -1] = target[0, 1, -2] = 1
+    inputs = {
+        "input_ids": torch.randint(5, 97, (1, 12)),
+        "perm_mask": hidden,
+        "target_mapping": target,
+    }
+    stacks = viz.capture(viz.wrap_model(module), inputs).stacks
+    assert {name: stack.layers for name, stack in stacks.items()} == {"content": 2, "query": 2}
+    with torch.no_grad():
+        own = module(**inputs, output_attentions=True).attentions
+    for layer in range(2):
+        for stream, name in enumerate(("content", "query")):
+            torch.testing.assert_close(
+                stacks[name].weights(layer, 1), own[layer][stream][0, 1], atol=1e-5, rtol=0
+            )
+
+
+def test_a_hybrid_says_which_parts_it_does_not_show():
+    """MiniMax's linear attention mixes tokens, but by no weighted mean of values."""
+    found = examine("minimax")
+    assert (found.verdict, found.stacks) == ("exact", "self 1 x 4")
