@@ -32,7 +32,7 @@ def beside_text(module: PreTrainedModel, text: Inputs) -> Iterator[Inputs]:
     takes = parameters_of(module.forward)
     picture = _placed(module, IMAGE_TOKENS, "get_image_features", pictures(module.config, takes))
     sound = _placed(module, AUDIO_TOKENS, "get_audio_features", sounds(module.config, takes))
-    both = [({**seen, **heard}, [*p, *s]) for seen, p in picture[:1] for heard, s in sound[:1]]
+    both = [({**seen, **heard}, [*p, *s]) for seen, p in picture[:1] for heard, s in sound[:2]]
     kinds = [*both, *picture, *sound]
     joined = [_with_tokens(text, inputs, tokens, takes) for inputs, tokens in kinds]
     yield from joined
@@ -100,6 +100,8 @@ def _with_tokens(
         ids.insert(0, torch.full((1, count), token))
         types.insert(0, torch.full((1, count), kind))
     joined = {"input_ids": torch.cat(ids, dim=1), **inputs}
+    if "decoder_input_ids" in text:
+        joined["decoder_input_ids"] = text["decoder_input_ids"]
     if "attention_mask" in text:
         joined["attention_mask"] = torch.ones_like(joined["input_ids"])
     for name in ("mm_token_type_ids", "token_type_ids", "moe_mm_token_type_ids"):
@@ -124,12 +126,14 @@ def _patches(vision: Any) -> tuple[int, int]:
 
 def _gridded(vision: Any, config: Any, takes: Collection[str]) -> Iterator[Inputs]:
     """Make patches in a row with their grid of time, height and width, as Qwen's models do."""
-    grid = next((name for name in ("image_grid_thw", "grid_thw") if name in takes), None)
+    grids = ("image_grid_thw", "grid_thw", "image_grid_hw")
+    grid = next((name for name in grids if name in takes), None)
     if grid is None:
         return
     main = "pixel_values" if "pixel_values" in takes else "hidden_states"
     channels, patch = _patches(vision)
-    rest: Inputs = {grid: torch.tensor([[1, SIDE, SIDE]])}
+    sides = [SIDE, SIDE] if grid == "image_grid_hw" else [1, SIDE, SIDE]
+    rest: Inputs = {grid: torch.tensor([sides])}
     for name in ("image_merge_sizes", "merge_sizes"):
         if name in takes:
             rest[name] = torch.tensor([2])
@@ -233,7 +237,10 @@ def sounds(config: Any, takes: Collection[str]) -> Iterator[Inputs]:
     if "input_features" in takes:
         bins = first(
             audio,
-            ("num_mel_bins", "input_feat_per_channel", "feature_size", "input_dim", "mel_bins"),
+            (
+                *("num_mel_bins", "input_feat_per_channel", "feature_size", "input_dim"),
+                *("mel_bins", "audio_embed_dim"),
+            ),
             80,
         )
         # Whisper's positions are half its frames; Qwen's encoders read windows, here two of them.

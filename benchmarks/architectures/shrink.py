@@ -26,6 +26,7 @@ from benchmarks.architectures.sizes import (
     VOCABULARY,
 )
 from benchmarks.architectures.special import SPECIAL
+from benchmarks.architectures.special_joined import LEFT_OUT
 
 # Larger models would take minutes.
 MOST_PARAMETERS = 250_000_000
@@ -33,9 +34,9 @@ MOST_PARAMETERS = 250_000_000
 TASKS = (
     "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING",
     "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING",
+    "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING",
     "MODEL_FOR_CAUSAL_LM_MAPPING",
     "MODEL_FOR_MASKED_LM_MAPPING",
-    "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING",
     "MODEL_MAPPING",
 )
 EVERY_TASK = [
@@ -64,6 +65,9 @@ def small_config(config: PretrainedConfig, *, only_shallow: bool = False) -> Pre
             changes |= _smaller(name, value, only_shallow=only_shallow)
     if not only_shallow:
         changes |= _fitting(config, given)
+    for name, part in LEFT_OUT.get(config.model_type, {}).items():
+        small = small_config(CONFIG_MAPPING[part](), only_shallow=only_shallow)
+        changes.setdefault(name, small.to_dict())
     layers = _one_entry_a_layer(config, given)
     changes = _merged(changes | layers | _stages(config, given), own)
     for name in ("model_type", "transformers_version"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.architectures.sizes import HEADS, VOCABULARY, WIDTH
+from benchmarks.architectures.special_joined import JOINED
 
 ROPE = {"rope_type": "default", "rope_theta": 10_000.0}
 FORECAST = {
@@ -57,6 +58,7 @@ SLIDING_AND_FULL = {
 # For a nested configuration, what is said here is put over what the rule makes of it, unless it
 # names another model type.
 SPECIAL: dict[str, dict[str, Any]] = {
+    **JOINED,
     **dict.fromkeys(("informer", "autoformer", "time_series_transformer"), FORECAST),
     **dict.fromkeys(("swin", "swinv2", "donut-swin"), WINDOWS),
     **dict.fromkeys(("mask2former", "maskformer", "oneformer"), ON_SWIN),
@@ -154,7 +156,6 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "molmo2": {"adapter_config": {"vision_feature_layer": [1, 0]}},
     "molmo2_adapter": {"vision_feature_layer": [1, 0]},
     "muse_spark_audio": {"num_hidden_layers": 4},
-    "nemotron_h_omni": {"vision_config": {"video_temporal_patch_size": 2}},
     "pix2struct_text_model": {"initializer_range": 0.02},
     "qwen3_omni_moe_talker_text": {"shared_expert_intermediate_size": 48},
     "qwen4_exp_text": {
@@ -213,9 +214,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "blip-2": {"image_token_index": 100},
     "instructblip": {"image_token_index": 100},
     "instructblipvideo": {"video_token_index": 100},
-    "mllama_vision_model": {"intermediate_layers_indices": [0, 1]},
     "clap_audio_model": {"depths": [2, 1, 1, 1]},
-    "phi4_multimodal_audio": {"num_blocks": 2},
     "qwen2_5_omni_dit": {
         "enc_channels": [16, 16, 16, 16, 48],
         "enc_emb_dim": 16,
