@@ -238,7 +238,13 @@ def sounds(config: Any, takes: Collection[str]) -> Iterator[Inputs]:
         bins = first(
             audio,
             (
-                *("num_mel_bins", "input_feat_per_channel", "feature_size", "input_dim"),
+                *(
+                    "input_size",
+                    "num_mel_bins",
+                    "input_feat_per_channel",
+                    "feature_size",
+                    "input_dim",
+                ),
                 *("mel_bins", "audio_embed_dim"),
             ),
             80,
@@ -253,6 +259,10 @@ def sounds(config: Any, takes: Collection[str]) -> Iterator[Inputs]:
                 yield {"input_features": features, **mask}
             if names:
                 yield {"input_features": features}
+        if "chunk_sample_lengths" in takes:
+            samples = torch.tensor([frames * first(audio, ("hop_length",), 160)])
+            sound = noise(1, bins, frames)
+            yield {"input_features": sound, "chunk_sample_lengths": samples}
     if "input_values" in takes:
-        for samples in (noise(1, 4000), noise(1, 1, 4000)):
+        for samples in (noise(1, 4000), noise(1, 1, 4000), noise(1, 3840)):
             yield {"input_values": samples}

@@ -28,6 +28,9 @@ from benchmarks.architectures.sizes import (
 from benchmarks.architectures.special import SPECIAL
 from benchmarks.architectures.special_joined import LEFT_OUT
 
+# Types that ask for their attention by a name under which eager attention is not found.
+NO_EAGER = ("qwen2_5_omni_dit", "qwen2_5_omni_token2wav")
+
 # Larger models would take minutes.
 MOST_PARAMETERS = 250_000_000
 
@@ -294,8 +297,9 @@ def _built(kind: type[PreTrainedModel], config: PretrainedConfig) -> PreTrainedM
     if size > MOST_PARAMETERS:
         raise ValueError(f"{size:,} parameters are more than {MOST_PARAMETERS:,}")
     torch.manual_seed(7)
+    attention = "sdpa" if config.model_type in NO_EAGER else "eager"
     module = (
-        kind._from_config(config, attn_implementation="eager")
+        kind._from_config(config, attn_implementation=attention)
         if hasattr(kind, "_from_config")
         else kind(config)
     )

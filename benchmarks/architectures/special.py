@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.architectures.sizes import HEADS, VOCABULARY, WIDTH
-from benchmarks.architectures.special_joined import JOINED
+from benchmarks.architectures.special_joined import JOINED, TILES
 
 ROPE = {"rope_type": "default", "rope_theta": 10_000.0}
 FORECAST = {
@@ -134,12 +134,19 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "laurel_rank": 8,
     },
     "chameleon": {
+        "vq_config": {
+            "num_embeddings": 16,
+            "base_channels": 32,
+            "embed_dim": 32,
+            "latent_channels": 32,
+        },
         "vocabulary_map": {
             "<image>": 90,
-            **{f"IMGIMG{chr(65 + i)}Z": 91 + i for i in range(16)},
+            **{f"IMGIMG{''.join(chr(65 + int(d)) for d in str(i))}Z": 91 + i for i in range(16)},
         },
     },
     "emu3": {
+        "vq_config": {"codebook_size": 16, "base_channels": 32},
         "vocabulary_map": {
             "<image>": 90,
             "<|extra_200|>": 91,
@@ -147,13 +154,15 @@ SPECIAL: dict[str, dict[str, Any]] = {
         },
     },
     "granite4_vision": {
+        **TILES,
         "deepstack_layer_map": [[-1, 0]],
         "spatial_target_layers": [1],
         "downsample_rate": "2/4",
         "vision_config": {"hidden_size": 128},
     },
+    "janus_vqgan": {"base_channels": 32},
     "moshi_depth": {"num_codebooks": 24},
-    "molmo2": {"adapter_config": {"vision_feature_layer": [1, 0]}},
+    "molmo2": {"image_token_id": 119, "adapter_config": {"vision_feature_layer": [1, 0]}},
     "molmo2_adapter": {"vision_feature_layer": [1, 0]},
     "muse_spark_audio": {"num_hidden_layers": 4},
     "pix2struct_text_model": {"initializer_range": 0.02},

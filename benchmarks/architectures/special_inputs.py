@@ -31,6 +31,11 @@ def _canine(config: Any) -> Inputs:
     return text(2 * TOKENS)
 
 
+def _fsmt(config: Any) -> Inputs:
+    """Ask for no cache: with one, the decoder of FSMT takes its words for the latest alone."""
+    return {**text(), "decoder_input_ids": words(7), "use_cache": False}
+
+
 def _decision_transformer(config: Any) -> Inputs:
     return {
         "states": noise(1, STEPS, config.state_dim),
@@ -93,6 +98,7 @@ MAKERS: dict[str, Maker] = {
     "canine": _canine,
     "decision_transformer": _decision_transformer,
     "evolla": _evolla,
+    "fsmt": _fsmt,
     "jev": _jev,
     "rag": _rag,
     "timesfm": _timesfm,

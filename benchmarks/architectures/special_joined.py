@@ -66,6 +66,7 @@ JOINED: dict[str, dict[str, Any]] = {
     },
     # Four patches merge, and the projector takes all of them.
     "muse_glimmer": {"out_hidden_size": 4 * WIDTH},
+    "muse_spark": {"out_hidden_size": 4 * WIDTH},
     "nemotron3_diarization_audio": {"num_key_value_heads": HEADS},
     "nemotron_h_omni": {
         **SEEN,

@@ -15,6 +15,7 @@ from benchmarks.architectures.fields import (
     Maker,
     first,
     noise,
+    text,
     words,
 )
 
@@ -137,6 +138,20 @@ def _code_predictor(config: Any) -> Inputs:
     return {"inputs_embeds": noise(1, config.num_code_groups, config.hidden_size)}
 
 
+def _embedded(config: Any) -> Inputs:
+    """Make the states of tokens that another part embeds."""
+    mask = torch.ones(1, TOKENS, dtype=torch.long)
+    return {"inputs_embeds": noise(1, TOKENS, config.hidden_size), "attention_mask": mask}
+
+
+def _read_text(config: Any) -> Inputs:
+    return {**text(), "encoder_hidden_states": noise(1, TOKENS, config.hidden_size)}
+
+
+def _timed(config: Any) -> Inputs:
+    return {**text(), "t_cond": noise(1, 1, config.hidden_size)}
+
+
 def _diffused(config: Any) -> Inputs:
     """Make one step of Qwen's diffusion of a mel spectrogram from codes; two frames are a code."""
     frames = 2 * CODES
@@ -168,11 +183,14 @@ PARTS: dict[str, Maker] = {
     "muse_glimmer_assistant": _assistant,
     "qwen2_5_omni_dit": _diffused,
     "qwen3_omni_moe_talker_code_predictor": _code_predictor,
+    "qwen3_omni_moe_talker_text": _embedded,
     "sam3_detr_decoder": _sam3_decoder,
     "sam3_detr_encoder": _sam3_encoder,
     "sam3_lite_text_detr_decoder": _sam3_decoder,
     "sam3_lite_text_detr_encoder": _sam3_encoder,
     "sam3_lite_text_mask_decoder": _sam3_mask_decoder,
     "sam3_mask_decoder": _sam3_mask_decoder,
+    "t5gemma2_decoder": _read_text,
     "unlimited_ocr_vision_encoder": _unlimited_ocr_encoder,
+    "voxtral_realtime_text": _timed,
 }

@@ -140,6 +140,50 @@ def _fuyu(config: Any) -> Inputs:
     return {**text_after(config.image_token_id, PATCHES), "pixel_values": patches}
 
 
+def _bridgetower_vision(config: Any) -> Inputs:
+    side = side_of(config)
+    return {"image": noise(1, config.num_channels, side, side)}
+
+
+def _inkling(config: Any) -> Inputs:
+    """Put one patch of a few frames, its channels last, in the place of a token."""
+    vision = config.vision_config
+    patch = vision.patch_size
+    pixels = noise(1, vision.temporal_patch_size, patch, patch, vision.num_channels)
+    return {**text_after(config.image_token_id, 1), "pixel_values": pixels}
+
+
+def _granite4_vision(config: Any) -> Inputs:
+    """Put five tiles, of which each becomes two by two tokens, and four ends of rows before a text.
+
+    The features come layer by layer, so that their number is not that of the tokens.
+    """
+    side = side_of(config.vision_config)
+    return {
+        **text_after(config.image_token_id, 5 * 4 + 4),
+        "pixel_values": noise(1, 5, 3, side, side),
+        "image_sizes": torch.tensor([[2 * side, 2 * side]]),
+    }
+
+
+def _molmo2(config: Any) -> Inputs:
+    """Pool 4 x 4 patches into four tokens, all of one crop."""
+    patches = config.vision_config.num_position_embeddings
+    pixels = noise(1, patches, 3 * config.vision_config.patch_size**2)
+    return {
+        **text_after(config.image_token_id, 4),
+        "pixel_values": pixels,
+        "image_token_pooling": torch.arange(PATCHES).reshape(-1, 4),
+        "image_grids": torch.tensor([[2, 2, 0, 0]]),
+        "image_num_crops": torch.tensor([1]),
+    }
+
+
+def _wide_enough(config: Any) -> Inputs:
+    """Make a picture of which something is left after a stride of 32."""
+    return {"pixel_values": noise(1, 3, 64, 64)}
+
+
 def _colqwen2(config: Any) -> Inputs:
     """Put patches padded to a batch, as ColQwen2 does, in the place of four tokens."""
     vision = find(config, "vision_config")
@@ -181,16 +225,21 @@ def _pi0(config: Any) -> Inputs:
 
 
 PICTURES: dict[str, Maker] = {
+    "bridgetower_vision_model": _bridgetower_vision,
     "colqwen2": _colqwen2,
     "deepseek_vl_hybrid": _deepseek_vl_hybrid,
     "fuyu": _fuyu,
+    "granite4_vision": _granite4_vision,
     "idefics": _idefics,
+    "inkling_mm_model": _inkling,
     "instructblipvideo": _instructblipvideo,
     "kosmos-2": _kosmos2,
     "kosmos-2.5": _kosmos2_5,
     "lxmert": _lxmert,
+    "mask2former": _wide_enough,
     "mllama": _mllama,
     "mllama_vision_model": _tiles,
+    "molmo2": _molmo2,
     "oneformer": _oneformer,
     "pi0": _pi0,
     "pix2struct": _pix2struct,

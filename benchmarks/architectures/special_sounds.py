@@ -8,6 +8,7 @@ import torch
 
 from benchmarks.architectures.fields import (
     CODES,
+    STEPS,
     TOKENS,
     Inputs,
     Maker,
@@ -152,6 +153,26 @@ def _phi4_multimodal(config: Any) -> Inputs:
     }
 
 
+def _kyutai(config: Any) -> Inputs:
+    """Make a word and the codes of a sound at each step."""
+    ids = words(TOKENS * (config.num_codebooks + 1)).reshape(1, TOKENS, -1)
+    return {"input_ids": ids, "attention_mask": torch.ones(1, TOKENS, dtype=torch.long)}
+
+
+def _decoded(config: Any) -> Inputs:
+    return {"latents": noise(1, config.hidden_size, STEPS)}
+
+
+def _vibevoice(config: Any) -> Inputs:
+    """Put a sound in the place of as many tokens, a token each hop."""
+    hop, count = config.audio_config.hop_length, 2
+    return {
+        **text_after(config.audio_token_id, count),
+        "input_values": noise(1, 1, count * hop),
+        "padding_mask": torch.ones(1, count * hop, dtype=torch.bool),
+    }
+
+
 def _spectrogram(config: Any) -> Inputs:
     return {"spectrogram": noise(1, 50, config.model_in_dim)}
 
@@ -174,6 +195,8 @@ SOUNDS: dict[str, Maker] = {
     "fun_asr_nano_encoder": _fun_asr_encoder,
     "gemma3n_audio": _gemma3n_audio,
     "inkling_audio": _inkling_audio,
+    "kyutai_speech_to_text": _kyutai,
+    "mimi_decoder": _decoded,
     "moss_transcribe_diarize": _moss_transcribe,
     "musicflamingo": _musicflamingo,
     "musicgen_decoder": _codebooks,
@@ -182,12 +205,14 @@ SOUNDS: dict[str, Maker] = {
     "pe_audio": _pe_audio,
     "phi4_multimodal": _phi4_multimodal,
     "phi4_multimodal_audio": _phi4_audio,
+    "pocket_tts_audio_tokenizer_decoder": _decoded,
     "qwen2_5_omni_audio_encoder": _lengths,
     "qwen2_5_omni_bigvgan": _mel_spectrogram,
     "qwen2_audio": _qwen2_audio,
     "qwen3_omni_moe_audio_encoder": _lengths,
     "speech-encoder-decoder": _speech_encoder_decoder,
     "speecht5_hifigan": _spectrogram,
+    "vibevoice": _vibevoice,
     "voxtral_realtime": _heard,
     "xcodec2": _features_and_samples,
 }
