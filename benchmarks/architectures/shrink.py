@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import importlib
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,9 +69,7 @@ def small_config(config: PretrainedConfig, *, only_shallow: bool = False) -> Pre
             changes |= _smaller(name, value, only_shallow=only_shallow)
     if not only_shallow:
         changes |= _fitting(config, given)
-    for name, part in LEFT_OUT.get(config.model_type, {}).items():
-        small = small_config(CONFIG_MAPPING[part](), only_shallow=only_shallow)
-        changes.setdefault(name, small.to_dict())
+    changes = _left_out(config, only_shallow=only_shallow) | changes
     layers = _one_entry_a_layer(config, given)
     changes = _merged(changes | layers | _stages(config, given), own)
     for name in ("model_type", "transformers_version"):
@@ -82,6 +81,14 @@ def small_config(config: PretrainedConfig, *, only_shallow: bool = False) -> Pre
             raise
         fewer = {k: v for k, v in changes.items() if k not in layers or k in own}
         return type(config)(**fewer, **_depth(config, LAYERS))
+
+
+def _left_out(config: PretrainedConfig, *, only_shallow: bool) -> dict[str, Any]:
+    """Make the parts that a configuration has only if it is told of them."""
+    return {
+        name: small_config(CONFIG_MAPPING[part](), only_shallow=only_shallow).to_dict()
+        for name, part in LEFT_OUT.get(config.model_type, {}).items()
+    }
 
 
 def _chosen(config: PretrainedConfig, given: dict[str, Any]) -> dict[str, Any]:
@@ -244,8 +251,8 @@ def _class_of_part(config: PretrainedConfig) -> type[PreTrainedModel] | None:
         if (
             isinstance(found, type)
             and issubclass(found, PreTrainedModel)
-            and found.__init__.__annotations__.get("config")
-            in (type(config), type(config).__name__)
+            and "config" in (takes := inspect.signature(found).parameters)
+            and takes["config"].annotation in (type(config), type(config).__name__)
         ):
             return found
     return None
