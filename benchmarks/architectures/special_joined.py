@@ -55,6 +55,7 @@ JOINED: dict[str, dict[str, Any]] = {
     # The first number of channels is the number of frequencies, too.
     "gemma4_audio": {"output_proj_dims": WIDTH, "subsampling_conv_channels": [80, WIDTH]},
     "gemma4_unified_vision": {"mm_embed_dim": WIDTH, "output_proj_dims": WIDTH},
+    "glm_image": {"vq_config": {"latent_channels": WIDTH, "num_embeddings": 16}},
     "kimi_k25": {"projection_hidden_size": WIDTH},
     "kosmos-2.5": {"latent_query_num": 4},
     "mllama": {"text_config": {"cross_attention_layers": [1]}},

@@ -153,6 +153,17 @@ def _inkling(config: Any) -> Inputs:
     return {**text_after(config.image_token_id, 1), "pixel_values": pixels}
 
 
+def _glm_image(config: Any) -> Inputs:
+    """Give a picture, a token each patch, and the grid of the one that is to be made of it."""
+    vision = config.vision_config
+    return {
+        **text_after(config.image_token_id, PATCHES),
+        "pixel_values": noise(PATCHES, 3 * vision.patch_size**2),
+        "image_grid_thw": torch.tensor([[1, 4, 4], [1, 4, 4]]),
+        "images_per_sample": torch.tensor([2]),
+    }
+
+
 def _granite4_vision(config: Any) -> Inputs:
     """Put five tiles, of which each becomes two by two tokens, and four ends of rows before a text.
 
@@ -229,6 +240,7 @@ PICTURES: dict[str, Maker] = {
     "colqwen2": _colqwen2,
     "deepseek_vl_hybrid": _deepseek_vl_hybrid,
     "fuyu": _fuyu,
+    "glm_image": _glm_image,
     "granite4_vision": _granite4_vision,
     "idefics": _idefics,
     "inkling_mm_model": _inkling,
