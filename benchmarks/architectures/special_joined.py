@@ -75,6 +75,33 @@ JOINED: dict[str, dict[str, Any]] = {
         "audio_config": {"projection_hidden_size": WIDTH, "projection_bias": False},
         "vision_config": {"video_temporal_patch_size": 2},
     },
+    "omdet-turbo": {
+        "backbone_config": {
+            "model_type": "swin",
+            "image_size": 64,
+            "patch_size": 4,
+            "window_size": 4,
+            "embed_dim": 16,
+            "depths": [1, 1, 1],
+            "num_heads": [2, 2, 4],
+            "out_indices": [1, 2, 3],
+        },
+        # It is for the towers of timm, whose channels come last.
+        "apply_layernorm_after_vision_backbone": False,
+        "text_projection_in_dim": WIDTH,
+        "text_projection_out_dim": WIDTH,
+        "class_embed_dim": WIDTH,
+        "task_encoder_hidden_dim": 48,
+        "encoder_hidden_dim": 2 * WIDTH,
+        # The same number by its other name, which has a size of its own.
+        "d_model": 2 * WIDTH,
+        # Where it is as wide as a class, the task is not projected and the code fails.
+        "decoder_hidden_dim": 2 * WIDTH,
+        "vision_features_channels": [2 * WIDTH] * 3,
+        "encoder_in_channels": [16, 32, 64],
+        "decoder_dim_feedforward": 48,
+        "encoder_dim_feedforward": 48,
+    },
     "phi4_multimodal_audio": {
         "num_blocks": 2,
         "ext_pw_out_channel": WIDTH,

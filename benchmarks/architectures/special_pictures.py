@@ -123,6 +123,19 @@ def _xclip_vision(config: Any) -> Inputs:
     return {"pixel_values": noise(config.num_frames, 3, side, side)}
 
 
+def _omdet(config: Any) -> Inputs:
+    """Give a picture, two classes of things to find in it, and the words of the task."""
+    classes, task = words(STEPS, rows=2), words(STEPS)
+    return {
+        "pixel_values": noise(1, 3, 64, 64),
+        "classes_input_ids": classes,
+        "classes_attention_mask": torch.ones_like(classes),
+        "tasks_input_ids": task,
+        "tasks_attention_mask": torch.ones_like(task),
+        "classes_structure": torch.tensor([2]),
+    }
+
+
 def _oneformer(config: Any) -> Inputs:
     return {"pixel_values": noise(1, 3, 64, 64), "task_inputs": words(config.task_seq_len)}
 
@@ -252,6 +265,7 @@ PICTURES: dict[str, Maker] = {
     "mllama": _mllama,
     "mllama_vision_model": _tiles,
     "molmo2": _molmo2,
+    "omdet-turbo": _omdet,
     "oneformer": _oneformer,
     "pi0": _pi0,
     "pix2struct": _pix2struct,
