@@ -358,3 +358,20 @@ def test_a_softmax_written_without_one_is_read_and_linear_attention_is_refused()
 def x_of(inputs):
     """`Sequential` calls its input `input`."""
     return {"input": inputs["x"]}
+
+
+def test_a_capture_leaves_no_hooks_on_a_model():
+    """transformers puts hooks on in the first pass that asks for hidden states, and only once."""
+    torch.manual_seed(0)
+    module = hf.BertModel(hf.BertConfig(**SMALL)).eval()
+    inputs = {"input_ids": ids(12), "output_hidden_states": True}
+    with torch.no_grad():
+        before = copy.deepcopy(module)(**inputs).hidden_states
+    model = viz.wrap_model(module)
+    for _ in range(3):
+        viz.capture(model, {"input_ids": ids(12)})
+    with torch.no_grad():
+        after = module(**inputs).hidden_states
+    assert len(after) == len(before) == 3
+    for mine, theirs in zip(after, before, strict=True):
+        torch.testing.assert_close(mine, theirs)

@@ -114,8 +114,11 @@ def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None
 def _forward(model: Model, prepared: Prepared, tell: Progress) -> tuple[list[Layer], Any]:
     """Run the model by its tier and return its layers and its result for the whole batch."""
     inputs = dict(prepared.inputs)
-    # A cache would keep keys and values of every layer once more, and only a prompt needs one.
-    if "use_cache" in inspect.signature(model.module.forward).parameters:
+    # A cache would keep keys and values of every layer once more, and only a prompt needs one; what is
+    # run again would append to it. Others are left alone: FSMT masks the future only without one.
+    if (model.kind == "causal" or model.read) and "use_cache" in inspect.signature(
+        model.module.forward
+    ).parameters:
         inputs["use_cache"] = False
     if model.module.training:
         raise CaptureError(

@@ -8,13 +8,17 @@ from typing import Any
 
 from torch import nn
 
-# What torch itself keeps on a module: hooks are put on and taken off by whoever uses them.
-CONTENTS = ("_modules", "_buffers")
+# What torch itself keeps on a module. Hooks too, because transformers puts some on in the first pass and
+# notes so on the module: without the note and with the hooks it would put them on again.
+CONTENTS = (
+    *("_modules", "_buffers", "_forward_hooks", "_forward_hooks_with_kwargs"),
+    *("_forward_hooks_always_called", "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs"),
+)
 
 
 @contextmanager
 def preserved(module: nn.Module) -> Iterator[None]:
-    """Undo what a pass changes on a module: attributes, parts and buffers, not their numbers.
+    """Undo what a pass changes on a module: attributes, parts, buffers and hooks, not their numbers.
 
     BigBird takes up full attention for good after one short text; a later long text would then be
     computed as the model alone never would.

@@ -186,6 +186,10 @@ def _watched_probe(module: nn.Module, inputs: Inputs, way: str) -> Probe | None:
     if isinstance(module, PreTrainedModel):
         with _eager(module, way) as switched, returned_weights(module) as returned:
             expected = run_asking(module, inputs) if switched else None
+        if expected is None and switched and way != "sdpa" and _set(module, "sdpa"):
+            # Its eager attention cannot run; the stock kernel is the next best to compare with.
+            expected = _run(module, inputs)
+            _set(module, way)
         # Seen at the kernel, and with no other way to compute: there is nothing to compare with.
         only_way = not switched and all(call.tier == "hooks" for call in calls)
         if not only_way and (expected is None or not _agree(output, expected)):
