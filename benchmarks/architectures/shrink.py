@@ -289,8 +289,13 @@ def tiny_model(model_type: str, *, only_shallow: bool = False) -> PreTrainedMode
             continue
         with torch.no_grad():
             for parameter in module.parameters():
-                # Wide layers spread as they are, and larger ones would only enlarge roundings.
-                if parameter.ndim > 1 and parameter.is_floating_point() and not only_shallow:
+                if not parameter.is_floating_point():
+                    continue
+                if not bool(torch.isfinite(parameter).all()):
+                    parameter.normal_(std=0.02)  # left as memory had it by the model's own code
+                # Wide layers and stacks of matrices spread as they are, and larger ones would only
+                # enlarge roundings.
+                if parameter.ndim in (2, 4, 5) and not only_shallow:
                     parameter.mul_(3)
         return module
     raise first

@@ -59,13 +59,26 @@ def picture_figure(
                 z=patches,
                 x=across,
                 y=down,
-                customdata=np.indices((rows, columns)).transpose(1, 2, 0),
-                hovertemplate="patch %{customdata[0]},%{customdata[1]}<br>weight %{z:.6g}"
-                "<extra></extra>",
+                hoverinfo="skip",
                 colorscale=[list(stop) for stop in LIGHT],
                 zmin=0,
                 zmax=float(patches.max(initial=0)) or 1.0,
                 colorbar={"thickness": 10, "title": {"text": "weight", "side": "right"}},
+            ),
+            # A heatmap's cells cannot be clicked in Streamlit; markers that nobody sees can.
+            go.Scatter(
+                x=np.tile(across, rows),
+                y=np.repeat(down, columns),
+                customdata=np.stack(
+                    [*np.divmod(np.arange(rows * columns), columns), patches.ravel()], axis=-1
+                ),
+                mode="markers",
+                marker={"symbol": "square", "size": 0.8 * height / rows, "opacity": 0},
+                unselected={"marker": {"opacity": 0}},
+                selected={"marker": {"opacity": 0}},
+                hovertemplate="patch %{customdata[0]:d},%{customdata[1]:d}<br>"
+                "weight %{customdata[2]:.6g}<extra></extra>",
+                showlegend=False,
             ),
         ]
     )

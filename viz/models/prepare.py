@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from viz.errors import ModelRefusedError, ShapeError, TextError, TextTooLongError
-from viz.models.model import Model
+from viz.models.model import Model, Sense
 from viz.models.tokens import Units, numbered_units, units_from_encoding, units_from_ids
 
 # Longer texts are no prompts; the tokenizer alone would take seconds.
@@ -159,12 +159,7 @@ def cut_text(model: Model, text: str, pair: str | None = None) -> str:
 
 def _from_text(model: Model, text: str, pair: str | None, target: str | None) -> Prepared:
     tokenizer = _tokenizer(model)
-    if "text" not in model.reads:
-        senses = " or ".join(f"{sense}s" for sense in sorted(model.reads))
-        raise ModelRefusedError(
-            f"{model.name} reads {senses or 'inputs of its own'}, not texts.",
-            "Give one of those; a text is what it writes.",
-        )
+    require_sense(model, "text")
     if pair is not None:
         check_text(pair, what="second text")
         if not model.takes_pairs:
@@ -310,8 +305,23 @@ def as_tensors(given: Mapping[str, Any]) -> dict[str, Any]:
     return tensors
 
 
+def require_sense(model: Model, sense: Sense) -> None:
+    """Make sure that a model reads what it is given, as far as its forward tells.
+
+    Raises:
+        ModelRefusedError: it reads something else.
+    """
+    if model.reads and sense not in model.reads:
+        senses = " or ".join(f"{one}s" for one in sorted(model.reads))
+        written = "; a text is what it writes" if sense == "text" and model.tokenizer else ""
+        raise ModelRefusedError(
+            f"{model.name} reads {senses}, not {sense}s.", f"Give it one of those{written}."
+        )
+
+
 def _tokenizer(model: Model) -> Any:
     if model.tokenizer is None:
+        require_sense(model, "text")
         raise ModelRefusedError(
             f"{model.name} has no tokenizer, so it cannot read a text.",
             "Give its own inputs: viz.capture(model, {'input_ids': ...}).",

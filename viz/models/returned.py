@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,7 +83,7 @@ class Returned:
         )
 
     def _is_pattern(self, name: str, weights: Tensor) -> bool:
-        return _attends(self._parts[name], weights)
+        return _attends(self._parts, name, weights)
 
 
 def likely(softmaxes: Softmaxes) -> list[tuple[str, Tensor]]:
@@ -99,20 +99,22 @@ def likely(softmaxes: Softmaxes) -> list[tuple[str, Tensor]]:
     return [
         (name, weights)
         for name, weights in found
-        if len(kinds[name]) == 1 and _attends(parts[name.partition(STREAM)[0]], weights)
+        if len(kinds[name]) == 1 and _attends(parts, name, weights)
     ]
 
 
-def _attends(part: nn.Module, weights: Tensor) -> bool:
+def _attends(parts: Mapping[str, nn.Module], name: str, weights: Tensor) -> bool:
     """Whether weights have as many heads as their part says, and the part is called attention.
 
     Deformable attention weighs a few sampled points of each query, and hyper-connections mix the
     streams of one token: both are softmaxes, and neither says which query looks at which key.
     """
-    kind = type(part)
+    name = name.partition(STREAM)[0]
+    part, holder = parts[name], parts[name.rpartition(".")[0]]
     heads = head_count(part)
-    named = not kind.__module__.startswith("transformers.") or "att" in kind.__name__.lower()
-    return named and heads in (None, weights.shape[1])
+    ours = not type(part).__module__.startswith("transformers.")
+    named = any("att" in type(one).__name__.lower() for one in (part, holder))
+    return (ours or named) and heads in (None, weights.shape[1])
 
 
 def is_related(name: str, names: Collection[str]) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 from viz.errors import InputError, LoupeError, ModelRefusedError, ShapeError
 from viz.models.media import ImageSource, SoundSource, read_image, read_sound
 from viz.models.model import Model
-from viz.models.prepare import Prepared, check_text, decoder_ids, prepare
+from viz.models.prepare import Prepared, check_text, decoder_ids, prepare, require_sense
 from viz.models.tokens import Units, numbered_units, patch_units, units_from_ids
 
 # What processors of sounds expect where they do not say.
@@ -75,6 +75,7 @@ def prepare_media(
             f"{model.name} has no processor, so it cannot read {sense}.",
             "Give its own inputs, or the processor: viz.wrap_model(module, processor=...).",
         )
+    require_sense(model, "image" if image is not None else "sound")
     given: dict[str, Any] = {"return_tensors": "pt"}
     if image is not None:
         given["images"] = read_image(image)

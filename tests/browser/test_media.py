@@ -1,0 +1,70 @@
+"""Pictures and sounds on the page, with real models, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import expect
+
+READY = 120_000
+SAMPLES = Path(__file__).parents[2] / "assets" / "samples"
+
+
+def example(page, title):
+    page.get_by_role("button", name="Examples").click()
+    page.get_by_text(title, exact=True).click()
+
+
+def opened(page, url):
+    page.goto(url)
+    expect(page.get_by_role("heading", name="About this head")).to_be_visible(timeout=READY)
+
+
+def test_a_picture_is_lit_up_where_the_clicked_patch_looks(page, server):
+    opened(page, server)
+    example(page, "A cat (picture)")
+    expect(page.get_by_text("The picture is cut and scaled")).to_be_visible(timeout=READY)
+    expect(page).to_have_url(
+        re.compile(r"model=dinov2.*media=[0-9a-f]{40}\.jpg|media=.*model=dinov2")
+    )
+    picture = page.locator(".stPlotlyChart").first.locator(".heatmaplayer").first
+    box = picture.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2 + 4, box["y"] + box["height"] / 2 + 4)
+    expect(page).to_have_url(re.compile(r"token=1\d\d"))  # a patch in the middle of 16 x 16
+
+
+def test_a_link_to_a_picture_opens_it_again_and_a_truncated_one_is_refused(page, server, tmp_path):
+    opened(page, server)
+    example(page, "A cat (picture)")
+    expect(page.get_by_text("The picture is cut and scaled")).to_be_visible(timeout=READY)
+    link = page.url
+    page.goto("about:blank")
+    opened(page, link)
+    expect(page.get_by_text("The picture is cut and scaled")).to_be_visible(timeout=READY)
+    broken = tmp_path / "broken.png"
+    Image.effect_noise((64, 64), 90).save(broken)
+    broken.write_bytes(broken.read_bytes()[:-900])
+    page.locator("input[type=file]").set_input_files(broken)
+    expect(page.get_by_text("below is from before")).to_be_visible(timeout=READY)
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_text("is damaged or truncated")).to_be_visible(timeout=READY)
+    expect(page.get_by_text("The picture is cut and scaled")).to_be_visible()
+
+
+def test_a_voice_is_written_down_and_looked_along(page, server):
+    opened(page, server)
+    example(page, "A voice (sound)")
+    expect(page.get_by_text("And Mr. John Dashwood had then leisure")).to_be_visible(timeout=READY)
+    page.get_by_role("radio", name="cross").click()
+    expect(page.get_by_text(re.compile("of the weight lies"))).to_be_visible(timeout=READY)
+    expect(page.get_by_text("time (s)")).to_be_visible()
+
+
+def test_a_model_that_reads_sounds_asks_for_one(page, server):
+    opened(page, f"{server}/?layer=0&head=0")
+    page.get_by_label("Model", exact=True).click()
+    page.get_by_text("Whisper tiny.en").click()
+    expect(page.get_by_text("Give a sound")).to_be_visible()
+    expect(page.get_by_label("Text", exact=True)).to_have_count(0)

@@ -1,0 +1,92 @@
+"""Pictures and sounds that users give: kept by digest, read by kind, refused in one sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from PIL import Image
+
+import viz
+from viz.errors import InputError, StorageError
+from viz.service import FileStore, Request, Workbench, sense_of
+from viz.service.media import loudness, seen_picture
+
+
+def silent(phase, share):
+    pass
+
+
+def test_a_file_is_kept_once_and_named_by_what_is_in_it(tmp_path):
+    store = FileStore(tmp_path / "media", "picture or sound")
+    name = store.put(b"abc", ".png")
+    assert store.put(b"abc", ".png") == name
+    assert store.path(name).read_bytes() == b"abc"
+    assert store.path(name).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "a" * 40 + ".png", "", "x.png", "/etc/passwd"]
+)
+def test_a_name_that_is_none_leads_nowhere(tmp_path, name):
+    with pytest.raises(StorageError, match="not kept on this machine"):
+        FileStore(tmp_path, "picture or sound").path(name)
+
+
+def test_the_kind_of_a_file_is_told_by_its_name():
+    assert (sense_of("a.JPG"), sense_of("b.flac")) == ("image", "sound")
+    with pytest.raises(InputError, match=r"ends in \.exe"):
+        sense_of("c.exe")
+
+
+def test_a_picture_is_shown_as_the_model_sees_it():
+    class Processor:
+        do_normalize, image_mean, image_std = True, [0.5, 0.4, 0.3], [0.2, 0.2, 0.2]
+
+    picture = torch.rand(3, 4, 5)
+    mean, std = (torch.tensor(v)[:, None, None] for v in ([0.5, 0.4, 0.3], [0.2, 0.2, 0.2]))
+    shown = seen_picture(((picture - mean) / std)[None], Processor())
+    expected = (picture * 255).round().permute(1, 2, 0).numpy()
+    assert np.abs(shown.astype(float) - expected).max() <= 1
+    assert seen_picture(torch.zeros(1, 9, 12), Processor()) is None
+
+
+def test_loudness_is_the_largest_sample_of_each_step(tmp_path):
+    wave = np.zeros(16_000, np.float32)
+    wave[8_000:8_100] = np.sin(np.arange(100) / 3)
+    soundfile.write(tmp_path / "a.wav", wave, 16_000)
+    steps, seconds = loudness(tmp_path / "a.wav")
+    assert seconds == pytest.approx(1.0)
+    assert abs(int(np.argmax(steps)) / len(steps) - 0.5) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("make", "suffix", "message"),
+    [
+        (lambda file: file.write_bytes(b"no picture"), ".png", "no image that can be read"),
+        (lambda file: Image.new("RGB", (4, 4)).save(file), ".gif", None),
+        (
+            lambda file: soundfile.write(file, np.ones(800), 8_000),
+            ".wav",
+            "reads images, not sounds",
+        ),
+    ],
+)
+def test_what_the_model_of_pictures_is_given(make, suffix, message, tmp_path):
+    bench = Workbench(FileStore(tmp_path / "media", "picture or sound"))
+    file = tmp_path / f"given{suffix}"
+    make(file)
+    request = Request("dinov2", "", media=bench.media.put(file.read_bytes(), suffix))
+    if message is None:
+        analysis = bench.analyse("ann", request, silent)
+        assert analysis.picture.shape == (224, 224, 3)
+        assert bench.check(request, silent).exact
+    else:
+        with pytest.raises(viz.LoupeError, match=message):
+            bench.analyse("ann", request, silent)
+
+
+def test_a_model_of_pictures_without_one_says_what_it_reads():
+    with pytest.raises(viz.LoupeError, match="reads images, not texts"):
+        Workbench().analyse("ann", Request("dinov2", "hello"), silent)
