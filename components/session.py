@@ -15,7 +15,7 @@ from viz.models.folders import cache_folder
 from viz.service import Request, TextStore, Workbench
 
 # What the browser sends this soon after a change may still carry the address before it.
-LINK_SECONDS = 1.0
+LINK_SECONDS = 2.0
 
 
 @st.cache_resource(show_spinner=False)
@@ -62,8 +62,15 @@ def write_link() -> None:
         st.session_state.link, st.session_state.link_written = query, time.monotonic()
 
 
+def acted() -> None:
+    """Note that this run was started by something on the page, and not by Back or Forward."""
+    st.session_state.acted = True
+
+
 def went_back() -> bool:
     """Whether the address changed without us, by back or forward; the view is read anew then."""
+    if st.session_state.pop("acted", False):
+        return False
     if "link" not in st.session_state or st.query_params.to_dict() == st.session_state.link:
         return False
     if time.monotonic() - st.session_state.link_written < LINK_SECONDS:

@@ -204,6 +204,8 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
     },
     "sam2": {"prompt_encoder_config": {"image_size": 128, "patch_size": 16}},
+    # Its first and its last layer are convolutions.
+    "sam3_lite_text_text_model": {"num_hidden_layers": 4},
     "sam3_vision_model": {"backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]]},
     "vits": {"upsample_initial_channel": 64, "prior_encoder_num_flows": 1},
     "gpt_neo": {"window_size": 8},

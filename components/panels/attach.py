@@ -7,10 +7,10 @@ from pathlib import Path
 import streamlit as st
 
 from components.panels.literal import literal
-from components.session import workbench
+from components.session import acted, workbench
 from viz.errors import LoupeError
 from viz.models.model import Sense
-from viz.service import IMAGES, SOUNDS, sense_of
+from viz.service import IMAGES, SOUNDS, require_readable, sense_of
 
 WORDS: dict[str, str] = {"image": "A picture", "sound": "A sound"}
 
@@ -39,8 +39,10 @@ def _preview() -> None:
         return
     try:
         path, sense = workbench().media.path(name), sense_of(name)
+        require_readable(path)
     except LoupeError as error:
-        st.caption(literal(str(error)))
+        st.warning(literal(str(error)))
+        st.button("Remove", on_click=_remove)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if sense == "image":
@@ -51,13 +53,16 @@ def _preview() -> None:
 
 
 def _keep(key: str) -> None:
-    """Keep an uploaded file under its digest, if it is one that is read."""
+    """Keep an uploaded file under its digest, if it can be read; else the one before stays."""
+    acted()
     given = st.session_state[key]
     if given is None:
         return
     try:
         sense_of(given.name)
-        name = workbench().media.put(given.getvalue(), Path(given.name).suffix.lower())
+        store = workbench().media
+        name = store.put(given.getvalue(), Path(given.name).suffix.lower())
+        require_readable(store.path(name))
     except LoupeError as error:
         st.session_state.failure = error
         return
@@ -66,4 +71,5 @@ def _keep(key: str) -> None:
 
 
 def _remove() -> None:
+    acted()
     st.session_state.media = ""

@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from components.panels.attach import attach_panel
-from components.session import request_of, view, workbench
+from components.session import acted, request_of, view, workbench
 from components.state import View
 from viz.errors import LoupeError
 from viz.models.catalogue import CATALOGUE, DEFAULT, find_entry, is_available
@@ -61,7 +61,9 @@ def request_panel() -> bool:
     example = samples.menu_button(
         "Examples", list(_samples()), key="example", width="stretch", on_click=_take_sample
     )
-    pressed = run.button("Run", type="primary", width="stretch", disabled=not _fetched())
+    pressed = run.button(
+        "Run", type="primary", width="stretch", disabled=not _fetched(), on_click=acted
+    )
     _model_details()
     return pressed or (example is not None and _fetched())
 
@@ -225,6 +227,7 @@ def _samples() -> dict[str, dict[str, str]]:
 
 
 def _take_sample() -> None:
+    acted()
     title = st.session_state.example
     if title is None:
         return

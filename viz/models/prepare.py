@@ -208,7 +208,7 @@ def decoder_ids(model: Model, target: str | None) -> list[int]:
     labels = [int(number) for number in tokenizer(text_target=target)["input_ids"]]
     # Some tokenizers write the start or the end themselves, and the end is never read.
     first = 1 if labels[:1] == [int(start)] else 0
-    last = len(labels) - 1 if labels[-1:] == [tokenizer.eos_token_id] else len(labels)
+    last = len(labels) - (1 if labels and labels[-1] in tokenizer.all_special_ids else 0)
     return [int(start), *labels[first:last]]
 
 

@@ -1,7 +1,7 @@
 """Who may run what, and what is kept for whom."""
 
 from viz.service.files import FileStore
-from viz.service.media import IMAGES, SOUNDS, sense_of
+from viz.service.media import IMAGES, SOUNDS, require_readable, sense_of
 from viz.service.texts import TextStore
 from viz.service.workbench import Analysis, Request, Workbench
 
@@ -13,5 +13,6 @@ __all__ = [
     "Request",
     "TextStore",
     "Workbench",
+    "require_readable",
     "sense_of",
 ]

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from viz.errors import InputError
-from viz.models.media import read_sound
+from viz.models.media import read_image, read_sound
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
@@ -35,6 +35,18 @@ def sense_of(name: str) -> Literal["image", "sound"]:
         f"A file that ends in {suffix or 'nothing'} is no picture or sound that is read.",
         f"Give one of {', '.join((*IMAGES, *SOUNDS))}.",
     )
+
+
+def require_readable(path: Path) -> None:
+    """Make sure that a picture or a sound can be read, before anyone tries to show it.
+
+    Raises:
+        InputError: it is damaged, empty, silent or too large.
+    """
+    if sense_of(path.name) == "image":
+        read_image(path)
+    else:
+        read_sound(path, LOUDNESS_RATE)
 
 
 def seen_picture(pixels: torch.Tensor, processor: Any) -> NDArray[np.uint8] | None:
