@@ -206,9 +206,12 @@ def decoder_ids(model: Model, target: str | None) -> list[int]:
     check_text(target, what="target")
     tokenizer = _tokenizer(model)
     labels = [int(number) for number in tokenizer(text_target=target)["input_ids"]]
-    # Some tokenizers write the start or the end themselves, and the end is never read.
-    first = 1 if labels[:1] == [int(start)] else 0
-    last = len(labels) - (1 if labels and labels[-1] in tokenizer.all_special_ids else 0)
+    special = set(tokenizer.all_special_ids)
+    # Whisper's tokenizer writes the whole prompt, its start included; others leave that to the model.
+    prompted = labels[:1] == [int(start)] and len(labels) > 1 and labels[1] in special
+    # The end is written, and never read.
+    last = len(labels) - (1 if labels and labels[-1] in special else 0)
+    first = 1 if prompted else 0
     return [int(start), *labels[first:last]]
 
 
