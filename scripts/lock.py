@@ -21,9 +21,10 @@ def main() -> None:
     """Write requirements.lock and requirements-test.lock."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    app = _reach(project["dependencies"])
-    rest = [line for line in extras["test"] if not line.startswith("attention-loupe")]
-    test = _reach([*rest, *extras["smollm2"]])
+    # The app's own environment fetches every model of the catalogue, so that a button never ends
+    # with "install something".
+    app = _reach([*project["dependencies"], *extras["smollm2"], *extras["dinov2"]])
+    test = _reach([line for line in extras["test"] if not line.startswith("attention-loupe")])
     _write("requirements.lock", app)
     _write("requirements-test.lock", {name: pin for name, pin in test.items() if name not in app})
 
