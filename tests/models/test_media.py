@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import soundfile
+import torch
 import transformers as hf
 from PIL import Image
 
@@ -132,3 +133,16 @@ def test_a_sound_goes_through_the_models_own_processor():
         "decoder": (1, 1),
         "cross": (1, 50),
     }
+
+
+def test_traces_of_two_pictures_have_keys_of_their_own():
+    config = hf.ViTConfig(
+        image_size=32, patch_size=8, hidden_size=32, num_hidden_layers=1, num_attention_heads=4
+    )
+    model = viz.wrap_model(hf.ViTModel(config))
+    one, two = (
+        viz.capture(model, {"pixel_values": torch.full((1, 3, 32, 32), shade)})
+        for shade in (0.1, 0.9)
+    )
+    assert one.key != two.key
+    assert one.key == viz.capture(model, {"pixel_values": torch.full((1, 3, 32, 32), 0.1)}).key

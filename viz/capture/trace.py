@@ -57,7 +57,13 @@ class Trace:
         content = repr(
             (self.model.fingerprint, self.model.dtype, self.units.ids, self.text, self.pair)
         )
-        return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        digest = hashlib.sha256(content.encode("utf-8", "surrogatepass"))
+        if self.text is None:
+            # Pictures, sounds and inputs of one's own have no text; what they became tells them apart.
+            for stack in self.stacks.values():
+                for tensor in stack.records[0].tensors[:2]:
+                    digest.update(on_cpu(tensor).float().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:32]
 
     @property
     def memory_bytes(self) -> int:
