@@ -9,6 +9,7 @@ import streamlit as st
 from components.panels.literal import literal
 from components.session import acted, workbench
 from viz.errors import LoupeError
+from viz.models.media import read_image
 from viz.models.model import Sense
 from viz.service import IMAGES, SOUNDS, require_readable, sense_of
 
@@ -46,7 +47,9 @@ def _preview() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if sense == "image":
-            st.image(str(path), width=96)
+            small = read_image(path)
+            small.thumbnail((96, 96))
+            st.image(small)
         else:
             st.audio(str(path), width=360)
         st.button("Remove", on_click=_remove)

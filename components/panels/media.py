@@ -21,7 +21,7 @@ def looks_panel(analysis: Analysis) -> None:
     grid, picture = grid_of(stack.keys), analysis.picture
     if grid is not None and picture is not None:
         _picture(analysis, picture, grid)
-    elif analysis.loudness is not None and stack.keys.kind == "frame":
+    elif analysis.loudness is not None and stack.keys.labels[-1].endswith(" s"):
         _sound(analysis)
     else:
         tokens_panel(analysis)
@@ -60,6 +60,10 @@ def _sound(analysis: Analysis) -> None:
     st.plotly_chart(
         sound_figure(loudness, seconds, weights, times, dark=is_dark()), key="sound", config=QUIET
     )
+    heard = 2 * times[-1] - times[-2] if len(times) > 1 else seconds
+    if seconds > heard:
+        st.caption(f"The model hears the first {heard:.0f} s of {seconds:.0f}.")
+        return
     after = float(weights[times >= seconds].sum())
     st.caption(
         f"{after:.0%} of the weight lies on the silence that fills up the model's "

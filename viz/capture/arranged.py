@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from viz.capture.layer import Layer
 from viz.capture.provenance import Provenance
 from viz.capture.windows import ReportedWindows, WindowedLayer
+from viz.models.probe import PROBE_ERRORS
 from viz.models.rows import RecentOutputs, source_of
 
 
@@ -63,53 +66,64 @@ class ArrangedLayer:
         return out
 
 
+# Where rows come from and how many there are, by the name of a part and the number of its call.
+Order = dict[tuple[str, int], tuple[Tensor, int]]
+
+
 def arrange(
-    layers: Sequence[Layer], module: nn.Module, inputs: Mapping[str, Any], item: int, batch: int
+    layers: Sequence[Layer], module: nn.Module, inputs: Mapping[str, Any], batch: int
 ) -> list[Layer]:
     """Put windowed layers into the order of what the windows were cut from.
 
-    The order is learned from one more pass over noise, in which no two units are alike. A layer of
-    which it cannot be told, such as one that pools its queries, stays window by window.
+    The order is learned from two more passes over noise, in which no two units are alike, and
+    believed only if both say the same: windows that are cut by content have no order of their own. A
+    layer of which it cannot be told, such as one that pools its queries, stays window by window.
     """
     windowed = {layer.name for layer in layers if isinstance(layer, _Windowed)}
-    if not windowed:
+    if not windowed or batch > 1:
         return list(layers)
-    order = _window_order(module, inputs, windowed, batch)
-    return [
-        _arranged(layer, *order[layer.name], item, batch)
-        if isinstance(layer, _Windowed) and layer.name in order
-        else layer
-        for layer in layers
-    ]
+    first, second = (_window_order(module, inputs, windowed) for _ in range(2))
+    calls: Counter[str] = Counter()
+    arranged: list[Layer] = []
+    for layer in layers:
+        if not isinstance(layer, _Windowed):
+            arranged.append(layer)
+            continue
+        call = (layer.name, calls[layer.name])
+        calls[layer.name] += 1
+        one, other = first.get(call), second.get(call)
+        sure = one is not None and other is not None and torch.equal(one[0], other[0])
+        arranged.append(_arranged(layer, *one) if one is not None and sure else layer)
+    return arranged
 
 
 _Windowed = (WindowedLayer, ReportedWindows)
 
 
-def _arranged(
-    layer: WindowedLayer | ReportedWindows, source: Tensor, units: int, item: int, batch: int
-) -> Layer:
-    """Turn "where does each row come from" around, for one item of the batch."""
+def _arranged(layer: WindowedLayer | ReportedWindows, source: Tensor, units: int) -> Layer:
+    """Turn "where does each row come from" around; each unit must stand in one window, once."""
     queries, keys = layer.shape
-    if queries != keys or len(source) != queries * batch:
+    kept = (source >= 0).nonzero()[:, 0]
+    whole = torch.equal(source[kept].sort().values, torch.arange(units))
+    if queries != keys or len(source) != queries or not whole:
         return layer
-    mine = source[item * queries : (item + 1) * queries] - item * (units // batch)
-    kept = (source[item * queries : (item + 1) * queries] >= 0).nonzero()[:, 0]
-    places = torch.empty(len(kept), dtype=torch.long)
-    places[mine[kept]] = kept
-    padded = queries - len(kept)
+    places = torch.empty(units, dtype=torch.long)
+    places[source[kept]] = kept
     flags = layer.provenance.flags
-    if padded:
-        flags = (*flags, f"{padded} units of padding left out, which rows may look at")
+    if queries > units:
+        flags = (*flags, f"{queries - units} units of padding left out, which rows may look at")
     device = layer.tensors[0].device
     return ArrangedLayer(layer, places.to(device), replace(layer.provenance, flags=flags))
 
 
-def _window_order(
-    module: nn.Module, inputs: Mapping[str, Any], names: set[str], batch: int
-) -> dict[str, tuple[Tensor, int]]:
-    """Run noise through a model and see where the rows of every window come from."""
-    order: dict[str, tuple[Tensor, int]] = {}
+def _window_order(module: nn.Module, inputs: Mapping[str, Any], names: set[str]) -> Order:
+    """Run noise through a model and see where the rows of every window come from.
+
+    Returns:
+        Nothing where the model cannot run noise.
+    """
+    order: Order = {}
+    calls: Counter[str] = Counter()
     handles = []
     noise = {
         name: torch.randn_like(value)
@@ -117,6 +131,7 @@ def _window_order(
         else value
         for name, value in inputs.items()
     }
+    owner = threading.get_ident()
     with RecentOutputs(module) as recent, torch.random.fork_rng(), torch.inference_mode():
         for name, part in module.named_modules():
             if name not in names:
@@ -125,14 +140,19 @@ def _window_order(
             def before(
                 _part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], name: str = name
             ) -> None:
-                given = next(v for v in (*args, *kwargs.values()) if isinstance(v, Tensor))
-                found = source_of(given, recent.latest)
-                if found is not None and found[1] % batch == 0:
-                    order[name] = found
+                if threading.get_ident() != owner:
+                    return
+                given = next((v for v in (*args, *kwargs.values()) if isinstance(v, Tensor)), None)
+                found = None if given is None else source_of(given, recent.latest)
+                if found is not None:
+                    order[name, calls[name]] = found
+                calls[name] += 1
 
             handles.append(part.register_forward_pre_hook(before, with_kwargs=True))
         try:
             module(**noise)
+        except PROBE_ERRORS:
+            return {}
         finally:
             for handle in handles:
                 handle.remove()

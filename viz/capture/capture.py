@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Container, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from viz.capture.layer import Layer
 from viz.capture.recorder import Recorder
 from viz.capture.stacks import main_stack, stacks_of
 from viz.capture.trace import ModelCard, Trace
+from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.errors import CaptureError, LoupeError
 from viz.models import Model
 from viz.models.attention import observe
@@ -92,7 +94,7 @@ def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None
     tell("forward", 0.0)
     layers, result = _forward(model, prepared, tell)
     output = first_output(result)
-    if not _is_finite(output[prepared.item : prepared.item + 1]):
+    if not _is_finite(output[min(prepared.item, len(output) - 1)][None]):
         raise CaptureError(
             f"The output of {model.name} is not finite (NaN or infinity), so its attention means nothing.",
             "Check the model's weights, or choose dtype float32.",
@@ -132,8 +134,17 @@ def _forward(model: Model, prepared: Prepared, tell: Progress) -> tuple[list[Lay
             forget_longer_texts(model.module)
             with preserved(model.module):
                 run = _run_eagerly if model.tier == "eager" else _run_watched
-                layers, result = run(model, prepared, inputs, tell)
-                arranged = arrange(layers, model.module, inputs, prepared.item, prepared.batch)
+                plain = model.tier != "eager" and not (model.read or model.written)
+                layers: list[Layer] = []
+                if plain or prepared.batch == 1:
+                    layers, result = run(model, prepared, inputs, tell)
+                if prepared.batch > 1 and (not plain or _has_windows(layers)):
+                    # Outside the registry only the model knows which rows are whose, so that the
+                    # item is run by itself.
+                    inputs = _alone(inputs, prepared)
+                    prepared = replace(prepared, item=0, batch=1)
+                    layers, result = run(model, prepared, inputs, tell)
+                arranged = arrange(layers, model.module, inputs, prepared.batch)
             return arranged, result
         except LoupeError:
             raise
@@ -142,6 +153,21 @@ def _forward(model: Model, prepared: Prepared, tell: Progress) -> tuple[list[Lay
                 f"{model.name} failed during its forward pass: {error}",
                 "Check that the inputs are what this model expects.",
             ) from error
+
+
+def _has_windows(layers: list[Layer]) -> bool:
+    return any(isinstance(layer, (WindowedLayer, ReportedWindows)) for layer in layers)
+
+
+def _alone(inputs: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
+    """Take one item out of a batch."""
+    one = slice(prepared.item, prepared.item + 1)
+    return {
+        name: value[one]
+        if isinstance(value, Tensor) and value.ndim and len(value) == prepared.batch
+        else value
+        for name, value in inputs.items()
+    }
 
 
 def _decide_tier(model: Model, inputs: dict[str, Any]) -> None:

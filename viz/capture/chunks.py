@@ -21,6 +21,9 @@ def continues(call: AttentionCall, last: AttentionCall | None) -> bool:
     return (
         last is not None
         and call.module is last.module
+        # With one head a piece, or several inputs, pieces may be heads or inputs as well.
+        and call.query.shape[1] > 1
+        and call.query.shape[0] == 1
         and _follows(call.query, last.query)
         and _follows(call.key, last.key)
     )

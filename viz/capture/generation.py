@@ -28,6 +28,12 @@ from viz.models.tokens import numbered_units, units_from_ids
 
 Progress = Callable[[str, float], None]
 
+# Options of `generate` that would change what is cached, or what comes back.
+FIXED_OPTIONS = {
+    *("use_cache", "cache_implementation", "cache_config", "return_dict_in_generate"),
+    *("num_beams", "num_return_sequences", "past_key_values", "assistant_model"),
+}
+
 
 @dataclass(slots=True)
 class Stitched:
@@ -107,6 +113,12 @@ def capture_generation(
         )
     if new_tokens < 1:
         raise ShapeError(f"{new_tokens} new tokens were asked for.", "Ask for at least 1.")
+    fixed = sorted(FIXED_OPTIONS & set(options))
+    if fixed:
+        raise ShapeError(
+            f"The option {fixed[0]} cannot be chosen: rows are stitched from the usual cache.",
+            "Leave it out.",
+        )
     prepared = prepare(model, text)
     causal = model.kind == "causal"
     require_context(model, (len(prepared.units) if causal else 1) + new_tokens)

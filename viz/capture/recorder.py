@@ -54,7 +54,7 @@ class Recorder:
         inputs = max(call.query.shape[0], call.key.shape[0])
         folded = inputs > self.batch and inputs % self.batch == 0
         layer = self._windows(name, call) if folded else self._whole(name, call)
-        if continues(call, self._last) and isinstance(layer, RecordedLayer):
+        if self.batch == 1 and continues(call, self._last) and isinstance(layer, RecordedLayer):
             before = self.layers[-1]
             whole = joined(before, layer) if isinstance(before, RecordedLayer) else None
             if whole is not None:

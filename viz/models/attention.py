@@ -273,8 +273,8 @@ def _attend_in_blocks(
 def sinks_of(sinks: Tensor | None, item: int, rows: slice) -> Tensor | None:
     """Take one item's rows out of sinks, where each query has one of its own."""
     if sinks is None or sinks.ndim < 4:
-        return None if sinks is None else sinks.reshape(-1)
-    return sinks[min(item, len(sinks) - 1), :, rows, 0]
+        return None if sinks is None else sinks.detach().reshape(-1)
+    return sinks[min(item, len(sinks) - 1), :, rows, 0].detach()
 
 
 def _rows_of(full: Tensor | None, item: int, rows: slice) -> Tensor | None:

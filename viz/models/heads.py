@@ -9,7 +9,16 @@ from transformers import PretrainedConfig
 
 HEAD_COUNTS = (
     *("num_attention_heads", "num_heads", "n_heads", "heads", "n_head", "n_attn_heads"),
-    *("num_attn_heads", "num_head", "nhead", "attention_heads", "encoder_attention_heads"),
+    *(
+        "h",
+        "nheads",
+        "n_attention_heads",
+        "num_attn_heads",
+        "num_head",
+        "nhead",
+        "attention_heads",
+        "encoder_attention_heads",
+    ),
 )
 
 
@@ -25,10 +34,9 @@ def known_head_counts(config: Any) -> set[int]:
     return found
 
 
-def head_count(part: nn.Module, whole: nn.Module | None = None) -> int | None:
-    """Return the number of heads of a part, or else of the whole; None where neither says."""
-    config: Any = getattr(whole, "config", None)
-    for owner in (part, getattr(part, "config", None), config):
+def head_count(part: nn.Module) -> int | None:
+    """Return the number of heads of a part, as it or its own configuration says; else None."""
+    for owner in (part, getattr(part, "config", None)):
         for name in HEAD_COUNTS:
             heads = getattr(owner, name, None)
             if isinstance(heads, int) and not isinstance(heads, bool) and heads > 0:

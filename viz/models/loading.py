@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,10 @@ from viz.models.probe import Probe, probe, refuse_unseen, sample_inputs
 from viz.models.reasons import explain
 
 Progress = Callable[[str, float], None]
+
+# transformers swaps functions of its classes while it loads, so that two loads at a time would leave
+# tied weights untied for good.
+_loading = threading.Lock()
 
 # Says that a name is meant for the hub, even where a folder of that name lies about.
 HUB_PREFIX = "hub:"
@@ -285,14 +290,15 @@ def _module(
     """Load the weights, from safetensors only, and make sure that none were made up."""
     declared = next(iter(getattr(config, "architectures", None) or []), "")
     factory = getattr(transformers, declared, AutoModel)
-    module, info = factory.from_pretrained(
-        source,
-        dtype=dtype,
-        attn_implementation=attention,
-        use_safetensors=True,
-        trust_remote_code=False,
-        output_loading_info=True,
-    )
+    with _loading:
+        module, info = factory.from_pretrained(
+            source,
+            dtype=dtype,
+            attn_implementation=attention,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
     missing = sorted(key for key in info["missing_keys"] if not any(i in key for i in IDLE_WEIGHTS))
     if missing:
         raise ModelRefusedError(

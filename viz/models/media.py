@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy.signal import resample_poly
 
 from viz.errors import InputError
 
 # Larger pictures are scaled down by every model anyway; a bomb says that it is larger still.
 MOST_PIXELS = 50_000_000
+
+# Rates outside of these are mistakes, and resampling from them would take any amount of memory.
+LEAST_RATE, MOST_RATE = 1_000, 768_000
 
 # Longer sounds are for a transcriber, in seconds; Whisper reads 30 at a time.
 MOST_SECONDS = 120
@@ -78,6 +81,14 @@ def read_sound(source: SoundSource, rate: int) -> NDArray[np.float32]:
         )
     if not bool(np.isfinite(samples).all()):
         raise InputError("The sound holds NaN or infinity.", "Check where it comes from.")
+    if samples.ndim == 2 and samples.shape[0] < samples.shape[1]:
+        samples = samples.T  # [channel, time], as torchaudio has it
+    if not MOST_RATE >= given_rate >= LEAST_RATE:
+        raise InputError(
+            f"The sound claims {given_rate:,} samples a second; "
+            f"{LEAST_RATE:,} to {MOST_RATE:,} are read.",
+            "Save it again at a usual rate, such as 16,000.",
+        )
     _refuse_long(len(samples) / given_rate)
     mono = samples.mean(axis=1) if samples.ndim == 2 else samples
     if float(np.abs(mono).max()) == 0:
@@ -99,7 +110,22 @@ def _rgb(image: Image.Image) -> Image.Image:
             f"The image is {wide:,} x {high:,} pixels; at most {MOST_PIXELS:,} are read.",
             "Scale it down first.",
         )
-    return image.convert("RGB")
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I;16") or upright.mode in ("I", "F"):
+        upright = _eight_bit(upright)
+    if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+        # On white, as a page shows it; what lies behind transparency is not part of the picture.
+        see_through = upright.convert("RGBA")
+        white = Image.new("RGBA", see_through.size, "white")
+        return Image.alpha_composite(white, see_through).convert("RGB")
+    return upright.convert("RGB")
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Scale numbers of 16 and 32 bits to bytes, which `convert` would clip."""
+    array = np.asarray(image, dtype=np.float64)
+    largest = 65_535.0 if array.max(initial=0) > 255 else 255.0
+    return Image.fromarray(np.clip(array / largest * 255, 0, 255).astype(np.uint8))
 
 
 def _from_array(source: NDArray[Any]) -> Image.Image:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
+
+_locks: weakref.WeakKeyDictionary[torch.nn.Module, threading.Lock] = weakref.WeakKeyDictionary()
+_naming = threading.Lock()
 
 Sense = Literal["text", "image", "sound"]
 Kind = Literal["causal", "masked", "encoder", "seq2seq", "other"]
@@ -63,3 +67,8 @@ class Model:
     written: tuple[str, ...] = ()
     unshown: tuple[str, ...] = ()
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        # Wrapped twice, a module is still one.
+        with _naming:
+            self.lock = _locks.setdefault(self.module, self.lock)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from viz.errors import ModelRefusedError
 from viz.models.attention import AttentionCall, covered, current_observer
@@ -37,6 +39,9 @@ class Attention:
     sinks: Tensor | None = None
     finish: Callable[[Tensor], Tensor] | None = None
 
+
+_followed: weakref.WeakKeyDictionary[nn.Module, tuple[RemovableHandle, ...]]
+_followed = weakref.WeakKeyDictionary()
 
 Explain = Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], Attention]
 
@@ -97,8 +102,12 @@ def _follow(part: nn.Module, explain: Explain) -> None:
             )
         )
 
-    part.register_forward_pre_hook(before)
-    part.register_forward_hook(after, with_kwargs=True, always_call=True)
+    for handle in _followed.pop(part, ()):
+        handle.remove()  # said again, the last word counts
+    _followed[part] = (
+        part.register_forward_pre_hook(before),
+        part.register_forward_hook(after, with_kwargs=True, always_call=True),
+    )
 
 
 def _side_by_side(heads: Tensor) -> Tensor:

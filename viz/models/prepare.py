@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,9 @@ from viz.models.tokens import Units, numbered_units, units_from_encoding, units_
 
 # Longer texts are no prompts; the tokenizer alone would take seconds.
 MAX_CHARACTERS = 1_000_000
+
+# Encoder-decoders that read their own input again, shifted, where they are not told what to write.
+SHIFTING = ("bart", "mbart", "mvp", "plbart")
 
 # Stands for half a character where text travels as UTF-8, which has no room for one; as a
 # noncharacter of Unicode it is in no text of its own right.
@@ -233,7 +237,7 @@ def _from_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> Pr
             f"input_ids have shape {tuple(main.shape)}.",
             "A batch of texts has two dimensions: [1, tokens] for one.",
         )
-    batch = len(main) if main.ndim and not _is_packed(inputs, main) else 1
+    batch = _batch_of(model, inputs, main)
     if batch > 1 and item is None:
         raise ShapeError(
             f"The batch holds {batch} inputs and a trace holds one.",
@@ -244,6 +248,8 @@ def _from_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> Pr
         raise ShapeError(
             f"There is no item {chosen} in a batch of {batch}.", f"Choose 0 to {batch - 1}."
         )
+    if getattr(getattr(model.module, "config", None), "is_encoder_decoder", False):
+        inputs |= _first_written(model, inputs, chosen)
     known = []
     for name in ("input_ids", "decoder_input_ids"):
         if name in inputs and inputs[name].ndim == 2 and not inputs[name].is_floating_point():
@@ -255,6 +261,32 @@ def _from_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> Pr
     units = known[0] if known else numbered_units("position", 0)
     other = "token" if known else "position"
     return Prepared(inputs, units, None, None, tuple(known), chosen, batch, other)
+
+
+def _first_written(model: Model, inputs: Mapping[str, Any], item: int) -> dict[str, Tensor]:
+    """Say what a decoder reads where nobody did: BART's own input shifted, else its first token."""
+    told = {"decoder_input_ids", "decoder_inputs_embeds", "labels", "decoder_input_values"}
+    asks = "decoder_input_ids" in inspect.signature(model.module.forward).parameters
+    if told & set(inputs) or not asks:
+        return {}
+    config: Any = model.module.config
+    home = sys.modules[type(model.module).__module__]
+    if config.model_type in SHIFTING and "input_ids" in inputs:
+        extra = (config.pad_token_id, config.decoder_start_token_id)
+        arguments = extra[:1] if config.model_type == "mbart" else extra
+        return {"decoder_input_ids": home.shift_tokens_right(inputs["input_ids"], *arguments)}
+    batch = next(len(value) for value in inputs.values() if isinstance(value, Tensor))
+    ids = torch.tensor([decoder_ids(model, None)] * batch, device=model.device)
+    return {"decoder_input_ids": ids}
+
+
+def _batch_of(model: Model, inputs: Mapping[str, Any], main: Tensor) -> int:
+    """How many inputs there are: PyTorch's own layers may hold time in the first dimension."""
+    if main.ndim == 0 or _is_packed(inputs, main):
+        return 1
+    if any(getattr(part, "batch_first", True) is False for part in model.module.modules()):
+        return int(main.shape[1]) if main.ndim > 2 else 1
+    return len(main)
 
 
 def _is_packed(inputs: Mapping[str, Any], main: Tensor) -> bool:

@@ -104,13 +104,14 @@ def probe(module: nn.Module, inputs: Inputs) -> Probe | None:
     """
     ways = (ATTENTION_NAME, MASKED_NAME, "sdpa") if isinstance(module, PreTrainedModel) else ("",)
     # Models that draw random numbers must not draw others because they were probed.
+    given = current_way(module) if isinstance(module, PreTrainedModel) else ""
     with torch.random.fork_rng(_cuda_devices(module)), preserved(module):
         for way in ways:
             # Some models ask for the name of their kernel, and do by it what only "sdpa" asks for.
             if way == "sdpa" and not _set(module, way):
                 continue
             _set(module, way)
-            if (found := _watched_probe(module, inputs, way)) is not None:
+            if (found := _watched_probe(module, inputs, way, as_given=way == given)) is not None:
                 return found
         _set(module, "eager")
         return _eager_probe(module, inputs)
@@ -176,7 +177,7 @@ def refuse_attention(module: nn.Module, inputs: Inputs, name: str) -> ModelRefus
     )
 
 
-def _watched_probe(module: nn.Module, inputs: Inputs, way: str) -> Probe | None:
+def _watched_probe(module: nn.Module, inputs: Inputs, way: str, *, as_given: bool) -> Probe | None:
     calls: list[AttentionCall] = []
     devices = _cuda_devices(module)
     with torch.random.fork_rng(devices):
@@ -191,7 +192,9 @@ def _watched_probe(module: nn.Module, inputs: Inputs, way: str) -> Probe | None:
             expected = _run(module, inputs)
             _set(module, way)
         # Seen at the kernel, and with no other way to compute: there is nothing to compare with.
-        only_way = not switched and all(call.tier == "hooks" for call in calls)
+        seen_at_kernel = all(call.tier == "hooks" for call in calls)
+        # Run as it was given and seen at the kernel, it need not agree with any other way.
+        only_way = seen_at_kernel and (not switched or (as_given and way == "sdpa"))
         if not only_way and (expected is None or not _agree(output, expected)):
             return None
         if not _same_layers(module, calls, returned):

@@ -26,7 +26,8 @@ class Rerun:
         projections: those of its children that make values.
         args: of its forward.
         kwargs: of its forward.
-        state: of the random numbers before it ran, because hashes are drawn anew in every run.
+        state: of the random numbers before it ran, because hashes are drawn anew in every run; None
+            where it drew none, so that nobody else's numbers are touched.
         batch: how many inputs it was given.
     """
 
@@ -34,7 +35,7 @@ class Rerun:
     projections: Sequence[nn.Module]
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
-    state: list[Tensor]
+    state: list[Tensor] | None
     batch: int
 
     def __call__(self, substitute: Substitute | None = None) -> Run:
@@ -50,14 +51,18 @@ class Rerun:
             if seen.values and given and isinstance(given[0], Tensor):
                 seen.streams.setdefault(id(module), []).append(given[0])
 
-        restore_random(self.state)
+        if self.state is not None:
+            restore_random(self.state)
         try:
             for child in self.part.modules():
                 if any(child is projection for projection in self.projections):
                     handles.append(child.register_forward_hook(on_value))
                 elif child is not self.part:
                     handles.append(child.register_forward_pre_hook(on_input))
-            output = self.part.forward(*self.args, **self.kwargs)
+            # Each run gets numbers of its own, because a part may write to what it is given.
+            args = [copied(value) for value in self.args]
+            kwargs = {name: copied(value) for name, value in self.kwargs.items()}
+            output = self.part.forward(*args, **kwargs)
         finally:
             for handle in handles:
                 handle.remove()
@@ -75,9 +80,16 @@ class Run:
     values: list[tuple[nn.Module, Tensor, Tensor]] = field(default_factory=list)
     streams: dict[int, list[Tensor]] = field(default_factory=dict)
 
-    def mean_of_values(self, heads: int) -> int | None:
-        """Name the first stream that is 1 where all values are: a weighted mean of them."""
-        for name in self.streams:
+    def mean_of_values(self, heads: int, plain: Run) -> int | None:
+        """Name the last stream that is 1 where all values are: a weighted mean of them.
+
+        The values themselves are 1 there too, and are passed over: `plain` is the run that tells.
+        """
+        values = [value.flatten() for _, _, value in plain.values]
+        for name in reversed(list(self.streams)):
+            own = [tensor.flatten() for tensor in plain.streams.get(name, ())]
+            if any(torch.equal(one, value) for one in own for value in values):
+                continue
             tensors = self._side_by_side(name, heads)
             fits = all(t.ndim >= 2 and t.is_floating_point() and t.numel() for t in tensors)
             if not fits or tensors[0].shape[-1] % heads:
@@ -149,6 +161,11 @@ def by_item(tensor: Tensor, batch: int) -> Tensor:
     if tokens_first and (batch == 1 or tensor.shape[0] % batch):
         return tensor.transpose(0, 1)
     return tensor.view(batch, -1, tensor.shape[-1])
+
+
+def copied(value: Any) -> Any:
+    """Copy a tensor, and leave anything else as it is."""
+    return value.clone() if isinstance(value, Tensor) else value
 
 
 def random_state() -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from viz.models.attention import is_covered
 from viz.models.heads import head_count
-from viz.models.softmaxes import STREAM, Softmaxes
+from viz.models.softmaxes import STREAM, Multiplied, Softmaxes
 
 ROW_SUM_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-5}
 HALF_ROW_SUM_TOLERANCE = 1e-2
@@ -31,7 +32,7 @@ class Returned:
     found: list[tuple[str, Tensor]] = field(default_factory=list)
     softmaxes: list[tuple[str, Tensor]] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
-    _multiplied: dict[int, Tensor] = field(default_factory=dict)
+    _multiplied: list[Multiplied] = field(default_factory=list)
     _parts: dict[str, nn.Module] = field(default_factory=dict)
 
     def look(self, name: str, output: Any) -> None:
@@ -75,12 +76,7 @@ class Returned:
         return [pair for pair in self.softmaxes if not is_related(pair[0], names)]
 
     def _is_used(self, weights: Tensor) -> bool:
-        factor = self._multiplied.get(weights.data_ptr())
-        return (
-            factor is not None
-            and factor.numel() == weights.numel()
-            and factor.shape[-1] == weights.shape[-1]
-        )
+        return any(one.is_same(weights) for one in self._multiplied)
 
     def _is_pattern(self, name: str, weights: Tensor) -> bool:
         return _attends(self._parts, name, weights)
@@ -99,7 +95,9 @@ def likely(softmaxes: Softmaxes) -> list[tuple[str, Tensor]]:
     return [
         (name, weights)
         for name, weights in found
-        if len(kinds[name]) == 1 and _attends(parts, name, weights)
+        if len(kinds[name]) == 1
+        and name not in softmaxes.several
+        and _attends(parts, name, weights)
     ]
 
 
@@ -114,7 +112,9 @@ def _attends(parts: Mapping[str, nn.Module], name: str, weights: Tensor) -> bool
     heads = head_count(part)
     ours = not type(part).__module__.startswith("transformers.")
     named = any("att" in type(one).__name__.lower() for one in (part, holder))
-    return (ours or named) and heads in (None, weights.shape[1])
+    if ours:
+        return heads == weights.shape[1]  # only the part itself knows which dimension its heads are
+    return named and heads in (None, weights.shape[1])
 
 
 def is_related(name: str, names: Collection[str]) -> bool:
@@ -130,18 +130,20 @@ def returned_weights(module: nn.Module) -> Iterator[Returned]:
     softmaxes = Softmaxes(module)
     returned = Returned(_parts=dict(module.named_modules()))
     handles = []
+    owner = threading.get_ident()
     try:
         for name, part in module.named_modules():
 
             def hook(_part: nn.Module, _given: Any, output: Any, name: str = name) -> None:
+                if threading.get_ident() != owner:
+                    return
                 returned.look(name, output)
-                softmaxes.end_of(name)
 
             if name:
                 handles.append(part.register_forward_hook(hook))
         with softmaxes:
             yield returned
-        returned._multiplied = {factor.data_ptr(): factor for factor in softmaxes.multiplied}
+        returned._multiplied = softmaxes.multiplied
         returned.softmaxes = likely(softmaxes)
     finally:
         for handle in handles:

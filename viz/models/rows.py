@@ -6,6 +6,7 @@ so that its numbers tell which token it is.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
@@ -26,7 +27,11 @@ class RecentOutputs:
         self._handles: list[Any] = []
 
     def __enter__(self) -> RecentOutputs:
+        owner = threading.get_ident()
+
         def keep(_module: nn.Module, _given: Any, output: Any) -> None:
+            if threading.get_ident() != owner:
+                return
             if isinstance(output, Tensor) and output.ndim >= 2 and output.is_floating_point():
                 self.latest.appendleft(output)
 

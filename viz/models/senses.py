@@ -9,7 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from viz.errors import InputError, LoupeError, ModelRefusedError, ShapeError
+from viz.errors import (
+    InputError,
+    LoupeError,
+    ModelRefusedError,
+    ShapeError,
+    TextTooLongError,
+)
 from viz.models.media import ImageSource, SoundSource, read_image, read_sound
 from viz.models.model import Model
 from viz.models.prepare import Prepared, check_text, decoder_ids, prepare, require_sense
@@ -103,6 +109,14 @@ def prepare_media(
     asks = inspect.signature(model.module.forward).parameters
     if getattr(config, "is_encoder_decoder", False) and "decoder_input_ids" in asks:
         ids = decoder_ids(model, target)
+        most = getattr(config, "max_target_positions", None)
+        if isinstance(most, int) and len(ids) > most:
+            raise TextTooLongError(
+                f"The second text has {len(ids):,} tokens; {model.name} writes {most:,}.",
+                "Shorten it.",
+                tokens=len(ids),
+                limit=most,
+            )
         inputs["decoder_input_ids"] = torch.tensor([ids], device=model.device)
         known.append(units_from_ids(model.tokenizer, ids))
     if "pixel_values" in inputs:

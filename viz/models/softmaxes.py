@@ -1,13 +1,16 @@
 """Which weights a model multiplies with values: the proof of those that it returns.
 
-And the last resort where it returns none: a softmax whose result is multiplied with values is
+And a way to those that it does not return: a softmax whose result is multiplied with values is
 attention, whoever wrote it. Both are exact by construction, because they are the very tensor that the
-model multiplied its values with.
+model multiplied its values with. What is multiplied and then multiplied again (weights mixed over
+heads, landmarks, two hops) is a step on the way to weights, and no weights.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,7 +25,7 @@ from viz.models.heads import head_count
 SOFTMAX = {torch.softmax, functional.softmax, Tensor.softmax}
 PRODUCTS = {torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm}
 
-# How far the first row of what may be weights may be from summing to 1; enough for every dtype.
+# How far the last row of what may be weights may be from summing to 1; enough for every dtype.
 LIKELY = 2e-2
 
 # How streams of one part are told apart in its name.
@@ -33,12 +36,38 @@ STREAMS = ("content", "query")
 WAITING = 4
 
 
+@dataclass(frozen=True, slots=True)
+class Multiplied:
+    """Weights as they were when they were multiplied.
+
+    Attributes:
+        weights: the tensor itself.
+        last: its last rows, copied then, because a model may change it afterwards.
+        result: the product; held, so that no other tensor comes to lie there.
+    """
+
+    weights: Tensor
+    last: Tensor
+    result: Tensor
+
+    def is_same(self, tensor: Tensor) -> bool:
+        """Whether a tensor is these weights, still as they were."""
+        return (
+            tensor.data_ptr() == self.weights.data_ptr()
+            and tensor.numel() == self.weights.numel()
+            and tensor.shape[-1] == self.weights.shape[-1]
+            and torch.equal(self.weights[..., -1, :], self.last)
+        )
+
+
 class Softmaxes(TorchFunctionMode):
     """Watches for softmaxes in this thread, and keeps those that are multiplied with values.
 
     Attributes:
         found: the part that computed each, and its weights [batch or window, head, query, key].
         multiplied: whatever looked like weights and was multiplied, in any number of dimensions.
+        several: parts that multiplied several softmaxes in one run, so that each is but a share of
+            their pattern.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -46,10 +75,40 @@ class Softmaxes(TorchFunctionMode):
         self.names = {id(part): name for name, part in module.named_modules()}
         self.module = module
         self.found: list[tuple[str, Tensor]] = []
-        self.multiplied: list[Tensor] = []
+        self.multiplied: list[Multiplied] = []
+        self.several: set[str] = set()
         self._waiting: list[Tensor] = []
-        self._parts = dict(module.named_modules())
         self._told = 0
+        self._handles: list[Any] = []
+        self._owner = threading.get_ident()
+        self._parameters = {
+            parameter.untyped_storage().data_ptr() for parameter in module.parameters()
+        }
+
+    def __enter__(self) -> Softmaxes:
+        for name, part in self.module.named_modules():
+
+            def ended(part: nn.Module, _given: Any, _output: Any, name: str = name) -> None:
+                if threading.get_ident() == self._owner and not is_covered():
+                    self._end_of(name, part)
+
+            if name:
+                self._handles.append(part.register_forward_hook(ended))
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        super().__exit__(*details)  # type: ignore[no-untyped-call]
+        for handle in self._handles:
+            handle.remove()
+        # Found first, and only afterwards seen to be a step on the way.
+        kept = {id(one.weights) for one in self.multiplied}
+        self.found = [pair for pair in self.found if id(pair[1]) in kept]
+        self.found = [
+            (name, by_head)
+            for name, weights in self.found
+            if (by_head := self._by_head(name, weights)) is not None
+        ]
 
     def __torch_function__(
         self,
@@ -63,54 +122,72 @@ class Softmaxes(TorchFunctionMode):
             return result
         if func in SOFTMAX and result.ndim >= 3:
             self._waiting = [*self._waiting[-WAITING:], result]
-        elif func in PRODUCTS and isinstance(args[0], Tensor):
-            self._multiply(args[0])
+        elif func in PRODUCTS:
+            factors = [*args, *(kwargs or {}).values()]
+            self._multiply([one for one in factors if isinstance(one, Tensor)], result, left=True)
         elif func is torch.einsum:
-            for factor in args[1] if isinstance(args[1], (tuple, list)) else args[1:]:
-                self._multiply(factor)
+            operands = args[1] if isinstance(args[1], (tuple, list)) else args[1:]
+            self._multiply(list(operands), result, left=False)
         return result
 
-    def end_of(self, name: str) -> None:
-        """Tell two streams of a part apart, once it has run.
+    def _multiply(self, factors: list[Tensor], result: Tensor, *, left: bool) -> None:
+        """Note a product: of weights with values, or of what such a product made."""
+        ours = [one.untyped_storage().data_ptr() not in self._parameters for one in factors]
+        if all(ours):
+            pointers = {one.data_ptr() for one in factors}
+            before = len(self.multiplied)
+            self.multiplied = [
+                one for one in self.multiplied if one.result.data_ptr() not in pointers
+            ]
+            if len(self.multiplied) < before:
+                return  # a product of products: what is weighed are no values
+        for factor in factors[:1] if left else factors:
+            if factor.ndim < 3 or not factor.is_floating_point() or not factor.numel():
+                continue
+            last = factor[..., -1, :]
+            some = last[(0,) * (last.ndim - 1)].float()
+            if abs(float(some.sum()) - 1) < LIKELY or not bool(some.any()):
+                self.multiplied.append(Multiplied(factor, last.clone(), result))
+                self._weigh(factor)
+
+    def _weigh(self, factor: Tensor) -> None:
+        """Keep a softmax that turns out to weigh something."""
+        for number, weights in enumerate(self._waiting):
+            same_memory = weights.data_ptr() == factor.data_ptr()
+            if same_memory and weights.shape[-2:] == factor.shape[-2:]:
+                del self._waiting[number]
+                part = calling_part(self.names, self.module)
+                self.found.append((self.names[id(part)], factor))
+                return
+
+    def _end_of(self, name: str, part: nn.Module) -> None:
+        """Tell two streams of a part apart, once it has run; any other two are shares of a pattern.
 
         XLNet's layers look twice with the same keys: from contents, and from positions whose
         content is to be guessed.
         """
         mine = [n for n in range(self._told, len(self.found)) if self.found[n][0] == name]
-        if len(mine) == len(STREAMS) and "XLNet" in type(self._parts[name]).__name__:
+        if len(mine) == len(STREAMS) and "XLNet" in type(part).__name__:
             for number, stream in zip(mine, STREAMS, strict=True):
                 self.found[number] = (f"{name}{STREAM}{stream}", self.found[number][1])
+        elif len(mine) > 1:
+            self.several.add(name)
         if mine:
             self._told = len(self.found)
 
-    def _multiply(self, left: Tensor) -> None:
-        """Keep weights, and a softmax that turns out to weigh something."""
-        if left.ndim >= 3 and left.is_floating_point() and left.numel():
-            first = left[(0,) * (left.ndim - 1)].float()
-            if abs(float(first.sum()) - 1) < LIKELY or not bool(first.any()):
-                self.multiplied.append(left)
-        for number, weights in enumerate(self._waiting):
-            same_memory = weights.data_ptr() == left.data_ptr()
-            if same_memory and weights.shape[-2:] == left.shape[-2:]:
-                del self._waiting[number]
-                part = calling_part(self.names, self.module)
-                by_head = _by_head(weights.detach(), part)
-                if by_head is not None:
-                    self.found.append((self.names[id(part)], by_head))
-                return
-
-
-def _by_head(weights: Tensor, part: nn.Module) -> Tensor | None:
-    """Bring weights to [batch or window, head, query, key]; None where the heads cannot be told."""
-    if weights.ndim == 4:
-        return weights
-    heads = head_count(part)
-    if heads is None:
-        return None
-    if weights.ndim == 3:
-        whole = weights.shape[0] % heads == 0
-        return weights.reshape(-1, heads, *weights.shape[1:]) if whole else None
-    middle = [dim for dim in range(1, weights.ndim - 2) if weights.shape[dim] == heads]
-    if len(middle) != 1:
-        return None
-    return weights.movedim(middle[0], -3).flatten(0, -4)
+    def _by_head(self, name: str, weights: Tensor) -> Tensor | None:
+        """Bring weights to [batch or window, head, query, key]; None where heads cannot be told."""
+        part = self.module.get_submodule(name.partition(STREAM)[0])
+        weights = weights.detach()
+        if weights.ndim == 4:
+            return weights
+        heads = head_count(part)
+        if heads is None:
+            return None
+        if weights.ndim == 3:
+            whole = weights.shape[0] % heads == 0
+            return weights.reshape(-1, heads, *weights.shape[1:]) if whole else None
+        middle = [dim for dim in range(1, weights.ndim - 2) if weights.shape[dim] == heads]
+        if len(middle) != 1:
+            return None
+        return weights.movedim(middle[0], -3).flatten(0, -4)

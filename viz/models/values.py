@@ -9,6 +9,7 @@ mean of its values (linear attention, a gate) shows by that it is no softmax att
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,11 +20,13 @@ from transformers import Cache
 
 from viz.models.attention import unobserved
 from viz.models.heads import head_count
+from viz.models.preserve import preserved
 from viz.models.rerun import (
     ROW_SUM_TOLERANCE,
     Rerun,
     Run,
     by_item,
+    copied,
     one_hot,
     random_state,
     restore_random,
@@ -37,7 +40,10 @@ ROUNDINGS = {torch.float32: 64, torch.float64: 64}
 HALF_ROUNDINGS = 4
 
 # Errors of a part that is run with values of another kind.
-RERUN_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError)
+RERUN_ERRORS = (
+    *(RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError),
+    AssertionError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ def value_parts(module: nn.Module) -> list[ValuePart]:
             for child_name, child in part.named_children()
             if VALUE_NAME.search(child_name) and isinstance(getattr(child, "weight", None), Tensor)
         )
-        heads = head_count(part, module) if projections else None
+        heads = head_count(part) if projections else None
         if heads is not None:
             found.append(ValuePart(name, part, projections, heads))
     return found
@@ -135,28 +141,39 @@ class ValueReader:
         self._recent.__exit__()
 
     def _follow(self, part: ValuePart) -> None:
-        before_it: list[tuple[list[Tensor], list[Tensor]]] = []
+        before_it: list[tuple[Rerun, list[Tensor]]] = []
+        owner = threading.get_ident()
 
-        def before(_module: nn.Module, _args: tuple[Any, ...]) -> None:
-            before_it.append((random_state(), list(self._recent.latest)))
+        def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if threading.get_ident() == owner:
+                # Copies, because the part may write to what it is given.
+                given = tuple(copied(value) for value in args)
+                named = {name: copied(value) for name, value in kwargs.items()}
+                state = random_state()
+                run = Rerun(part.part, part.projections, given, named, state, self.batch)
+                before_it.append((run, list(self._recent.latest)))
 
-        def after(
-            _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], _output: Any
-        ) -> None:
-            state, recent = before_it.pop()
-            run = Rerun(part.part, part.projections, args, kwargs, state, self.batch)
+        def after(_module: nn.Module, _args: tuple[Any, ...], _output: Any) -> None:
+            if threading.get_ident() != owner or not before_it:
+                return
+            run, recent = before_it.pop()
             later = random_state()
+            drawn = any(not torch.equal(a, b) for a, b in zip(run.state or (), later, strict=False))
+            run = run if drawn else replace(run, state=None)
+            reading = None
             try:
-                with unobserved(), torch.inference_mode():
+                with unobserved(), torch.inference_mode(), preserved(part.part):
                     reading = _read(part, run, self.item)
-                    self.on_reading(part.name, reading and _in_order(reading, run, recent))
+                    reading = reading and _in_order(reading, run, recent)
             except RERUN_ERRORS:
-                self.on_reading(part.name, None)
+                reading = None
             finally:
-                restore_random(later)
+                if drawn:
+                    restore_random(later)
+            self.on_reading(part.name, reading)
 
-        self._handles.append(part.part.register_forward_pre_hook(before))
-        self._handles.append(part.part.register_forward_hook(after, with_kwargs=True))
+        self._handles.append(part.part.register_forward_pre_hook(before, with_kwargs=True))
+        self._handles.append(part.part.register_forward_hook(after))
 
 
 def _read(part: ValuePart, run: Rerun, item: int) -> Reading | None:
@@ -164,8 +181,10 @@ def _read(part: ValuePart, run: Rerun, item: int) -> Reading | None:
     if any(isinstance(value, Cache) for value in (*run.args, *run.kwargs.values())):
         return None  # every run would append to it
     plain = run()
-    stream = run(lambda _, value: torch.ones_like(value)).mean_of_values(part.heads)
-    if not plain.values or stream is None:
+    if not plain.values:
+        return None
+    stream = run(lambda _, value: torch.ones_like(value)).mean_of_values(part.heads, plain)
+    if stream is None:
         return None
     starts, keys = plain.key_starts()
     order = plain.query_order(stream, part.heads)
@@ -179,7 +198,7 @@ def _read(part: ValuePart, run: Rerun, item: int) -> Reading | None:
         def hot(call: int, value: Tensor, first: int = first) -> Tensor:
             return one_hot(value, run.batch, width // d, first - starts[call])
 
-        columns = run(hot).joined(stream, order, part.heads)[item].float()
+        columns = wide(run(hot).joined(stream, order, part.heads)[item])
         piece = columns.view(len(columns), part.heads, d).transpose(0, 1)
         head, query, key = piece[..., : keys - first].nonzero(as_tuple=True)
         pieces.append((torch.stack([head, query, key + first]), piece[head, query, key]))
@@ -197,8 +216,8 @@ def _checked(
 ) -> Reading | None:
     """Compare weights @ v with the output; None where they are no weights, or not these."""
     heads = len(weights)
-    parts = [by_item(value, plain.batch)[item].float() for _, _, value in plain.values]
-    values = torch.zeros(weights.shape[2], parts[0].shape[-1], device=output.device)
+    parts = [wide(by_item(value, plain.batch)[item]) for _, _, value in plain.values]
+    values = parts[0].new_zeros(weights.shape[2], parts[0].shape[-1])
     largest = max(1.0, *(float(value.abs().max()) for value in parts))
     tolerance = _roundings(output.dtype) * largest
     # Where two projections serve one key (Longformer's local and global rows), which of them a row
@@ -212,6 +231,9 @@ def _checked(
     looking = sums.sum(dim=0) > 0  # a row that looks at nothing has any output
     output_error = float(error[looking].max()) if bool(looking.any()) else torch.inf
     least = float(weights.values().min()) if weights.values().numel() else -1.0
+    _, query, key = weights.indices()
+    if weights.shape[1] > 1 and bool((query == key).all()):
+        return None  # everyone looks at itself alone: nothing was mixed
     right = output_error <= tolerance and row_sum_error <= ROW_SUM_TOLERANCE
     if not (right and least >= 0):
         return None
@@ -222,7 +244,7 @@ def _apart(weights: Tensor, values: Tensor, output: Tensor, heads: int) -> Tenso
     """How far each row of the output is from weights @ v, at most; [query]."""
     d = output.shape[-1] // heads
     groups = heads * d // values.shape[1]
-    by_head = output.float().view(len(output), heads, d)
+    by_head = wide(output).view(len(output), heads, d)
     worst = torch.zeros(len(output), device=output.device)
     for head in range(heads):
         at = head // groups * d
@@ -238,17 +260,24 @@ def _in_order(reading: Reading, run: Rerun, recent: list[Tensor]) -> Reading | N
         None where padding that is left out had weight.
     """
     given = run().values[0][1]
-    found = source_of(given, recent) if run.batch == 1 else None
+    found = source_of(given, recent)
     if found is None:
         return reading
     places, tokens = found
+    in_order = len(places) == tokens and torch.equal(places, torch.arange(tokens))
+    if in_order:
+        return reading
+    if not any(_same_rows(given, value) for value in (*run.args, *run.kwargs.values())):
+        return None  # laid out anew inside the part, so that its output's order is not known
     extras = reading.weights.shape[2] - reading.tokens
     moved = torch.cat([places, tokens + torch.arange(extras)]).to(reading.weights.device)
     size = tokens + extras
     square = reading.weights.shape[1] == reading.weights.shape[2]
-    down = moved if square else moved[: reading.weights.shape[1]]
-    if len(down) != reading.weights.shape[1]:
-        return None
+    # Queries of their own, as in cross-attention, stay as they are.
+    own = reading.weights.shape[1] == len(places)
+    down = moved if square else moved[: len(places)]
+    if not (square or own):
+        down = torch.arange(reading.weights.shape[1], device=moved.device)
     heads, rows, columns = reading.weights.indices()
     rows = down[rows]
     kept = rows >= 0
@@ -258,14 +287,28 @@ def _in_order(reading: Reading, run: Rerun, recent: list[Tensor]) -> Reading | N
     weights = sparse(
         torch.stack([heads[kept], rows[kept], columns[kept]]),
         reading.weights.values()[kept],
-        (len(reading.weights), size if square else tokens, size),
+        (len(reading.weights), size if square else int(down.max()) + 1, size),
     )
     return replace(reading, weights=weights, tokens=tokens)
+
+
+def _same_rows(given: Tensor, value: Any) -> bool:
+    """Whether a part was handed these very rows, in this order."""
+    return (
+        isinstance(value, Tensor)
+        and value.numel() == given.numel()
+        and torch.equal(value.flatten(), given.flatten())
+    )
 
 
 def sparse(indices: Tensor, values: Tensor, size: tuple[int, int, int]) -> Tensor:
     """Make sparse weights [head, query, key] of places [3, attended] and what stands there."""
     return torch.sparse_coo_tensor(indices, values, size, check_invariants=True).coalesce()
+
+
+def wide(tensor: Tensor) -> Tensor:
+    """Bring a tensor to float32, or leave it in float64."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
 def _roundings(dtype: torch.dtype) -> float:

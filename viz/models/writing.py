@@ -8,6 +8,7 @@ import torch
 
 from viz.models.model import Model
 from viz.models.prepare import Prepared
+from viz.models.preserve import preserved
 from viz.models.probe import PROBE_ERRORS
 
 # Tokens that are written at most; longer ones are for a translator or a transcriber.
@@ -24,7 +25,7 @@ def write(model: Model, prepared: Prepared) -> str | None:
     module: Any = model.module
     inputs = {k: v for k, v in prepared.inputs.items() if k != "decoder_input_ids"}
     try:
-        with model.lock, torch.inference_mode():
+        with model.lock, torch.inference_mode(), preserved(module):
             ids = module.generate(
                 **inputs, do_sample=False, num_beams=1, max_new_tokens=MOST_WRITTEN
             )
