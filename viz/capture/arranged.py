@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -125,14 +126,9 @@ def _window_order(module: nn.Module, inputs: Mapping[str, Any], names: set[str])
     order: Order = {}
     calls: Counter[str] = Counter()
     handles = []
-    noise = {
-        name: torch.randn_like(value)
-        if isinstance(value, Tensor) and value.is_floating_point()
-        else value
-        for name, value in inputs.items()
-    }
+    noise = {name: _noise(value) for name, value in inputs.items()}
     owner = threading.get_ident()
-    with RecentOutputs(module) as recent, torch.random.fork_rng(), torch.inference_mode():
+    with RecentOutputs(module) as recent, torch.inference_mode():
         for name, part in module.named_modules():
             if name not in names:
                 continue
@@ -157,3 +153,11 @@ def _window_order(module: nn.Module, inputs: Mapping[str, Any], names: set[str])
             for handle in handles:
                 handle.remove()
     return order
+
+
+def _noise(value: Any) -> Any:
+    """Make noise of a tensor's shape, of numbers that are nobody else's."""
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        return value
+    generator = torch.Generator().manual_seed(int(time.monotonic_ns()) % 2**31)
+    return torch.randn(value.shape, generator=generator).to(value)

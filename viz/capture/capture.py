@@ -29,13 +29,13 @@ from viz.models.prepare import Prepared
 from viz.models.preserve import preserved
 from viz.models.probe import (
     PROBE_ERRORS,
+    copies,
     hidden_parts,
     probe,
     refuse_attention,
     with_attentions,
 )
-from viz.models.rerun import random_state, restore_random
-from viz.models.returned import likely, returned_weights
+from viz.models.returned import Returned, likely, returned_weights
 from viz.models.senses import prepare_any
 from viz.models.softmaxes import STREAM, Softmaxes
 from viz.models.values import Reading, ValuePart, ValueReader
@@ -177,7 +177,9 @@ def _decide_tier(model: Model, inputs: dict[str, Any]) -> None:
     probed = probe(model.module, inputs)
     if probed is None:
         with torch.random.fork_rng(), torch.inference_mode():
-            model.module(**inputs)  # what fails here is the inputs' fault, and is said as such
+            model.module(
+                **copies(inputs)
+            )  # what fails here is the inputs' fault, and is said as such
         raise refuse_attention(model.module, inputs, model.name)
     model.tier, model.layers, model.heads = probed.tier, probed.layers, probed.heads
     model.read, model.written, model.unshown = probed.read, probed.written, probed.unshown
@@ -196,7 +198,7 @@ def _run_watched(
     reading = _reader(model, prepared, parts, recorder.add)
     by_hand = Softmaxes(model.module) if model.written else None
     with torch.inference_mode(), watching, reading, by_hand or nullcontext():
-        result = model.module(**inputs)
+        result = model.module(**copies(inputs))
     if by_hand is not None:
         found = [pair for pair in likely(by_hand) if pair[0] in model.written]
         own = reported_layers(found, item=prepared.item, batch=prepared.batch, model=model.name)
@@ -214,30 +216,27 @@ def _run_eagerly(
     model: Model, prepared: Prepared, inputs: dict[str, Any], tell: Progress
 ) -> tuple[list[Layer], Any]:
     """Take the weights that a model makes itself; read off it what it does not return."""
-    asked = with_attentions(model.module, inputs)
-    state = random_state()
-    with torch.inference_mode(), returned_weights(model.module) as returned:
-        try:
-            result = model.module(**asked)
-        except PROBE_ERRORS:
-            result = model.module(**inputs)  # some models fail on being asked
     taken = partial(reported_layers, item=prepared.item, batch=prepared.batch, model=model.name)
-    layers: list[Layer] = list(taken(returned.proven))
-    parts = hidden_parts(model.module, {name for name, _ in returned.proven})
-    wanted = {*model.read, *returned.unproven}
-    if len(layers) < model.layers:
+    everyone = {part.name: part for part in hidden_parts(model.module, set())}
+    needed = set(model.read)
+    layers, returned, result = _eager_pass(
+        model, prepared, inputs, [everyone[name] for name in needed], needed
+    )
+    shown = {name for name, _ in returned.proven} | {layer.name for layer in layers}
+    needed |= returned.unproven & set(everyone)
+    wanted = set(needed)
+    if len(shown) + len(returned.apart_from(shown)) < model.layers:
         # A longer text may take another path than the probe's did.
-        wanted |= {part.name for part in parts}
-    parts = [part for part in parts if part.name in wanted]
-    if parts:
-        restore_random(state)
-        needed = {*model.read, *returned.unproven}
-        with torch.inference_mode(), _reader(model, prepared, parts, layers.append, needed):
-            result = model.module(**inputs)
+        wanted |= {part.name for part in hidden_parts(model.module, shown)}
+    if wanted > set(model.read):
+        # Once more as a whole, lest layers of two passes stand beside each other.
+        layers, returned, result = _eager_pass(
+            model, prepared, inputs, [everyone[name] for name in sorted(wanted)], needed
+        )
+    layers += taken([pair for pair in returned.proven if pair[0] not in needed])
     layers += taken(returned.apart_from({layer.name for layer in layers}))
-    if parts:
-        places = {name: place for place, (name, _) in enumerate(model.module.named_modules())}
-        layers.sort(key=lambda layer: places[layer.name.partition(STREAM)[0]])
+    places = {name: place for place, (name, _) in enumerate(model.module.named_modules())}
+    layers.sort(key=lambda layer: places[layer.name.partition(STREAM)[0]])
     unread = returned.unproven - {layer.name for layer in layers}
     if unread:
         raise refuse_unproven(min(unread), model.name)
@@ -246,6 +245,26 @@ def _run_eagerly(
             f"{model.name} reports no attention weights.", "Choose a model with softmax attention."
         )
     return layers, result
+
+
+def _eager_pass(
+    model: Model,
+    prepared: Prepared,
+    inputs: dict[str, Any],
+    parts: list[ValuePart],
+    needed: Container[str],
+) -> tuple[list[Layer], Returned, Any]:
+    """Run once, asking for weights, and read parts; return what was read, what came back, and all."""
+    layers: list[Layer] = []
+    reader = _reader(model, prepared, parts, layers.append, needed)
+    asked = with_attentions(model.module, inputs)
+    with torch.inference_mode(), returned_weights(model.module) as returned, reader:
+        try:
+            result = model.module(**copies(asked))
+        except PROBE_ERRORS:
+            layers.clear()
+            result = model.module(**copies(inputs))  # some models fail on being asked
+    return layers, returned, result
 
 
 def _reader(

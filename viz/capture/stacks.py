@@ -53,21 +53,36 @@ def stacks_of(
     for layer in layers:
         own = layer.tokens if isinstance(layer, SparseLayer) else layer.shape[1]
         groups.setdefault((NUMBER.sub("*", layer.name), *layer.shape, own), []).append(layer)
-    by_count = {len(units): units for units in reversed(list(known))}
+    sides = list(known)
+    by_count = {len(units): units for units in reversed(sides)}
     stacks = {}
     for group, name in zip(groups, _names(list(groups)), strict=True):
         _, queries, keys, own = group
         unit = next((word for tower, word in UNIT_KINDS.items() if tower in name), None)
 
-        def named(count: int, own: int = own, unit: str | None = unit) -> Units:
+        def named(count: int, side: Units | None, own: int = own, unit: str | None = unit) -> Units:
+            if side is not None and len(side) == count:
+                return side
             first = by_count.get(count) or by_count.get(min(count, own))
             other = unnamed(min(count, own))
             if first is None and unit not in (None, other.kind):
                 other = numbered_units(unit, min(count, own))
             return extended(first or other, count)
 
-        stacks[name] = Stack(name, tuple(groups[group]), named(queries), named(keys))
+        looking, seen = _sides(name, sides)
+        stacks[name] = Stack(name, tuple(groups[group]), named(queries, looking), named(keys, seen))
     return stacks
+
+
+def _sides(name: str, known: Sequence[Units]) -> tuple[Units | None, Units | None]:
+    """Say who looks at whom where a source and a target may be of one length."""
+    if len(known) != len(("source", "target")):
+        return None, None
+    source, target = known
+    if "cross" in name:
+        return target, source
+    side = target if "decoder" in name else source if "encoder" in name else None
+    return side, side
 
 
 def _names(groups: Sequence[Group]) -> list[str]:

@@ -26,6 +26,7 @@ from viz.models.context import context_limit
 from viz.models.model import Tier
 from viz.models.outputs import Outputs, all_tensors, first_of
 from viz.models.preserve import preserved
+from viz.models.rerun import copied
 from viz.models.returned import Returned, is_related, likely, returned_weights
 from viz.models.softmaxes import Softmaxes
 from viz.models.values import Reading, ValuePart, ValueReader, value_parts
@@ -302,13 +303,18 @@ def run_asking(module: nn.Module, inputs: Inputs) -> Outputs | None:
     return asked if asked is not None else _run(module, inputs)
 
 
+def copies(inputs: Inputs) -> dict[str, Any]:
+    """Give every pass tensors of its own, because a model may write to what it is given."""
+    return {name: copied(value) for name, value in inputs.items()}
+
+
 def _run(
     module: nn.Module, inputs: Mapping[str, Any], observer: Observer | None = None
 ) -> Outputs | None:
     """Run a module and return everything that it returns; None if it cannot."""
     try:
         with torch.inference_mode(), watch(module, observer) if observer else nullcontext():
-            return dict(all_tensors(module(**inputs)))
+            return dict(all_tensors(module(**copies(inputs))))
     except PROBE_ERRORS:
         return None
 

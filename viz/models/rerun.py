@@ -80,6 +80,12 @@ class Run:
     values: list[tuple[nn.Module, Tensor, Tensor]] = field(default_factory=list)
     streams: dict[int, list[Tensor]] = field(default_factory=dict)
 
+    def gives(self, output: Any) -> bool:
+        """Whether the part returned the same as in another run."""
+        first = output[0] if isinstance(output, (tuple, list)) else output
+        mine = self.streams.get(0)
+        return mine is not None and isinstance(first, Tensor) and torch.equal(mine[0], first)
+
     def mean_of_values(self, heads: int, plain: Run) -> int | None:
         """Name the last stream that is 1 where all values are: a weighted mean of them.
 

@@ -153,16 +153,17 @@ class ValueReader:
                 run = Rerun(part.part, part.projections, given, named, state, self.batch)
                 before_it.append((run, list(self._recent.latest)))
 
-        def after(_module: nn.Module, _args: tuple[Any, ...], _output: Any) -> None:
+        def after(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
             if threading.get_ident() != owner or not before_it:
                 return
             run, recent = before_it.pop()
-            later = random_state()
-            drawn = any(not torch.equal(a, b) for a, b in zip(run.state or (), later, strict=False))
-            run = run if drawn else replace(run, state=None)
+            later, drawn = random_state(), False
             reading = None
             try:
                 with unobserved(), torch.inference_mode(), preserved(part.part):
+                    # Random numbers are everyone's, and are touched only where they matter.
+                    drawn = not replace(run, state=None)().gives(output)
+                    run = run if drawn else replace(run, state=None)
                     reading = _read(part, run, self.item)
                     reading = reading and _in_order(reading, run, recent)
             except RERUN_ERRORS:
