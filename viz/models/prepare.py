@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from viz.errors import ModelRefusedError, ShapeError, TextError, TextTooLongError
 from viz.models.model import Model, Sense
@@ -281,10 +282,15 @@ def _first_written(model: Model, inputs: Mapping[str, Any], item: int) -> dict[s
 
 
 def _batch_of(model: Model, inputs: Mapping[str, Any], main: Tensor) -> int:
-    """How many inputs there are: PyTorch's own layers may hold time in the first dimension."""
+    """How many inputs there are: PyTorch's own layers may hold time in the first dimension.
+
+    Models of transformers have the batch there, whatever their parts do.
+    """
     if main.ndim == 0 or _is_packed(inputs, main):
         return 1
-    if any(getattr(part, "batch_first", True) is False for part in model.module.modules()):
+    own = isinstance(model.module, PreTrainedModel)
+    parts = () if own else model.module.modules()
+    if any(getattr(part, "batch_first", True) is False for part in parts):
         return int(main.shape[1]) if main.ndim > 2 else 1
     return len(main)
 
