@@ -8,7 +8,14 @@ from components.canvas import copy_link, text_guard
 from components.panels.head import numbers_panel, pattern_panel
 from components.panels.literal import literal
 from components.panels.media import looks_panel
-from components.panels.request import asked, foreseen, forget_inputs, is_changed, request_panel
+from components.panels.request import (
+    asked,
+    foreseen,
+    forget_inputs,
+    is_changed,
+    is_outdated,
+    request_panel,
+)
 from components.panels.run import failure_panel, run, shown
 from components.panels.whole import (
     grid_panel,
@@ -50,6 +57,8 @@ def page() -> None:
     line, problems = st.container(height=LINE, border=False).empty(), st.container()
     if st.session_state.pending is not None:
         run(st.session_state.pending, line)
+        if is_outdated():
+            st.rerun()
     line.caption(foreseen())
     with problems:
         failure_panel()

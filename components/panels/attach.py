@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import streamlit as st
@@ -67,8 +68,11 @@ def _keep(key: str) -> None:
         name = store.put(given.getvalue(), Path(given.name).suffix.lower())
         require_readable(store.path(name))
     except LoupeError as error:
-        st.session_state.failure = error
+        # By the name that the user knows, not by where it is kept.
+        message = re.sub(r"'?/\S*[0-9a-f]{40}\.\w+'?", given.name, error.message)
+        st.session_state.failure = LoupeError(message, error.hint)
         return
+    st.session_state.failure = None
     st.session_state.media = name
     st.session_state.uploads += 1
 

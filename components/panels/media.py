@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from components.panels.literal import literal
 from components.panels.tokens import tokens_panel
 from components.session import change, is_dark, view
 from viz.figures import grid_of, picture_figure, sound_figure
@@ -34,12 +35,17 @@ def _picture(analysis: Analysis, picture: NDArray[np.uint8], grid: tuple[int, in
     with side:
         query = _query(analysis)
         same = "Click a patch to look from there. " if stack.queries == stack.keys else ""
-        st.caption(f"{same}The picture is cut and scaled as the model sees it.")
+        before = grid[0]
+        weights = row(stack, seen.layer, seen.head, query)
+        aside = float(weights[:before].sum())
+        names = ", ".join(stack.keys.labels[:before])
+        elsewhere = f"{aside:.0%} of the weight lies on {literal(names)}. " if before else ""
+        st.caption(f"{elsewhere}{same}The picture is cut and scaled as the model sees it.")
     with middle:
         st.plotly_chart(
             picture_figure(
                 picture,
-                row(stack, seen.layer, seen.head, query),
+                weights,
                 grid,
                 pinned=query if stack.queries == stack.keys else None,
                 dark=is_dark(),
@@ -78,6 +84,9 @@ def _query(analysis: Analysis) -> int:
     seen = view()
     units = analysis.trace.stacks[seen.stack].queries
     usual = len(units) // 2 if not any(units.special) else 0
+    if analysis.loudness is not None and units.labels[-1].endswith(" s"):
+        # The middle of what is heard, not of the silence that fills the model up.
+        usual = int(np.searchsorted(_times(units.labels), analysis.loudness[1] / 2))
     pinned = seen.token if 0 <= seen.token < len(units) else usual
     st.session_state["looks from"] = pinned
     st.selectbox(

@@ -33,6 +33,7 @@ def request_panel() -> bool:
     seen = view()
     _seed(seen.text, seen.pair, _choice_of(seen.model, seen.local), seen)
     reads, with_pair = _reads(), _takes_pairs()
+    st.session_state.drawn = (reads, with_pair)
     first, *second = st.columns([3, 1]) if with_pair else [st.container()]
     if "text" in reads:
         first.text_area(
@@ -66,6 +67,11 @@ def request_panel() -> bool:
     )
     _model_details()
     return pressed or (example is not None and _fetched())
+
+
+def is_outdated() -> bool:
+    """Whether a model that was loaded meanwhile reads something else than was asked for."""
+    return bool(st.session_state.drawn != (_reads(), _takes_pairs()))
 
 
 def asked() -> View:
@@ -253,28 +259,27 @@ def foreseen() -> str:
     """Say what the chosen model is, and what the text will cost, before any work."""
     entry = CATALOGUE.get(st.session_state.model)
     known = f"{entry.layers} x {entry.heads} heads, {entry.licence}. " if entry else ""
-    return (
-        known + _cost() + (". Press Run to see it; below is from before." if is_changed() else "")
-    )
+    waiting = ". Press Run to see it; below is from before" if is_changed() else ""
+    return f"{known}{_cost()}{waiting}."
 
 
 def _cost() -> str:
     """State tokens, memory and time, once the model is known."""
     model = workbench().loaded(request_of(asked()))
     if model is None:
-        return "Press Run to load the model and look."
+        return "The model is loaded when you press Run"
     if st.session_state.media and _reads() != {"text"}:
-        return "Press Run to look"
+        return f"On {model.device}"
     if "text" not in model.reads:
         senses = " or ".join(sorted(model.reads)) or "input of its own"
-        return f"Give {'an' if senses[0] in 'aeiou' else 'a'} {senses}, then press Run."
+        return f"Give {'an' if senses[0] in 'aeiou' else 'a'} {senses}"
     if model.tokenizer is None:
-        return "Press Run to load the model and look."
+        return "It has no tokenizer, so that it reads no texts"
     try:
         check_text(st.session_state.text)
         tokens = count_tokens(model, st.session_state.text, st.session_state.pair or None)
     except LoupeError:
-        return "Type or paste a text, then press Run."
+        return "Type or paste a text"
     cost = estimate(model, tokens)
     limit = "any number of" if cost.limit is None else f"{cost.limit:,}"
     if cost.limit is not None and tokens > cost.limit:

@@ -11,7 +11,7 @@ from viz.models.model import Tier
 
 TIER_WORDS = {
     "registry": "recomputed from recorded queries and keys",
-    "hooks": "recomputed from queries and keys seen at the kernel",
+    "hooks": "seen at the layer itself while it ran",
     "eager": "the very numbers that the model's own eager attention multiplied its values with",
     "given": "computed elsewhere and given",
 }
