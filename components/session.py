@@ -15,7 +15,7 @@ from viz.models.folders import cache_folder
 from viz.service import Request, TextStore, Workbench
 
 # What the browser sends this soon after a change may still carry the address before it.
-LINK_SECONDS = 2.0
+LINK_SECONDS = 1.0
 
 
 @st.cache_resource(show_spinner=False)
