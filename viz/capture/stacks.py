@@ -76,7 +76,7 @@ def stacks_of(
 
 def _sides(name: str, known: Sequence[Units]) -> tuple[Units | None, Units | None]:
     """Say who looks at whom where a source and a target may be of one length."""
-    if len(known) != len(("source", "target")):
+    if len(known) != 2:
         return None, None
     source, target = known
     if "cross" in name:

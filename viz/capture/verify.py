@@ -14,13 +14,10 @@ from viz.capture.provenance import Provenance
 from viz.capture.windows import WindowedLayer
 from viz.errors import VerificationError
 from viz.models.attention import AttentionCall
+from viz.models.rounding import allowed_error
 
 # Query rows of each layer whose weights @ v is compared with what the kernel returned.
 CHECKED_ROWS = 8
-
-# What the check allows, in units of the dtype's epsilon: float32 adds up roundings of long sums,
-# the half types are summed in float32 and rounded a few times only.
-ALLOWED_ROUNDINGS = {torch.float32: 64, torch.bfloat16: 4, torch.float16: 4}
 
 # What comes after an output projection adds up as many roundings again, over the heads.
 PROJECTED = 4
@@ -54,7 +51,9 @@ def verified(layer: Checked, call: AttentionCall, value: Tensor, output: Tensor)
     queries, keys = layer.shape
     looking = _rows_that_look(layer, queries)
     groups = layer.heads // value.shape[0]
-    tolerance = _tolerance(call.value)
+    # Weights are float32 whatever the model computes in.
+    wide = call.value.dtype == torch.float64
+    tolerance = allowed_error(torch.float32 if wide else call.value.dtype)
     output_error, row_sum_error = 0.0, 0.0
     if len(looking) > 0:
         pick = torch.linspace(0, len(looking) - 1, min(CHECKED_ROWS, len(looking)))
@@ -118,13 +117,6 @@ def _rows_that_look(layer: RecordedLayer | WindowedLayer, queries: int) -> Tenso
     if isinstance(layer.mask, Spans):
         return rows[layer.mask.stop > layer.mask.start]
     return rows[layer.mask.matrix.any(dim=-1).any(dim=0)]
-
-
-def _tolerance(value: Tensor) -> float:
-    """Return how far weights @ v may be from the output, for values of size 1."""
-    # Weights are float32 whatever the model computes in.
-    dtype = torch.float32 if value.dtype == torch.float64 else value.dtype
-    return ALLOWED_ROUNDINGS[dtype] * torch.finfo(dtype).eps
 
 
 def _flags(

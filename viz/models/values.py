@@ -3,7 +3,8 @@
 A head's output is its weights times its values, whatever the module does to get at the weights:
 windows, blocks, hashes, global tokens. With one-hot values in place of its own the output *is* the
 weights, each where its query and its key belong. A module whose output is something else than a
-mean of its values (linear attention, a gate) shows by that it is no softmax attention.
+mean of its values (most linear attention, a gate) shows by that that it has no weights; one that is
+a mean of them is shown as the weights of that mean.
 """
 
 from __future__ import annotations
@@ -31,13 +32,10 @@ from viz.models.rerun import (
     random_state,
     restore_random,
 )
+from viz.models.rounding import allowed_error
 from viz.models.rows import RecentOutputs, source_of
 
 VALUE_NAME = re.compile(r"(^|_)(v|value|values)(_|$)")
-
-# What weights @ v may be off by, in units of the dtype's epsilon and of the largest value.
-ROUNDINGS = {torch.float32: 64, torch.float64: 64}
-HALF_ROUNDINGS = 4
 
 # Errors of a part that is run with values of another kind.
 RERUN_ERRORS = (
@@ -220,7 +218,7 @@ def _checked(
     parts = [wide(by_item(value, plain.batch)[item]) for _, _, value in plain.values]
     values = parts[0].new_zeros(weights.shape[2], parts[0].shape[-1])
     largest = max(1.0, *(float(value.abs().max()) for value in parts))
-    tolerance = _roundings(output.dtype) * largest
+    tolerance = allowed_error(output.dtype) * largest
     # Where two projections serve one key (Longformer's local and global rows), which of them a row
     # saw cannot be told from here; rows are then held against what either of them gives.
     error = torch.full((weights.shape[1],), torch.inf, device=output.device)
@@ -255,10 +253,11 @@ def _apart(weights: Tensor, values: Tensor, output: Tensor, heads: int) -> Tenso
 
 
 def _in_order(reading: Reading, run: Rerun, recent: list[Tensor]) -> Reading | None:
-    """Undo the padding and the order in which the part lays out its units.
+    """Undo the padding and the order in which the model laid out its units before this part.
 
     Returns:
-        None where padding that is left out had weight.
+        The reading, each row and column at its own unit; None where the part lays its units out
+        anew inside, so that its output's order is not known, or where padding had weight.
     """
     given = run().values[0][1]
     found = source_of(given, recent)
@@ -269,26 +268,21 @@ def _in_order(reading: Reading, run: Rerun, recent: list[Tensor]) -> Reading | N
     if in_order:
         return reading
     if not any(_same_rows(given, value) for value in (*run.args, *run.kwargs.values())):
-        return None  # laid out anew inside the part, so that its output's order is not known
-    extras = reading.weights.shape[2] - reading.tokens
-    moved = torch.cat([places, tokens + torch.arange(extras)]).to(reading.weights.device)
-    size = tokens + extras
-    square = reading.weights.shape[1] == reading.weights.shape[2]
-    # Queries of their own, as in cross-attention, stay as they are.
-    own = reading.weights.shape[1] == len(places)
-    down = moved if square else moved[: len(places)]
-    if not (square or own):
-        down = torch.arange(reading.weights.shape[1], device=moved.device)
+        return None
+    queries, keys = reading.weights.shape[1:]
+    across = torch.cat([places, tokens + torch.arange(keys - reading.tokens)])
+    # The queries are the same rows, with what the part adds to them or without; in cross-attention
+    # they are others, and stay as they are.
+    down = {len(across): across, len(places): places}.get(queries, torch.arange(queries))
     heads, rows, columns = reading.weights.indices()
-    rows = down[rows]
+    rows, columns = down.to(rows.device)[rows], across.to(columns.device)[columns]
     kept = rows >= 0
-    columns = moved[columns]
     if bool((columns[kept] < 0).any()):
         return None
     weights = sparse(
         torch.stack([heads[kept], rows[kept], columns[kept]]),
         reading.weights.values()[kept],
-        (len(reading.weights), size if square else int(down.max()) + 1, size),
+        (len(reading.weights), int(down.max()) + 1, int(across.max()) + 1),
     )
     return replace(reading, weights=weights, tokens=tokens)
 
@@ -310,7 +304,3 @@ def sparse(indices: Tensor, values: Tensor, size: tuple[int, int, int]) -> Tenso
 def wide(tensor: Tensor) -> Tensor:
     """Bring a tensor to float32, or leave it in float64."""
     return tensor if tensor.dtype == torch.float64 else tensor.float()
-
-
-def _roundings(dtype: torch.dtype) -> float:
-    return ROUNDINGS.get(dtype, HALF_ROUNDINGS) * torch.finfo(dtype).eps
