@@ -13,6 +13,8 @@ from torch import Tensor
 from viz.capture.arranged import arrange
 from viz.capture.layer import Layer
 from viz.capture.passes import Progress, run_eagerly, run_watched
+from viz.capture.raster import PIXELS, with_true_places
+from viz.capture.stack import Stack
 from viz.capture.stacks import main_stack, stacks_of
 from viz.capture.trace import ModelCard, Trace
 from viz.capture.windows import ReportedWindows, WindowedLayer
@@ -84,6 +86,13 @@ def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None
         )
     tell("forward", 1.0)
     stacks = stacks_of(layers, prepared.known, prepared.unnamed)
+    if PIXELS in prepared.inputs:
+
+        def again(inputs: dict[str, Any]) -> dict[str, Stack]:
+            others, _ = _forward(model, replace(prepared, inputs=inputs), _silent)
+            return stacks_of(others, prepared.known, prepared.unnamed)
+
+        stacks = with_true_places(stacks, prepared.inputs, model.patches_in_place, again)
     shown = main_stack(stacks)
     return Trace(
         model=card_of(model),

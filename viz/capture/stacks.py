@@ -57,21 +57,33 @@ def stacks_of(
     by_count = {len(units): units for units in reversed(sides)}
     stacks = {}
     for group, name in zip(groups, _names(list(groups)), strict=True):
-        _, queries, keys, own = group
+        _, queries, keys, tokens = group
         unit = next((word for tower, word in UNIT_KINDS.items() if tower in name), None)
-
-        def named(count: int, side: Units | None, own: int = own, unit: str | None = unit) -> Units:
-            if side is not None and len(side) == count:
-                return side
-            first = by_count.get(count) or by_count.get(min(count, own))
-            other = unnamed(min(count, own))
-            if first is None and unit not in (None, other.kind):
-                other = numbered_units(unit, min(count, own))
-            return extended(first or other, count)
-
-        looking, seen = _sides(name, sides)
-        stacks[name] = Stack(name, tuple(groups[group]), named(queries, looking), named(keys, seen))
+        looking, seen = (
+            side
+            if side is not None and len(side) == count
+            # Where a layer adds keys of its own, they come after the model's units.
+            else _named(count, count if keys == tokens else tokens, by_count, unnamed, unit)
+            for side, count in zip(_sides(name, sides), (queries, keys), strict=True)
+        )
+        stacks[name] = Stack(name, tuple(groups[group]), looking, seen)
     return stacks
+
+
+def _named(
+    count: int,
+    most: int,
+    by_count: Mapping[int, Units],
+    unnamed: Callable[[int], Units],
+    unit: str | None,
+) -> Units:
+    """Name units by their number; those above the most that the model has are the layer's own."""
+    own = min(count, most)
+    units = by_count.get(count) or by_count.get(own)
+    if units is None:
+        other = unnamed(own)
+        units = other if unit in (None, other.kind) else numbered_units(unit, own)
+    return extended(units, count)
 
 
 def _sides(name: str, known: Sequence[Units]) -> tuple[Units | None, Units | None]:

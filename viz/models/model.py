@@ -43,6 +43,8 @@ class Model:
         written: parts that write their softmax out by hand, and do not return it.
         unshown: parts that project values but whose output is no weighted mean of them, such as
             linear attention.
+        patches_in_place: whether queries and keys of a stack of patches stand row by row, by the
+            stack's name and shape; found out once.
         fingerprint: a digest of name, revision, configuration and some weights.
         lock: held during a forward pass, because some modules write to themselves in one.
     """
@@ -66,6 +68,7 @@ class Model:
     read: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
     unshown: tuple[str, ...] = ()
+    patches_in_place: dict[tuple[str, int, int], tuple[bool, bool]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from viz.errors import ModelRefusedError, ShapeError, TextError, TextTooLongError
 from viz.models.model import Model, Sense
+from viz.models.patches import patch_names
 from viz.models.tokens import Units, numbered_units, units_from_encoding, units_from_ids
 
 # Longer texts are no prompts; the tokenizer alone would take seconds.
@@ -261,6 +262,8 @@ def _from_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> Pr
             known.append(units_from_ids(model.tokenizer, ids))
     units = known[0] if known else numbered_units("position", 0)
     other = "token" if known else "position"
+    if "pixel_values" in whole:
+        known += patch_names(getattr(model.module, "config", None), whole["pixel_values"])
     return Prepared(inputs, units, None, None, tuple(known), chosen, batch, other)
 
 

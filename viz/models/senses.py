@@ -18,18 +18,12 @@ from viz.errors import (
 )
 from viz.models.media import ImageSource, SoundSource, read_image, read_sound
 from viz.models.model import Model
+from viz.models.patches import patch_names
 from viz.models.prepare import Prepared, check_text, decoder_ids, prepare, require_sense
-from viz.models.tokens import Units, numbered_units, patch_units, units_from_ids
+from viz.models.tokens import Units, numbered_units, units_from_ids
 
 # What processors of sounds expect where they do not say.
 USUAL_RATE = 16_000
-
-# Tokens that stand before the patches: none, a class token, that and one for distillation, or
-# that and four registers.
-BEFORE_PATCHES = (0, 1, 2, 5)
-
-# By how many patches a side the later stages of a pyramid merge.
-MERGED = (2, 4, 8)
 
 
 def prepare_any(
@@ -120,7 +114,7 @@ def prepare_media(
         inputs["decoder_input_ids"] = torch.tensor([ids], device=model.device)
         known.append(units_from_ids(model.tokenizer, ids))
     if "pixel_values" in inputs:
-        known += _patches(config, inputs["pixel_values"])
+        known += patch_names(config, inputs["pixel_values"])
     units = known[0] if known else numbered_units("position", 0)
     other = "patch" if image is not None else "frame"
     seconds = _seconds(processor, inputs) if sound is not None else None
@@ -173,21 +167,3 @@ def _with_dtype(inputs: dict[str, Any], dtype: torch.dtype) -> dict[str, Any]:
         name: value.to(dtype) if value.is_floating_point() else value
         for name, value in inputs.items()
     }
-
-
-def _patches(config: Any, pixels: Tensor) -> list[Units]:
-    """Name the patches of a picture by row and column, with whatever may stand before them."""
-    vision = getattr(config, "vision_config", None) or config
-    size = getattr(vision, "patch_size", None)
-    size = size[-1] if isinstance(size, (tuple, list)) else size
-    if not isinstance(size, int) or pixels.ndim != 4:
-        return []
-    rows, columns = pixels.shape[-2] // size, pixels.shape[-1] // size
-    whole = [patch_units(rows, columns, before) for before in BEFORE_PATCHES]
-    # Pyramids merge four patches into one from stage to stage.
-    merged = [
-        patch_units(rows // scale, columns // scale)
-        for scale in MERGED
-        if rows % scale == 0 and columns % scale == 0
-    ]
-    return [*whole, *merged]

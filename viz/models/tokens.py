@@ -17,6 +17,16 @@ _BYTE_OF = {character: byte for byte, character in bytes_to_unicode().items()}
 _BYTE_FALLBACK = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _METASPACE = "\u2581"
 ZERO_WIDTH_JOINER = "\u200d"
+PATCH = re.compile(r"(\d+),(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How the patches of a picture lie: so many units before them, then row by row."""
+
+    before: int
+    rows: int
+    columns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +149,16 @@ def patch_units(rows: int, columns: int, before: int = 0) -> Units:
     grid = tuple(f"{row},{column}" for row in range(rows) for column in range(columns))
     special = (True,) * before + (False,) * (rows * columns)
     return replace(units, labels=first + grid, special=special)
+
+
+def patch_grid(units: Units) -> Grid | None:
+    """Return how the patches of a picture lie, by their names; None for other units."""
+    before = sum(units.special)
+    places = [PATCH.fullmatch(label) for label in units.labels[before:]]
+    if not places or None in places:
+        return None
+    last = places[-1]
+    return Grid(before, int(last[1]) + 1, int(last[2]) + 1) if last is not None else None
 
 
 def extended(units: Units, count: int) -> Units:
