@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor
 
@@ -21,9 +21,21 @@ from viz.models.values import Reading
 
 
 def reported_layers(
-    found: Sequence[tuple[str, Tensor]], *, item: int, batch: int, model: str
+    found: Sequence[tuple[str, Tensor]],
+    *,
+    errors: Mapping[int, float | None],
+    item: int,
+    batch: int,
+    model: str,
 ) -> Iterator[ReportedLayer | ReportedWindows]:
     """Take one item's weights out of those that parts of a model multiplied their values with.
+
+    Args:
+        found: the part and its weights [batch or window, head, query, key].
+        errors: max |weights @ v - output|, by where weights lie.
+        item: which input of the batch.
+        batch: how many inputs it has.
+        model: its name, for messages.
 
     Raises:
         CaptureError: not one matrix a head.
@@ -38,7 +50,7 @@ def reported_layers(
             )
         windows = whole.shape[0] // batch
         weights = whole[item * windows : (item + 1) * windows]
-        provenance = _provenance(name, weights, model)
+        provenance = _provenance(name, weights, model, errors.get(whole.data_ptr()))
         if windows == 1:
             yield ReportedLayer(name, weights[0], provenance)
         else:
@@ -79,7 +91,7 @@ def refuse_unproven(name: str, model: str) -> VerificationError:
     )
 
 
-def _provenance(name: str, weights: Tensor, model: str) -> Provenance:
+def _provenance(name: str, weights: Tensor, model: str, output_error: float | None) -> Provenance:
     error = row_sum_error(weights)
     tolerance = ROW_SUM_TOLERANCE.get(weights.dtype, HALF_ROW_SUM_TOLERANCE)
     # Negated, so that NaN does not pass.
@@ -91,7 +103,7 @@ def _provenance(name: str, weights: Tensor, model: str) -> Provenance:
         )
     return Provenance(
         tier="eager",
-        output_error=None,
+        output_error=output_error,
         row_sum_error=error,
         tolerance=tolerance,
         checked_rows=int(weights.shape[2]),

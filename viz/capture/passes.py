@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from contextlib import nullcontext
-from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from viz.capture.eager import read_layer, refuse_unproven, reported_layers
 from viz.capture.layer import Layer
@@ -43,8 +43,7 @@ def run_watched(
         result = model.module(**copies(inputs))
     if by_hand is not None:
         found = [pair for pair in likely(by_hand) if pair[0] in model.written]
-        own = reported_layers(found, item=prepared.item, batch=prepared.batch, model=model.name)
-        for layer in own:
+        for layer in _reported(model, prepared, found, by_hand.errors):
             recorder.add(layer)
     if not recorder.layers:
         raise CaptureError(
@@ -58,7 +57,6 @@ def run_eagerly(
     model: Model, prepared: Prepared, inputs: dict[str, Any], tell: Progress
 ) -> tuple[list[Layer], Any]:
     """Take the weights that a model makes itself; read off it what it does not return."""
-    taken = partial(reported_layers, item=prepared.item, batch=prepared.batch, model=model.name)
     everyone = {part.name: part for part in hidden_parts(model.module, set())}
     needed = set(model.read)
     layers, returned, result = _eager_pass(
@@ -75,8 +73,10 @@ def run_eagerly(
         layers, returned, result = _eager_pass(
             model, prepared, inputs, [everyone[name] for name in sorted(wanted)], needed
         )
-    layers += taken([pair for pair in returned.proven if pair[0] not in needed])
-    layers += taken(returned.apart_from({layer.name for layer in layers}))
+    proven = [pair for pair in returned.proven if pair[0] not in needed]
+    layers += _reported(model, prepared, proven, returned.errors)
+    others = returned.apart_from({layer.name for layer in layers})
+    layers += _reported(model, prepared, others, returned.errors)
     places = {name: place for place, (name, _) in enumerate(model.module.named_modules())}
     layers.sort(key=lambda layer: places[layer.name.partition(STREAM)[0]])
     unread = returned.unproven - {layer.name for layer in layers}
@@ -87,6 +87,20 @@ def run_eagerly(
             f"{model.name} reports no attention weights.", "Choose a model with softmax attention."
         )
     return layers, result
+
+
+def _reported(
+    model: Model,
+    prepared: Prepared,
+    found: list[tuple[str, Tensor]],
+    errors: Mapping[int, float | None],
+) -> list[Layer]:
+    """Take the item's weights out of the batch's."""
+    return list(
+        reported_layers(
+            found, errors=errors, item=prepared.item, batch=prepared.batch, model=model.name
+        )
+    )
 
 
 def _eager_pass(

@@ -27,10 +27,12 @@ class Returned:
         found: the name of the innermost part that returned each, and [batch, head, query, key].
         softmaxes: those that a softmax made and values were multiplied with, returned or not; they
             are there once the pass has ended.
+        errors: max |weights @ v - output| of each, by where its numbers lie.
     """
 
     found: list[tuple[str, Tensor]] = field(default_factory=list)
     softmaxes: list[tuple[str, Tensor]] = field(default_factory=list)
+    errors: dict[int, float | None] = field(default_factory=dict)
     _seen: set[int] = field(default_factory=set)
     _multiplied: list[Multiplied] = field(default_factory=list)
     _parts: dict[str, nn.Module] = field(default_factory=dict)
@@ -145,6 +147,7 @@ def returned_weights(module: nn.Module) -> Iterator[Returned]:
             yield returned
         returned._multiplied = softmaxes.multiplied
         returned.softmaxes = likely(softmaxes)
+        returned.errors = softmaxes.errors
     finally:
         for handle in handles:
             handle.remove()

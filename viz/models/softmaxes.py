@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -35,6 +36,10 @@ STREAMS = ("content", "query")
 # Softmaxes that wait for their product; a router's never comes.
 WAITING = 4
 
+# Rows of each product that are computed once more, and numbers of one that is done as a whole.
+CHECKED_ROWS = 8
+MOST_AGAIN = 1 << 24
+
 
 @dataclass(frozen=True, slots=True)
 class Multiplied:
@@ -44,11 +49,14 @@ class Multiplied:
         weights: the tensor itself.
         last: its last rows, copied then, because a model may change it afterwards.
         result: the product; held, so that no other tensor comes to lie there.
+        error: max |weights @ v - result| of the last rows, the former summed in a wider type; None
+            where that would cost too much.
     """
 
     weights: Tensor
     last: Tensor
     result: Tensor
+    error: float | None
 
     def is_same(self, tensor: Tensor) -> bool:
         """Whether a tensor is these weights, still as they were."""
@@ -68,6 +76,8 @@ class Softmaxes(TorchFunctionMode):
         multiplied: whatever looked like weights and was multiplied, in any number of dimensions.
         several: parts that multiplied several softmaxes in one run, so that each is but a share of
             their pattern.
+        errors: of the product of what was found or multiplied, by where its numbers lie; there
+            once the pass has ended.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -77,6 +87,7 @@ class Softmaxes(TorchFunctionMode):
         self.found: list[tuple[str, Tensor]] = []
         self.multiplied: list[Multiplied] = []
         self.several: set[str] = set()
+        self.errors: dict[int, float | None] = {}
         self._waiting: list[Tensor] = []
         self._told = 0
         self._handles: list[Any] = []
@@ -104,11 +115,14 @@ class Softmaxes(TorchFunctionMode):
         # Found first, and only afterwards seen to be a step on the way.
         kept = {id(one.weights) for one in self.multiplied}
         self.found = [pair for pair in self.found if id(pair[1]) in kept]
-        self.found = [
-            (name, by_head)
-            for name, weights in self.found
-            if (by_head := self._by_head(name, weights)) is not None
-        ]
+        for one in self.multiplied:
+            self.errors.setdefault(one.weights.data_ptr(), one.error)
+        found, self.found = self.found, []
+        for name, weights in found:
+            by_head = self._by_head(name, weights)
+            if by_head is not None:
+                self.errors[by_head.data_ptr()] = self.errors[weights.data_ptr()]
+                self.found.append((name, by_head))
 
     def __torch_function__(
         self,
@@ -123,14 +137,21 @@ class Softmaxes(TorchFunctionMode):
         if func in SOFTMAX and result.ndim >= 3:
             self._waiting = [*self._waiting[-WAITING:], result]
         elif func in PRODUCTS:
-            factors = [*args, *(kwargs or {}).values()]
-            self._multiply([one for one in factors if isinstance(one, Tensor)], result, left=True)
+            given = [*args, *(kwargs or {}).values()]
+            factors = [one for one in given if isinstance(one, Tensor)]
+            self._multiply(factors, factors[:1], result, func)
         elif func is torch.einsum:
             operands = args[1] if isinstance(args[1], (tuple, list)) else args[1:]
-            self._multiply(list(operands), result, left=False)
+            self._multiply(list(operands), operands, result, partial(func, args[0]))
         return result
 
-    def _multiply(self, factors: list[Tensor], result: Tensor, *, left: bool) -> None:
+    def _multiply(
+        self,
+        factors: list[Tensor],
+        candidates: Sequence[Tensor],
+        result: Tensor,
+        product: Callable[..., Tensor],
+    ) -> None:
         """Note a product: of weights with values, or of what such a product made."""
         ours = [one.untyped_storage().data_ptr() not in self._parameters for one in factors]
         if all(ours):
@@ -141,13 +162,14 @@ class Softmaxes(TorchFunctionMode):
             ]
             if len(self.multiplied) < before:
                 return  # a product of products: what is weighed are no values
-        for factor in factors[:1] if left else factors:
+        for factor in candidates:
             if factor.ndim < 3 or not factor.is_floating_point() or not factor.numel():
                 continue
             last = factor[..., -1, :]
             some = last[(0,) * (last.ndim - 1)].float()
             if abs(float(some.sum()) - 1) < LIKELY or not bool(some.any()):
-                self.multiplied.append(Multiplied(factor, last.clone(), result))
+                error = _product_error(product, factors, result, rows=product in PRODUCTS)
+                self.multiplied.append(Multiplied(factor, last.clone(), result, error))
                 self._weigh(factor)
 
     def _weigh(self, factor: Tensor) -> None:
@@ -191,3 +213,29 @@ class Softmaxes(TorchFunctionMode):
         if len(middle) != 1:
             return None
         return weights.movedim(middle[0], -3).flatten(0, -4)
+
+
+def _product_error(
+    product: Callable[..., Tensor], factors: Sequence[Tensor], result: Tensor, *, rows: bool
+) -> float | None:
+    """How far a product is from the same one in a wider type.
+
+    Args:
+        product: makes the result of the factors.
+        factors: of which the first has rows of its own, which are those of the result, if `rows`.
+    """
+    if rows and result.ndim == factors[0].ndim:
+        first, *rest = factors
+        factors, result = [first[..., -CHECKED_ROWS:, :], *rest], result[..., -CHECKED_ROWS:, :]
+    # Of one factor alone, XLNet's weights laid out anew, there is no product.
+    if len(factors) < 2 or sum(one.numel() for one in factors) > MOST_AGAIN:
+        return None
+    with torch.inference_mode():
+        exact = product(*map(_wider, factors))
+        return float((exact - result).abs().max()) if result.numel() else None
+
+
+def _wider(tensor: Tensor) -> Tensor:
+    """Bring a tensor to a type whose rounding does not count beside its own."""
+    half = tensor.dtype in (torch.float16, torch.bfloat16)
+    return tensor.float() if half or tensor.device.type == "mps" else tensor.double()
