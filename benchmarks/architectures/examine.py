@@ -111,7 +111,7 @@ def _compare(found: Finding, trace: Any, own: list[tuple[str, Any]], expected: A
         f"{name} {stack.layers} x {stack.heads(0)}" for name, stack in trace.stacks.items()
     )
     if trace.output.shape == expected.shape:
-        scale = float(expected.float().nan_to_num(0.0).abs().max()) or 1.0
+        scale = max(1.0, float(expected.float().nan_to_num(0.0).abs().max()))
         # Where eager attention itself divides 0 by 0, in rows of padding, nothing can be compared.
         known = torch.isfinite(expected)
         apart = (trace.output - expected)[known].abs()

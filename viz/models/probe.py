@@ -205,7 +205,10 @@ def _watched_probe(module: nn.Module, inputs: Inputs, way: str, *, as_given: boo
     read, unshown = readable(module, inputs, seen)
     with Softmaxes(module) as softmaxes:
         _run(module, inputs)
-    written = [name for name, _ in likely(softmaxes) if not is_related(name, {*seen, *read})]
+    by_hand = dict.fromkeys(name for name, _ in likely(softmaxes) if not is_related(name, read))
+    written = tuple(name for name in by_hand if name not in seen)
+    # What a part does besides a call that we see is its own affair, but is not kept quiet about.
+    besides = tuple(name for name in by_hand if name in seen)
     return Probe(
         tier="hooks" if any(call.tier == "hooks" for call in calls) else "registry",
         heads=max(int(call.query.shape[1]) for call in calls),
@@ -213,8 +216,8 @@ def _watched_probe(module: nn.Module, inputs: Inputs, way: str, *, as_given: boo
         looks_ahead=any(map(_looks_ahead, calls)),
         output=first_of(output),
         read=read,
-        written=tuple(dict.fromkeys(written)),
-        unshown=tuple(name for name in unshown if not is_related(name, written)),
+        written=written,
+        unshown=(*besides, *(name for name in unshown if not is_related(name, written))),
     )
 
 

@@ -139,7 +139,9 @@ class Softmaxes(TorchFunctionMode):
         elif func in PRODUCTS:
             given = [*args, *(kwargs or {}).values()]
             factors = [one for one in given if isinstance(one, Tensor)]
-            self._multiply(factors, factors[:1], result, func)
+            # Values may stand on the left, channels first, and weights beside them turned.
+            turned = [one.mT for one in factors[1:] if one.ndim >= 3 and self._waits(one.mT)]
+            self._multiply(factors, [*factors[:1], *turned], result, func)
         elif func is torch.einsum:
             operands = args[1] if isinstance(args[1], (tuple, list)) else args[1:]
             self._multiply(list(operands), operands, result, partial(func, args[0]))
@@ -175,12 +177,18 @@ class Softmaxes(TorchFunctionMode):
     def _weigh(self, factor: Tensor) -> None:
         """Keep a softmax that turns out to weigh something."""
         for number, weights in enumerate(self._waiting):
-            same_memory = weights.data_ptr() == factor.data_ptr()
-            if same_memory and weights.shape[-2:] == factor.shape[-2:]:
+            if _is_view(factor, weights):
                 del self._waiting[number]
                 part = calling_part(self.names, self.module)
                 self.found.append((self.names[id(part)], factor))
                 return
+
+    def _waits(self, factor: Tensor) -> bool:
+        """Whether this is a softmax that waits for its product, as its rows stand."""
+        return any(
+            _is_view(factor, weights) and factor.stride()[-2:] == weights.stride()[-2:]
+            for weights in self._waiting
+        )
 
     def _end_of(self, name: str, part: nn.Module) -> None:
         """Tell two streams of a part apart, once it has run; any other two are shares of a pattern.
@@ -213,6 +221,11 @@ class Softmaxes(TorchFunctionMode):
         if len(middle) != 1:
             return None
         return weights.movedim(middle[0], -3).flatten(0, -4)
+
+
+def _is_view(factor: Tensor, weights: Tensor) -> bool:
+    """Whether a factor is these weights, batch and heads folded or not."""
+    return factor.data_ptr() == weights.data_ptr() and factor.shape[-2:] == weights.shape[-2:]
 
 
 def _product_error(
