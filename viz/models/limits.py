@@ -15,6 +15,13 @@ from viz.errors import BudgetError
 from viz.models.device import available_memory_bytes
 from viz.models.model import Model
 
+# Keys that local attention looks at, usually, and bytes of a weight that is held with its place.
+READ_KEYS = 512
+READ_BYTES = 28
+
+# Attention's share of a layer's work, as one part in so many.
+PARTS_OF_LAYER = 3
+
 # Hidden states that a transformer layer holds at once: residual, projections, the wide MLP.
 LIVE_ACTIVATIONS = 12
 
@@ -57,7 +64,8 @@ class Estimate:
 def estimate(model: Model, tokens: int) -> Estimate:
     """Estimate the memory and the time of capturing a text.
 
-    The eager tier holds every weight, layer * head * n^2; the registry holds queries and keys.
+    The eager tier holds every weight, layer * head * n^2; the registry holds queries and keys. Where
+    weights are read off parts, those parts run once for every d keys, and what is attended is held.
     """
     config = model.module.config
     hidden = int(getattr(config, "hidden_size", None) or getattr(config, "dim", 0) or 768)
@@ -66,9 +74,13 @@ def estimate(model: Model, tokens: int) -> Estimate:
     recorded = 2 * model.layers * tokens * hidden * size
     if model.tier == "eager":
         recorded = model.layers * model.heads * tokens**2 * size
+    held = min(tokens, READ_KEYS) * READ_BYTES
+    recorded += len(model.read) * model.heads * tokens * held
     passing = LIVE_ACTIVATIONS * tokens * hidden * size
     logits = LOGIT_COPIES * tokens * vocabulary * 4
     operations = 2 * model.parameters * tokens + 4 * model.layers * tokens**2 * hidden
+    reruns = len(model.read) / max(1, model.layers) * tokens * model.heads / hidden
+    operations *= 1 + round(reruns / PARTS_OF_LAYER)
     return Estimate(
         tokens=tokens,
         limit=model.context_limit,

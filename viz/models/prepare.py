@@ -28,6 +28,10 @@ SHIFTING = ("bart", "mbart", "mvp", "plbart")
 STAND_IN = "\ufdd0"
 
 
+# Samples that become one frame in wav2vec 2.0 and those after it (its convolutions' strides).
+SAMPLES_PER_FRAME = 320
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """Model inputs on the model's device, and what their units are called.
@@ -53,6 +57,17 @@ class Prepared:
     batch: int = 1
     other: str = "token"
     seconds: float | None = None
+
+    @property
+    def longest(self) -> int:
+        """How many units the longest axis has, at most: named ones, or what a sound is cut into."""
+        lengths = [len(units) for units in self.known]
+        samples, features = self.inputs.get("input_values"), self.inputs.get("input_features")
+        if isinstance(samples, Tensor) and samples.ndim == 2:
+            lengths.append(samples.shape[-1] // SAMPLES_PER_FRAME)
+        if isinstance(features, Tensor) and features.ndim == 3:
+            lengths.append(max(features.shape[1:]))
+        return max([1, *lengths])
 
     def unnamed(self, count: int) -> Units:
         """Name units that only their number is known of: frames by their time."""

@@ -131,7 +131,7 @@ class Workbench:
         model = self.model(request, progress)
         progress("tokenise", 0.0)
         prepared, written = self._prepared(model, request, progress)
-        cost = require_room(model, max([len(units) for units in prepared.known] or [1]))
+        cost = require_room(model, prepared.longest)
         start = time.perf_counter()
         trace = capture_prepared(model, prepared, progress)
         seconds = time.perf_counter() - start
