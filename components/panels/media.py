@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from components.panels.literal import literal
 from components.panels.tokens import tokens_panel
 from components.session import change, is_dark, view
-from viz.figures import grid_of, picture_figure, sound_figure
+from viz.figures import grid_of, patch_at, picture_figure, sound_figure, times_of
 from viz.patterns import row
 from viz.service import Analysis
 
@@ -20,10 +20,11 @@ def looks_panel(analysis: Analysis) -> None:
     """Show what is looked at as what it is: a text, a picture or a sound."""
     stack = analysis.trace.stacks[view().stack]
     grid, picture = grid_of(stack.keys), analysis.picture
+    times = times_of(stack.keys)
     if grid is not None and picture is not None:
         _picture(analysis, picture, grid)
-    elif analysis.loudness is not None and stack.keys.labels[-1].endswith(" s"):
-        _sound(analysis)
+    elif analysis.loudness is not None and times is not None:
+        _sound(analysis, times, *analysis.loudness)
     else:
         tokens_panel(analysis)
 
@@ -57,12 +58,15 @@ def _picture(analysis: Analysis, picture: NDArray[np.uint8], grid: tuple[int, in
         )
 
 
-def _sound(analysis: Analysis) -> None:
+def _sound(
+    analysis: Analysis,
+    times: NDArray[np.float32],
+    loudness: NDArray[np.float32],
+    seconds: float,
+) -> None:
     seen = view()
     stack = analysis.trace.stacks[seen.stack]
     weights = row(stack, seen.layer, seen.head, _query(analysis))
-    times = _times(stack.keys.labels)
-    loudness, seconds = analysis.loudness or (np.zeros(1, np.float32), 0.0)
     st.plotly_chart(
         sound_figure(loudness, seconds, weights, times, dark=is_dark()), key="sound", config=QUIET
     )
@@ -84,9 +88,10 @@ def _query(analysis: Analysis) -> int:
     seen = view()
     units = analysis.trace.stacks[seen.stack].queries
     usual = len(units) // 2 if not any(units.special) else 0
-    if analysis.loudness is not None and units.labels[-1].endswith(" s"):
+    times = times_of(units)
+    if analysis.loudness is not None and times is not None:
         # The middle of what is heard, not of the silence that fills the model up.
-        usual = int(np.searchsorted(_times(units.labels), analysis.loudness[1] / 2))
+        usual = int(np.searchsorted(times, analysis.loudness[1] / 2))
     pinned = seen.token if 0 <= seen.token < len(units) else usual
     st.session_state["looks from"] = pinned
     st.selectbox(
@@ -104,15 +109,5 @@ def _pick_patch(analysis: Analysis, picture: NDArray[np.uint8], grid: tuple[int,
     stack = analysis.trace.stacks[view().stack]
     if not points or stack.queries != stack.keys:
         return
-    before, rows, columns = grid
-    tall, wide = picture.shape[:2]
-    across = int((float(points[0]["x"]) + 0.5) * columns / wide)
-    down = int((float(points[0]["y"]) + 0.5) * rows / tall)
-    change(token=before + min(down, rows - 1) * columns + min(across, columns - 1))
-
-
-def _times(labels: tuple[str, ...]) -> NDArray[np.float32]:
-    """Read when frames begin out of their labels; their numbers where those do not say."""
-    if labels and labels[0].endswith(" s"):
-        return np.array([float(label.removesuffix(" s")) for label in labels], dtype=np.float32)
-    return np.arange(len(labels), dtype=np.float32)
+    size = (picture.shape[0], picture.shape[1])
+    change(token=patch_at(float(points[0]["x"]), float(points[0]["y"]), size, grid))

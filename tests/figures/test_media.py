@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
-from viz.figures import grid_of, picture_figure, sound_figure
+import numpy as np
+import pytest
+
+from viz.figures import grid_of, patch_at, picture_figure, sound_figure, times_of
 from viz.models.tokens import numbered_units, patch_units
 
 
@@ -13,6 +16,38 @@ def test_the_grid_of_patches_is_read_off_their_names():
     assert grid_of(patch_units(2, 2)) == (0, 2, 2)
     assert grid_of(numbered_units("patch", 4)) is None
     assert grid_of(numbered_units("token", 4)) is None
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "label"),
+    [
+        (-0.5, -0.5, "0,0"),
+        (9.4, 0, "0,0"),
+        (9.6, 0, "0,1"),
+        (24.5, 14.5, "1,2"),
+        (49.5, 29.5, "2,4"),  # the far corner belongs to the last patch
+        (-7, 99, "2,0"),
+    ],
+)
+def test_a_point_belongs_to_the_patch_that_covers_it(x, y, label):
+    units = patch_units(3, 5, before=2)
+    assert units.labels[patch_at(x, y, (30, 50), (2, 3, 5))] == label
+
+
+def test_every_marker_of_the_picture_leads_to_its_own_patch():
+    figure = picture_figure(
+        np.zeros((31, 47, 3), np.uint8), np.ones(17, np.float32), (2, 3, 5), pinned=None, dark=True
+    )
+    points = zip(figure.data[2].x, figure.data[2].y, strict=True)
+    assert [patch_at(x, y, (31, 47), (2, 3, 5)) for x, y in points] == list(range(2, 17))
+
+
+def test_times_are_read_off_the_names_of_frames():
+    frames = replace(numbered_units("frame", 3), labels=("0.00 s", "0.02 s", "10.04 s"))
+    np.testing.assert_allclose(times_of(frames), [0, 0.02, 10.04], rtol=1e-6)
+    assert times_of(numbered_units("frame", 3)) is None
+    assert times_of(numbered_units("frame", 0)) is None
+    assert times_of(replace(frames, labels=("it", "is", "10.04 s"))) is None
 
 
 def test_each_patch_is_lit_by_its_own_weight_and_the_query_is_framed():

@@ -1,7 +1,7 @@
 """Plotly figures and palettes; numpy in, figures out."""
 
 from viz.figures.display import Display, Shown, apply, sink_of, span_words
-from viz.figures.media import grid_of, picture_figure, sound_figure
+from viz.figures.media import grid_of, patch_at, picture_figure, sound_figure, times_of
 from viz.figures.overview import statistic_figure
 from viz.figures.palettes import OKABE_ITO, SEQUENTIAL, palette_rgb
 from viz.figures.pattern import pattern_figure
@@ -14,10 +14,12 @@ __all__ = [
     "apply",
     "grid_of",
     "palette_rgb",
+    "patch_at",
     "pattern_figure",
     "picture_figure",
     "sink_of",
     "sound_figure",
     "span_words",
     "statistic_figure",
+    "times_of",
 ]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from viz.models.tokens import Units
 
 PATCH = re.compile(r"(\d+),(\d+)")
+TIME = re.compile(r"(\d+\.\d+) s")
 
 # Weight is drawn over a picture as light of one colour, clear where there is none.
 LIGHT = ((0.0, "rgba(255,214,10,0)"), (1.0, "rgba(255,214,10,0.85)"))
@@ -26,6 +27,33 @@ def grid_of(units: Units) -> tuple[int, int, int] | None:
         return None
     last = patches[-1]
     return before, int(last[1]) + 1, int(last[2]) + 1
+
+
+def patch_at(x: float, y: float, size: tuple[int, int], grid: tuple[int, int, int]) -> int:
+    """Return the number of the patch that covers a point of a picture.
+
+    Args:
+        x: pixels from the left, as Plotly counts them: the first pixel's middle is 0.
+        y: the same from the top.
+        size: of the picture, its height and width in pixels.
+        grid: from `grid_of`.
+    """
+    before, rows, columns = grid
+    down = int((y + 0.5) * rows / size[0])
+    across = int((x + 0.5) * columns / size[1])
+    return before + min(max(down, 0), rows - 1) * columns + min(max(across, 0), columns - 1)
+
+
+def times_of(units: Units) -> NDArray[np.float32] | None:
+    """Return when each frame begins, in seconds; None for units that have no times.
+
+    Returns:
+        Shape [frame], read off the labels.
+    """
+    times = [TIME.fullmatch(label) for label in units.labels]
+    if not times or not all(times):
+        return None
+    return np.array([float(time[1]) for time in times if time is not None], dtype=np.float32)
 
 
 def picture_figure(
