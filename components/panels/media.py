@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from components.panels.literal import literal
 from components.panels.tokens import tokens_panel
 from components.session import change, is_dark, view
-from viz.figures import grid_of, patch_at, picture_figure, sound_figure, times_of
+from viz.figures import grid_of, patch_at, picture_figure, sound_figure, times_of, usual_query
 from viz.patterns import row
 from viz.service import Analysis
 
@@ -87,11 +87,8 @@ def _query(analysis: Analysis) -> int:
     """Ask which query looks, and keep it in the link."""
     seen = view()
     units = analysis.trace.stacks[seen.stack].queries
-    usual = len(units) // 2 if not any(units.special) else 0
-    times = times_of(units)
-    if analysis.loudness is not None and times is not None:
-        # The middle of what is heard, not of the silence that fills the model up.
-        usual = int(np.searchsorted(times, analysis.loudness[1] / 2))
+    seconds = None if analysis.loudness is None else analysis.loudness[1]
+    usual = usual_query(units, seconds)
     pinned = seen.token if 0 <= seen.token < len(units) else usual
     st.session_state["looks from"] = pinned
     st.selectbox(

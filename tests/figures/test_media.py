@@ -7,7 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from viz.figures import grid_of, patch_at, picture_figure, sound_figure, times_of
+from viz.figures import (
+    grid_of,
+    patch_at,
+    picture_figure,
+    sound_figure,
+    times_of,
+    usual_query,
+)
 from viz.models.tokens import numbered_units, patch_units
 
 
@@ -48,6 +55,19 @@ def test_times_are_read_off_the_names_of_frames():
     assert times_of(numbered_units("frame", 3)) is None
     assert times_of(numbered_units("frame", 0)) is None
     assert times_of(replace(frames, labels=("it", "is", "10.04 s"))) is None
+
+
+@pytest.mark.parametrize(("seconds", "query"), [(1.0, 5), (2.0, 10), (90.0, 10), (None, 10)])
+def test_a_sound_opens_in_the_middle_of_what_is_heard(seconds, query):
+    frames = replace(
+        numbered_units("frame", 20), labels=tuple(f"{i / 10:.2f} s" for i in range(20))
+    )
+    assert usual_query(frames, seconds) == query
+
+
+def test_a_picture_opens_on_its_class_token_or_in_its_middle():
+    assert usual_query(patch_units(2, 2, before=1)) == 0
+    assert usual_query(patch_units(2, 2)) == 2
 
 
 def test_each_patch_is_lit_by_its_own_weight_and_the_query_is_framed():

@@ -1,7 +1,14 @@
 """Plotly figures and palettes; numpy in, figures out."""
 
 from viz.figures.display import Display, Shown, apply, sink_of, span_words
-from viz.figures.media import grid_of, patch_at, picture_figure, sound_figure, times_of
+from viz.figures.media import (
+    grid_of,
+    patch_at,
+    picture_figure,
+    sound_figure,
+    times_of,
+    usual_query,
+)
 from viz.figures.overview import statistic_figure
 from viz.figures.palettes import OKABE_ITO, SEQUENTIAL, palette_rgb
 from viz.figures.pattern import pattern_figure
@@ -22,4 +29,5 @@ __all__ = [
     "span_words",
     "statistic_figure",
     "times_of",
+    "usual_query",
 ]

@@ -56,6 +56,20 @@ def times_of(units: Units) -> NDArray[np.float32] | None:
     return np.array([float(time[1]) for time in times if time is not None], dtype=np.float32)
 
 
+def usual_query(units: Units, seconds: float | None = None) -> int:
+    """Choose which query looks before anyone has chosen: a special one, or the middle.
+
+    Args:
+        units: the queries.
+        seconds: how long the sound is; the middle of what is heard of it is meant, not of the
+            silence that fills the model up. None where there is none.
+    """
+    times = times_of(units)
+    if seconds is not None and times is not None:
+        return int(np.searchsorted(times, min(seconds, float(times[-1])) / 2))
+    return 0 if any(units.special) else len(units) // 2
+
+
 def picture_figure(
     picture: NDArray[np.uint8],
     weights: NDArray[np.float32],
