@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import streamlit as st
@@ -66,11 +65,9 @@ def _keep(key: str) -> None:
         sense_of(given.name)
         store = workbench().media
         name = store.put(given.getvalue(), Path(given.name).suffix.lower())
-        require_readable(store.path(name))
+        require_readable(store.path(name), called=given.name)
     except LoupeError as error:
-        # By the name that the user knows, not by where it is kept.
-        message = re.sub(r"'?/\S*[0-9a-f]{40}\.\w+'?", given.name, error.message)
-        st.session_state.failure = LoupeError(message, error.hint)
+        st.session_state.failure = error
         return
     st.session_state.failure = None
     st.session_state.media = name

@@ -44,7 +44,7 @@ def text_file(path):
     [
         (truncated, "damaged or truncated"),
         (text_file, "no image that can be read"),
-        (lambda path: path, "no image"),
+        (lambda path: path, "is not there"),
         (lambda path: Image.new("RGB", (0, 0)), "0 x 0 pixels"),
         (lambda path: Image.new("1", (MOST_PIXELS, 2)), "at most 50,000,000"),
         (lambda path: np.zeros((2, 2, 7)), "damaged"),
@@ -76,7 +76,7 @@ def test_any_rate_and_any_channels_become_one_at_the_rate_wanted(rate, channels,
         ((np.full(10, np.nan), 16_000), "NaN"),
         ((np.ones(16_000 * 3600, dtype=np.float32), 16_000), "lasts 3,600 s"),
         ((np.ones((2, 2, 2)), 16_000), "shape"),
-        ("missing.wav", "could not be read"),
+        ("missing.wav", "is not there"),
     ],
 )
 def test_what_is_no_sound_is_refused(sound, message):
@@ -90,6 +90,31 @@ def test_an_hour_in_a_file_is_refused_before_it_is_read(tmp_path):
             file.write(np.zeros(8_000 * 60, dtype=np.float32))
     with pytest.raises(viz.LoupeError, match="lasts 3,600 s"):
         read_sound(tmp_path / "a.wav", 16_000)
+
+
+@pytest.mark.parametrize("called", ["holiday.png", ""])
+@pytest.mark.parametrize("make", [truncated, text_file, lambda path: path])
+def test_messages_about_pictures_have_the_name_that_is_known(make, called, tmp_path):
+    with pytest.raises(viz.LoupeError) as caught:
+        read_image(make(tmp_path / "a.png"), called=called)
+    assert caught.value.message.startswith(f"The image {called}".strip() + " is ")
+    assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize("called", ["voice.wav", ""])
+@pytest.mark.parametrize("make", [text_file, lambda path: path, lambda path: path.parent])
+def test_messages_about_sounds_have_the_name_that_is_known(make, called, tmp_path):
+    with pytest.raises(viz.LoupeError) as caught:
+        read_sound(make(tmp_path / "a.wav"), 16_000, called=called)
+    assert caught.value.message.startswith(f"The sound {called}".strip() + " ")
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_path_is_named_once(tmp_path):
+    file = text_file(tmp_path / "a.wav")
+    with pytest.raises(viz.LoupeError) as caught:
+        read_sound(file, 16_000)
+    assert caught.value.message == f"The sound {file} could not be read: Format not recognised."
 
 
 def test_a_picture_goes_through_the_models_own_processor():

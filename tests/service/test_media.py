@@ -83,8 +83,9 @@ def test_what_the_model_of_pictures_is_given(make, suffix, message, tmp_path):
         assert analysis.picture.shape == (224, 224, 3)
         assert bench.check(request, silent).exact
     else:
-        with pytest.raises(viz.LoupeError, match=message):
+        with pytest.raises(viz.LoupeError, match=message) as caught:
             bench.analyse("ann", request, silent)
+        assert str(tmp_path) not in str(caught.value)
 
 
 def test_a_model_of_pictures_without_one_says_what_it_reads():

@@ -28,15 +28,17 @@ ImageSource = str | Path | Image.Image | NDArray[Any]
 SoundSource = str | Path | tuple[NDArray[Any], int]
 
 
-def read_image(source: ImageSource) -> Image.Image:
+def read_image(source: ImageSource, *, called: str | None = None) -> Image.Image:
     """Read a picture as RGB; of an animation its first frame.
 
     Args:
         source: a file, a Pillow image, or an array [height, width, 3] or [height, width].
+        called: what messages call it, empty for no name; by where it lies if None.
 
     Raises:
         InputError: it is no picture, is empty, truncated, or larger than `MOST_PIXELS`.
     """
+    name = _name("image", source, called)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -49,23 +51,24 @@ def read_image(source: ImageSource) -> Image.Image:
             f"The image is too large to be opened: {error}.", "Scale it down first."
         ) from error
     except FileNotFoundError as error:
-        raise InputError(f"There is no image {source}.", "Check the name.") from error
+        raise InputError(f"{name} is not there.", "Check the name.") from error
     except UnidentifiedImageError as error:
         raise InputError(
-            f"{_called(source)} is no image that can be read.", "Give a PNG, JPEG, WebP or GIF."
+            f"{name} is no image that can be read.", "Give a PNG, JPEG, WebP or GIF."
         ) from error
     except (OSError, SyntaxError, ValueError, TypeError) as error:
         raise InputError(
-            f"{_called(source)} is damaged or truncated: {error}.", "Save the image again."
+            f"{name} is damaged or truncated: {_reason(error)}.", "Save the image again."
         ) from error
 
 
-def read_sound(source: SoundSource, rate: int) -> NDArray[np.float32]:
+def read_sound(source: SoundSource, rate: int, *, called: str | None = None) -> NDArray[np.float32]:
     """Read a sound as one channel at a sampling rate.
 
     Args:
         source: a file (WAV, FLAC, OGG, MP3), or samples [time] or [time, channel] and their rate.
         rate: wanted, in hertz.
+        called: what messages call it, empty for no name; by where it lies if None.
 
     Returns:
         Shape [time], float32, in [-1, 1].
@@ -73,7 +76,7 @@ def read_sound(source: SoundSource, rate: int) -> NDArray[np.float32]:
     Raises:
         InputError: it cannot be read, is empty, silent, or longer than `MOST_SECONDS`.
     """
-    samples, given_rate = _samples(source)
+    samples, given_rate = _samples(source, _name("sound", source, called))
     if samples.ndim not in (1, 2) or samples.size == 0 or given_rate <= 0:
         raise InputError(
             f"The sound has shape {samples.shape} at {given_rate} Hz.",
@@ -137,18 +140,20 @@ def _from_array(source: NDArray[Any]) -> Image.Image:
     return Image.fromarray(array)
 
 
-def _samples(source: SoundSource) -> tuple[NDArray[np.float32], int]:
+def _samples(source: SoundSource, name: str) -> tuple[NDArray[np.float32], int]:
     """Read the samples of a file, its length known first, or take those given."""
     if isinstance(source, tuple):
         samples, rate = source
         return np.asarray(samples, dtype=np.float32), int(rate)
+    if not Path(source).exists():
+        raise InputError(f"{name} is not there.", "Check the name.")
     try:
         with soundfile.SoundFile(source) as file:
             _refuse_long(file.frames / file.samplerate)
             return file.read(dtype="float32"), int(file.samplerate)
     except (OSError, RuntimeError, TypeError) as error:
         raise InputError(
-            f"The sound {source} could not be read: {error}.", "Give a WAV, FLAC, OGG or MP3 file."
+            f"{name} could not be read: {_reason(error)}.", "Give a WAV, FLAC, OGG or MP3 file."
         ) from error
 
 
@@ -159,5 +164,13 @@ def _refuse_long(seconds: float) -> None:
         )
 
 
-def _called(source: ImageSource) -> str:
-    return f"The image {source}" if isinstance(source, (str, Path)) else "The image"
+def _name(what: str, source: ImageSource | SoundSource, called: str | None) -> str:
+    """Name a picture or a sound at the beginning of a sentence."""
+    known = str(source) if isinstance(source, (str, Path)) and called is None else called
+    return f"The {what} {known}" if known else f"The {what}"
+
+
+def _reason(error: Exception) -> str:
+    """Say why a file cannot be read, without the path that both libraries put into that."""
+    reason = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
+    return str(reason).removeprefix("Error : ").rstrip(".")

@@ -37,16 +37,20 @@ def sense_of(name: str) -> Literal["image", "sound"]:
     )
 
 
-def require_readable(path: Path) -> None:
+def require_readable(path: Path, *, called: str = "") -> None:
     """Make sure that a picture or a sound can be read, before anyone tries to show it.
+
+    Args:
+        path: where it is kept; messages leave it out.
+        called: the name that its user knows it by, if there is one.
 
     Raises:
         InputError: it is damaged, empty, silent or too large.
     """
     if sense_of(path.name) == "image":
-        read_image(path)
+        read_image(path, called=called)
     else:
-        read_sound(path, LOUDNESS_RATE)
+        read_sound(path, LOUDNESS_RATE, called=called)
 
 
 def seen_picture(pixels: torch.Tensor, processor: Any) -> NDArray[np.uint8] | None:

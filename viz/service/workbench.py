@@ -22,7 +22,7 @@ from viz.models.senses import prepare_media
 from viz.models.writing import write
 from viz.patterns import Statistics, Thumbnails, overview
 from viz.service.files import FileStore
-from viz.service.media import loudness, seen_picture, sense_of
+from viz.service.media import loudness, require_readable, seen_picture, sense_of
 from viz.service.store import BoundedStore
 
 Progress = Callable[[str, float], None]
@@ -167,6 +167,7 @@ class Workbench:
             if not request.media:
                 return prepare(model, request.text, pair=pair, target=target)
             path, sense = self.media.path(request.media), sense_of(request.media)
+            require_readable(path)
             text = request.text if "text" in model.reads and request.text.strip() else None
             return prepare_media(
                 model,
