@@ -72,7 +72,7 @@ def test_any_rate_and_any_channels_become_one_at_the_rate_wanted(rate, channels,
     ("sound", "message"),
     [
         ((np.zeros(1000), 16_000), "silent"),
-        ((np.zeros(0), 16_000), "shape"),
+        ((np.zeros(0), 16_000), "is empty"),
         ((np.full(10, np.nan), 16_000), "NaN"),
         ((np.ones(16_000 * 3600, dtype=np.float32), 16_000), "lasts 3,600 s"),
         ((np.ones((2, 2, 2)), 16_000), "shape"),
@@ -115,6 +115,27 @@ def test_a_path_is_named_once(tmp_path):
     with pytest.raises(viz.LoupeError) as caught:
         read_sound(file, 16_000)
     assert caught.value.message == f"The sound {file} could not be read: Format not recognised."
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "mp3"])
+def test_a_truncated_sound_is_refused(kind, tmp_path):
+    file = tmp_path / f"a.{kind}"
+    soundfile.write(file, tone(16_000, 3.0), 16_000)
+    assert len(read_sound(file, 16_000)) >= 48_000
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    with pytest.raises(viz.LoupeError, match=r"truncated: it says that it lasts 3\.|could not be"):
+        read_sound(file, 16_000)
+
+
+@pytest.mark.parametrize("claimed", [0x7FFFF000, 0xFFFFFFFF])
+def test_a_sound_that_was_written_as_it_came_claims_no_length(claimed, tmp_path):
+    file = tmp_path / "a.wav"
+    soundfile.write(file, tone(16_000, 1.0), 16_000)
+    content = file.read_bytes()
+    at = content.index(b"data") + 4
+    file.write_bytes(content[:at] + claimed.to_bytes(4, "little") + content[at + 4 :])
+    assert len(read_sound(file, 16_000)) == 16_000
 
 
 def test_a_picture_goes_through_the_models_own_processor():

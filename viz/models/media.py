@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from math import gcd
 from pathlib import Path
@@ -20,6 +21,14 @@ MOST_PIXELS = 50_000_000
 
 # Rates outside of these are mistakes, and resampling from them would take any amount of memory.
 LEAST_RATE, MOST_RATE = 1_000, 768_000
+
+# What libsndfile tells of a WAV whose header claims more bytes than follow; recorders that write
+# as they go put the largest number there, which claims nothing.
+CLAIMED_BYTES = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
+NO_CLAIM_BYTES = 0x7FFF_0000
+
+# The length of an MP3 may be an estimate; that much less than it says is no rounding.
+LEAST_SHARE = 0.95
 
 # Longer sounds are for a transcriber, in seconds; Whisper reads 30 at a time.
 MOST_SECONDS = 120
@@ -74,10 +83,12 @@ def read_sound(source: SoundSource, rate: int, *, called: str | None = None) -> 
         Shape [time], float32, in [-1, 1].
 
     Raises:
-        InputError: it cannot be read, is empty, silent, or longer than `MOST_SECONDS`.
+        InputError: it cannot be read, is empty, truncated, silent, or longer than `MOST_SECONDS`.
     """
     samples, given_rate = _samples(source, _name("sound", source, called))
-    if samples.ndim not in (1, 2) or samples.size == 0 or given_rate <= 0:
+    if samples.size == 0:
+        raise InputError("The sound is empty: it has no samples.", "Check the recording.")
+    if samples.ndim not in (1, 2) or given_rate <= 0:
         raise InputError(
             f"The sound has shape {samples.shape} at {given_rate} Hz.",
             "Give samples [time] or [time, channel] and their rate.",
@@ -150,11 +161,27 @@ def _samples(source: SoundSource, name: str) -> tuple[NDArray[np.float32], int]:
     try:
         with soundfile.SoundFile(source) as file:
             _refuse_long(file.frames / file.samplerate)
-            return file.read(dtype="float32"), int(file.samplerate)
+            claimed, samples = _claimed(file), file.read(dtype="float32")
+            if len(samples) < LEAST_SHARE * claimed:
+                raise InputError(
+                    f"{name} is truncated: it says that it lasts {claimed / file.samplerate:,.1f} s, "
+                    f"and {len(samples) / file.samplerate:,.1f} s are there.",
+                    "Save or fetch it again.",
+                )
+            return samples, int(file.samplerate)
     except (OSError, RuntimeError, TypeError) as error:
         raise InputError(
             f"{name} could not be read: {_reason(error)}.", "Give a WAV, FLAC, OGG or MP3 file."
         ) from error
+
+
+def _claimed(file: soundfile.SoundFile) -> float:
+    """How many frames a file says that it has; libsndfile believes what it finds of a WAV."""
+    claim = CLAIMED_BYTES.search(file.extra_info)
+    if claim is None or int(claim[1]) >= NO_CLAIM_BYTES or int(claim[2]) == 0:
+        return float(file.frames)
+    share = int(claim[1]) / int(claim[2])
+    return float(file.frames) * share
 
 
 def _refuse_long(seconds: float) -> None:
