@@ -10,6 +10,7 @@ import transformers as hf
 from PIL import Image
 
 import viz
+from tests.models.folders import word_tokenizer
 from viz.models.media import MOST_PIXELS, read_image, read_sound
 
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8))
@@ -154,6 +155,44 @@ def test_a_picture_goes_through_the_models_own_processor():
     assert stack.queries.kind == "patch"
     with pytest.raises(viz.LoupeError, match="no processor"):
         viz.capture(viz.wrap_model(hf.ViTModel(config)), image=PICTURE)
+
+
+def two_towers():
+    """A small model that reads a text and an image together."""
+    tower = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 48,
+    }
+    config = hf.CLIPConfig(
+        text_config={**tower, "vocab_size": 97, "bos_token_id": 2, "eos_token_id": 3},
+        vision_config={**tower, "image_size": 32, "patch_size": 8},
+        projection_dim=16,
+    )
+    maker = hf.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    processor = hf.CLIPProcessor(maker, word_tokenizer())
+    return viz.wrap_model(
+        hf.CLIPModel(config), processor.tokenizer, processor=processor, name="clip"
+    )
+
+
+def test_a_model_of_two_senses_says_which_is_missing():
+    model = two_towers()
+    assert viz.capture(model, "the cat", image=PICTURE).stacks["text"].queries.kind == "token"
+    for given, message in (
+        ({"inputs": "the cat"}, "clip does not run on a text alone. Give an image beside it."),
+        ({"image": PICTURE}, "clip does not run on an image alone. Give a text beside it."),
+        ({}, "clip was given nothing to read. Give it an image or a text."),
+        ({"sound": (tone(8_000, 1.0), 8_000)}, "reads images or texts, not sounds"),
+    ):
+        with pytest.raises(viz.LoupeError, match=message):
+            viz.capture(model, **given)
+
+
+def test_a_model_of_texts_says_that_it_reads_no_image():
+    with pytest.raises(viz.LoupeError, match="reads texts, not images"):
+        viz.capture(viz.load_model("demo"), image=PICTURE)
 
 
 def test_a_sound_goes_through_the_models_own_processor():

@@ -26,7 +26,7 @@ from viz.models.outputs import first_output
 from viz.models.prepare import Prepared
 from viz.models.preserve import preserved
 from viz.models.probe import PROBE_ERRORS, copies, probe, refuse_attention
-from viz.models.senses import prepare_any
+from viz.models.senses import prepare_any, refuse_alone, senses_in
 
 
 def capture(
@@ -141,7 +141,10 @@ def _forward(model: Model, prepared: Prepared, tell: Progress) -> tuple[list[Lay
         except LoupeError:
             raise
         except PROBE_ERRORS as error:
-            raise CaptureError(
+            # What lacks an input fails on None; a kernel's own error has another cause.
+            of_none = not isinstance(error, RuntimeError)
+            alone = refuse_alone(model, senses_in(inputs)) if of_none else None
+            raise alone or CaptureError(
                 f"{model.name} failed during its forward pass: {error}",
                 "Check that the inputs are what this model expects.",
             ) from error

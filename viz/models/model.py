@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,6 +14,9 @@ _locks: weakref.WeakKeyDictionary[torch.nn.Module, threading.Lock] = weakref.Wea
 _naming = threading.Lock()
 
 Sense = Literal["text", "image", "sound"]
+# One of each, with its article.
+ONE: dict[Sense, str] = {"text": "a text", "image": "an image", "sound": "a sound"}
+
 Kind = Literal["causal", "masked", "encoder", "seq2seq", "other"]
 Tier = Literal["registry", "hooks", "eager", "given"]
 
@@ -75,3 +79,13 @@ class Model:
         # Wrapped twice, a module is still one.
         with _naming:
             self.lock = _locks.setdefault(self.module, self.lock)
+
+
+def one_of(senses: Iterable[Sense]) -> str:
+    """Say "an image or a text"; own inputs where no sense is known."""
+    return " or ".join(ONE[sense] for sense in sorted(senses)) or "a dict of its own inputs"
+
+
+def several(senses: Iterable[Sense]) -> str:
+    """Say "images or texts"."""
+    return " or ".join(f"{sense}s" for sense in sorted(senses))

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from viz.errors import ModelRefusedError, ShapeError, TextError, TextTooLongError
-from viz.models.model import Model, Sense
+from viz.models.model import Model, Sense, several
 from viz.models.patches import patch_names
 from viz.models.tokens import Units, numbered_units, units_from_encoding, units_from_ids
 
@@ -371,10 +371,10 @@ def require_sense(model: Model, sense: Sense) -> None:
         ModelRefusedError: it reads something else.
     """
     if model.reads and sense not in model.reads:
-        senses = " or ".join(f"{one}s" for one in sorted(model.reads))
         written = "; a text is what it writes" if sense == "text" and model.tokenizer else ""
         raise ModelRefusedError(
-            f"{model.name} reads {senses}, not {sense}s.", f"Give it one of those{written}."
+            f"{model.name} reads {several(model.reads)}, not {sense}s.",
+            f"Give it one of those{written}.",
         )
 
 

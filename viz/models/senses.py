@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Container, Mapping
 from typing import Any
 
 import torch
@@ -16,8 +16,9 @@ from viz.errors import (
     ShapeError,
     TextTooLongError,
 )
+from viz.models.inspection import INPUTS
 from viz.models.media import ImageSource, SoundSource, read_image, read_sound
-from viz.models.model import Model
+from viz.models.model import ONE, Model, Sense, one_of
 from viz.models.patches import patch_names
 from viz.models.prepare import Prepared, check_text, decoder_ids, prepare, require_sense
 from viz.models.tokens import Units, numbered_units, units_from_ids
@@ -38,20 +39,32 @@ def prepare_any(
 ) -> Prepared:
     """Turn whatever a person gives into what a model's forward takes; see `viz.capture`."""
     if image is None and sound is None:
-        if inputs is None and "text" not in model.reads:
-            senses = " or a ".join(sorted(model.reads)) or "dict of its own inputs"
+        if inputs is None:
             raise InputError(
-                f"{model.name} reads no text, and nothing else was given.",
-                f"Give it a {senses}.".replace("a image", "an image"),
+                f"{model.name} was given nothing to read.", f"Give it {one_of(model.reads)}."
             )
-        return prepare(
-            model, inputs if inputs is not None else "", pair=pair, target=target, item=item
-        )
+        return prepare(model, inputs, pair=pair, target=target, item=item)
     if isinstance(inputs, Mapping):
         raise ShapeError(
             "An image or a sound came beside the model's own inputs.", "Give one or the other."
         )
     return prepare_media(model, inputs, target=target, image=image, sound=sound)
+
+
+def refuse_alone(model: Model, given: Collection[Sense]) -> InputError | None:
+    """Say what a model needs beside what it failed on; None where all that it reads was given."""
+    missing = model.reads - set(given)
+    if not given or not missing:
+        return None
+    return InputError(
+        f"{model.name} does not run on {' and '.join(ONE[sense] for sense in sorted(given))} alone.",
+        f"Give {one_of(missing)} beside it.",
+    )
+
+
+def senses_in(inputs: Container[str]) -> frozenset[Sense]:
+    """Tell by their names what a model's inputs hold."""
+    return frozenset(sense for sense, names in INPUTS.items() if any(n in inputs for n in names))
 
 
 def prepare_media(
@@ -68,14 +81,14 @@ def prepare_media(
         InputError: the image or the sound cannot be read, or the processor refuses it.
         ModelRefusedError: the model has no processor.
     """
+    sense: Sense = "image" if image is not None else "sound"
+    require_sense(model, sense)
     processor = model.processor
     if processor is None:
-        sense = "an image" if image is not None else "a sound"
         raise ModelRefusedError(
-            f"{model.name} has no processor, so it cannot read {sense}.",
+            f"{model.name} has no processor, so it cannot read {ONE[sense]}.",
             "Give its own inputs, or the processor: viz.wrap_model(module, processor=...).",
         )
-    require_sense(model, "image" if image is not None else "sound")
     given: dict[str, Any] = {"return_tensors": "pt"}
     if image is not None:
         given["images"] = read_image(image)
@@ -88,7 +101,8 @@ def prepare_media(
     except LoupeError:
         raise
     except Exception as error:
-        raise InputError(
+        alone = refuse_alone(model, {sense}) if text is None else None
+        raise alone or InputError(
             f"The processor of {model.name} refuses this input: {error}",
             "Check that the model reads what was given.",
         ) from error
