@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from viz.errors import ModelRefusedError, ShapeError, TextError, TextTooLongError
-from viz.models.model import Model, Sense, several
+from viz.models.model import Model, Sense, one_of, several
 from viz.models.patches import patch_names
 from viz.models.tokens import Units, numbered_units, units_from_encoding, units_from_ids
 
@@ -374,7 +374,7 @@ def require_sense(model: Model, sense: Sense) -> None:
         written = "; a text is what it writes" if sense == "text" and model.tokenizer else ""
         raise ModelRefusedError(
             f"{model.name} reads {several(model.reads)}, not {sense}s.",
-            f"Give it one of those{written}.",
+            f"Give it {one_of(model.reads)}{written}.",
         )
 
 
