@@ -84,7 +84,7 @@ def request_of(seen: View) -> Request:
     return Request(
         model=seen.model,
         text=seen.text,
-        pair=seen.pair or None,
+        pair=seen.pair if seen.pair.strip() else None,
         revision=seen.revision or None,
         device=seen.device,
         dtype=seen.dtype,

@@ -74,7 +74,7 @@ def explorer() -> None:
     analysis = shown()
     if analysis is None:
         gone = "The result was let go to make room for others: press Run to see it again."
-        empty = "Nothing to show yet: choose an example or paste a text, then press Run."
+        empty = "Nothing to show yet: choose an example, or give the model something to read and press Run."
         st.info(gone if "shown" in st.session_state else empty)
         return
     _keep_selection_inside(analysis.trace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
@@ -30,14 +31,25 @@ def attach_panel(senses: frozenset[Sense]) -> None:
         on_change=_keep,
         args=(key,),
     )
-    _preview()
-
-
-def _preview() -> None:
-    """Show what is attached, and let it be taken off again."""
     name = st.session_state.media
-    if not name:
-        return
+    if name and attached(senses):
+        _preview(name)
+    elif name:
+        kept = sense_of(name)
+        st.caption(f"{WORDS[kept]} given before stays here for a model that reads {kept}s.")
+
+
+def attached(senses: frozenset[Sense]) -> str:
+    """Name what is attached if a model of these senses reads it; it stays for others if not."""
+    name: str = st.session_state.media
+    with suppress(LoupeError):
+        # A kind of file that nobody reads is refused with its reason when it is run.
+        return name if name and sense_of(name) in senses else ""
+    return name
+
+
+def _preview(name: str) -> None:
+    """Show what is attached, and let it be taken off again."""
     try:
         path, sense = workbench().media.path(name), sense_of(name)
         require_readable(path)

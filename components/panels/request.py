@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from components.panels.attach import attach_panel
+from components.panels.attach import attach_panel, attached
 from components.session import acted, request_of, view, workbench
 from components.state import View
 from viz.errors import LoupeError
@@ -17,7 +17,7 @@ from viz.models.device import DTYPES, available_devices
 from viz.models.fetch import fetch
 from viz.models.folders import model_roots
 from viz.models.limits import estimate
-from viz.models.model import Sense
+from viz.models.model import Sense, one_of
 from viz.models.prepare import check_text, count_tokens
 from viz.service import Request
 
@@ -82,7 +82,7 @@ def asked() -> View:
         view(),
         text=st.session_state.text,
         pair=st.session_state.pair,
-        media=st.session_state.media if _reads() != {"text"} else "",
+        media=attached(_reads()),
         model=st.session_state.other.strip() if other else choice,
         local=choice == FOLDER,
         revision=st.session_state.revision.strip() if choice == HUB else "",
@@ -265,19 +265,19 @@ def foreseen() -> str:
 
 def _cost() -> str:
     """State tokens, memory and time, once the model is known."""
-    model = workbench().loaded(request_of(asked()))
+    request = request_of(asked())
+    model = workbench().loaded(request)
     if model is None:
         return "The model is loaded when you press Run"
-    if st.session_state.media and _reads() != {"text"}:
+    if request.media:
         return f"On {model.device}"
     if "text" not in model.reads:
-        senses = " or ".join(sorted(model.reads)) or "input of its own"
-        return f"Give {'an' if senses[0] in 'aeiou' else 'a'} {senses}"
+        return f"Give {one_of(model.reads)}"
     if model.tokenizer is None:
         return "It has no tokenizer, so that it reads no texts"
     try:
-        check_text(st.session_state.text)
-        tokens = count_tokens(model, st.session_state.text, st.session_state.pair or None)
+        check_text(request.text)
+        tokens = count_tokens(model, request.text, request.pair)
     except LoupeError:
         return "Type or paste a text"
     cost = estimate(model, tokens)

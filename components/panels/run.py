@@ -78,6 +78,6 @@ def _cut() -> None:
     failed: View = st.session_state.failed
     model = workbench().loaded(request_of(failed))
     if model is not None:
-        shorter = cut_text(model, failed.text, failed.pair or None)
+        shorter = cut_text(model, failed.text, request_of(failed).pair)
         st.session_state.text = shorter
         st.session_state.pending = replace(failed, text=shorter)

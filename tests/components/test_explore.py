@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
+from transformers import ViTConfig, ViTModel
 
 import viz
+from components.session import workbench
 from tests.models.folders import save_small
 
 MAIN = Path(__file__).parents[2] / "components" / "main.py"
@@ -56,6 +59,37 @@ def test_a_bad_text_is_one_sentence_and_the_earlier_result_stays(explore, text, 
     assert len(explore.error) == 1
     assert words in explore.error[0].value.replace("\\", "")
     assert "Layer 0, head 0" in headings(explore)
+
+
+def test_a_second_text_of_spaces_is_none(explore):
+    explore.text_area(key="pair").set_value("  \n")
+    press(explore, "Run")
+    assert not explore.error
+    assert len(explore.text_area(key="pair").value) == 3
+
+
+def test_a_picture_for_a_model_of_texts_is_said_and_the_text_runs_alone(explore, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    app = opened(explore, media=workbench().media.put((tmp_path / "a.png").read_bytes(), ".png"))
+    assert "reads texts, not images" in app.error[0].value
+    press(app, "Run")
+    assert not app.error
+    assert "Layer 0, head 0" in headings(app)
+
+
+def test_a_link_to_a_model_of_pictures_asks_for_one(explore, tmp_path):
+    config = ViTConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=4, image_size=32)
+    ViTModel(config).save_pretrained(tmp_path / "models" / "seeing")
+    app = opened(explore, model="seeing")
+    assert "reads images, and none is given" in app.error[0].value
+    assert not app.text_area
+
+
+def opened(explore, **changed):
+    """Open the same link in another session, with some of it changed."""
+    app = AppTest.from_file(str(MAIN), default_timeout=60)
+    app.query_params = {**explore.query_params, **changed}
+    return app.run()
 
 
 def test_a_text_over_the_limit_can_be_cut(explore):

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 import torch
 from PIL import Image
+from transformers import ViTConfig, ViTModel
 
 import viz
 from viz.errors import InputError, StorageError
@@ -69,7 +70,7 @@ def test_loudness_is_the_largest_sample_of_each_step(tmp_path):
         (
             lambda file: soundfile.write(file, np.ones(800), 8_000),
             ".wav",
-            "reads images, not sounds",
+            "reads images, not sounds. Give an image, or choose a model that reads sounds.",
         ),
     ],
 )
@@ -88,6 +89,26 @@ def test_what_the_model_of_pictures_is_given(make, suffix, message, tmp_path):
         assert str(tmp_path) not in str(caught.value)
 
 
-def test_a_model_of_pictures_without_one_says_what_it_reads():
-    with pytest.raises(viz.LoupeError, match="reads images, not texts"):
-        Workbench().analyse("ann", Request("dinov2", "hello"), silent)
+@pytest.mark.parametrize("text", ["hello", "", "  ", "a\x00b"])
+def test_a_model_of_pictures_without_one_says_what_it_reads(text):
+    with pytest.raises(viz.LoupeError, match="reads images, and none is given"):
+        Workbench().analyse("ann", Request("dinov2", text), silent)
+
+
+def test_a_model_of_texts_with_a_picture_says_so_in_words_for_the_page(tmp_path):
+    bench = Workbench(FileStore(tmp_path / "media", "picture or sound"))
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    name = bench.media.put((tmp_path / "a.png").read_bytes(), ".png")
+    with pytest.raises(viz.LoupeError, match=r"reads texts, not images\. Run it on the text alone"):
+        bench.analyse("ann", Request("demo", "hello", media=name), silent)
+
+
+def test_a_model_without_its_processor_says_so_in_words_for_the_page(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOUPE_MODEL_FOLDERS", str(tmp_path))
+    config = ViTConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=4, image_size=32)
+    ViTModel(config).save_pretrained(tmp_path / "bare")
+    bench = Workbench(FileStore(tmp_path / "media", "picture or sound"))
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    name = bench.media.put((tmp_path / "a.png").read_bytes(), ".png")
+    with pytest.raises(viz.LoupeError, match=r"no processor.*preprocessor_config\.json"):
+        bench.analyse("ann", Request("bare", "", media=name, local=True), silent)

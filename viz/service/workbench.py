@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from viz.analysis import Predictions, predictions
 from viz.capture import Check, Trace, capture_prepared, check_prepared
-from viz.errors import CaptureError
+from viz.errors import CaptureError, InputError, ModelRefusedError
 from viz.models import Model, load_model
 from viz.models.catalogue import find_entry
 from viz.models.folders import allowed_folder, cache_folder, model_roots
 from viz.models.limits import Estimate, require_room
+from viz.models.model import ONE, one_of, several
 from viz.models.prepare import Prepared, check_text, count_tokens, prepare, require_context
 from viz.models.senses import prepare_media
 from viz.models.writing import write
@@ -124,11 +125,9 @@ class Workbench:
         kept = self.result(owner, request)
         if kept is not None:
             return kept
-        if request.text or not request.media:
-            check_text(request.text)
-        if request.pair is not None:
-            check_text(request.pair, what="second text")
+        _check_texts(request)
         model = self.model(request, progress)
+        _require_given(model, request)
         progress("tokenise", 0.0)
         prepared, written = self._prepared(model, request, progress)
         cost = require_room(model, prepared.longest)
@@ -227,6 +226,52 @@ class Workbench:
                 )
                 self._models.put(key, model)
         return model
+
+
+def _check_texts(request: Request) -> None:
+    """Find fault with the texts before a model is loaded for them, if it may read texts."""
+    entry = None if request.local else find_entry(request.model)
+    if entry is not None and entry.reads != "text":
+        return
+    if request.text.strip() or not request.media:
+        check_text(request.text)
+    if request.pair is not None:
+        check_text(request.pair, what="second text")
+
+
+def _require_given(model: Model, request: Request) -> None:
+    """Make sure that a model is given what it reads, in words for who sees a page and no Python.
+
+    Raises:
+        InputError: it reads pictures or sounds, and none is given.
+        ModelRefusedError: it does not read what is given.
+    """
+    if not request.media:
+        if model.reads and "text" not in model.reads:
+            raise InputError(
+                f"{model.name} reads {several(model.reads)}, and none is given.",
+                f"Give {one_of(model.reads)}.",
+            )
+        if model.tokenizer is None:
+            raise ModelRefusedError(
+                f"{model.name} has no tokenizer, so it cannot read a text.",
+                "Put its tokenizer.json beside its weights, or choose another model.",
+            )
+        return
+    sense = sense_of(request.media)
+    if model.reads and sense not in model.reads:
+        instead = f"choose a model that reads {sense}s"
+        raise ModelRefusedError(
+            f"{model.name} reads {several(model.reads)}, not {sense}s.",
+            f"Run it on the text alone, or {instead}."
+            if "text" in model.reads
+            else f"Give {one_of(model.reads)}, or {instead}.",
+        )
+    if model.processor is None:
+        raise ModelRefusedError(
+            f"{model.name} has no processor, so it cannot read {ONE[sense]}.",
+            "Put its preprocessor_config.json beside its weights, or choose another model.",
+        )
 
 
 def _second_text(model: Model, request: Request) -> tuple[str | None, str | None]:
