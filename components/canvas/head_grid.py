@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from components.canvas.payload import flat, half_bits, module, style
-from viz.patterns import Statistics, Thumbnails
+from viz.patterns import Thumbnails
 
 HTML = (
     '<div class="grid" tabindex="0" role="application" '
@@ -18,7 +20,7 @@ HTML = (
 
 def head_grid(
     thumbnails: Thumbnails,
-    statistics: Statistics,
+    numbers: Mapping[str, NDArray[np.float32]],
     *,
     selected: tuple[int, int],
     palette: Sequence[tuple[int, int, int]],
@@ -28,7 +30,8 @@ def head_grid(
     """Draw every head as a small pattern; a click or an arrow key selects one.
 
     Colour is the square root of the weight, so that weak patterns show. The picked layer and head
-    lie in `st.session_state[key].picked` when `on_pick` is called.
+    lie in `st.session_state[key].picked` when `on_pick` is called. Beside it stand numbers of the
+    head, each [layer, head] by its name.
     """
     component = st.components.v2.component(
         "loupe_head_grid", html=HTML, css=style("head_grid"), js=module("head_grid")
@@ -44,17 +47,16 @@ def head_grid(
             "heads": thumbnails.heads,
             "selected": list(selected),
             "palette": flat(palette),
-            "tips": _tips(thumbnails, statistics),
+            "tips": _tips(thumbnails, numbers),
         },
         on_picked_change=on_pick,
     )
 
 
-def _tips(thumbnails: Thumbnails, statistics: Statistics) -> list[str]:
+def _tips(thumbnails: Thumbnails, numbers: Mapping[str, NDArray[np.float32]]) -> list[str]:
     """Say of each head what its picture cannot."""
     return [
-        f"layer {layer}, head {head}: entropy {statistics.entropy_nats[layer, head]:.3g} nats, "
-        f"distance {statistics.mean_distance[layer, head]:.3g} tokens, "
-        f"first {statistics.first[layer, head]:.3g}, previous {statistics.previous[layer, head]:.3g}"
+        f"layer {layer}, head {head}: "
+        + ", ".join(f"{name} {values[layer, head]:.3g}" for name, values in numbers.items())
         for layer, head in zip(thumbnails.layers, thumbnails.heads, strict=True)
     ]

@@ -3,8 +3,8 @@
 
 const instances = new WeakMap();
 const HINT = {
-  free: "Hover a token to see what it looks at; click to pin it.",
-  pinned: "Hover another token to compare; Escape lets go.",
+  free: (unit) => `Hover a ${unit} to see what it looks at; click to pin it.`,
+  pinned: (unit) => `Hover another ${unit} to compare; Escape lets go.`,
 };
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -164,7 +164,7 @@ function shade(strip, readout) {
     });
   }
   readout.said.textContent = weights ? sentence(strip, place, weights) : "";
-  readout.hint.textContent = strip.hovered ? between(strip) : HINT[strip.pinned ? "pinned" : "free"];
+  readout.hint.textContent = strip.hovered ? between(strip) : HINT[strip.pinned ? "pinned" : "free"](strip.data.unit);
 }
 
 function labelsOf(strip, side) {

@@ -58,6 +58,7 @@ def token_strip(
     )
     data = {
         "queries": _text(queries),
+        "unit": queries.kind,
         "keys": None if keys == queries else _text(keys),
         "pinned": pinned,
         "direction": direction,

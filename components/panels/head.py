@@ -10,6 +10,7 @@ import streamlit as st
 
 from components.panels.literal import literal
 from components.panels.tokens import display_panel
+from components.panels.words import left_out, plural, size_of, statistics_of
 from components.session import change, is_dark, view, workbench
 from viz.analysis import strongest_edges
 from viz.errors import LoupeError
@@ -40,22 +41,23 @@ def pattern_panel(analysis: Analysis) -> None:
         tier = stack.provenance(seen.layer).tier
         with st.popover(BADGES[tier]):
             _provenance(analysis)
-        display_panel()
+        display_panel(stack)
     st.caption(
         "Attention says where a head reads from, not why the model decided.",
         help=f"This layer is {literal(stack.record(seen.layer).name)} in the model.",
     )
     shown, note = _shown(analysis, seen.display)
     if shown.values.size == 0:
-        st.info("Every token of this text is hidden; show special tokens to see them.")
+        st.info(
+            f"Every {stack.queries.kind} here is special and hidden; show special tokens to see them."
+        )
         return
     st.plotly_chart(
         pattern_figure(shown, display=seen.display, dark=is_dark()),
         key="pattern",
         config=PLOTLY,
     )
-    kind = stack.queries.kind
-    exact = f"{len(stack.queries)} x {len(stack.keys)} {several(kind)}, every weight drawn"
+    exact = f"{size_of(stack)}, every weight drawn"
     grey = [] if shown.attended is None else ["grey: not attended, which is not the same as 0"]
     st.caption(literal("; ".join([*([*note, *shown.notes] or [exact]), *grey])))
 
@@ -67,19 +69,11 @@ def numbers_panel(analysis: Analysis) -> None:
     statistics = analysis.statistics[seen.stack]
     stack = analysis.trace.stacks[seen.stack]
     st.subheader("About this head", anchor=False)
-    numbers = {
-        "Entropy": (statistics.entropy_nats[at], "nats", "0 looks at one token, ln n at all alike"),
-        "Mean distance": (
-            statistics.mean_distance[at],
-            several(stack.queries.kind),
-            "how far it looks, on average",
-        ),
-        "First token": (statistics.first[at], "", "mean weight on the first token, the usual sink"),
-        "Current token": (statistics.current[at], "", "mean weight of a token on itself"),
-        "Previous token": (statistics.previous[at], "", "mean weight on the token before"),
-    }
-    for name, (number, unit, words) in numbers.items():
-        st.markdown(f"{name}: **{number:.3g}** {unit}", help=words)
+    for words in statistics_of(stack).values():
+        number = getattr(statistics, words.field)[at]
+        st.markdown(f"{literal(words.short)}: **{number:.3g}** {words.unit}", help=words.meaning)
+    if not stack.aligned:
+        st.caption(left_out(stack))
     st.markdown("**Strongest edges**", help="The largest weights of this head.")
     edges = strongest_edges(
         analysis.trace.stacks[seen.stack],
@@ -89,6 +83,10 @@ def numbers_panel(analysis: Analysis) -> None:
         skip_special=seen.hide_special,
         skip_key=_sink(analysis) if seen.without_sink else None,
     )
+    units = {
+        "query token": f"query {stack.queries.kind}",
+        "key token": f"key {stack.keys.kind}",
+    }
     named = {
         "query": edges["query token"] + " (" + edges["query"].astype(str) + ")",
         "key": edges["key token"] + " (" + edges["key"].astype(str) + ")",
@@ -102,7 +100,7 @@ def numbers_panel(analysis: Analysis) -> None:
     )
     st.download_button(
         "Download CSV",
-        edges.to_csv(index=False).encode("utf-8", "replace"),
+        edges.rename(columns=units).to_csv(index=False).encode("utf-8", "replace"),
         f"edges-layer{seen.layer}-head{seen.head}.csv",
         "text/csv",
         on_click="ignore",
@@ -110,22 +108,17 @@ def numbers_panel(analysis: Analysis) -> None:
     )
 
 
-def several(kind: str) -> str:
-    """Return the plural of what a unit is."""
-    return f"{kind}es" if kind.endswith("ch") else f"{kind}s"
-
-
 def _shown(analysis: Analysis, display: Display) -> tuple[Shown, list[str]]:
     """Return the pattern to draw and what to say of it: whole, a span, or pooled."""
     seen = view()
     stack = analysis.trace.stacks[seen.stack]
-    tokens = max(len(stack.queries), len(stack.keys))
-    if tokens <= LARGEST_EXACT:
+    if max(len(stack.queries), len(stack.keys)) <= LARGEST_EXACT:
         pattern = stack.weights(seen.layer, seen.head).cpu().numpy()
         may_look = stack.attended(seen.layer, seen.head).cpu().numpy()
         return apply(pattern, stack.queries, stack.keys, display, attended=may_look), []
-    rows = _span("rows", "Queries", seen.rows, len(stack.queries))
-    columns = _span("columns", "Keys", seen.columns, len(stack.keys))
+    looking, looked_at = plural(stack.queries.kind), plural(stack.keys.kind)
+    rows = _span("rows", f"Queries ({looking})", seen.rows, len(stack.queries))
+    columns = _span("columns", f"Keys ({looked_at})", seen.columns, len(stack.keys))
     fits = max(rows[1] - rows[0], columns[1] - columns[0]) <= LARGEST_EXACT
     if fits and min(rows[1] - rows[0], columns[1] - columns[0]) > 0:
         part_of = (seen.layer, seen.head, slice(*rows), slice(*columns))
@@ -141,12 +134,13 @@ def _shown(analysis: Analysis, display: Display) -> tuple[Shown, list[str]]:
         first = (rows[0], columns[0])
         return apply(pattern, queries, keys, part, first=first, attended=may_look), [words]
     picture, row_edges, column_edges = pooled(stack, seen.layer, seen.head, LARGEST_EXACT)
-    block = -(-tokens // LARGEST_EXACT)
     down = tuple(span_words(a, b) for a, b in pairwise(row_edges))
     across = tuple(span_words(a, b) for a, b in pairwise(column_edges))
+    tall = max(b - a for a, b in pairwise(row_edges))
+    wide = max(b - a for a, b in pairwise(column_edges))
     note = (
-        f"{tokens:,} tokens, pooled: each cell is the largest of up to {block} x {block} weights; "
-        f"narrow both sliders to {LARGEST_EXACT} tokens for exact weights"
+        f"{size_of(stack)}, pooled: each cell is the largest of up to {tall} x {wide} weights; "
+        f"narrow both sliders to {LARGEST_EXACT} or fewer for exact weights"
     )
     notes = [note]
     if display.threshold > 0:
@@ -169,19 +163,17 @@ def _sink(analysis: Analysis) -> int | None:
     return sink_of(stack.weights(seen.layer, seen.head).cpu().numpy(), stack.keys)
 
 
-def _span(name: str, label: str, chosen: str, tokens: int) -> tuple[int, int]:
-    """Ask for a span of the text, and keep it in the link."""
-    key = f"{name} {tokens}"
-    start, stop = (int(part) for part in (chosen or f"0-{tokens}").split("-"))
-    st.session_state[key] = (
-        (min(start, tokens), min(stop, tokens)) if start <= stop else (0, tokens)
-    )
+def _span(name: str, label: str, chosen: str, count: int) -> tuple[int, int]:
+    """Ask for a span of an axis, and keep it in the link."""
+    key = f"{name} {count}"
+    start, stop = (int(part) for part in (chosen or f"0-{count}").split("-"))
+    st.session_state[key] = (min(start, count), min(stop, count)) if start <= stop else (0, count)
 
     def keep() -> None:
         first, last = st.session_state[key]
-        change(**{name: "" if (first, last) == (0, tokens) else f"{first}-{last}"})
+        change(**{name: "" if (first, last) == (0, count) else f"{first}-{last}"})
 
-    st.slider(label, 0, tokens, key=key, on_change=keep)
+    st.slider(label, 0, count, key=key, on_change=keep)
     span: tuple[int, int] = st.session_state[key]
     return span
 

@@ -7,6 +7,7 @@ import streamlit as st
 from components.canvas import token_strip
 from components.session import change, is_dark, view
 from components.state import MOST_TOP_K
+from viz.capture.stack import Stack
 from viz.figures import SEQUENTIAL, palette_rgb
 from viz.patterns import column, row
 from viz.service import Analysis
@@ -51,7 +52,7 @@ def tokens_panel(analysis: Analysis) -> None:
     )
 
 
-def display_panel() -> None:
+def display_panel(stack: Stack) -> None:
     """Offer ways to show the pattern that never change the stored numbers."""
     seen = view()
     for name in CHOICES_SHOWN:
@@ -59,13 +60,15 @@ def display_panel() -> None:
         st.session_state[f"display {name}"] = getattr(seen, name)
     with st.popover("Display"):
         st.caption("How weights are shown; the stored numbers never change.")
-        st.toggle("Merge sub-words into words", key="display words", on_change=_show)
-        st.toggle("Hide special tokens", key="display hide_special", on_change=_show)
+        if "token" in (stack.queries.kind, stack.keys.kind):
+            st.toggle("Merge sub-words into words", key="display words", on_change=_show)
+        if any((*stack.queries.special, *stack.keys.special)):
+            st.toggle("Hide special tokens", key="display hide_special", on_change=_show)
         st.toggle(
             "Without the sink",
             key="display without_sink",
             on_change=_show,
-            help="A sink is a token, often the first, that takes weight a head does not need.",
+            help=f"A sink is a {stack.keys.kind}, often the first, that takes weight a head does not need.",
         )
         left, right = st.columns(2)
         left.number_input(

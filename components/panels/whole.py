@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from components.canvas import head_grid
 from components.panels.literal import literal
+from components.panels.words import Words, left_out, plural, statistics_of
 from components.session import change, is_dark, view
 from viz.analysis import Predictions
 from viz.errors import LoupeError
 from viz.figures import palette_rgb, statistic_figure
+from viz.patterns import Statistics
 from viz.service import Analysis
 
-STATISTICS = {
-    "entropy": ("entropy (nats)", "entropy_nats"),
-    "distance": ("mean distance (tokens)", "mean_distance"),
-    "first": ("weight on the first token", "first"),
-    "current": ("weight on the current token", "current"),
-    "previous": ("weight on the previous token", "previous"),
-}
-
+# What stands beside a small pattern, where there is room for little.
+BESIDE = ("entropy", "distance", "first", "previous")
 
 # Parts that are named; the others are counted.
 MOST_NAMED = 3
@@ -60,8 +58,8 @@ def written_panel(analysis: Analysis) -> None:
         parts = ", ".join(literal(name) for name in analysis.trace.unshown[:MOST_NAMED])
         more = len(analysis.trace.unshown) - MOST_NAMED
         st.caption(
-            f"Not shown, because they mix tokens without softmax attention: {parts}"
-            + (f" and {more} more." if more > 0 else ".")
+            f"Not shown, because they mix {plural(analysis.trace.units.kind)} without softmax "
+            f"attention: {parts}" + (f" and {more} more." if more > 0 else ".")
         )
 
 
@@ -71,7 +69,7 @@ def grid_panel(analysis: Analysis) -> None:
     st.subheader("All heads", anchor=False)
     head_grid(
         analysis.thumbnails[seen.stack],
-        analysis.statistics[seen.stack],
+        _beside(analysis),
         selected=(seen.layer, seen.head),
         palette=palette_rgb(seen.palette, is_dark()),
         key="grid",
@@ -83,16 +81,20 @@ def grid_panel(analysis: Analysis) -> None:
 def overview_panel(analysis: Analysis) -> None:
     """Draw one statistic of every head, as a heatmap and as a table."""
     seen = view()
-    st.session_state.statistic = seen.statistic
+    stack = analysis.trace.stacks[seen.stack]
+    offered = statistics_of(stack)
+    chosen = seen.statistic if seen.statistic in offered else next(iter(offered))
+    st.session_state.statistic = chosen
     st.selectbox(
         "Layer x head",
-        list(STATISTICS),
+        list(offered),
         key="statistic",
-        format_func=lambda choice: STATISTICS[choice][0],
+        format_func=lambda choice: offered[choice].name,
         on_change=lambda: change(statistic=st.session_state.statistic),
+        help=left_out(stack) or None,
     )
-    name, field = STATISTICS[seen.statistic]
-    values = getattr(analysis.statistics[seen.stack], field)
+    name = offered[chosen].name
+    values = getattr(analysis.statistics[seen.stack], offered[chosen].field)
     picture, table = st.tabs(["Heatmap", "Table"])
     picture.plotly_chart(
         statistic_figure(
@@ -103,7 +105,7 @@ def overview_panel(analysis: Analysis) -> None:
         on_select=_pick_from_map,
         selection_mode="points",
     )
-    frame = analysis.statistics[seen.stack].as_frame()
+    frame = _table(analysis, offered)
     table.dataframe(
         frame,
         key="statistics table",
@@ -114,6 +116,25 @@ def overview_panel(analysis: Analysis) -> None:
             column: st.column_config.NumberColumn(format="%.3g") for column in frame.columns[2:]
         },
     )
+
+
+def _beside(analysis: Analysis) -> dict[str, NDArray[np.float32]]:
+    """Name the numbers that stand beside a small pattern."""
+    name = view().stack
+    offered = statistics_of(analysis.trace.stacks[name])
+    return {
+        words.beside: getattr(analysis.statistics[name], words.field)
+        for choice, words in offered.items()
+        if choice in BESIDE
+    }
+
+
+def _table(analysis: Analysis, offered: dict[str, Words]) -> pd.DataFrame:
+    """Lay the statistics that mean something out, one row a head."""
+    frame = analysis.statistics[view().stack].as_frame()
+    columns = dict(zip(Statistics.NAMES, frame.columns[2:], strict=True))
+    named = {columns[words.field]: words.beside for words in offered.values()}
+    return frame[["layer", "head", *named]].rename(columns=named)
 
 
 def prediction_panel(analysis: Analysis, ranked: Predictions) -> None:

@@ -30,6 +30,18 @@ class Stack:
         """How many attention layers."""
         return len(self.records)
 
+    @property
+    def aligned(self) -> bool:
+        """Whether queries stand among the keys, so that a distance between them means something.
+
+        Texts that a model writes stand at the end of theirs; a layer's own globals follow its keys.
+        """
+        if "cross" in self.name or self.queries.kind != self.keys.kind:
+            return False
+        count, own = len(self.queries), self.queries.labels
+        beyond = self.keys.special[count:]
+        return own == self.keys.labels[-count:] or (own == self.keys.labels[:count] and all(beyond))
+
     def heads(self, layer: int) -> int:
         """How many heads a layer has; layers may differ."""
         return self.record(layer).heads

@@ -31,10 +31,11 @@ class Statistics:
 
     Attributes:
         entropy_nats: `-sum w log w` of a row; 0 looks at one token, log(n) at all alike.
-        mean_distance: `sum w |query - key|` in tokens.
-        first: weight on the first token.
-        current: weight on the query's own token.
-        previous: weight on the token before.
+        mean_distance: `sum w |query - key|` in units; like the last two it means something only where
+            queries stand among the keys (`Stack.aligned`).
+        first: weight on the first unit.
+        current: weight on the query's own unit.
+        previous: weight on the unit before.
     """
 
     entropy_nats: NDArray[np.float32]

@@ -1,0 +1,87 @@
+"""What the numbers of a head are called, by what the axes of its stack count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from viz.capture.stack import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How a statistic is spoken of.
+
+    Attributes:
+        field: of `viz.patterns.Statistics`.
+        name: in a list of statistics, with its unit.
+        beside: before a number, and over a column.
+        unit: of the number, or empty.
+        meaning: one line for who does not know it.
+    """
+
+    field: str
+    name: str
+    beside: str
+    unit: str
+    meaning: str
+
+    @property
+    def short(self) -> str:
+        """What a line begins with."""
+        return self.beside[:1].upper() + self.beside[1:]
+
+
+def statistics_of(stack: Stack) -> dict[str, Words]:
+    """Name the statistics that mean something for a stack; across two texts there is no distance."""
+    unit, units = stack.keys.kind, plural(stack.keys.kind)
+    # A class token before the patches is none of them.
+    named = unit != "token" and stack.keys.special[:1] == (True,)
+    first = stack.keys.labels[0] if named else f"first {unit}"
+    on_first = f"weight on {first}" if named else f"weight on the {first}"
+    looks = f"0 looks at one {unit}, ln n at all alike"
+    words = {
+        "entropy": Words("entropy_nats", "entropy (nats)", "entropy", "nats", looks),
+        "first": Words("first", on_first, first, "", f"mean {on_first}, the usual sink"),
+    }
+    if not stack.aligned:
+        return words
+    own, before = f"current {unit}", f"previous {unit}"
+    far = f"mean distance ({units})"
+    return {
+        "entropy": words["entropy"],
+        "distance": Words(
+            "mean_distance", far, "mean distance", units, "how far it looks, on average"
+        ),
+        "first": words["first"],
+        "current": Words(
+            "current", f"weight on the {own}", own, "", f"mean weight of a {unit} on itself"
+        ),
+        "previous": Words(
+            "previous", f"weight on the {before}", before, "", f"mean weight on the {unit} before"
+        ),
+    }
+
+
+def left_out(stack: Stack) -> str:
+    """Say why a stack has no distance; empty where it has."""
+    if stack.aligned:
+        return ""
+    looking, seen = plural(stack.queries.kind), plural(stack.keys.kind)
+    whose = (
+        f"{looking} look at {seen}" if looking != seen else f"the {seen} are those of another text"
+    )
+    return f"No distance, current or previous {stack.keys.kind}: {whose}."
+
+
+def size_of(stack: Stack) -> str:
+    """Say how many rows and columns a pattern has, and of what."""
+    rows, columns = f"{len(stack.queries):,}", f"{len(stack.keys):,}"
+    looking, seen = stack.queries.kind, stack.keys.kind
+    if looking == seen:
+        return f"{rows} x {columns} {plural(seen)}"
+    return f"{rows} {plural(looking)} x {columns} {plural(seen)}"
+
+
+def plural(kind: str) -> str:
+    """Return the plural of what a unit is."""
+    return f"{kind}es" if kind.endswith("ch") else f"{kind}s"
