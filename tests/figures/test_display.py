@@ -76,6 +76,20 @@ def test_the_sink_may_be_a_special_token_at_the_end():
     assert apply(pattern, axis, axis, Display(without_sink=True)).sink_label == "t2"
 
 
+@pytest.mark.parametrize("without_sink", [False, True])
+@pytest.mark.parametrize("hide_special", [False, True])
+def test_the_notes_say_once_whether_rows_were_renormalised(without_sink, hide_special):
+    axis = units([0, 0, 1, 2], special={0, 3})
+    display = Display(without_sink=without_sink, hide_special=hide_special)
+    shown = apply(P, axis, axis, display)
+    said = "; ".join(shown.notes)
+    assert ("special tokens hidden" in said) == hide_special
+    assert ("rows renormalised over what is shown" in said) == without_sink
+    assert ("not renormalised" in said) == (hide_special and not without_sink)
+    sums = shown.values.sum(axis=1)
+    assert not without_sink or bool(np.all(np.isclose(sums, 1) | (sums == 0)))
+
+
 @pytest.mark.parametrize(
     ("display", "kept"),
     [(Display(threshold=0.3), 6), (Display(top_k=1), 5), (Display(top_k=9), 10)],

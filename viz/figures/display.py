@@ -95,7 +95,8 @@ def apply(
     if display.hide_special:
         kept_rows = [i for i, group in enumerate(rows) if not queries.special[group[0]]]
         kept = [i for i, group in enumerate(columns) if not keys.special[group[0]]]
-        notes.append("special tokens hidden, rows not renormalised")
+        kept_sums = "" if sink_column is not None else ", rows not renormalised"
+        notes.append(f"special tokens hidden{kept_sums}")
     else:
         kept_rows, kept = list(range(len(rows))), list(range(len(columns)))
     sink: Matrix | None = None
@@ -106,7 +107,7 @@ def apply(
         kept = [i for i in kept if i != sink_column]
         notes.append(
             f"without the sink {sink_label}, whose weight is the strip on the left: "
-            "rows renormalised for display"
+            "rows renormalised over what is shown"
         )
     raw = raw[np.ix_(kept_rows, kept)]
     values: Matrix = raw if sink is None else _renormalised(raw)
