@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from components.panels.literal import literal
@@ -195,8 +196,11 @@ def _comparison(analysis: Analysis) -> None:
         f"Largest difference of a weight {checked.largest:.1e}, "
         f"of the output {checked.output_difference:.1e} of its size."
     )
+    layers = checked.layers[["stack", "layer", "tier", "difference", "allowed"]]
+    here = layers["stack"] == view().stack
     st.dataframe(
-        checked.layers[["stack", "layer", "tier", "difference", "allowed"]],
+        # What is looked at comes first.
+        pd.concat([layers[here], layers[~here]]),
         hide_index=True,
         height=200,
         column_config={
