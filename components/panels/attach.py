@@ -54,8 +54,10 @@ def _preview(name: str) -> None:
         path, sense = workbench().media.path(name), sense_of(name)
         require_readable(path)
     except LoupeError as error:
-        st.warning(literal(str(error)))
-        st.button("Remove", on_click=_remove)
+        # In small type, because a run says the same as an error.
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(literal(error.message), width="content")
+            st.button("Remove", on_click=_remove)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if sense == "image":
