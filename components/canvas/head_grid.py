@@ -20,7 +20,7 @@ HTML = (
 
 def head_grid(
     thumbnails: Thumbnails,
-    numbers: Mapping[str, NDArray[np.float32]],
+    numbers: Mapping[str, tuple[NDArray[np.float32], str]],
     *,
     selected: tuple[int, int],
     palette: Sequence[tuple[int, int, int]],
@@ -31,7 +31,7 @@ def head_grid(
 
     Colour is the square root of the weight, so that weak patterns show. The picked layer and head
     lie in `st.session_state[key].picked` when `on_pick` is called. Beside it stand numbers of the
-    head, each [layer, head] by its name.
+    head: by their name each [layer, head], and the unit.
     """
     component = st.components.v2.component(
         "loupe_head_grid", html=HTML, css=style("head_grid"), js=module("head_grid")
@@ -53,10 +53,15 @@ def head_grid(
     )
 
 
-def _tips(thumbnails: Thumbnails, numbers: Mapping[str, NDArray[np.float32]]) -> list[str]:
+def _tips(
+    thumbnails: Thumbnails, numbers: Mapping[str, tuple[NDArray[np.float32], str]]
+) -> list[str]:
     """Say of each head what its picture cannot."""
     return [
         f"layer {layer}, head {head}: "
-        + ", ".join(f"{name} {values[layer, head]:.3g}" for name, values in numbers.items())
+        + ", ".join(
+            f"{name} {values[layer, head]:.3g} {unit}".rstrip()
+            for name, (values, unit) in numbers.items()
+        )
         for layer, head in zip(thumbnails.layers, thumbnails.heads, strict=True)
     ]

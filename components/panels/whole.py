@@ -118,12 +118,12 @@ def overview_panel(analysis: Analysis) -> None:
     )
 
 
-def _beside(analysis: Analysis) -> dict[str, NDArray[np.float32]]:
+def _beside(analysis: Analysis) -> dict[str, tuple[NDArray[np.float32], str]]:
     """Name the numbers that stand beside a small pattern."""
     name = view().stack
     offered = statistics_of(analysis.trace.stacks[name])
     return {
-        words.beside: getattr(analysis.statistics[name], words.field)
+        words.beside: (getattr(analysis.statistics[name], words.field), words.unit)
         for choice, words in offered.items()
         if choice in BESIDE
     }
