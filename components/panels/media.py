@@ -35,7 +35,11 @@ def _picture(analysis: Analysis, picture: NDArray[np.uint8], grid: tuple[int, in
     side, middle = st.columns([1, 2], gap="medium")
     with side:
         query = _query(analysis)
-        same = "Click a patch to look from there. " if stack.queries == stack.keys else ""
+        same = (
+            "Click a patch, or choose it here, to look from there. "
+            if stack.queries == stack.keys
+            else ""
+        )
         before = grid[0]
         weights = row(stack, seen.layer, seen.head, query)
         aside = float(weights[:before].sum())
@@ -97,6 +101,9 @@ def _query(analysis: Analysis) -> int:
         key="looks from",
         format_func=lambda number: f"{units.labels[number]} ({number})",
         on_change=lambda: change(token=st.session_state["looks from"]),
+        help="Patches are named by row and column, from the top left; type to find one."
+        if grid_of(units) is not None
+        else None,
     )
     return pinned
 

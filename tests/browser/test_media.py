@@ -35,6 +35,33 @@ def test_a_picture_is_lit_up_where_the_clicked_patch_looks(page, server):
     expect(page).to_have_url(re.compile(r"token=1\d\d"))  # a patch in the middle of 16 x 16
 
 
+def test_a_patch_is_chosen_with_the_keyboard_alone(page, server):
+    opened(page, server)
+    example(page, "A cat (picture)")
+    expect(page.get_by_text("The picture is cut and scaled")).to_be_visible(timeout=READY)
+    choice = page.get_by_role("combobox", name="Looks from (query)")
+    choice.focus()
+    page.keyboard.type("3,4 ")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"token=53"))  # [CLS], three rows of sixteen, and four
+
+
+def test_an_attachment_of_another_kind_waits_for_its_model(page, server):
+    opened(page, server)
+    example(page, "A cat (picture)")
+    expect(page.get_by_text("The picture is cut and scaled")).to_be_visible(timeout=READY)
+    page.get_by_label("Model", exact=True).click()
+    page.get_by_text("Whisper tiny.en").click()
+    expect(page.get_by_text("A picture given before stays here")).to_be_visible()
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_text("reads sounds, and none is given")).to_be_visible(timeout=READY)
+    page.get_by_label("Model", exact=True).click()
+    page.get_by_text("DINOv2 small").click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_text("reads sounds, and none is given")).to_have_count(0, timeout=READY)
+    expect(page.get_by_text("The picture is cut and scaled")).to_be_visible()
+
+
 def test_a_link_to_a_picture_opens_it_again_and_a_truncated_one_is_refused(page, server, tmp_path):
     opened(page, server)
     example(page, "A cat (picture)")
