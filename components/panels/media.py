@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from components.panels.literal import literal
 from components.panels.tokens import tokens_panel
 from components.session import change, is_dark, view
-from viz.figures import grid_of, patch_at, picture_figure, sound_figure, times_of, usual_query
+from viz.figures import patch_at, picture_figure, sound_figure, times_of, usual_query
+from viz.models.tokens import Grid, patch_grid
 from viz.patterns import row
 from viz.service import Analysis
 
@@ -19,7 +20,7 @@ QUIET = {"displayModeBar": False, "showTips": False}
 def looks_panel(analysis: Analysis) -> None:
     """Show what is looked at as what it is: a text, a picture or a sound."""
     stack = analysis.trace.stacks[view().stack]
-    grid, picture = grid_of(stack.keys), analysis.picture
+    grid, picture = patch_grid(stack.keys), analysis.picture
     times = times_of(stack.keys)
     if grid is not None and picture is not None:
         _picture(analysis, picture, grid)
@@ -29,7 +30,7 @@ def looks_panel(analysis: Analysis) -> None:
         tokens_panel(analysis)
 
 
-def _picture(analysis: Analysis, picture: NDArray[np.uint8], grid: tuple[int, int, int]) -> None:
+def _picture(analysis: Analysis, picture: NDArray[np.uint8], grid: Grid) -> None:
     seen = view()
     stack = analysis.trace.stacks[seen.stack]
     side, middle = st.columns([1, 2], gap="medium")
@@ -102,13 +103,13 @@ def _query(analysis: Analysis) -> int:
         format_func=lambda number: f"{units.labels[number]} ({number})",
         on_change=lambda: change(token=st.session_state["looks from"]),
         help="Patches are named by row and column, from the top left; type to find one."
-        if grid_of(units) is not None
+        if patch_grid(units) is not None
         else None,
     )
     return pinned
 
 
-def _pick_patch(analysis: Analysis, picture: NDArray[np.uint8], grid: tuple[int, int, int]) -> None:
+def _pick_patch(analysis: Analysis, picture: NDArray[np.uint8], grid: Grid) -> None:
     points = st.session_state.picture.selection.points
     stack = analysis.trace.stacks[view().stack]
     if not points or stack.queries != stack.keys:

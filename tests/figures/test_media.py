@@ -8,21 +8,20 @@ import numpy as np
 import pytest
 
 from viz.figures import (
-    grid_of,
     patch_at,
     picture_figure,
     sound_figure,
     times_of,
     usual_query,
 )
-from viz.models.tokens import numbered_units, patch_units
+from viz.models.tokens import Grid, numbered_units, patch_grid, patch_units
 
 
 def test_the_grid_of_patches_is_read_off_their_names():
-    assert grid_of(patch_units(3, 5, before=2)) == (2, 3, 5)
-    assert grid_of(patch_units(2, 2)) == (0, 2, 2)
-    assert grid_of(numbered_units("patch", 4)) is None
-    assert grid_of(numbered_units("token", 4)) is None
+    assert patch_grid(patch_units(3, 5, before=2)) == Grid(2, 3, 5)
+    assert patch_grid(patch_units(2, 2)) == (0, 2, 2)
+    assert patch_grid(numbered_units("patch", 4)) is None
+    assert patch_grid(numbered_units("token", 4)) is None
 
 
 @pytest.mark.parametrize(
@@ -38,15 +37,19 @@ def test_the_grid_of_patches_is_read_off_their_names():
 )
 def test_a_point_belongs_to_the_patch_that_covers_it(x, y, label):
     units = patch_units(3, 5, before=2)
-    assert units.labels[patch_at(x, y, (30, 50), (2, 3, 5))] == label
+    assert units.labels[patch_at(x, y, (30, 50), Grid(2, 3, 5))] == label
 
 
 def test_every_marker_of_the_picture_leads_to_its_own_patch():
     figure = picture_figure(
-        np.zeros((31, 47, 3), np.uint8), np.ones(17, np.float32), (2, 3, 5), pinned=None, dark=True
+        np.zeros((31, 47, 3), np.uint8),
+        np.ones(17, np.float32),
+        Grid(2, 3, 5),
+        pinned=None,
+        dark=True,
     )
     points = zip(figure.data[2].x, figure.data[2].y, strict=True)
-    assert [patch_at(x, y, (31, 47), (2, 3, 5)) for x, y in points] == list(range(2, 17))
+    assert [patch_at(x, y, (31, 47), Grid(2, 3, 5)) for x, y in points] == list(range(2, 17))
 
 
 def test_times_are_read_off_the_names_of_frames():
@@ -73,13 +76,13 @@ def test_a_picture_opens_on_its_class_token_or_in_its_middle():
 def test_each_patch_is_lit_by_its_own_weight_and_the_query_is_framed():
     picture = np.zeros((30, 50, 3), np.uint8)
     weights = np.arange(17, dtype=np.float32) / 100
-    figure = picture_figure(picture, weights, (2, 3, 5), pinned=9, dark=False)
+    figure = picture_figure(picture, weights, Grid(2, 3, 5), pinned=9, dark=False)
     light = figure.data[1]
     assert np.array_equal(light.z, weights[2:].reshape(3, 5))
     assert (light.x[0], light.y[0]) == (4.5, 4.5)
     frame = figure.layout.shapes[0]
     assert (frame.x0, frame.x1, frame.y0, frame.y1) == (19.5, 29.5, 9.5, 19.5)  # patch 1,2
-    assert not picture_figure(picture, weights, (2, 3, 5), pinned=1, dark=True).layout.shapes
+    assert not picture_figure(picture, weights, Grid(2, 3, 5), pinned=1, dark=True).layout.shapes
 
 
 def test_weights_stand_at_the_time_of_their_frames():

@@ -2,7 +2,6 @@
 
 from viz.figures.display import Display, Shown, apply, sink_of, span_words
 from viz.figures.media import (
-    grid_of,
     patch_at,
     picture_figure,
     sound_figure,
@@ -19,7 +18,6 @@ __all__ = [
     "Display",
     "Shown",
     "apply",
-    "grid_of",
     "palette_rgb",
     "patch_at",
     "pattern_figure",

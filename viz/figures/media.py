@@ -8,9 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from viz.models.tokens import Units
+from viz.models.tokens import Grid, Units
 
-PATCH = re.compile(r"(\d+),(\d+)")
 TIME = re.compile(r"(\d+\.\d+) s")
 
 # Weight is drawn over a picture as light of one colour, clear where there is none.
@@ -18,25 +17,14 @@ LIGHT = ((0.0, "rgba(255,214,10,0)"), (1.0, "rgba(255,214,10,0.85)"))
 PINNED = "#d1495b"
 
 
-def grid_of(units: Units) -> tuple[int, int, int] | None:
-    """Return how many units stand before the patches, and their rows and columns; None for others."""
-    places = [PATCH.fullmatch(label) for label in units.labels]
-    before = sum(units.special)
-    patches = [place for place in places[before:] if place is not None]
-    if not patches or before + len(patches) != len(units):
-        return None
-    last = patches[-1]
-    return before, int(last[1]) + 1, int(last[2]) + 1
-
-
-def patch_at(x: float, y: float, size: tuple[int, int], grid: tuple[int, int, int]) -> int:
+def patch_at(x: float, y: float, size: tuple[int, int], grid: Grid) -> int:
     """Return the number of the patch that covers a point of a picture.
 
     Args:
         x: pixels from the left, as Plotly counts them: the first pixel's middle is 0.
         y: the same from the top.
         size: of the picture, its height and width in pixels.
-        grid: from `grid_of`.
+        grid: from `patch_grid`.
     """
     before, rows, columns = grid
     down = int((y + 0.5) * rows / size[0])
@@ -73,7 +61,7 @@ def usual_query(units: Units, seconds: float | None = None) -> int:
 def picture_figure(
     picture: NDArray[np.uint8],
     weights: NDArray[np.float32],
-    grid: tuple[int, int, int],
+    grid: Grid,
     *,
     pinned: int | None,
     dark: bool,
@@ -84,7 +72,7 @@ def picture_figure(
     Args:
         picture: as the model saw it, [height, width, 3].
         weights: of one query, [key].
-        grid: from `grid_of`.
+        grid: from `patch_grid`.
         pinned: the query, if it is a patch; framed.
         dark: whether the page is dark.
         height: in pixels.

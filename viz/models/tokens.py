@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 from transformers.convert_slow_tokenizer import bytes_to_unicode
@@ -20,8 +20,7 @@ ZERO_WIDTH_JOINER = "\u200d"
 PATCH = re.compile(r"(\d+),(\d+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(NamedTuple):
     """How the patches of a picture lie: so many units before them, then row by row."""
 
     before: int
