@@ -8,6 +8,8 @@ import transformers as hf
 
 import viz
 from benchmarks.architectures.examine import examine
+from benchmarks.architectures.inputs import candidates
+from benchmarks.architectures.shrink import tiny_model
 
 # What makes each hard, and the stacks that must show, layers x heads.
 HARD = {
@@ -65,6 +67,14 @@ def test_two_streams_are_two_stacks():
 
 
 def test_a_hybrid_says_which_parts_it_does_not_show():
-    """MiniMax's linear attention mixes tokens, but by no weighted mean of values."""
+    """Kimi's delta attention projects values, but what comes out is no weighted mean of them."""
+    module = tiny_model("kimi_linear", only_shallow=False)
+    trace = viz.capture(viz.wrap_model(module), next(iter(candidates(module))))
+    shown = [record.name for record in trace.stacks["self"].records]
+    assert shown == ["model.layers.2.self_attn"]
+    assert trace.unshown == ("model.layers.0.self_attn", "model.layers.1.self_attn")
+
+
+def test_the_softmax_layers_of_a_hybrid_are_exact():
     found = examine("minimax")
     assert (found.verdict, found.stacks) == ("exact", "self 1 x 4")

@@ -13,6 +13,14 @@ from torch.nn import functional
 import viz
 
 TOLERANCE = 1e-5
+SMALL = {
+    "vocab_size": 97,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "max_position_embeddings": 64,
+}
 
 
 class Written(nn.Module):
@@ -150,29 +158,16 @@ def test_a_projection_that_is_called_value_is_no_attention():
 
 
 def test_landmarks_are_not_taken_for_keys():
-    """Nyström's weights may be negative, and are shown only where they are none and sum to 1."""
-    module, x = built(Landmarks), torch.randn(1, 12, 16)
-    try:
-        stack = captured(module, x).stacks["self"]
-    except viz.LoupeError:
-        return
-    assert (len(stack.queries), len(stack.keys)) == (12, 12)
+    """Nyström's weights may be negative, and their rows need not sum to 1."""
+    with pytest.raises(viz.LoupeError, match="no softmax attention"):
+        captured(built(Landmarks), torch.randn(1, 12, 16))
 
 
 def test_nystromformer_over_landmarks_is_refused():
     torch.manual_seed(0)
-    config = hf.NystromformerConfig(
-        vocab_size=97,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=48,
-        num_landmarks=8,
-        segment_means_seq_len=64,
-        max_position_embeddings=64,
-    )
+    config = hf.NystromformerConfig(**SMALL, num_landmarks=8, segment_means_seq_len=64)
     module = hf.NystromformerModel(config).eval()
-    with pytest.raises(viz.LoupeError):
+    with pytest.raises(viz.LoupeError, match="no softmax attention"):
         viz.capture(viz.wrap_model(module), {"input_ids": torch.randint(5, 97, (1, 64))})
 
 
@@ -195,9 +190,13 @@ class ByHead(nn.Module):
 
 
 def test_heads_that_are_called_one_by_one_are_no_longer_text():
-    trace = captured(built(ByHead), torch.randn(1, 12, 16))
-    for stack in trace.stacks.values():
-        assert (len(stack.queries), len(stack.keys)) == (12, 12)
+    module, x = built(ByHead), torch.randn(1, 12, 16)
+    q, k, _ = (part.unflatten(-1, (4, 4)) for part in module.qkv(x).chunk(3, dim=-1))
+    expected = (torch.einsum("bqhd,bkhd->bhqk", q, k) / 2).softmax(dim=-1)[0].detach()
+    stack = captured(module, x).stacks["self"]
+    assert (len(stack.queries), len(stack.keys)) == (12, 12)
+    mine = torch.stack([stack.weights(call, 0) for call in range(4)])
+    torch.testing.assert_close(mine, expected, atol=TOLERANCE, rtol=0)
 
 
 def test_each_item_of_a_batch_is_its_own():
@@ -223,15 +222,7 @@ def test_time_may_come_first():
 
 def test_a_random_number_of_another_thread_is_not_drawn_twice():
     torch.manual_seed(0)
-    config = hf.LongformerConfig(
-        vocab_size=97,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=48,
-        attention_window=8,
-        max_position_embeddings=64,
-    )
+    config = hf.LongformerConfig(**SMALL, attention_window=8)
     model = viz.wrap_model(hf.LongformerModel(config).eval())
     drawn, done = [], threading.Event()
 
@@ -246,6 +237,7 @@ def test_a_random_number_of_another_thread_is_not_drawn_twice():
         viz.capture(model, {"input_ids": torch.randint(5, 97, (1, 24))})
     done.set()
     thread.join()
+    assert drawn
     assert len(set(drawn)) == len(drawn)
 
 
@@ -259,9 +251,7 @@ def test_a_module_that_is_wrapped_twice_is_one():
 def test_falcon_is_exact_as_it_comes():
     """It chooses its kernel by name when it is built, and cannot be told another later."""
     torch.manual_seed(0)
-    config = hf.FalconConfig(
-        vocab_size=97, hidden_size=32, num_hidden_layers=2, num_attention_heads=4
-    )
+    config = hf.FalconConfig(**SMALL)
     module = hf.FalconForCausalLM(config).eval()
     eager = hf.FalconForCausalLM._from_config(config, attn_implementation="eager").eval()
     eager.load_state_dict(module.state_dict())
@@ -275,18 +265,10 @@ def test_falcon_is_exact_as_it_comes():
 
 @pytest.mark.parametrize("kind", ["bert", "longformer"])
 def test_float64_is_captured(kind):
-    common = {
-        "vocab_size": 97,
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "intermediate_size": 48,
-        "max_position_embeddings": 64,
-    }
     module = (
-        hf.BertModel(hf.BertConfig(**common))
+        hf.BertModel(hf.BertConfig(**SMALL))
         if kind == "bert"
-        else hf.LongformerModel(hf.LongformerConfig(**common, attention_window=8))
+        else hf.LongformerModel(hf.LongformerConfig(**SMALL, attention_window=8))
     )
     trace = viz.capture(
         viz.wrap_model(module.double().eval()), {"input_ids": torch.randint(5, 97, (1, 16))}

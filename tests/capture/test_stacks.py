@@ -176,6 +176,7 @@ def test_every_stack_equals_the_models_own_eager_weights(name):
     theirs: dict[str, list] = {}
     for part, weights in own.found:
         theirs.setdefault(part, []).append(weights)
+    assert theirs
     trace = viz.capture(viz.wrap_model(module), inputs)
     assert {s: (len(k.queries), len(k.keys)) for s, k in trace.stacks.items()} == expected
     for stack in trace.stacks.values():
