@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from viz.capture.layer import Layer
+from viz.capture.layer import Layer, in_short
 from viz.capture.provenance import Provenance
 from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.models.probe import PROBE_ERRORS
@@ -29,6 +29,8 @@ class ArrangedLayer:
     inner: WindowedLayer | ReportedWindows
     places: Tensor
     provenance: Provenance
+
+    __repr__ = in_short
 
     @property
     def name(self) -> str:

@@ -26,6 +26,7 @@ from viz.models.preserve import preserved
 from viz.models.probe import current_way, with_attentions
 from viz.models.returned import returned_weights
 from viz.models.senses import prepare_any
+from viz.models.tokens import counted
 
 # What two passes may differ by in a weight, at least; the half types round more.
 EXACT = {torch.float32: 1e-5, torch.float64: 1e-5}
@@ -52,6 +53,9 @@ class Check:
     layers: pd.DataFrame
     output_difference: float
 
+    def __repr__(self) -> str:
+        return f"Check({self.summary()})"
+
     @property
     def largest(self) -> float:
         """The largest difference of any weight."""
@@ -61,6 +65,16 @@ class Check:
     def compared(self) -> int:
         """How many layers the model returns weights of its own for."""
         return int(self.layers["difference"].notna().sum())
+
+    def summary(self) -> str:
+        """Say in one line what came of it."""
+        output = f"of the output {self.output_difference:.1e} of its size"
+        whole = counted(len(self.layers), "layer")
+        if self.compared == 0:
+            return f"none of {whole} compared, largest difference {output}"
+        verdict = "exact" if self.exact else "NOT exact"
+        weight = f"largest difference of a weight {self.largest:.1e}, {output}"
+        return f"{self.compared} of {whole} compared, {weight}: {verdict}"
 
     @property
     def exact(self) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 from viz.capture.mask import Mask
 from viz.capture.provenance import Provenance
 from viz.models.softmax import attention_rows
+from viz.models.tokens import counted
 
 # Numbers in one block of weights (32 MB in float32): small enough to stay in a cache's reach,
 # large enough that the products run at full speed.
@@ -48,6 +49,14 @@ class Layer(Protocol):
         """Say which keys the rows may look at, bool [1 or head, row, key]."""
 
 
+def in_short(layer: Layer) -> str:
+    """Say what a layer is in one line, and not the numbers that it holds."""
+    queries, keys = layer.shape
+    tier = layer.provenance.tier
+    size = f"{counted(layer.heads, 'head')}, {queries} x {keys}"
+    return f"{type(layer).__name__}({layer.name}: {size}, {tier})"
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedLayer:
     """Queries and keys after rotary positions, and everything else that the softmax saw.
@@ -65,6 +74,8 @@ class RecordedLayer:
     softcap: float | None
     sinks: Tensor | None
     provenance: Provenance
+
+    __repr__ = in_short
 
     @property
     def heads(self) -> int:
@@ -130,6 +141,8 @@ class ReportedLayer:
     name: str
     weights: Tensor
     provenance: Provenance
+
+    __repr__ = in_short
 
     @property
     def heads(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from viz.capture.layer import in_short
 from viz.capture.provenance import Provenance
 from viz.models.values import sparse
 
@@ -29,6 +30,8 @@ class SparseLayer:
     size: tuple[int, int, int]
     tokens: int
     provenance: Provenance
+
+    __repr__ = in_short
 
     @classmethod
     def of(cls, name: str, weights: Tensor, tokens: int, provenance: Provenance) -> SparseLayer:

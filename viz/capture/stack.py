@@ -11,7 +11,7 @@ from torch import Tensor
 from viz.capture.layer import Layer, blocks
 from viz.capture.provenance import Provenance
 from viz.errors import ShapeError
-from viz.models.tokens import Units
+from viz.models.tokens import Units, counted
 
 Index = slice | Sequence[int] | Tensor | None
 
@@ -24,6 +24,19 @@ class Stack:
     records: tuple[Layer, ...]
     queries: Units
     keys: Units
+
+    def __repr__(self) -> str:
+        return f"Stack({self.summary()})"
+
+    def summary(self) -> str:
+        """Say its size in one line."""
+        heads = [record.heads for record in self.records]
+        fewest, most = min(heads), counted(max(heads), "head")
+        each = most if fewest == max(heads) else f"{fewest} to {most}"
+        alike = self.queries.kind == self.keys.kind
+        rows = str(len(self.queries)) if alike else self.queries.counted()
+        size = f"{rows} x {self.keys.counted()}"
+        return f"{self.name}: {counted(self.layers, 'layer')} x {each}, {size}"
 
     @property
     def layers(self) -> int:

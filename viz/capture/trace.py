@@ -51,6 +51,10 @@ class Trace:
     output: Tensor | None
     unshown: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        stacks = "; ".join(stack.summary() for stack in self.stacks.values())
+        return f"Trace({stacks}, model {self.model.name!r})"
+
     @property
     def key(self) -> str:
         """A name made of the content: the same model and the same tokens have the same key."""

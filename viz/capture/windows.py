@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from viz.capture.layer import in_short
 from viz.capture.provenance import Provenance
 from viz.models.softmax import attention_rows
 
@@ -30,6 +31,8 @@ class WindowedLayer:
     softcap: float | None
     sinks: Tensor | None
     provenance: Provenance
+
+    __repr__ = in_short
 
     @property
     def heads(self) -> int:
@@ -108,6 +111,8 @@ class ReportedWindows:
     name: str
     weights: Tensor
     provenance: Provenance
+
+    __repr__ = in_short
 
     @property
     def heads(self) -> int:

@@ -75,6 +75,11 @@ class Model:
     patches_in_place: dict[tuple[str, int, int], tuple[bool, bool]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
+    def __repr__(self) -> str:
+        # Of a model that no probe could run, nothing is known before its first capture.
+        seen = f"{self.tier}, {self.layers} x {self.heads} heads, " if self.tier else ""
+        return f"Model({self.name!r}: {self.kind}, {seen}{self.parameters:,} parameters)"
+
     def __post_init__(self) -> None:
         # Wrapped twice, a module is still one.
         with _naming:

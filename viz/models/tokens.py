@@ -55,6 +55,10 @@ class Units:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def counted(self) -> str:
+        """Say how many of what: 24 tokens."""
+        return counted(len(self), self.kind)
+
     def part(self, start: int, stop: int) -> Units:
         """Return the units of a span."""
         fields = {name: value[start:stop] for name, value in asdict(self).items() if name != "kind"}
@@ -189,6 +193,12 @@ def numbered_units(kind: str, count: int) -> Units:
         words=tuple(range(count)),
         segments=(0,) * count,
     )
+
+
+def counted(count: int, kind: str) -> str:
+    """Say how many of what: 1 layer, 24 patches."""
+    ending = "" if count == 1 else "es" if kind.endswith("ch") else "s"
+    return f"{count} {kind}{ending}"
 
 
 def visible(text: str) -> str:
