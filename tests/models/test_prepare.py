@@ -24,7 +24,7 @@ def model(tmp_path_factory):
         ("a\x00b", "null byte at character 2"),
         ("ab\ud83d", "lone surrogate.* at character 3"),
         ("x" * 10_000_000, "10,000,000 characters"),
-        (7, "is a int"),
+        (7, "is an int"),
     ],
 )
 def test_a_text_that_cannot_be_read_is_refused(model, text, message):

@@ -20,6 +20,7 @@ from viz.capture.trace import ModelCard, Trace
 from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.errors import CaptureError, LoupeError
 from viz.models import Model
+from viz.models.arguments import require_model
 from viz.models.context import forget_longer_texts
 from viz.models.media import ImageSource, SoundSource
 from viz.models.outputs import first_output
@@ -60,11 +61,12 @@ def capture(
         InputError: the text or the inputs cannot be run.
         VerificationError: recorded weights do not reproduce the model's own output.
         CaptureError: the model's forward failed, or it is in training mode.
-        ModelRefusedError: no tier shows the model's attention.
+        ModelRefusedError: no tier shows the model's attention, or it was not loaded.
 
     Cost: the plain forward pass, and memory for queries and keys, layer * token * width. The first
     capture of a model that was not probed when it was loaded runs twice more, once eagerly.
     """
+    require_model(model)
     tell = progress or _silent
     tell("tokenise", 0.0)
     prepared = prepare_any(

@@ -19,6 +19,7 @@ from viz.capture.stack import Stack
 from viz.capture.trace import Trace
 from viz.errors import CaptureError
 from viz.models import Model
+from viz.models.arguments import require_model
 from viz.models.media import ImageSource, SoundSource
 from viz.models.outputs import first_output
 from viz.models.prepare import Prepared
@@ -105,6 +106,7 @@ def check(
 
     Cost: both passes; the eager one holds layer * head * n^2 weights.
     """
+    require_model(model)
     prepared = prepare_any(
         model, inputs, pair=pair, target=target, image=image, sound=sound, item=item
     )

@@ -19,9 +19,10 @@ from viz.capture.stacks import main_stack, stacks_of
 from viz.capture.trace import Trace
 from viz.errors import CaptureError, LoupeError, ShapeError
 from viz.models import Model
+from viz.models.arguments import require_model, whole_number
 from viz.models.attention import Observer, observe
 from viz.models.context import forget_longer_texts
-from viz.models.prepare import Prepared, prepare, require_context
+from viz.models.prepare import Prepared, check_text, prepare, require_context
 from viz.models.preserve import preserved
 from viz.models.probe import PROBE_ERRORS
 from viz.models.tokens import numbered_units, units_from_ids
@@ -106,11 +107,13 @@ def capture_generation(
 
     Cost: that of generating with a key-value cache, and memory for queries and keys.
     """
+    require_model(model)
     if model.kind not in ("causal", "seq2seq"):
         raise CaptureError(
             f"{model.name} writes no text; it is of the kind {model.kind!r}.",
             "Choose a language model or an encoder-decoder.",
         )
+    new_tokens = whole_number(new_tokens, "number of new tokens")
     if new_tokens < 1:
         raise ShapeError(f"{new_tokens} new tokens were asked for.", "Ask for at least 1.")
     fixed = sorted(FIXED_OPTIONS & set(options))
@@ -119,7 +122,7 @@ def capture_generation(
             f"The option {fixed[0]} cannot be chosen: rows are stitched from the usual cache.",
             "Leave it out.",
         )
-    prepared = prepare(model, text)
+    prepared = prepare(model, check_text(text))
     causal = model.kind == "causal"
     require_context(model, (len(prepared.units) if causal else 1) + new_tokens)
     stitched: dict[str, Stitched] = {}

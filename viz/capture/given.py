@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from viz.capture.layer import ReportedLayer
 from viz.capture.provenance import Provenance
 from viz.capture.stack import Stack
 from viz.errors import ShapeError, StorageError, VerificationError
+from viz.models.arguments import kind_of_value
 from viz.models.tokens import Units, numbered_units, units_from_labels
 
 # Rows of weights that somebody rounded to half precision still sum to 1 within this.
@@ -106,6 +107,10 @@ def _layers(arrays: Any) -> list[Tensor]:
         return [layer for part in arrays for layer in _layers(part)]
     try:
         whole = torch.as_tensor(arrays if isinstance(arrays, Tensor) else np.asarray(arrays))
+        if whole.is_complex():
+            raise ShapeError(
+                "The weights are complex numbers.", "Give their sizes, if you mean them."
+            )
         whole = whole.detach().float()
     except (TypeError, ValueError, RuntimeError) as error:
         raise ShapeError(
@@ -143,6 +148,8 @@ def _checked(layer: Tensor, number: int) -> Tensor:
 def _units(labels: Sequence[str] | None, count: int, what: str) -> Units:
     if labels is None:
         return numbered_units("position", count)
+    if not isinstance(labels, Sized):
+        raise ShapeError(f"The labels of {what} are {kind_of_value(labels)}.", "Give a list.")
     if len(labels) != count:
         raise ShapeError(
             f"There are {len(labels)} labels for {count} {what}.", "Give one for each."

@@ -11,6 +11,7 @@ from torch import Tensor
 from viz.capture.layer import Layer, blocks
 from viz.capture.provenance import Provenance
 from viz.errors import ShapeError
+from viz.models.arguments import kind_of_value, whole_number
 from viz.models.tokens import Units, counted
 
 Index = slice | Sequence[int] | Tensor | None
@@ -65,6 +66,7 @@ class Stack:
         Raises:
             ShapeError: there is no such layer.
         """
+        layer = whole_number(layer, "layer")
         if not 0 <= layer < len(self.records):
             raise ShapeError(
                 f"There is no layer {layer}; this model's layers go from 0 to {self.layers - 1}.",
@@ -135,6 +137,7 @@ class Stack:
     def _with_head(self, layer: int, head: int) -> Layer:
         """Return a layer that has a head of that number."""
         record = self.record(layer)
+        head = whole_number(head, "head")
         if not 0 <= head < record.heads:
             raise ShapeError(
                 f"There is no head {head} in layer {layer}; its heads go from 0 to "
@@ -144,13 +147,35 @@ class Stack:
         return record
 
 
+class Stacks(dict[str, Stack]):
+    """Stacks by name; one that is not there is said with those that are."""
+
+    def __missing__(self, name: object) -> Stack:
+        raise ShapeError(
+            f"There is no stack {name!r:.60}; this trace has {', '.join(self)}.",
+            "Choose one of them.",
+        )
+
+
 def _numbers(index: Index, count: int, what: str, device: torch.device) -> Tensor:
     """Turn any way to name rows or columns into their numbers."""
     if index is None:
         return torch.arange(count, device=device)
-    if isinstance(index, slice):
-        return torch.arange(count, device=device)[index]
-    numbers = torch.as_tensor(index, dtype=torch.long, device=device).reshape(-1)
+    try:
+        if isinstance(index, slice):
+            return torch.arange(count, device=device)[index]
+        numbers = torch.as_tensor(index, device=device).reshape(-1)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ShapeError(
+            f"No {what} is named by {index!r:.60}: {error}.",
+            "Name them by whole numbers, in a list, a tensor or a slice that goes forwards.",
+        ) from error
+    if len(numbers) and (numbers.is_floating_point() or numbers.dtype == torch.bool):
+        raise ShapeError(
+            f"No {what} is named by {kind_of_value(numbers[0].item())}.",
+            "Name them by whole numbers; of a mask, mask.nonzero() gives them.",
+        )
+    numbers = numbers.long()
     if len(numbers) and (int(numbers.min()) < 0 or int(numbers.max()) >= count):
         wrong = int(numbers[(numbers < 0) | (numbers >= count)][0])
         raise ShapeError(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from viz.capture.layer import Layer
 from viz.capture.sparse import SparseLayer
-from viz.capture.stack import Stack
+from viz.capture.stack import Stack, Stacks
 from viz.models.tokens import Units, extended, numbered_units
 
 NUMBER = re.compile(r"(?:(?<=\.)|^)\d+(?=\.|$)")
@@ -37,7 +37,7 @@ Group = tuple[str, int, int, int]
 
 def stacks_of(
     layers: Sequence[Layer], known: Iterable[Units], unnamed: Callable[[int], Units]
-) -> dict[str, Stack]:
+) -> Stacks:
     """Group layers into stacks: same place in the model, same queries, same keys.
 
     Args:
@@ -55,7 +55,7 @@ def stacks_of(
         groups.setdefault((NUMBER.sub("*", layer.name), *layer.shape, own), []).append(layer)
     sides = list(known)
     by_count = {len(units): units for units in reversed(sides)}
-    stacks = {}
+    stacks = Stacks()
     for group, name in zip(groups, _names(list(groups)), strict=True):
         _, queries, keys, tokens = group
         unit = next((word for tower, word in UNIT_KINDS.items() if tower in name), None)

@@ -17,10 +17,11 @@ from viz.capture.layer import Layer, RecordedLayer, ReportedLayer
 from viz.capture.mask import Dense, Mask, Spans
 from viz.capture.provenance import Provenance
 from viz.capture.sparse import SparseLayer
-from viz.capture.stack import Stack
+from viz.capture.stack import Stack, Stacks
 from viz.capture.trace import ModelCard, Trace
 from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.errors import StorageError
+from viz.models.arguments import kind_of_value
 from viz.models.tokens import Units
 
 FORMAT = "attention-loupe-trace-1"
@@ -50,6 +51,13 @@ def save_trace(trace: Trace, path: Path) -> None:
         "output": shelf.put(trace.output),
         "unshown": trace.unshown,
     }
+    if path.is_dir():
+        raise StorageError(f"The trace could not be written: {path} is a folder.", "Name a file.")
+    if not path.parent.is_dir():
+        raise StorageError(
+            f"The trace could not be written to {path}: there is no folder {path.parent}.",
+            "Make it first, or choose another.",
+        )
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         save_file(shelf.tensors, temporary, {"format": FORMAT, "trace": json.dumps(header)})
@@ -68,6 +76,7 @@ def load_trace(path: str | Path) -> Trace:
     Raises:
         StorageError: there is no such file, or it is not a trace of this version.
     """
+    path = path_of(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -88,6 +97,18 @@ def load_trace(path: str | Path) -> Trace:
         raise StorageError(
             f"The trace {path} is damaged: {error}.", "Save the trace again."
         ) from error
+
+
+def path_of(given: object) -> Path:
+    """Take a path as whatever names one.
+
+    Raises:
+        StorageError: it names none.
+    """
+    if isinstance(given, (str, os.PathLike)) and str(given):
+        return Path(given)
+    what = "empty" if given == "" else kind_of_value(given)
+    raise StorageError(f"The path is {what}.", "Name a file.")
 
 
 class _Shelf:
@@ -150,15 +171,18 @@ def _trace_from(header: dict[str, Any], tensors: dict[str, Tensor]) -> Trace:
     def take(name: str | None) -> Tensor | None:
         return None if name is None else tensors[name]
 
-    stacks = {
-        name: Stack(
+    stacks = Stacks(
+        (
             name,
-            tuple(_layer_from(data, tensors) for data in stack["layers"]),
-            Units.from_json(stack["queries"]),
-            Units.from_json(stack["keys"]),
+            Stack(
+                name,
+                tuple(_layer_from(data, tensors) for data in stack["layers"]),
+                Units.from_json(stack["queries"]),
+                Units.from_json(stack["keys"]),
+            ),
         )
         for name, stack in header["stacks"].items()
-    }
+    )
     return Trace(
         model=ModelCard(**header["model"]),
         text=header["text"],

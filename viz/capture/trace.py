@@ -92,9 +92,9 @@ class Trace:
         Raises:
             StorageError: the file cannot be written.
         """
-        from viz.capture.storage import save_trace
+        from viz.capture.storage import path_of, save_trace
 
-        save_trace(self, Path(path))
+        save_trace(self, path_of(path))
 
 
 def on_cpu(tensor: Tensor) -> Tensor:

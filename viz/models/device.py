@@ -20,13 +20,14 @@ def available_devices() -> list[str]:
     return [*devices, "cpu"]
 
 
-def choose_device(name: str = "auto") -> torch.device:
+def choose_device(name: str | torch.device = "auto") -> torch.device:
     """Take the fastest device, or the one named.
 
     Raises:
         ModelRefusedError: there is no such device here.
     """
     devices = available_devices()
+    name = str(name)
     if name == "auto":
         return torch.device(devices[0])
     wanted = "cuda:0" if name == "cuda" else name
@@ -46,11 +47,11 @@ def choose_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype |
     Raises:
         ModelRefusedError: there is no such dtype.
     """
-    if isinstance(name, torch.dtype):
+    if isinstance(name, torch.dtype) and name.is_floating_point:
         return name
     if name == "auto":
         return "auto" if device.type == "cuda" else torch.float32
-    if name not in DTYPES:
+    if not isinstance(name, str) or name not in DTYPES:
         raise ModelRefusedError(
             f"There is no dtype {name!r}; choose one of {', '.join(DTYPES)}.", "Or auto."
         )

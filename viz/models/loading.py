@@ -28,6 +28,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
 from viz.errors import LoupeError, ModelNotFoundError, ModelRefusedError
+from viz.models.arguments import kind_of_value, require_module, require_readers
 from viz.models.attention import ATTENTION_NAME, register
 from viz.models.catalogue import find_entry, local_folder
 from viz.models.device import choose_device, choose_dtype
@@ -62,7 +63,7 @@ IDLE_WEIGHTS = ("pooler", "position_ids", "cls.seq_relationship", "score.")
 
 
 def load_model(
-    name: str,
+    name: str | Path,
     *,
     device: str = "auto",
     dtype: str | torch.dtype = "auto",
@@ -72,7 +73,8 @@ def load_model(
     """Load a model on its fast kernel, and find out how its attention can be seen.
 
     Args:
-        name: a catalogue name (`demo`, `minilm`, `smollm2`), a Hugging Face id, or a folder.
+        name: a catalogue name (`demo`, `minilm`, `smollm2`), a Hugging Face id, or a folder; a
+            `Path` is always a folder.
         device: `auto` takes CUDA, then MPS, then the CPU.
         dtype: `auto` is float32 on CPU and MPS, and the stored dtype on CUDA.
         revision: a branch, tag or commit of a hub model.
@@ -86,6 +88,7 @@ def load_model(
     """
     tell = progress or _silent
     tell("load", 0.0)
+    name = _name_of(name)
     called = name.removeprefix(HUB_PREFIX)
     place = choose_device(device)
     wanted = choose_dtype(dtype, place)
@@ -141,8 +144,10 @@ def wrap_model(
         name: what to call it; its class by default.
 
     Raises:
-        ModelRefusedError: it has no attention that we can verify.
+        ModelRefusedError: it has no attention that we can verify, or is no module, or compiled.
     """
+    require_module(module)
+    require_readers(tokenizer, processor)
     called = name or type(module).__name__
     module.eval()
     probed = None
@@ -201,6 +206,21 @@ def _probed(
     return module, probed
 
 
+def _name_of(name: object) -> str:
+    """Take a name, or a folder as a path, of which an id on the hub can be no misreading."""
+    if isinstance(name, Path):
+        return str(name.absolute())
+    if isinstance(name, str):
+        return name
+    wraps = isinstance(name, nn.Module)
+    raise ModelNotFoundError(
+        f"The name of a model was expected, and {kind_of_value(name)} came.",
+        "Wrap it instead: viz.wrap_model(module, tokenizer)."
+        if wraps
+        else "Give a catalogue name, a Hugging Face id, or a folder.",
+    )
+
+
 def _folder(name: str, revision: str | None, tell: Progress) -> Path:
     """Turn a name into the folder that it is loaded from, fetched from the hub if need be."""
     entry = find_entry(name)
@@ -216,6 +236,8 @@ def _folder(name: str, revision: str | None, tell: Progress) -> Path:
         name = name.removeprefix(HUB_PREFIX)
     elif name and plain_path(name).is_dir():
         return _checked_folder(plain_path(name), name)
+    elif name and plain_path(name).is_file():
+        raise ModelNotFoundError(f"{name} is a file.", "Give the folder that holds config.json.")
     if not HUB_ID.fullmatch(name) or name.startswith(("/", ".", "~")):
         raise ModelNotFoundError(
             f"There is no folder {name!r}, and it is no Hugging Face id either.",

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from viz.errors import ModelRefusedError, ShapeError, TextError, TextTooLongError
+from viz.models.arguments import kind_of_value, whole_number
 from viz.models.model import Model, Sense, one_of, several
 from viz.models.patches import patch_names
 from viz.models.tokens import Units, numbered_units, units_from_encoding, units_from_ids
@@ -85,7 +86,7 @@ def check_text(text: str, *, what: str = "text") -> str:
         TextError: it is empty, blank, too large, or holds null bytes or half characters.
     """
     if not isinstance(text, str):
-        raise TextError(f"The {what} is a {type(text).__name__}.", "Give a string.")
+        raise TextError(f"The {what} is {kind_of_value(text)}.", "Give a string.")
     if len(text) > MAX_CHARACTERS:
         raise TextError(
             f"The {what} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read.",
@@ -132,7 +133,7 @@ def prepare(
         return _from_text(model, check_text(given), pair, target)
     if not isinstance(given, Mapping):
         raise ShapeError(
-            f"The inputs are a {type(given).__name__}.", "Give a text, or a dict of tensors."
+            f"The inputs are {kind_of_value(given)}.", "Give a text, or a dict of tensors."
         )
     return _from_inputs(model, given, item)
 
@@ -254,13 +255,15 @@ def _from_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> Pr
             f"input_ids have shape {tuple(main.shape)}.",
             "A batch of texts has two dimensions: [1, tokens] for one.",
         )
+    if main.numel() == 0:
+        raise ShapeError(f"The inputs are empty: shape {tuple(main.shape)}.", "Give at least one.")
     batch = _batch_of(model, inputs, main)
     if batch > 1 and item is None:
         raise ShapeError(
             f"The batch holds {batch} inputs and a trace holds one.",
             f"Say which to keep with item=0 to item={batch - 1}.",
         )
-    chosen = item or 0
+    chosen = 0 if item is None else whole_number(item, "item")
     if not 0 <= chosen < batch:
         raise ShapeError(
             f"There is no item {chosen} in a batch of {batch}.", f"Choose 0 to {batch - 1}."
