@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+import viz
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -36,8 +39,14 @@ def test_commands_of_the_readme_are_there(command):
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    exec(compile(example, "README.md", "exec"), {})
+    first, own = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names = {}
+    exec(compile(first, "README.md", "exec"), names)
+    exec(compile(own, "README.md", "exec"), names)
+    # Without the function nobody could tell.
+    untold = viz.wrap_model(torch.nn.Sequential(names["Own"]()))
+    with pytest.raises(viz.LoupeError, match=r"say how: viz\.wrap_model"):
+        viz.capture(untold, {"input": torch.randn(1, 9, 32)})
     assert (tmp_path / "run.safetensors").exists()
 
 

@@ -87,7 +87,8 @@ def refuse_unproven(name: str, model: str) -> VerificationError:
     return VerificationError(
         f"Layer {name} of {model} failed its check: the weights that it returns are not the numbers "
         "it multiplies its values with, and its output is no weighted mean of its values.",
-        "Its pattern is not shown because it would mislead.",
+        "Its pattern is not shown because it would mislead; if you know what its softmax saw, "
+        "say so with viz.wrap_model(module, attention=...).",
     )
 
 

@@ -139,8 +139,10 @@ def wrap_model(
         module: any `torch.nn.Module`.
         tokenizer: to capture texts.
         processor: to capture images or sounds.
-        attention: for parts whose attention is none of those, by name (`blocks.*.attn`) a function
-            that returns a `viz.Attention` of the part and what its forward was given.
+        attention: for parts whose attention is none of those, by name a function
+            `function(part, args, kwargs)` of the part and what its forward was given, which returns
+            a `viz.Attention`. Names are those of `named_modules`: `blocks.*.attn`, where `*` stays
+            between two dots and `**` does not.
         name: what to call it; its class by default.
 
     Raises:
@@ -150,6 +152,8 @@ def wrap_model(
     require_readers(tokenizer, processor)
     called = name or type(module).__name__
     module.eval()
+    if attention is not None:
+        name_attention(module, attention, called)
     probed = None
     if isinstance(module, PreTrainedModel):
         register()
@@ -157,8 +161,6 @@ def wrap_model(
             module.set_attn_implementation(ATTENTION_NAME)
         module, probed = _probed(module, lambda: module)
         refuse_unseen(module, probed, called)
-    if attention:
-        name_attention(module, attention, called)
     return describe(
         module,
         tokenizer,

@@ -172,10 +172,13 @@ def refuse_attention(module: nn.Module, inputs: Inputs, name: str) -> ModelRefus
             "and returns no weights of its own.",
             "Its pattern would mislead, so it is not shown.",
         )
-    return ModelRefusedError(
-        f"{name} has no softmax attention that can be observed.",
-        "Convolutions, state-space and recurrent models have none; choose a transformer.",
-    )
+    hint = "Convolutions, state-space and recurrent models have none; choose a transformer."
+    if not type(module).__module__.startswith("transformers."):
+        hint = (
+            "If it attends in a way of its own, say how: "
+            "viz.wrap_model(module, attention={'name of a part': function})."
+        )
+    return ModelRefusedError(f"{name} has no softmax attention that can be observed.", hint)
 
 
 def _watched_probe(module: nn.Module, inputs: Inputs, way: str, *, as_given: bool) -> Probe | None:
