@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import transformers as hf
@@ -9,6 +11,7 @@ import transformers as hf
 import viz
 from tests.capture.architectures import build
 from tests.models.folders import save_encoder_decoder, word_tokenizer
+from viz.capture.recorder import Recorder
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "mistral", "qwen3", "gemma2", "gpt_oss", "phi3"])
@@ -27,6 +30,37 @@ def test_stitched_rows_equal_one_pass_over_the_finished_text(name):
             torch.testing.assert_close(
                 stack.weights(layer, head), whole.weights(layer, head), atol=1e-5, rtol=0
             )
+
+
+def test_what_was_checked_of_every_new_row_is_kept(monkeypatch):
+    """Each step is checked as a pass of its own; the worst of them is what a layer says."""
+    checked = {}
+    record = Recorder.add
+
+    def noting(recorder, layer):
+        late = len(checked.get(layer.name, ())) == 5
+        flags = (*layer.provenance.flags, *(("noted",) if late else ()))
+        error = 3e-6 if late else layer.provenance.output_error
+        layer = replace(
+            layer, provenance=replace(layer.provenance, flags=flags, output_error=error)
+        )
+        checked.setdefault(layer.name, []).append(layer.provenance)
+        record(recorder, layer)
+
+    monkeypatch.setattr(Recorder, "add", noting)
+    module = build("mistral")
+    module.generation_config.eos_token_id = None
+    model = viz.wrap_model(module, word_tokenizer())
+    stack = viz.capture_generation(model, "the cat sat", new_tokens=12).stacks["self"]
+    for layer in range(stack.layers):
+        shown, steps = stack.provenance(layer), checked[stack.record(layer).name]
+        assert len(steps) == 12
+        assert shown.output_error == max(step.output_error for step in steps) == 3e-6
+        assert shown.row_sum_error == max(step.row_sum_error for step in steps)
+        assert shown.checked_rows == sum(step.checked_rows for step in steps)
+        assert set(shown.flags) == {flag for step in steps for flag in step.flags}
+        assert "noted" in shown.flags
+        assert shown.mask == "causal, window of 7 tokens"
 
 
 def alibi(kind):

@@ -39,14 +39,13 @@ def joined(first: RecordedLayer, second: RecordedLayer) -> RecordedLayer | None:
     mask = Spans(
         torch.cat([before.start, after.start + keys]), torch.cat([before.stop, after.stop + keys])
     )
-    worse = max((first.provenance, second.provenance), key=lambda proof: proof.output_error or 0.0)
     key = torch.cat([first.key, second.key], dim=1)
     return replace(
         first,
         query=torch.cat([first.query, second.query], dim=1),
         key=key,
         mask=mask,
-        provenance=replace(worse, mask=mask.describe(key.shape[1])),
+        provenance=first.provenance.together(second.provenance, mask.describe(key.shape[1])),
     )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from viz.capture.capture import capture, card_of
 from viz.capture.layer import Layer, RecordedLayer
 from viz.capture.mask import Spans
+from viz.capture.provenance import Provenance
 from viz.capture.recorder import Recorder
 from viz.capture.stacks import main_stack, stacks_of
 from viz.capture.trace import Trace
@@ -41,6 +42,7 @@ class Stitched:
     """What one layer looked at so far: every query and every key once, in order."""
 
     first: RecordedLayer
+    provenance: Provenance
     queries: list[Tensor] = field(default_factory=list)
     keys: list[Tensor] = field(default_factory=list)
     starts: list[Tensor] = field(default_factory=list)
@@ -54,6 +56,10 @@ class Stitched:
         """
         if not isinstance(layer.mask, Spans) or layer.bias is not None:
             raise UnstitchableError
+        if layer.sinks is not None and layer.sinks.ndim > 1:
+            raise UnstitchableError  # one a query
+        if layer is not self.first:
+            self.provenance = self.provenance.together(layer.provenance, self.provenance.mask)
         rows, held = layer.shape
         before = sum(query.shape[1] for query in self.queries)
         # A sliding window's cache has let go of the oldest keys; what is left counts from here.
@@ -66,16 +72,18 @@ class Stitched:
     def layer(self) -> RecordedLayer:
         """Join all rows to one layer."""
         one = self.first
+        mask = Spans(torch.cat(self.starts), torch.cat(self.stops))
+        keys = torch.cat(self.keys, dim=1)
         return RecordedLayer(
             name=one.name,
             query=torch.cat(self.queries, dim=1),
-            key=torch.cat(self.keys, dim=1),
+            key=keys,
             scale=one.scale,
-            mask=Spans(torch.cat(self.starts), torch.cat(self.stops)),
+            mask=mask,
             bias=None,
             softcap=one.softcap,
             sinks=one.sinks,
-            provenance=one.provenance,
+            provenance=replace(self.provenance, mask=mask.describe(keys.shape[1])),
         )
 
 
@@ -200,7 +208,7 @@ class _StepRecorder:
         layer = recorder.layers[0]
         if not isinstance(layer, RecordedLayer):
             raise UnstitchableError
-        self.stitched.setdefault(layer.name, Stitched(layer)).add(layer)
+        self.stitched.setdefault(layer.name, Stitched(layer, layer.provenance)).add(layer)
         self.calls += 1
         self.tell("forward", min(1.0, self.calls / self.expected))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -52,6 +52,19 @@ class Provenance:
             parts.append(f"max |weights @ v - output| {self.output_error:.1e}")
         parts.append(f"row sums off by at most {self.row_sum_error:.1e}")
         return "; ".join([*parts, *self.flags])
+
+    def together(self, other: Provenance, mask: str) -> Provenance:
+        """Say of two calls that are shown as one layer what was checked of both, the worse of each."""
+        errors = [e for e in (self.output_error, other.output_error) if e is not None]
+        return replace(
+            self,
+            output_error=max(errors, default=None),
+            row_sum_error=max(self.row_sum_error, other.row_sum_error),
+            tolerance=max(self.tolerance, other.tolerance),
+            checked_rows=self.checked_rows + other.checked_rows,
+            flags=tuple(dict.fromkeys((*self.flags, *other.flags))),
+            mask=mask,
+        )
 
     def _precision(self) -> str:
         """Say what the half types cost: their own rounding, which no later step can undo."""
