@@ -58,16 +58,11 @@ def _check_model(options: argparse.Namespace) -> bool:
     rows = checked.layers.copy()
     for name in ("difference", "allowed", "output error"):
         rows[name] = rows[name].map("{:.1e}".format, na_action="ignore")
+    if (rows["note"] == "").all():
+        rows = rows.drop(columns="note")
     print(rows.to_string(index=False))
-    if checked.compared == 0:
-        print(f"{model.name} returns no weights of its own to compare with.")
-        return checked.output_difference < OUTPUT_ALLOWED
-    print(
-        f"{model.name}, {model.dtype}: largest difference of a weight {checked.largest:.1e}, "
-        f"of the output {checked.output_difference:.1e} of its size: "
-        + ("exact" if checked.exact else "NOT exact")
-    )
-    return checked.exact
+    print(f"{model.name}, {model.dtype}: {checked.summary()}")
+    return checked.exact if checked.compared else checked.output_difference < OUTPUT_ALLOWED
 
 
 def _fetch_model(name: str) -> None:
