@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from torch import nn
 
 import viz
-from tests.models.folders import save_small
+from tests.models.folders import save_small, word_tokenizer
 from viz.errors import TextTooLongError
 from viz.models.limits import estimate, require_room
 from viz.models.prepare import MAX_CHARACTERS, check_text, count_tokens, cut_text
@@ -67,6 +68,55 @@ def test_the_largest_text_is_within_the_limit():
 def test_inputs_that_cannot_be_run_are_named(model, inputs, message):
     with pytest.raises(viz.LoupeError, match=message):
         viz.capture(model, inputs)
+
+
+class Reader(nn.Module):
+    """A module of one's own that reads ids, and nothing else that a tokenizer makes."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(97, 16)
+        self.attend = nn.MultiheadAttention(16, 2, batch_first=True)
+
+    def forward(self, input_ids):
+        x = self.embed(input_ids)
+        return self.attend(x, x, x)[0]
+
+
+class Masked(Reader):
+    def forward(self, input_ids, attention_mask):
+        x = self.embed(input_ids)
+        return self.attend(x, x, x, key_padding_mask=attention_mask == 0)[0]
+
+
+class Open(Reader):
+    def forward(self, input_ids, **more):
+        assert set(more) == {"attention_mask", "token_type_ids"}
+        return super().forward(input_ids)
+
+
+class Unnamed(Reader):
+    def forward(self, x, mask=None):
+        return super().forward(x)
+
+
+def marking_tokenizer():
+    tokenizer = word_tokenizer()
+    tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+    return tokenizer
+
+
+@pytest.mark.parametrize("kind", [Reader, Masked, Open])
+def test_a_forward_is_given_what_it_takes_of_what_a_tokenizer_makes(kind):
+    model = viz.wrap_model(kind(), marking_tokenizer())
+    trace = viz.capture(model, "the cat sat", pair="on the mat")
+    assert len(trace.stacks["self"].queries) == len(trace.units) == 9
+
+
+def test_a_forward_that_takes_no_ids_reads_no_text():
+    model = viz.wrap_model(Unnamed(), marking_tokenizer())
+    with pytest.raises(viz.LoupeError, match="takes x, mask, and no input_ids"):
+        viz.capture(model, "the cat sat")
 
 
 def test_what_does_not_fit_into_memory_is_refused_before_it_runs(model, monkeypatch):

@@ -197,7 +197,8 @@ def _from_text(model: Model, text: str, pair: str | None, target: str | None) ->
         )
     require_context(model, count)
     _check_ids(model, encoding["input_ids"])
-    accepted = set(tokenizer.model_input_names) | {"input_ids", "attention_mask"}
+    made = set(tokenizer.model_input_names) | {"input_ids", "attention_mask"}
+    accepted = _accepted(model, made)
     inputs = {
         name: torch.tensor([list(values)], device=model.device)
         for name, values in encoding.items()
@@ -215,6 +216,23 @@ def _from_text(model: Model, text: str, pair: str | None, target: str | None) ->
     written = units_from_ids(tokenizer, ids)
     inputs["decoder_input_ids"] = torch.tensor([ids], device=model.device)
     return Prepared(inputs, units, text, target, (units, written))
+
+
+def _accepted(model: Model, made: set[str]) -> set[str]:
+    """Of what a tokenizer makes, take what a forward accepts; one's own module may want ids alone.
+
+    Raises:
+        ModelRefusedError: it does not even take those.
+    """
+    parameters = inspect.signature(model.module.forward).parameters
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return made
+    if "input_ids" not in parameters:
+        raise ModelRefusedError(
+            f"The forward of {model.name} takes {', '.join(parameters) or 'nothing'}, and no input_ids.",
+            "Give its own inputs by their names: viz.capture(model, {...}).",
+        )
+    return made & set(parameters)
 
 
 def decoder_ids(model: Model, target: str | None) -> list[int]:
