@@ -14,7 +14,7 @@ from viz.capture.arranged import arrange
 from viz.capture.layer import Layer
 from viz.capture.passes import Progress, run_eagerly, run_watched
 from viz.capture.raster import PIXELS, with_true_places
-from viz.capture.stack import Stack
+from viz.capture.stack import Stacks
 from viz.capture.stacks import main_stack, stacks_of
 from viz.capture.trace import ModelCard, Trace
 from viz.capture.windows import ReportedWindows, WindowedLayer
@@ -90,8 +90,10 @@ def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None
     stacks = stacks_of(layers, prepared.known, prepared.unnamed)
     if PIXELS in prepared.inputs:
 
-        def again(inputs: dict[str, Any]) -> dict[str, Stack]:
-            others, _ = _forward(model, replace(prepared, inputs=inputs), _silent)
+        def again(inputs: dict[str, Any]) -> Stacks:
+            others, _ = _forward(
+                model, replace(prepared, inputs=inputs), lambda *_: tell("forward", 1)
+            )
             return stacks_of(others, prepared.known, prepared.unnamed)
 
         stacks = with_true_places(stacks, prepared.inputs, model.patches_in_place, again)
@@ -100,7 +102,7 @@ def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None
         model=card_of(model),
         text=prepared.text,
         pair=prepared.pair,
-        units=prepared.units if prepared.known else shown.queries,
+        units=prepared.units if prepared.units.kind == "token" else shown.queries,
         stacks=stacks,
         output=output[min(prepared.item, len(output) - 1)].detach(),
         unshown=model.unshown,

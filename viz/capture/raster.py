@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from viz.capture.layer import blocks
-from viz.capture.stack import Stack
+from viz.capture.stack import Stack, Stacks
 from viz.models.tokens import Grid, Units, numbered_units, patch_grid
 
 PIXELS = "pixel_values"
@@ -32,7 +32,7 @@ def with_true_places(
     inputs: Mapping[str, Any],
     known: Known,
     again: Callable[[dict[str, Any]], Mapping[str, Stack]],
-) -> dict[str, Stack]:
+) -> Stacks:
     """Name patches by row and column only where that is where they are.
 
     Args:
@@ -60,10 +60,10 @@ def with_true_places(
                 _is_there(stack.queries, finest, places, queries),
                 _is_there(stack.keys, finest, places, keys),
             )
-    return {
-        name: _renamed(stack, known[_key(stack)]) if name in named else stack
+    return Stacks(
+        (name, _renamed(stack, known[_key(stack)]) if name in named else stack)
         for name, stack in stacks.items()
-    }
+    )
 
 
 def _sides(stack: Stack) -> tuple[Units, Units]:
