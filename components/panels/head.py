@@ -192,10 +192,8 @@ def _comparison(analysis: Analysis) -> None:
     request, checked = st.session_state.get("checked", (None, None))
     if checked is None or request != analysis.request:
         return
-    st.caption(
-        f"Largest difference of a weight {checked.largest:.1e}, "
-        f"of the output {checked.output_difference:.1e} of its size."
-    )
+    said = checked.summary()
+    st.caption(literal(f"{said[0].upper()}{said[1:]}."))
     layers = checked.layers[["stack", "layer", "tier", "difference", "allowed"]]
     here = layers["stack"] == view().stack
     st.dataframe(
