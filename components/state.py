@@ -26,8 +26,9 @@ class View:
     """Everything that a link reproduces.
 
     Attributes mirror `viz.service.Request` and `viz.figures.Display`; `token` is pinned, -1 is none;
-    `media` names a picture or a sound that is kept here; `rows` and `columns` are a span of a long text as "start-stop", empty for all; `statistic` is the
-    number that is shown of every head.
+    `media` names a picture or a sound that is kept here; `also` are heads selected beside the first,
+    as "layer.head" with commas between; `rows` and `columns` are a span of a long text as
+    "start-stop", empty for all; `statistic` is the number that is shown of every head.
     """
 
     model: str = DEFAULT
@@ -41,6 +42,7 @@ class View:
     stack: str = "self"
     layer: int = 0
     head: int = 0
+    also: str = ""
     token: int = -1
     direction: Literal["looks at", "looked at by"] = "looks at"
     words: bool = False
@@ -53,6 +55,12 @@ class View:
     rows: str = ""
     columns: str = ""
     statistic: str = "entropy"
+
+    @property
+    def chosen(self) -> tuple[tuple[int, int], ...]:
+        """All heads that are selected, (layer, head), the first first."""
+        others = (tuple(map(int, one.split("."))) for one in self.also.split(",") if one)
+        return tuple(dict.fromkeys([(self.layer, self.head), *((a, b) for a, b in others)]))
 
     @property
     def display(self) -> Display:
@@ -85,6 +93,7 @@ STATISTICS = ("entropy", "distance", "first", "current", "previous")
 
 STACK = re.compile(r"[a-z0-9_]{1,40}")
 MEDIA = re.compile(r"[0-9a-f]{40}\.[a-z0-9]{2,4}")
+ALSO = re.compile(r"\d{1,4}\.\d{1,4}(,\d{1,4}\.\d{1,4}){0,6}")
 SPANS = ("rows", "columns")
 SPAN = re.compile(r"\d{1,9}-\d{1,9}")
 
@@ -152,6 +161,8 @@ def _read(name: str, text: str, kind: type) -> Any:
     if name == "stack" and not STACK.fullmatch(text):
         raise ValueError(text)
     if name == "media" and not MEDIA.fullmatch(text):
+        raise ValueError(text)
+    if name == "also" and not ALSO.fullmatch(text):
         raise ValueError(text)
     if name in SPANS and not SPAN.fullmatch(text):
         raise ValueError(text)

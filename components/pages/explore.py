@@ -109,3 +109,11 @@ def _keep_selection_inside(trace: Trace) -> None:
     head = min(seen.head, stack.heads(layer) - 1)
     if (layer, head) != (seen.layer, seen.head):
         change(layer=layer, head=head)
+    inside = [
+        (layer, head)
+        for layer, head in view().chosen
+        if layer < stack.layers and head < stack.heads(layer)
+    ]
+    also = ",".join(f"{layer}.{head}" for layer, head in inside[1:])
+    if also != view().also:
+        change(also=also)

@@ -13,6 +13,9 @@ views = st.builds(
     text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3000),
     layer=st.integers(0, 99),
     head=st.integers(0, 99),
+    also=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=7).map(
+        lambda heads: ",".join(f"{layer}.{head}" for layer, head in heads)
+    ),
     token=st.integers(-1, 500),
     direction=st.sampled_from(["looks at", "looked at by"]),
     words=st.booleans(),
@@ -54,3 +57,9 @@ def test_what_is_not_possible_is_said_and_the_rest_is_kept(tmp_path):
     view, problems = from_query(query, TextStore(tmp_path))
     assert view == View(head=2)
     assert len(problems) == 5
+
+
+def test_selected_heads_stand_in_their_order_and_once():
+    view = View(layer=3, head=1, also="4.10,3.1,0.0")
+    assert view.chosen == ((3, 1), (4, 10), (0, 0))
+    assert View().chosen == ((0, 0),)
