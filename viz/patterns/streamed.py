@@ -1,0 +1,302 @@
+"""Statistics of every head of a layer out of the fast kernel itself, in memory that grows with n.
+
+Whatever is linear in a row of weights is one more call of the kernel, with other values in the place
+of V. Keys give sum(w k), and with the kernel's log-sum-exp the entropy: H = lse - scale q . sum(w k).
+Indicators of blocks of keys give the mean-pooled thumbnail, and positions within those blocks the
+distance. Weights on one key of each row (the first, its own, the one before) are single dot products.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from viz.capture.layer import Layer, RecordedLayer, blocks
+from viz.capture.mask import Dense, Spans
+from viz.patterns.cells import cells, diagonal, key_heads, scores, with_sinks
+from viz.patterns.kernel import weighted_sums
+from viz.patterns.pooling import pool_edges
+
+# Blocks of keys that are told apart, at least; where heads have more dimensions, half as many.
+LEAST_BLOCKS = 16
+
+# Numbers of a mask that are written out at a time, where it is no rule that the kernel knows.
+MASK_NUMBERS = 1 << 23
+
+# Numbers of a block of weights, where there is no other way than weights.
+BLOCK_NUMBERS = 1 << 23
+
+
+@dataclass(frozen=True, slots=True)
+class RowStatistics:
+    """What is known of each query row of a layer's heads; float32, shape [head, query].
+
+    Attributes:
+        totals: log-sum-exp of the row's scores, a sink included; None where the model gave weights
+            and no scores.
+        mass: what the row's weights sum to: 1, less where a sink takes its share, 0 of padding.
+        entropy: `-sum w log w`, in nats.
+        distance: `sum w |query - key|`, in units.
+        first: weight on the first key.
+        current: weight on the query's own position.
+        previous: weight on the position before.
+        thumbnail: mean weights of blocks, [head, block of queries, block of keys].
+    """
+
+    totals: Tensor | None
+    mass: Tensor
+    entropy: Tensor
+    distance: Tensor
+    first: Tensor
+    current: Tensor
+    previous: Tensor
+    thumbnail: Tensor
+
+    @property
+    def memory_bytes(self) -> int:
+        """What keeping them costs."""
+        kept = (self.totals, self.mass, self.entropy, self.distance, self.first)
+        rows = sum(0 if one is None else one.numel() for one in kept)
+        return 4 * (rows + 2 * self.current.numel() + self.thumbnail.numel())
+
+
+def row_statistics(layer: Layer) -> RowStatistics:
+    """Compute the statistics of every row of every head of a layer, exactly.
+
+    Cost: two calls of the fast kernel; where its formula is none that the kernel knows (soft caps,
+    position biases, weights that a model made itself), one pass over blocks of weights.
+    """
+    if isinstance(layer, RecordedLayer) and _is_linear(layer):
+        return _by_kernel(layer)
+    return _by_blocks(layer)
+
+
+def _is_linear(layer: RecordedLayer) -> bool:
+    """Whether the kernel computes this layer's scores, and the entropy is linear in them."""
+    by_key = layer.bias is None or layer.bias.shape[1] == 1
+    return layer.softcap is None and by_key and layer.query.shape[-1] == layer.key.shape[-1]
+
+
+def block_count(layer: Layer) -> int:
+    """How many blocks a layer's thumbnail has along the longer side."""
+    width = layer.query.shape[-1] if isinstance(layer, RecordedLayer) else 0
+    return max(LEAST_BLOCKS, width // 2)
+
+
+def _by_kernel(layer: RecordedLayer) -> RowStatistics:
+    queries, keys = layer.shape
+    everyone = slice(0, layer.heads)
+    edges = pool_edges(keys, block_count(layer))
+    device = layer.query.device
+    totals = torch.empty(layer.heads, queries, device=device)
+    mass, entropy, distance = (torch.empty_like(totals) for _ in range(3))
+    thumbnail = torch.zeros(
+        layer.heads, min(queries, block_count(layer)), len(edges) - 1, device=device
+    )
+    key = layer.key[key_heads(layer, everyone)].float()
+    behind = _looks_behind(layer)
+    columns = _columns(edges, layer.query.shape[-1], device)
+    for rows, first, last, mask, is_causal in _runs(layer):
+        query = layer.query[:, rows].float()
+        values = [key[:, first:last]]
+        values += [one[first:last].expand(layer.heads, -1, -1) for one in columns]
+        if layer.bias is not None:
+            values.append(_as_values(layer.bias[..., first:last], query))
+        sums, own = weighted_sums(
+            query, values[0], values, scale=layer.scale, is_causal=is_causal, mask=mask
+        )
+        at = slice(int(rows[0]), int(rows[-1]) + 1)
+        totals[:, at] = with_sinks(layer, everyone, rows, own)
+        mass[:, at] = share = torch.exp(own - totals[:, at]).nan_to_num_(0.0)
+        score = torch.linalg.vecdot(query, sums[0]) * layer.scale
+        if layer.bias is not None:
+            score += sums[-1][..., 0]
+        entropy[:, at] = share * (totals[:, at].nan_to_num(neginf=0.0) - score)
+        by_block = torch.cat(sums[1 : 1 + len(columns)], dim=-1) * share[..., None]
+        in_block, places = by_block[..., : len(edges) - 1], by_block[..., len(edges) - 1 :]
+        places = places[..., : len(edges) - 1]
+        distance[:, at] = _far(in_block, places, rows + (keys - queries), edges, behind)
+        _pool_rows_into(thumbnail, in_block, rows, queries)
+    if not behind:
+        distance += _near(layer, totals, edges)
+    counts = torch.diff(torch.tensor(edges, device=device))
+    tall = torch.diff(torch.tensor(pool_edges(queries, thumbnail.shape[1]), device=device))
+    every = torch.arange(queries, device=device)
+    return RowStatistics(
+        totals=totals,
+        mass=mass,
+        entropy=entropy.clamp_(min=0.0),
+        distance=distance,
+        first=cells(layer, everyone, every, 0, 1, totals)[..., 0],
+        current=diagonal(layer, everyone, keys - queries, totals),
+        previous=diagonal(layer, everyone, keys - queries - 1, totals),
+        thumbnail=thumbnail / (tall[:, None] * counts[None, :]),
+    )
+
+
+def _runs(layer: RecordedLayer) -> Iterator[tuple[Tensor, int, int, Tensor | None, bool]]:
+    """Cut queries into runs that one call each computes: rows, first and last key, mask, causal."""
+    queries, keys = layer.shape
+    everyone = torch.arange(queries, device=layer.query.device)
+    rule = layer.mask
+    if layer.bias is None and isinstance(rule, Spans) and bool((rule.start == 0).all()):
+        if bool((rule.stop == keys).all()):
+            yield everyone, 0, keys, None, False
+            return
+        if queries == keys and bool((rule.stop == everyone + 1).all()):
+            yield everyone, 0, keys, None, True
+            return
+    heads = layer.heads if layer.bias is not None else 1
+    if isinstance(rule, Dense):
+        heads = max(heads, len(rule.matrix))
+    for rows in torch.split(everyone, max(1, MASK_NUMBERS // (heads * keys))):
+        first, last = rule.reach(rows)
+        allowed = rule.allowed(rows, first, last)
+        mask = torch.zeros(allowed.shape, device=allowed.device)
+        mask = mask.masked_fill_(~allowed, -math.inf)
+        if layer.bias is not None:
+            mask = mask + layer.bias[..., first:last].float()
+        yield rows, first, last, mask, False
+
+
+def _columns(edges: list[int], width: int, device: torch.device) -> list[Tensor]:
+    """Make values that tell blocks of keys apart, and places within them from their middles.
+
+    Returns:
+        As many as are needed, each [key, d]: first an indicator of each block, then the places.
+    """
+    keys, count = edges[-1], len(edges) - 1
+    block = _block_of(edges, device)
+    at = torch.arange(keys, device=device)
+    values = torch.zeros(keys, 2 * count, device=device)
+    values[at, block] = 1.0
+    values[at, count + block] = at - _middles(edges, device)[block]
+    short = -values.shape[1] % width
+    return list(torch.split(torch.nn.functional.pad(values, (0, short)), width, dim=1))
+
+
+def _block_of(edges: list[int], device: torch.device) -> Tensor:
+    """Say which block each key belongs to."""
+    counts = torch.diff(torch.tensor(edges, device=device))
+    return torch.repeat_interleave(torch.arange(len(counts), device=device), counts)
+
+
+def _middles(edges: list[int], device: torch.device) -> Tensor:
+    bounds = torch.tensor(edges, device=device, dtype=torch.float32)
+    return (bounds[:-1] + bounds[1:] - 1) / 2
+
+
+def _as_values(bias: Tensor, query: Tensor) -> Tensor:
+    """Lay a bias of the keys out as values, [head, key, d], of which the first dimension counts."""
+    values = query.new_zeros(query.shape[0], bias.shape[-1], query.shape[-1])
+    values[..., 0] = bias[:, 0]
+    return values
+
+
+def _looks_behind(layer: RecordedLayer) -> bool:
+    """Whether no query looks at a later key."""
+    queries, keys = layer.shape
+    after = torch.arange(queries, device=layer.query.device) + (keys - queries) + 1
+    return isinstance(layer.mask, Spans) and bool((layer.mask.stop <= after).all())
+
+
+def _far(mass: Tensor, places: Tensor, at: Tensor, edges: list[int], behind: bool) -> Tensor:
+    """Sum the distances to blocks that lie wholly before or after each query; [head, row].
+
+    Args:
+        mass: on each block, [head, row, block].
+        places: of what is looked at, from the middle of its block, weighted; of the same shape.
+        at: where each query stands among the keys.
+        edges: of the blocks.
+        behind: no query looks ahead, so that the block that it stands in lies before it too.
+    """
+    starts = torch.tensor(edges[:-1], device=at.device)
+    stops = torch.tensor(edges[1:], device=at.device)
+    before = at[:, None] >= (starts if behind else stops)
+    side = before.float() - (at[:, None] < starts).float()
+    signed = (at[:, None] - _middles(edges, at.device)) * mass - places
+    return (signed * side).sum(dim=-1)
+
+
+def _near(layer: RecordedLayer, totals: Tensor, edges: list[int]) -> Tensor:
+    """Sum the distances within the block that each query stands in, of its weights; [head, query]."""
+    queries, keys = layer.shape
+    distance = torch.zeros_like(totals)
+    for first, last in pairwise(edges):
+        start, stop = first - (keys - queries), last - (keys - queries)
+        if first == last or stop <= 0 or start >= queries:
+            continue
+        rows = torch.arange(max(0, start), min(queries, stop), device=totals.device)
+        size = max(1, BLOCK_NUMBERS // (layer.heads * (last - first)))
+        for part in torch.split(rows, size):
+            weights = cells(layer, slice(0, layer.heads), part, first, last, totals)
+            away = torch.arange(first, last, device=part.device) - (part + keys - queries)[:, None]
+            distance[:, part] = (weights * away.abs()).sum(dim=-1)
+    return distance
+
+
+def _pool_rows_into(thumbnail: Tensor, mass: Tensor, rows: Tensor, queries: int) -> None:
+    """Add up rows of blocks of keys by blocks of queries, in place."""
+    tall = thumbnail.shape[1]
+    groups = ((rows + 1) * tall - 1) // queries
+    thumbnail.index_add_(1, groups, mass)
+
+
+def _by_blocks(layer: Layer) -> RowStatistics:
+    """Go over blocks of weights: the reference of the kernel, and the way of everything else."""
+    queries, keys = layer.shape
+    device = layer.tensors[0].device
+    rows = torch.arange(queries, device=device)
+    names = ("mass", "entropy", "distance", "first", "current", "previous")
+    out = {name: torch.zeros(layer.heads, queries, device=device) for name in names}
+    recorded = isinstance(layer, RecordedLayer)
+    totals = torch.zeros(layer.heads, queries, device=device) if recorded else None
+    edges = pool_edges(keys, block_count(layer))
+    tall = min(queries, block_count(layer))
+    thumbnail = torch.zeros(layer.heads, tall, len(edges) - 1, device=device)
+    groups = _block_of(edges, device)
+    for block, weights, first in _weight_blocks(layer, rows, totals):
+        place = block + (keys - queries)
+        columns = torch.arange(first, first + weights.shape[-1], device=device)
+        away = (columns - place[:, None]).abs()
+        out["mass"][:, block] = weights.sum(dim=-1)
+        out["entropy"][:, block] = torch.special.entr(weights).sum(dim=-1)
+        out["distance"][:, block] = (weights * away).sum(dim=-1)
+        for name, at in (
+            ("first", torch.zeros_like(place)),
+            ("current", place),
+            ("previous", place - 1),
+        ):
+            inside = (at >= first) & (at <= int(columns[-1]))
+            there = torch.arange(len(block), device=device)[inside]
+            out[name][:, block[inside]] = weights[:, there, at[inside] - first]
+        across = torch.zeros(layer.heads, len(block), len(edges) - 1, device=device)
+        across.index_add_(2, groups[columns], weights)
+        _pool_rows_into(thumbnail, across, block, queries)
+    counts = torch.diff(torch.tensor(edges, device=device))
+    heights = torch.diff(torch.tensor(pool_edges(queries, tall), device=device))
+    return RowStatistics(
+        totals=totals, **out, thumbnail=thumbnail / (heights[:, None] * counts[None, :])
+    )
+
+
+def _weight_blocks(
+    layer: Layer, rows: Tensor, totals: Tensor | None
+) -> Iterator[tuple[Tensor, Tensor, int]]:
+    """Walk through blocks of weights, noting the log-sum-exp of rows whose scores are known."""
+    everyone = slice(0, layer.heads)
+    if not isinstance(layer, RecordedLayer) or totals is None:
+        yield from blocks(layer, everyone, rows)
+        return
+    for block in torch.split(rows, max(1, BLOCK_NUMBERS // (layer.heads * layer.shape[1]))):
+        first, last = layer.mask.reach(block)
+        score = scores(layer, everyone, block, first, last)
+        own = with_sinks(layer, everyone, block, torch.logsumexp(score, dim=-1))
+        totals[:, block] = own
+        floor = torch.finfo(torch.float32).min
+        yield block, torch.exp_(score - own.clamp(min=floor)[..., None]), first
