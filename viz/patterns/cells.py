@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from viz.capture.layer import RecordedLayer
-from viz.capture.mask import Spans
+from viz.capture.mask import Dense, Spans
 
 
 def scores(layer: RecordedLayer, heads: slice, rows: Tensor, first: int, last: int) -> Tensor:
@@ -93,6 +94,21 @@ def with_sinks(layer: RecordedLayer, heads: slice, rows: Tensor, totals: Tensor)
         return totals
     sinks = layer.sinks[heads].float()
     return torch.logaddexp(totals, sinks[:, None] if sinks.ndim == 1 else sinks[:, rows])
+
+
+def part_of(layer: RecordedLayer, heads: slice) -> RecordedLayer:
+    """Take a run of heads for a layer of its own, each with a key head of its own."""
+    mask = layer.mask
+    if isinstance(mask, Dense) and len(mask.matrix) > 1:
+        mask = Dense(mask.matrix[heads])
+    return replace(
+        layer,
+        query=layer.query[heads],
+        key=layer.key[key_heads(layer, heads)],
+        mask=mask,
+        bias=layer.bias if layer.bias is None or len(layer.bias) == 1 else layer.bias[heads],
+        sinks=None if layer.sinks is None else layer.sinks[heads],
+    )
 
 
 def key_heads(layer: RecordedLayer, heads: slice) -> Tensor:

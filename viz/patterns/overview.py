@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,16 @@ from torch import Tensor
 from viz.capture.layer import Layer, blocks
 from viz.capture.stack import Stack
 from viz.patterns.pooling import pool_max_into
+from viz.patterns.pyramid import Pooling
+from viz.patterns.streamed import row_statistics
 
 Progress = Callable[[str, float], None]
 
 # All thumbnails together stay under this, however many heads and tokens there are.
 THUMBNAIL_BYTES = 1_200_000
+
+# Longer patterns get their statistics from the fast kernel, and their thumbnails by the mean.
+STREAMED_FROM = 1_024
 
 # More pixels than a thumbnail has on a dense screen add nothing.
 LARGEST_THUMBNAIL = 64
@@ -65,18 +70,49 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Thumbnails:
-    """Small pictures of all heads: each cell is the largest weight of the cells it stands for.
+    """Small pictures of all heads.
 
     Attributes:
-        values: float16, shape [number of heads, row, column]; the weights themselves where the
-            text is short enough.
+        values: float16, shape [number of heads, row, column]. By `max`: the largest weight of the
+            cells that each stands for, which are the weights themselves where the text is short
+            enough. By `mean`: their mean, as a share of the head's largest mean.
         layers: the layer of each picture.
         heads: the head of each picture.
+        pooling: `max`, or `mean` for long texts.
     """
 
     values: NDArray[np.float16]
     layers: list[int]
     heads: list[int]
+    pooling: Pooling = "max"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSurvey:
+    """What a pass over one layer found: means [5, head], pictures, and log-sum-exps of rows.
+
+    `totals` [head, query] is None where only a pass over short rows was needed, or the model gave
+    weights and no scores.
+    """
+
+    means: NDArray[np.float32]
+    pictures: NDArray[np.float16]
+    totals: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What one pass over a stack found of every head, and of the rows of every layer."""
+
+    statistics: Statistics
+    thumbnails: Thumbnails
+    layers: Mapping[int, LayerSurvey]
+
+    @property
+    def memory_bytes(self) -> int:
+        """What keeping it costs."""
+        rows = [one.totals for one in self.layers.values() if one.totals is not None]
+        return self.thumbnails.values.nbytes + sum(one.numel() * 4 for one in rows)
 
 
 def overview(
@@ -87,26 +123,57 @@ def overview(
     Args:
         stack: what to look at.
         side: rows and columns of a thumbnail; chosen to fit `THUMBNAIL_BYTES` if None.
-        progress: called with "draw" and the share done, layer by layer; may raise to cancel.
+        progress: called with "draw" and the share done; may raise to cancel.
+    """
+    found = survey(stack, side=side, progress=progress)
+    return found.statistics, found.thumbnails
 
-    Cost: layer * head * n^2 * d, in blocks; memory grows with n.
+
+def survey(
+    stack: Stack,
+    *,
+    side: int | None = None,
+    known: dict[int, LayerSurvey] | None = None,
+    first: Sequence[int] = (),
+    progress: Progress | None = None,
+) -> Survey:
+    """Go over every head of a stack once, exactly.
+
+    Args:
+        stack: what to look at.
+        side: rows and columns of a thumbnail; chosen to fit `THUMBNAIL_BYTES` if None.
+        known: layers that are done already; those that this pass does are added as they are done,
+            so that one that was cancelled goes on where it stopped.
+        first: layers to begin with, those that somebody sees.
+        progress: called with "draw" and the share done; may raise to cancel.
+
+    Cost: of short texts layer * head * n^2 * d in blocks; of long ones two calls of the fast kernel
+    a layer. Memory grows with n.
     """
     counts = [stack.heads(layer) for layer in range(stack.layers)]
-    edge = side or thumbnail_side(sum(counts), max(len(stack.queries), len(stack.keys)))
-    sums = np.full((5, stack.layers, max(counts)), np.nan, dtype=np.float32)
-    pictures = []
+    long = max(len(stack.queries), len(stack.keys))
+    edge = side or thumbnail_side(sum(counts), long)
+    done = {} if known is None else known
+    order = [*dict.fromkeys([*first, *range(stack.layers)])]
+    for layer in (one for one in order if one not in done):
+
+        def going() -> None:
+            if progress is not None:
+                progress("draw", len(done) / stack.layers)
+
+        going()
+        look = _streamed if long > STREAMED_FROM else _pooled
+        done[layer] = look(stack.record(layer), edge, going)
+    means = np.full((5, stack.layers, max(counts)), np.nan, dtype=np.float32)
     for layer, heads in enumerate(counts):
-        if progress is not None:
-            progress("draw", layer / stack.layers)
-        totals, picture = _layer_overview(stack.record(layer), edge)
-        sums[:, layer, :heads] = totals
-        pictures.append(picture)
+        means[:, layer, :heads] = done[layer].means
     thumbnails = Thumbnails(
-        values=np.concatenate(pictures),
+        values=np.concatenate([done[layer].pictures for layer in range(stack.layers)]),
         layers=[layer for layer, heads in enumerate(counts) for _ in range(heads)],
         heads=[head for heads in counts for head in range(heads)],
+        pooling="mean" if long > STREAMED_FROM else "max",
     )
-    return Statistics(*sums), thumbnails
+    return Survey(Statistics(*means), thumbnails, done)
 
 
 def statistics(stack: Stack, *, progress: Progress | None = None) -> Statistics:
@@ -127,8 +194,24 @@ def thumbnail_side(heads: int, units: int) -> int:
     return max(1, min(units, LARGEST_THUMBNAIL, fitting))
 
 
-def _layer_overview(record: Layer, side: int) -> tuple[NDArray[np.float32], NDArray[np.float16]]:
-    """Return the five statistics [5, head] and the thumbnails [head, row, column] of a layer."""
+def _streamed(record: Layer, side: int, going: Callable[[], None]) -> LayerSurvey:
+    """Look at a layer of a long text through the fast kernel."""
+    rows = row_statistics(record, going)
+    looking = (rows.mass > 0).sum(dim=1).clamp(min=1)
+    names = (rows.entropy, rows.distance, rows.first, rows.current, rows.previous)
+    means = torch.stack([one.double().sum(dim=1) / looking for one in names])
+    _, tall, wide = rows.thumbnail.shape
+    picture = torch.nn.functional.adaptive_avg_pool2d(
+        rows.thumbnail, (min(side, tall), min(side, wide))
+    )
+    largest = picture.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+    return LayerSurvey(
+        means.float().cpu().numpy(), (picture / largest).half().cpu().numpy(), rows.totals
+    )
+
+
+def _pooled(record: Layer, side: int, going: Callable[[], None]) -> LayerSurvey:
+    """Look at a layer of a short text weight by weight."""
     queries, keys = record.shape
     heads = record.heads
     device = record.tensors[0].device
@@ -137,11 +220,12 @@ def _layer_overview(record: Layer, side: int) -> tuple[NDArray[np.float32], NDAr
     looking = 0
     everyone = torch.arange(queries, device=device)
     for rows, weights, first in blocks(record, slice(0, heads), everyone):
+        going()
         totals += _row_sums(weights, rows + (keys - queries), first).double()
         looking += int((weights[0].sum(dim=-1) > 0).sum())
         pool_max_into(picture, weights, rows, first, queries, keys)
     means = (totals / max(1, looking)).float().cpu().numpy()
-    return means, picture.half().cpu().numpy()
+    return LayerSurvey(means, picture.half().cpu().numpy(), None)
 
 
 def _row_sums(weights: Tensor, at: Tensor, first: int) -> Tensor:

@@ -9,8 +9,8 @@ distance. Weights on one key of each row (the first, its own, the one before) ar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import torch
@@ -18,12 +18,15 @@ from torch import Tensor
 
 from viz.capture.layer import Layer, RecordedLayer, blocks
 from viz.capture.mask import Dense, Spans
-from viz.patterns.cells import cells, diagonal, key_heads, scores, with_sinks
+from viz.patterns.cells import cells, diagonal, key_heads, part_of, scores, with_sinks
 from viz.patterns.kernel import weighted_sums
 from viz.patterns.pooling import pool_edges
 
 # Blocks of keys that are told apart, at least; where heads have more dimensions, half as many.
 LEAST_BLOCKS = 16
+
+# Weights that one call of the kernel may stand for, so that it can be cancelled in between.
+CALL_NUMBERS = 1 << 30
 
 # Numbers of a mask that are written out at a time, where it is no rule that the kernel knows.
 MASK_NUMBERS = 1 << 23
@@ -65,15 +68,38 @@ class RowStatistics:
         return 4 * (rows + 2 * self.current.numel() + self.thumbnail.numel())
 
 
-def row_statistics(layer: Layer) -> RowStatistics:
+def row_statistics(layer: Layer, going: Callable[[], None] | None = None) -> RowStatistics:
     """Compute the statistics of every row of every head of a layer, exactly.
+
+    Args:
+        layer: whose heads.
+        going: called every second or so; may raise to cancel.
 
     Cost: two calls of the fast kernel; where its formula is none that the kernel knows (soft caps,
     position biases, weights that a model made itself), one pass over blocks of weights.
     """
-    if isinstance(layer, RecordedLayer) and _is_linear(layer):
-        return _by_kernel(layer)
-    return _by_blocks(layer)
+    tell = going or _nothing
+    if not isinstance(layer, RecordedLayer) or not _is_linear(layer):
+        return _by_blocks(layer, tell)
+    queries, keys = layer.shape
+    at_once = max(1, CALL_NUMBERS // (queries * keys))
+    parts = []
+    for start in range(0, layer.heads, at_once):
+        tell()
+        parts.append(_by_kernel(part_of(layer, slice(start, min(start + at_once, layer.heads)))))
+    return parts[0] if len(parts) == 1 else _joined(parts)
+
+
+def _joined(parts: Sequence[RowStatistics]) -> RowStatistics:
+    """Lay the statistics of runs of heads one after the other."""
+    names = [field.name for field in fields(RowStatistics)]
+    return RowStatistics(
+        **{name: torch.cat([getattr(part, name) for part in parts]) for name in names}
+    )
+
+
+def _nothing() -> None:
+    """Go on."""
 
 
 def _is_linear(layer: RecordedLayer) -> bool:
@@ -247,7 +273,7 @@ def _pool_rows_into(thumbnail: Tensor, mass: Tensor, rows: Tensor, queries: int)
     thumbnail.index_add_(1, groups, mass)
 
 
-def _by_blocks(layer: Layer) -> RowStatistics:
+def _by_blocks(layer: Layer, tell: Callable[[], None]) -> RowStatistics:
     """Go over blocks of weights: the reference of the kernel, and the way of everything else."""
     queries, keys = layer.shape
     device = layer.tensors[0].device
@@ -261,6 +287,7 @@ def _by_blocks(layer: Layer) -> RowStatistics:
     thumbnail = torch.zeros(layer.heads, tall, len(edges) - 1, device=device)
     groups = _block_of(edges, device)
     for block, weights, first in _weight_blocks(layer, rows, totals):
+        tell()
         place = block + (keys - queries)
         columns = torch.arange(first, first + weights.shape[-1], device=device)
         away = (columns - place[:, None]).abs()
