@@ -9,9 +9,15 @@ from pathlib import Path
 import streamlit as st
 from streamlit.web import cli
 
+from viz.service import shared_workbench
+from viz.service.routes import tile_routes
+
 HERE = Path(__file__).parent
 
-app = st.App(HERE / "components" / "main.py")
+app = st.App(
+    HERE / "components" / "main.py",
+    routes=tile_routes(lambda token: shared_workbench().shown(token)),
+)
 
 if __name__ == "__main__" and not st.runtime.exists():
     # Settings and theme lie beside this file, wherever it was started from.

@@ -12,16 +12,15 @@ import streamlit as st
 from components.state import View, from_query, to_query
 from viz.errors import StorageError
 from viz.models.folders import cache_folder
-from viz.service import Request, TextStore, Workbench
+from viz.service import Request, TextStore, Workbench, shared_workbench
 
 # What the browser sends this soon after a change may still carry the address before it.
 LINK_SECONDS = 1.0
 
 
-@st.cache_resource(show_spinner=False)
 def workbench() -> Workbench:
     """Return the one workbench of this process."""
-    return Workbench()
+    return shared_workbench()
 
 
 def texts() -> TextStore:

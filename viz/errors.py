@@ -12,6 +12,8 @@
     |   +-- VerificationError
     |   +-- CancelledError
     +-- StorageError             a file cannot be read or written
+    +-- GoneError                what was kept for somebody was let go
+    +-- BusyError                too much was asked for at once
     +-- BudgetError              there is not enough memory
 
 A LoupeError is shown to the user with its hint; anything else is a defect of ours and is logged.
@@ -86,6 +88,14 @@ class CancelledError(CaptureError):
 
 class StorageError(LoupeError):
     """A file cannot be read or written."""
+
+
+class GoneError(LoupeError):
+    """What was kept for somebody was let go."""
+
+
+class BusyError(LoupeError):
+    """Too much was asked for at once."""
 
 
 class BudgetError(LoupeError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -49,6 +49,7 @@ def head_detail(
     edges: int = EDGES,
     side: int = SIDE,
     off_sink: bool = False,
+    going: Callable[[], None] | None = None,
 ) -> HeadDetail:
     """Go over one head's weights once.
 
@@ -59,6 +60,7 @@ def head_detail(
         edges: how many of the strongest are kept.
         side: of the picture, at most.
         off_sink: leave the first key out of the strongest edges.
+        going: called between blocks; may raise to cancel.
 
     Cost: n^2 * d, in blocks of rows; memory grows with n.
     """
@@ -69,6 +71,8 @@ def head_detail(
     best = torch.zeros(0, device=device)
     where = torch.zeros(0, dtype=torch.long, device=device)
     for rows, weights, first in _head_blocks(layer, head, totals):
+        if going is not None:
+            going()
         run = weights.shape[-1]
         received[first : first + run] += weights[0].sum(dim=0)
         pool_max_into(largest, weights, rows, first, queries, keys)

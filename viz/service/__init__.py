@@ -1,9 +1,10 @@
 """Who may run what, and what is kept for whom."""
 
+from viz.service.analysis import Analysis, Request
 from viz.service.files import FileStore
 from viz.service.media import IMAGES, SOUNDS, require_readable, sense_of
 from viz.service.texts import TextStore
-from viz.service.workbench import Analysis, Request, Workbench
+from viz.service.workbench import Workbench, shared_workbench
 
 __all__ = [
     "IMAGES",
@@ -15,4 +16,5 @@ __all__ = [
     "Workbench",
     "require_readable",
     "sense_of",
+    "shared_workbench",
 ]

@@ -37,3 +37,8 @@ class BoundedStore(Generic[Item]):
             self._items.move_to_end(key)
             while len(self._items) > 1 and sum(map(self._size, self._items.values())) > self._limit:
                 self._items.popitem(last=False)
+
+    def drop(self, key: Hashable) -> None:
+        """Let go of an item, if it is there."""
+        with self._lock:
+            self._items.pop(key, None)

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from viz.analysis import Predictions, predictions
-from viz.capture import Check, Trace, capture_prepared, check_prepared
-from viz.errors import CaptureError, InputError, ModelRefusedError
+from viz.analysis import predictions
+from viz.capture import Check, capture_prepared, check_prepared
+from viz.errors import CaptureError, GoneError, InputError, ModelRefusedError
 from viz.models import Model, load_model
 from viz.models.catalogue import find_entry
 from viz.models.folders import allowed_folder, cache_folder, model_roots
-from viz.models.limits import Estimate, require_room
+from viz.models.limits import require_room
 from viz.models.model import ONE, one_of, several
 from viz.models.prepare import Prepared, check_text, count_tokens, prepare, require_context
 from viz.models.senses import prepare_media
 from viz.models.writing import write
-from viz.patterns import Statistics, Thumbnails, overview
+from viz.patterns import LayerSurvey, survey
+from viz.service.analysis import Analysis, Request
 from viz.service.files import FileStore
 from viz.service.media import loudness, require_readable, seen_picture, sense_of
 from viz.service.store import BoundedStore
+from viz.service.tokens import Tokens
 
 Progress = Callable[[str, float], None]
 
@@ -40,61 +44,16 @@ MOST_CHECKED_TOKENS = 1_024
 # What all results together may take.
 RESULT_BYTES = 2_000_000_000
 
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a user asks for; equal requests have equal results.
-
-    Attributes:
-        model: a catalogue name, a hub id, or a folder inside the allowed ones.
-        text: to look at; may be empty where a picture or a sound is given.
-        pair: a second text, or what an encoder-decoder writes, or None.
-        revision: of a hub model, or None.
-        device: `auto` or a device's name.
-        dtype: `auto` or a dtype's name.
-        local: whether `model` names a folder.
-        media: the kept name of a picture or a sound, or empty.
-    """
-
-    model: str
-    text: str
-    pair: str | None = None
-    revision: str | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-    local: bool = False
-    media: str = ""
+# Runs whose heads are not all surveyed, kept so that they go on where they were cancelled.
+KEPT_BEGUN = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Analysis:
-    """A finished run: the trace, and what every view of it needs.
+class Begun:
+    """A captured run, and the layers of each stack that are surveyed so far."""
 
-    Attributes:
-        request: what was asked.
-        trace: without its logits.
-        statistics: of every head, by stack.
-        thumbnails: of every head, by stack.
-        predictions: None for models without a language-model head.
-        estimate: what was foreseen.
-        seconds: of the forward pass, measured.
-        tokenizer: of the model, to name predictions.
-        written: what an encoder-decoder wrote of its own, where nobody said what.
-        picture: as the model saw it, [height, width, 3].
-        loudness: of the sound over time, and its seconds.
-    """
-
-    request: Request
-    trace: Trace
-    statistics: dict[str, Statistics]
-    thumbnails: dict[str, Thumbnails]
-    predictions: Predictions | None
-    estimate: Estimate
-    seconds: float
-    tokenizer: object
-    written: str | None = None
-    picture: NDArray[np.uint8] | None = None
-    loudness: tuple[NDArray[np.float32], float] | None = None
+    analysis: Analysis
+    known: dict[str, dict[int, LayerSurvey]] = field(default_factory=dict)
 
 
 class Workbench:
@@ -103,13 +62,33 @@ class Workbench:
     def __init__(self, media: FileStore | None = None) -> None:
         self.media = media or FileStore(cache_folder() / "media", "picture or sound")
         self._models: BoundedStore[Model] = BoundedStore(KEPT_MODELS, lambda _: 1)
-        self._results: BoundedStore[Analysis] = BoundedStore(RESULT_BYTES, _size)
+        self._results: BoundedStore[Analysis] = BoundedStore(
+            RESULT_BYTES, lambda analysis: analysis.memory_bytes
+        )
+        self._begun: BoundedStore[Begun] = BoundedStore(KEPT_BEGUN, lambda _: 1)
+        self._tokens = Tokens()
+        self._shown: weakref.WeakValueDictionary[str, Analysis] = weakref.WeakValueDictionary()
         self._loading = threading.Lock()
         self._locks: dict[tuple[str | None, ...], threading.Lock] = {}
 
     def result(self, owner: str, request: Request) -> Analysis | None:
         """Return an owner's finished result, if it is still kept."""
         return self._results.get((owner, request))
+
+    def shown(self, token: str) -> Analysis:
+        """Return the result that a browser asks for parts of.
+
+        Raises:
+            InputError: the token is none of ours.
+            GoneError: the result was let go.
+        """
+        self._tokens.require_ours(token)
+        analysis = self._shown.get(token)
+        if analysis is None:
+            raise GoneError(
+                "This result was let go to make room for others.", "Press Run to see it again."
+            )
+        return analysis
 
     def analyse(self, owner: str, request: Request, progress: Progress) -> Analysis:
         """Load, tokenise, run and draw, telling progress by phase.
@@ -125,6 +104,22 @@ class Workbench:
         kept = self.result(owner, request)
         if kept is not None:
             return kept
+        begun = self._begun.get((owner, request))
+        if begun is None:
+            begun = Begun(self._captured(request, progress))
+            self._begun.put((owner, request), begun)
+        surveys = {
+            name: survey(stack, known=begun.known.setdefault(name, {}), progress=progress)
+            for name, stack in begun.analysis.trace.stacks.items()
+        }
+        analysis = replace(begun.analysis, surveys=surveys)
+        self._shown[analysis.token] = analysis
+        self._results.put((owner, request), analysis)
+        self._begun.drop((owner, request))
+        return analysis
+
+    def _captured(self, request: Request, progress: Progress) -> Analysis:
+        """Run a request's model; its heads are surveyed afterwards."""
         _check_texts(request)
         model = self.model(request, progress)
         _require_given(model, request)
@@ -135,12 +130,11 @@ class Workbench:
         trace = capture_prepared(model, prepared, progress)
         seconds = time.perf_counter() - start
         ranked = predictions(trace) if model.kind in PREDICTING else None
-        drawn = {name: overview(stack, progress=progress) for name, stack in trace.stacks.items()}
-        analysis = Analysis(
+        return Analysis(
             request=request,
+            token=self._tokens.issue(),
             trace=trace.without_output(),
-            statistics={name: statistics for name, (statistics, _) in drawn.items()},
-            thumbnails={name: thumbnails for name, (_, thumbnails) in drawn.items()},
+            surveys={},
             predictions=ranked,
             estimate=cost,
             seconds=seconds,
@@ -149,8 +143,6 @@ class Workbench:
             picture=_picture(model, prepared),
             loudness=self._loudness(request),
         )
-        self._results.put((owner, request), analysis)
-        return analysis
 
     def _prepared(
         self, model: Model, request: Request, progress: Progress
@@ -228,6 +220,12 @@ class Workbench:
         return model
 
 
+@cache
+def shared_workbench() -> Workbench:
+    """Return the one workbench of this process, for its pages and its routes."""
+    return Workbench()
+
+
 def _check_texts(request: Request) -> None:
     """Find fault with the texts before a model is loaded for them, if it may read texts."""
     entry = None if request.local else find_entry(request.model)
@@ -302,8 +300,3 @@ def source_of(request: Request) -> str:
 
 def _model_key(request: Request) -> tuple[str | None, ...]:
     return (request.model, request.revision, request.device, request.dtype, str(request.local))
-
-
-def _size(analysis: Analysis) -> int:
-    pictures = sum(thumbnails.values.nbytes for thumbnails in analysis.thumbnails.values())
-    return analysis.trace.memory_bytes + pictures

@@ -1,0 +1,203 @@
+"""What a browser gets from the tile routes, over real HTTP on the app's own server."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import httpx2 as httpx
+import numpy as np
+import pytest
+import torch
+from starlette.applications import Starlette
+
+from viz.patterns import survey
+from viz.service import Analysis, Request, Workbench
+from viz.service.routes import WAITING, tile_routes
+
+TEXT = "The cat sat on the mat because it was tired. " * 12
+
+
+@pytest.fixture(scope="module")
+def bench() -> Workbench:
+    return Workbench()
+
+
+@pytest.fixture(scope="module")
+def analysis(bench) -> Analysis:
+    return bench.analyse("me", Request("demo", TEXT), lambda *_: None)
+
+
+@pytest.fixture
+def client(bench):
+    app = Starlette(routes=tile_routes(bench.shown))
+    transport = httpx.ASGITransport(app)
+    return lambda: httpx.AsyncClient(transport=transport, base_url="http://loupe")
+
+
+def get(client, path: str) -> httpx.Response:
+    async def one() -> httpx.Response:
+        async with client() as browser:
+            return await browser.get(path)
+
+    return asyncio.run(one())
+
+
+def numbers(answer: httpx.Response, dtype: str) -> np.ndarray:
+    return np.frombuffer(answer.content, dtype)
+
+
+def test_a_tile_is_the_weights_themselves(client, analysis):
+    stack = analysis.trace.stacks["self"]
+    answer = get(client, f"/loupe/{analysis.token}/self/2/3/tile/max/0/0/0")
+    assert answer.status_code == 200
+    shape = int(answer.headers["X-Rows"]), int(answer.headers["X-Columns"])
+    got = numbers(answer, "<f2").reshape(shape).astype(np.float32)
+    rows, columns = (slice(0, side) for side in shape)
+    expected = stack.weights(2, 3, rows, columns).numpy()
+    attended = stack.attended(2, 3, rows, columns).numpy()
+    np.testing.assert_array_equal(np.isnan(got), ~attended)
+    np.testing.assert_allclose(np.nan_to_num(got), expected, atol=1e-7, rtol=1e-3)
+    assert answer.headers["Content-Encoding"] == "identity"
+    assert "immutable" in answer.headers["Cache-Control"]
+
+
+def test_names_are_data(client, analysis):
+    stack = analysis.trace.stacks["self"]
+    told = get(client, f"/loupe/{analysis.token}/self/units").json()
+    assert told["queries"] == list(stack.queries.labels)
+    assert told["keys"] == list(stack.keys.labels)
+
+
+@pytest.mark.parametrize("off_sink", [0, 1])
+def test_the_strongest_edges_are_the_largest_weights(client, analysis, off_sink):
+    weights = analysis.trace.stacks["self"].weights(1, 0).clone()
+    if off_sink:
+        weights[:, 0] = 0
+    told = get(client, f"/loupe/{analysis.token}/self/1/0/edges?off_sink={off_sink}").json()
+    best = weights.flatten().topk(len(told["weights"])).values
+    torch.testing.assert_close(torch.tensor(told["weights"]), best, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("side", "axis"), [("queries", 0), ("keys", 1)])
+def test_a_span_is_summed_over(client, analysis, side, axis):
+    weights = analysis.trace.stacks["self"].weights(1, 2)
+    part = weights[5:20] if side == "queries" else weights[:, 5:20]
+    answer = get(client, f"/loupe/{analysis.token}/self/1/2/sums/{side}/5/20")
+    np.testing.assert_allclose(numbers(answer, "<f4"), part.sum(axis).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("self/0/0/tile/max/0/99/0", "There is no tile 99, 0 at level 0"),
+        ("self/0/0/tile/max/40/0/0", "There is no tile 0, 0 at level 40"),
+        ("self/0/99/tile/max/0/0/0", "There is no head 99 in layer 0"),
+        ("self/99/0/tile/max/0/0/0", "There is no layer 99"),
+        ("cross/0/0/tile/max/0/0/0", "There is no stack 'cross'"),
+        ("self/0/0/tile/median/0/0/0", "There is no pooling 'median'"),
+        ("self/0/0/sums/rows/0/5", "There is no axis 'rows'"),
+        ("self/0/0/sums/keys/5/5", "are no span"),
+        ("self/0/0/sums/keys/0/99999", "are no span"),
+        ("nothing/units", "There is no stack 'nothing'"),
+    ],
+)
+def test_what_is_not_there_is_said_in_a_sentence(client, analysis, path, sentence):
+    answer = get(client, f"/loupe/{analysis.token}/{path}")
+    assert answer.status_code == 404
+    assert sentence in answer.json()["error"]
+
+
+@pytest.mark.parametrize("token", ["forged", "a.b", "0" * 32 + "." + "0" * 64, "%00", "ü.ü"])
+def test_a_forged_token_opens_nothing(client, token):
+    answer = get(client, f"/loupe/{token}/self/0/0/tile/max/0/0/0")
+    assert answer.status_code == 404
+    assert answer.json()["error"] == "There is no result of that name."
+
+
+def test_a_result_that_was_let_go_is_gone(client):
+    bench = Workbench()
+    app = Starlette(routes=tile_routes(bench.shown))
+    token = bench.analyse("me", Request("demo", "the dog"), lambda *_: None).token
+    bench._results.drop(("me", Request("demo", "the dog")))
+    answer = get(
+        lambda: httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://loupe"),
+        f"/loupe/{token}/self/0/0/tile/max/0/0/0",
+    )
+    assert answer.status_code == 410
+    assert "press run" in answer.json()["hint"].lower()
+
+
+def test_a_thousand_tiles_at_once_are_served_or_put_off(client, analysis):
+    async def all_at_once() -> list[httpx.Response]:
+        async with client() as browser:
+            paths = [
+                f"/loupe/{analysis.token}/self/{n % 4}/{n % 3}/tile/mean/0/0/0" for n in range(1000)
+            ]
+            return await asyncio.gather(*(browser.get(path) for path in paths))
+
+    answers = asyncio.run(all_at_once())
+    assert {answer.status_code for answer in answers} <= {200, 429}
+    served = [answer for answer in answers if answer.status_code == 200]
+    assert len(served) >= WAITING
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert all("at once" in answer.json()["error"] for answer in refused)
+
+
+def test_the_event_loop_goes_on_while_a_tile_is_made(bench, analysis):
+    """The finder is what blocks here; nothing else of the server may wait for it."""
+    release = threading.Event()
+
+    def slow(token: str) -> Analysis:
+        release.wait(20)
+        return bench.shown(token)
+
+    app = Starlette(routes=tile_routes(slow))
+
+    async def both() -> float:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://loupe") as browser:
+            path = f"/loupe/{analysis.token}/self/0/0/tile/max/0/0/0"
+            waiting = asyncio.create_task(browser.get(path))
+            await asyncio.sleep(0.1)
+            start = time.perf_counter()
+            answer = await browser.get("/loupe/nowhere")
+            seconds = time.perf_counter() - start
+            release.set()
+            assert answer.status_code == 404
+            assert (await waiting).status_code == 200
+            return seconds
+
+    assert asyncio.run(both()) < 10
+
+
+def test_others_cannot_name_a_result(analysis, bench):
+    other = bench.analyse("you", Request("demo", TEXT), lambda *_: None)
+    assert other.token != analysis.token
+    assert len(other.token) > 64
+
+
+def test_a_cancelled_run_goes_on_where_it_stopped():
+    bench = Workbench()
+    request = Request("demo", TEXT)
+    phases: list[str] = []
+
+    class Cancelled(Exception):
+        pass
+
+    def cancel(phase: str, share: float) -> None:
+        phases.append(phase)
+        if phase == "draw" and share > 0:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        bench.analyse("me", request, cancel)
+    assert "forward" in phases
+    again: list[str] = []
+    analysis = bench.analyse("me", request, lambda phase, _: again.append(phase))
+    assert "forward" not in again
+    whole = survey(analysis.trace.stacks["self"])
+    np.testing.assert_array_equal(
+        analysis.statistics["self"].entropy_nats, whole.statistics.entropy_nats
+    )

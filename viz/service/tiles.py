@@ -1,0 +1,133 @@
+"""Parts of a result, as a browser asks for them: tiles, edges, sums, names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from viz.capture.layer import RecordedLayer
+from viz.capture.stack import Stack
+from viz.errors import ShapeError
+from viz.patterns import Address, head_detail, levels, row_statistics, tile
+from viz.patterns.pyramid import Pooling
+from viz.patterns.sums import sum_over
+from viz.service.analysis import Analysis
+from viz.service.store import BoundedStore
+
+# Tiles and log-sum-exps that are kept for when they are asked for again.
+TILE_BYTES = 256_000_000
+TOTALS_BYTES = 512_000_000
+
+# Strongest edges that are listed.
+EDGES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A head of a result, as a browser names it."""
+
+    token: str
+    stack: str
+    layer: int
+    head: int
+
+
+class Tiles:
+    """Answers what browsers ask of results that are kept.
+
+    Args:
+        find: returns a result by its token; raises where there is none.
+    """
+
+    def __init__(self, find: Callable[[str], Analysis]) -> None:
+        self._find = find
+        self._kept: BoundedStore[dict[Pooling, NDArray[np.float16]]] = BoundedStore(
+            TILE_BYTES, lambda tiles: sum(one.nbytes for one in tiles.values())
+        )
+        self._totals: BoundedStore[Tensor] = BoundedStore(TOTALS_BYTES, lambda one: one.nbytes)
+
+    def tile(
+        self, head: Head, pooling: Pooling, address: Address, going: Callable[[], None]
+    ) -> NDArray[np.float16]:
+        """Return one tile of a head's pattern; see `viz.patterns.tile`.
+
+        Raises:
+            GoneError: the result was let go.
+            ShapeError: there is no such stack, layer, head or tile.
+        """
+        stack = self._stack(head)
+        kept = self._kept.get((head, address))
+        if kept is None:
+            totals = self._totals_of(head, stack, going)
+            kept = tile(stack.record(head.layer), head.head, totals, address, going)
+            self._kept.put((head, address), kept)
+        return kept[pooling]
+
+    def edges(self, head: Head, *, off_sink: bool, going: Callable[[], None]) -> dict[str, Any]:
+        """List the strongest edges of a head: weights, queries and keys, the heaviest first."""
+        stack = self._stack(head)
+        totals = self._totals_of(head, stack, going)
+        found = head_detail(
+            stack.record(head.layer), head.head, totals, edges=EDGES, off_sink=off_sink, going=going
+        )
+        return {
+            "weights": found.weights.tolist(),
+            "queries": found.queries.tolist(),
+            "keys": found.keys.tolist(),
+        }
+
+    def sums(
+        self, head: Head, side: str, start: int, stop: int, going: Callable[[], None]
+    ) -> NDArray[np.float32]:
+        """Sum a head's weights over a span of queries, for each key; or the other way round."""
+        stack = self._stack(head)
+        totals = self._totals_of(head, stack, going)
+        summed = sum_over(
+            stack.record(head.layer), head.head, totals, side, range(start, stop), going
+        )
+        return summed.cpu().numpy()
+
+    def shape(self, token: str, stack: str) -> dict[str, Any]:
+        """Say how large a stack's patterns are and what their units are called."""
+        found = self._find(token).trace.stacks[stack]
+        return {
+            "queries": list(found.queries.labels),
+            "keys": list(found.keys.labels),
+            "levels": levels(len(found.queries), len(found.keys)),
+        }
+
+    def _stack(self, head: Head) -> Stack:
+        stack = self._find(head.token).trace.stacks[head.stack]
+        if not 0 <= head.head < stack.heads(head.layer):
+            raise ShapeError(
+                f"There is no head {head.head} in layer {head.layer}; its heads go from 0 to "
+                f"{stack.heads(head.layer) - 1}.",
+                "Choose one of them.",
+            )
+        return stack
+
+    def _totals_of(self, head: Head, stack: Stack, going: Callable[[], None]) -> Tensor | None:
+        """Return the log-sum-exp of a layer's rows, from the survey or computed once."""
+        record = stack.record(head.layer)
+        if not isinstance(record, RecordedLayer):
+            return None
+        surveyed = self._find(head.token).surveys[head.stack].layers[head.layer].totals
+        if surveyed is not None:
+            return surveyed
+        key = (head.token, head.stack, head.layer)
+        totals = self._totals.get(key)
+        if totals is None:
+            totals = row_statistics(record, going).totals
+            assert totals is not None, "recorded layers have scores"
+            self._totals.put(key, totals)
+        return totals
+
+
+def as_bytes(values: NDArray[Any]) -> bytes:
+    """Lay numbers out row by row, little-endian."""
+    return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).tobytes()
