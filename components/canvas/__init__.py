@@ -1,8 +1,9 @@
 """The browser side: one plain ES module beside each Python wrapper."""
 
+from components.canvas.attention_map import attention_map
 from components.canvas.copy_link import copy_link
 from components.canvas.head_grid import head_grid
 from components.canvas.text_guard import text_guard
 from components.canvas.token_strip import token_strip
 
-__all__ = ["copy_link", "head_grid", "text_guard", "token_strip"]
+__all__ = ["attention_map", "copy_link", "head_grid", "text_guard", "token_strip"]

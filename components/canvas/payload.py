@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 HERE = Path(__file__).parent
+ASSETS = HERE.parents[1] / "assets"
 
 
 def half_bits(values: NDArray[np.floating]) -> pa.Table:
@@ -23,9 +24,15 @@ def flat(palette: Sequence[tuple[int, int, int]]) -> list[int]:
     return [part for colour in palette for part in colour]
 
 
-def module(name: str) -> str:
-    """Read a component's ES module, with the painting functions that all of them share."""
-    return (HERE / "paint.js").read_text() + "\n" + (HERE / f"{name}.js").read_text()
+def module(name: str, *parts: str) -> str:
+    """Read a component's ES module, after what all of them share and the parts it is made of."""
+    files = ("paint", *parts, name)
+    return "\n".join((HERE / f"{file}.js").read_text() for file in files)
+
+
+def vendored(name: str) -> str:
+    """Read a library that lies in the project."""
+    return (ASSETS / "vendor" / f"{name}.js").read_text() + "\n"
 
 
 def style(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from components.canvas import copy_link, text_guard
-from components.panels.head import numbers_panel, pattern_panel
+from components.panels.head import is_mapped, numbers_panel, pattern_panel
 from components.panels.literal import literal
 from components.panels.media import looks_panel
 from components.panels.request import (
@@ -81,7 +81,10 @@ def explorer() -> None:
     stack_panel(analysis)
     written_panel(analysis)
     looks_panel(analysis)
-    grid, pattern, numbers = st.columns([1.0, 1.6, 0.8], gap="medium")
+    stack = analysis.trace.stacks[view().stack]
+    # A map wants room; what stands beside it does with less.
+    shares = [0.75, 2.1, 0.65] if is_mapped(stack) else [1.0, 1.6, 0.8]
+    grid, pattern, numbers = st.columns(shares, gap="medium")
     with grid:
         grid_panel(analysis)
     with pattern:

@@ -52,40 +52,47 @@ def tokens_panel(analysis: Analysis) -> None:
     )
 
 
-def display_panel(stack: Stack) -> None:
-    """Offer ways to show the pattern that never change the stored numbers."""
+def display_panel(stack: Stack, *, mapped: bool) -> None:
+    """Offer ways to show the pattern that never change the stored numbers; of a map its colours."""
     seen = view()
     for name in CHOICES_SHOWN:
         # Set in every run, because a closed popover forgets what it was told in an earlier one.
         st.session_state[f"display {name}"] = getattr(seen, name)
     with st.popover("Display"):
         st.caption("How weights are shown; the stored numbers never change.")
-        if "token" in (stack.queries.kind, stack.keys.kind):
-            st.toggle("Merge sub-words into words", key="display words", on_change=_show)
-        if any((*stack.queries.special, *stack.keys.special)):
-            st.toggle("Hide special tokens", key="display hide_special", on_change=_show)
-        st.toggle(
-            "Without the sink",
-            key="display without_sink",
-            on_change=_show,
-            help=f"A sink is a {stack.keys.kind}, often the first, that takes weight a head does not need.",
-        )
+        if not mapped:
+            _contents(stack)
         left, right = st.columns(2)
-        left.number_input(
-            "Hide weights under", 0.0, 1.0, step=0.01, key="display threshold", on_change=_show
-        )
-        right.number_input(
-            "Largest of a row",
-            0,
-            MOST_TOP_K,
-            key="display top_k",
-            on_change=_show,
-            help="Only so many largest weights of each row are drawn; 0 draws all.",
-        )
         left.segmented_control(
             "Colour scale", ["linear", "log"], key="display scale", on_change=_show, required=True
         )
         right.selectbox("Palette", SEQUENTIAL, key="display palette", on_change=_show)
+
+
+def _contents(stack: Stack) -> None:
+    """Offer to merge, hide and thin out what is drawn."""
+    if "token" in (stack.queries.kind, stack.keys.kind):
+        st.toggle("Merge sub-words into words", key="display words", on_change=_show)
+    if any((*stack.queries.special, *stack.keys.special)):
+        st.toggle("Hide special tokens", key="display hide_special", on_change=_show)
+    st.toggle(
+        "Without the sink",
+        key="display without_sink",
+        on_change=_show,
+        help=f"A sink is a {stack.keys.kind}, often the first, that takes weight a head does not need.",
+    )
+    left, right = st.columns(2)
+    left.number_input(
+        "Hide weights under", 0.0, 1.0, step=0.01, key="display threshold", on_change=_show
+    )
+    right.number_input(
+        "Largest of a row",
+        0,
+        MOST_TOP_K,
+        key="display top_k",
+        on_change=_show,
+        help="Only so many largest weights of each row are drawn; 0 draws all.",
+    )
 
 
 def _show() -> None:

@@ -9,15 +9,17 @@ from viz.figures.media import (
     usual_query,
 )
 from viz.figures.overview import statistic_figure
-from viz.figures.palettes import OKABE_ITO, SEQUENTIAL, palette_rgb
-from viz.figures.pattern import pattern_figure
+from viz.figures.palettes import OKABE_ITO, SEQUENTIAL, hex_rgb, palette_rgb
+from viz.figures.pattern import NOT_ATTENDED, pattern_figure
 
 __all__ = [
+    "NOT_ATTENDED",
     "OKABE_ITO",
     "SEQUENTIAL",
     "Display",
     "Shown",
     "apply",
+    "hex_rgb",
     "palette_rgb",
     "patch_at",
     "pattern_figure",

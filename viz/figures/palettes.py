@@ -57,3 +57,9 @@ def _brightness(scale: list[list[float | str]], place: float) -> float:
 def _rgb(colour: str) -> tuple[int, int, int]:
     red, green, blue = unlabel_rgb(colour)
     return round(red), round(green), round(blue)
+
+
+def hex_rgb(colour: str) -> tuple[int, int, int]:
+    """Read a colour such as #0072b2 as red, green and blue, each 0 to 255."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue

@@ -1,0 +1,323 @@
+// How the map is drawn: geometry first, then the pattern, the axes, the crosshair, the small map.
+
+const MARGIN = { left: 96, top: 76, right: 62, bottom: 8 };
+const NARROW = { left: 60, top: 60, right: 8, bottom: 8 };
+const NARROW_BELOW = 520;
+const NAMED_FROM = 11;  // pixels a cell needs to bear its token's name
+const MINIMAP = 92;
+const LEAST = 1e-4;  // where the logarithmic scale begins
+
+function marginsOf(width) {
+  return width < NARROW_BELOW ? NARROW : MARGIN;
+}
+
+// Where a cell lies on screen, and what lies at a place; x is the key, y the query. The zoom is d3's: of
+// the canvas as a whole, margins included.
+class Geometry {
+  constructor(width, height, data) {
+    this.margin = marginsOf(width);
+    this.width = Math.max(40, width - this.margin.left - this.margin.right);
+    this.height = Math.max(40, height - this.margin.top - this.margin.bottom);
+    this.queries = data.queries;
+    this.keys = data.keys;
+    this.unit = { x: this.width / data.keys, y: this.height / data.queries };
+    this.zoom = { k: 1, x: 0, y: 0 };
+  }
+
+  get cell() {
+    return { x: this.unit.x * this.zoom.k, y: this.unit.y * this.zoom.k };
+  }
+
+  get closest() {
+    return Math.max(1, 28 / Math.min(this.unit.x, this.unit.y));
+  }
+
+  get box() {
+    const { left, top } = this.margin;
+    return [[left, top], [left + this.width, top + this.height]];
+  }
+
+  left(key) {
+    return this.zoom.x + this.zoom.k * (this.margin.left + key * this.unit.x);
+  }
+
+  top(query) {
+    return this.zoom.y + this.zoom.k * (this.margin.top + query * this.unit.y);
+  }
+
+  at(x, y) {
+    const { k } = this.zoom;
+    const key = Math.floor(((x - this.zoom.x) / k - this.margin.left) / this.unit.x);
+    const query = Math.floor(((y - this.zoom.y) / k - this.margin.top) / this.unit.y);
+    return { query: clamp(query, 0, this.queries - 1), key: clamp(key, 0, this.keys - 1) };
+  }
+
+  inside(x, y) {
+    const { left, top } = this.margin;
+    return x >= left && y >= top && x < left + this.width && y < top + this.height;
+  }
+
+  get seen() {
+    const start = this.at(this.margin.left, this.margin.top);
+    const stop = this.at(
+      this.margin.left + this.width - 0.01, this.margin.top + this.height - 0.01,
+    );
+    return { rows: [start.query, stop.query + 1], columns: [start.key, stop.key + 1] };
+  }
+
+  // The finest level at which a cell is no smaller than a pixel of the screen.
+  level(levels) {
+    const finest = Math.max(this.cell.x, this.cell.y) * (window.devicePixelRatio || 1);
+    return clamp(Math.ceil(-Math.log2(finest)), 0, levels - 1);
+  }
+
+  // Which tiles of a level are seen, those in the middle first.
+  tiles(level) {
+    const size = TILE_SIDE * 2 ** level;
+    const { rows, columns } = this.seen;
+    const middle = [(rows[0] + rows[1]) / 2 / size - 0.5, (columns[0] + columns[1]) / 2 / size - 0.5];
+    const found = [];
+    for (let row = Math.floor(rows[0] / size); row * size < rows[1]; row++)
+      for (let column = Math.floor(columns[0] / size); column * size < columns[1]; column++)
+        found.push({ row, column, far: Math.hypot(row - middle[0], column - middle[1]) });
+    return found.sort((one, other) => one.far - other.far);
+  }
+}
+
+function clamp(value, least, most) {
+  return Math.min(Math.max(value, least), most);
+}
+
+// The share of the palette that a weight takes.
+function curveOf(scale, largest) {
+  if (scale === "log")
+    return (value) => clamp(1 - Math.log10(Math.max(value, LEAST * largest) / largest) / Math.log10(LEAST), 0, 1);
+  return (value) => Math.sqrt(clamp(value / largest, 0, 1));
+}
+
+function mapColours({ palette, scale, never }, largest) {
+  const table = colourTable(palette, (value) => curveOf(scale, largest)(value));
+  const nothing = (255 << 24) | (never[2] << 16) | (never[1] << 8) | never[0];
+  // Infinities and what is no number: a cell that may not be looked at.
+  for (let bits = 0; bits < 65536; bits++) if (((bits >> 10) & 31) === 31) table[bits] = nothing;
+  return table;
+}
+
+function pictureOf(tile, colours) {
+  if (tile.colours === colours) return tile.picture;
+  const picture = tile.picture ?? document.createElement("canvas");
+  picture.width = tile.columns;
+  picture.height = tile.rows;
+  const image = new ImageData(tile.columns, tile.rows);
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let index = 0; index < pixels.length; index++) pixels[index] = colours[tile.bits[index]];
+  picture.getContext("2d").putImageData(image, 0, 0);
+  tile.picture = picture;
+  tile.colours = colours;
+  return picture;
+}
+
+// Draw the pattern: what is coarse first, what is sharp over it. Returns whether all of it is sharp.
+function drawPattern(context, geometry, map) {
+  const { margin } = geometry;
+  const last = map.levels - 1;
+  const level = geometry.level(map.levels);
+  context.save();
+  context.beginPath();
+  context.rect(margin.left, margin.top, geometry.width, geometry.height);
+  context.clip();
+  const whole = [geometry.left(0), geometry.top(0)];
+  const size = [geometry.keys * geometry.cell.x, geometry.queries * geometry.cell.y];
+  context.imageSmoothingEnabled = true;
+  context.drawImage(map.coarse, ...whole, ...size);
+  let sharp = true;
+  for (let drawn = last; drawn >= level; drawn--) {
+    const step = 2 ** drawn;
+    const smooth = Math.max(geometry.cell.x, geometry.cell.y) * step < 1;
+    context.imageSmoothingEnabled = smooth;
+    for (const { row, column } of geometry.tiles(drawn)) {
+      const tile = map.store.get(map.pooling, drawn, row, column);
+      if (!tile) {
+        if (drawn === level) sharp = false;
+        continue;
+      }
+      context.drawImage(
+        pictureOf(tile, map.colours),
+        geometry.left(column * TILE_SIDE * step), geometry.top(row * TILE_SIDE * step),
+        tile.columns * step * geometry.cell.x, tile.rows * step * geometry.cell.y,
+      );
+    }
+  }
+  context.restore();
+  return sharp;
+}
+
+function drawAxes(context, geometry, map, ink) {
+  const { margin, cell, seen } = geometry;
+  context.fillStyle = ink;
+  context.textBaseline = "middle";
+  drawRun(seen.rows, cell.y, (index) => {
+    context.textAlign = "right";
+    const y = geometry.top(index) + cell.y / 2;
+    if (y > margin.top && y < margin.top + geometry.height)
+      context.fillText(shortened(context, nameOf(map, "queries", index, cell.y), margin.left - 10), margin.left - 6, y);
+  });
+  drawRun(seen.columns, cell.x, (index) => {
+    const x = geometry.left(index) + cell.x / 2;
+    if (x < margin.left || x > margin.left + geometry.width) return;
+    context.save();
+    context.translate(x, margin.top - 6);
+    context.rotate(-Math.PI / 2);
+    context.textAlign = "left";
+    context.fillText(shortened(context, nameOf(map, "keys", index, cell.x), margin.top - 24), 0, 0);
+    context.restore();
+  });
+  context.textAlign = "left";
+  context.globalAlpha = 0.7;
+  context.fillText("looked at (keys) →", margin.left, 9);
+  if (margin === MARGIN) {
+    context.save();
+    context.translate(9, margin.top + geometry.height);
+    context.rotate(-Math.PI / 2);
+    context.fillText("← looks from (queries)", 0, 0);
+    context.restore();
+  } else context.fillText("↓ queries", 0, 9);
+  context.globalAlpha = 1;
+}
+
+// Every token where there is room for its name, else round numbers.
+function drawRun([start, stop], size, draw) {
+  let every = 1;
+  if (size < NAMED_FROM) {
+    const least = 34 / size;
+    every = 10 ** Math.ceil(Math.log10(least));
+    for (const share of [5, 2]) if (every / share >= least) { every /= share; break; }
+    every = Math.max(1, Math.round(every));
+  }
+  for (let index = Math.ceil(start / every) * every; index < stop; index += every) draw(index);
+}
+
+function nameOf(map, side, index, size) {
+  const names = map.names?.[side];
+  return size >= NAMED_FROM && names ? names[index] : index.toLocaleString("en");
+}
+
+function shortened(context, text, room) {
+  if (context.measureText(text).width <= room) return text;
+  let shorter = text;
+  while (shorter.length > 1 && context.measureText(`${shorter}…`).width > room)
+    shorter = [...shorter].slice(0, -1).join("");
+  return `${shorter}…`;
+}
+
+// The bar that says which colour is which weight.
+function drawBar(context, geometry, map, ink) {
+  if (geometry.margin === NARROW) return;
+  const { palette, scale } = map.data;
+  const x = geometry.margin.left + geometry.width + 12;
+  const tall = Math.min(180, geometry.height - 20);
+  const top = geometry.margin.top + 16;
+  for (let step = 0; step < tall; step++) {
+    const index = 3 * Math.round(255 * (1 - step / tall));
+    context.fillStyle = `rgb(${palette[index]},${palette[index + 1]},${palette[index + 2]})`;
+    context.fillRect(x, top + step, 10, 1.5);
+  }
+  context.fillStyle = ink;
+  context.textAlign = "left";
+  context.fillText("weight", x - 2, top - 16);
+  const curve = curveOf(scale, map.largest);
+  const marks = scale === "log" ? [1, 0.1, 0.01, 0.001, 0.0001] : [1, 0.5, 0.2, 0.05, 0];
+  for (const mark of marks) {
+    const value = mark * map.largest;
+    context.fillText(threeDigits(value), x + 14, top + tall * (1 - curve(value)));
+  }
+  context.globalAlpha = 0.7;
+  context.fillText(scale === "log" ? "log" : "√ scale", x - 2, top + tall + 14);
+  context.globalAlpha = 1;
+}
+
+// The whole pattern in a corner, with a frame around what is seen.
+function drawSmallMap(context, geometry, map, ink) {
+  const place = smallMapOf(geometry);
+  if (!place) return;
+  context.globalAlpha = 0.92;
+  context.imageSmoothingEnabled = true;
+  context.drawImage(map.coarse, place.left, place.top, place.width, place.height);
+  context.globalAlpha = 1;
+  context.lineWidth = 1;
+  context.strokeStyle = ink;
+  context.strokeRect(place.left - 0.5, place.top - 0.5, place.width + 1, place.height + 1);
+  const { rows, columns } = geometry.seen;
+  const across = place.width / geometry.keys;
+  const down = place.height / geometry.queries;
+  context.lineWidth = 2;
+  context.strokeStyle = FRAME;
+  context.strokeRect(
+    place.left + columns[0] * across, place.top + rows[0] * down,
+    Math.max(3, (columns[1] - columns[0]) * across), Math.max(3, (rows[1] - rows[0]) * down),
+  );
+}
+
+const FRAME = "#d55e00";
+
+function smallMapOf(geometry) {
+  if (geometry.zoom.k <= 1.01) return null;
+  const shrunk = Math.min(MINIMAP, geometry.width / 5) / Math.max(geometry.queries, geometry.keys);
+  const width = Math.max(12, geometry.keys * shrunk);
+  const height = Math.max(12, geometry.queries * shrunk);
+  return {
+    left: geometry.margin.left + geometry.width - width - 8, top: geometry.margin.top + 8, width, height,
+  };
+}
+
+function drawCrosshair(context, geometry, map, ink) {
+  const place = map.crosshair;
+  if (!place) return;
+  const { margin, cell } = geometry;
+  const x = geometry.left(place.key);
+  const y = geometry.top(place.query);
+  context.save();
+  context.beginPath();
+  context.rect(0, 0, margin.left + geometry.width, margin.top + geometry.height);
+  context.clip();
+  context.strokeStyle = FRAME;
+  context.fillStyle = FRAME;
+  context.globalAlpha = 0.25;
+  if (y >= margin.top - cell.y) context.fillRect(margin.left, y, geometry.width, Math.max(1, cell.y));
+  if (x >= margin.left - cell.x) context.fillRect(x, margin.top, Math.max(1, cell.x), geometry.height);
+  context.globalAlpha = 1;
+  if (cell.x >= 4) context.strokeRect(x + 0.5, y + 0.5, cell.x - 1, cell.y - 1);
+  context.restore();
+}
+
+// What a brushed span does with the other axis, as bars along it.
+function drawSums(context, geometry, map) {
+  const { brush, sums } = map;
+  if (!brush) return;
+  const { margin, cell } = geometry;
+  context.save();
+  context.fillStyle = BRUSH;
+  context.globalAlpha = 0.3;
+  const [first, last] = [Math.min(brush.from, brush.to), Math.max(brush.from, brush.to) + 1];
+  if (brush.side === "queries") context.fillRect(0, geometry.top(first), margin.left, (last - first) * cell.y);
+  else context.fillRect(geometry.left(first), 0, (last - first) * cell.x, margin.top);
+  context.globalAlpha = 0.85;
+  if (sums) {
+    const along = brush.side === "queries" ? geometry.seen.columns : geometry.seen.rows;
+    const room = 44;
+    const thick = Math.max(1, brush.side === "queries" ? cell.x : cell.y);
+    // Several units share a pixel where they are small: the largest of them is drawn.
+    const every = Math.max(1, Math.floor(1 / (brush.side === "queries" ? cell.x : cell.y)));
+    for (let index = along[0]; index < along[1]; index += every) {
+      let most = 0;
+      for (let one = index; one < Math.min(along[1], index + every); one++) most = Math.max(most, sums[one]);
+      const length = (room * most) / map.mostSummed;
+      if (brush.side === "queries")
+        context.fillRect(Math.max(margin.left, geometry.left(index)), margin.top + geometry.height - length, thick, length);
+      else context.fillRect(margin.left, Math.max(margin.top, geometry.top(index)), length, thick);
+    }
+  }
+  context.restore();
+}
+
+const BRUSH = "#009e73";
