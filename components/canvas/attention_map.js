@@ -299,6 +299,7 @@ function paint(map) {
   drawAxes(context, geometry, map, style.color);
   drawBar(context, geometry, map, style.color);
   drawSmallMap(context, geometry, map, style.color);
+  map.root.dataset.head = data.base.split("/").slice(-2).join(".");
   map.root.dataset.level = geometry.level(map.levels);
   map.root.dataset.state = done ? "sharp" : "coarse";
   map.root.dataset.seen = [...geometry.seen.rows, ...geometry.seen.columns].join(" ");

@@ -1,0 +1,221 @@
+"""The map of a long text, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlencode, urlparse
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+import viz
+
+READY = 120_000
+LAYER, HEAD = 5, 3
+TEXT = " ".join(
+    f"The {who} {did} the {whom} because it was {how}."
+    for who in ("cat", "dog", "queen")
+    for did in ("saw", "fed")
+    for whom in ("mouse", "king")
+    for how in ("tired", "late", "happy")
+)
+
+
+@pytest.fixture(scope="module")
+def stack():
+    """What the map must show, computed apart from it."""
+    model = viz.load_model("smollm2", device="cpu", dtype="float32")
+    return viz.capture(model, TEXT).stacks["self"]
+
+
+def opened(page: Page, server: str, **more: object) -> Page:
+    asked = {"model": "smollm2", "text": TEXT, "layer": LAYER, "head": HEAD, **more}
+    page.goto(f"{server}/?{urlencode({**asked, 'dtype': 'float32'})}")
+    expect(page.locator('.map[data-state="sharp"]')).to_be_visible(timeout=READY)
+    page.locator(".map canvas.over").scroll_into_view_if_needed()
+    return page
+
+
+def seen(page: Page) -> list[int]:
+    """First query, the one after the last, and the same of keys."""
+    return [int(part) for part in page.locator(".map").get_attribute("data-seen").split()]
+
+
+def said(page: Page) -> str:
+    return page.locator(".map .said").inner_text()
+
+
+def cell_said(page: Page) -> tuple[int, int, str]:
+    """The query, the key and the weight that the readout names."""
+    expect(page.locator(".map .said")).to_have_text(re.compile(r": ([\d.e-]+|not attended)$"))
+    found = re.search(r"\((\d+)\) looks at .*\((\d+)\): (.+)$", said(page), re.DOTALL)
+    return int(found[1]), int(found[2]), found[3]
+
+
+def three_digits(weight: float) -> float:
+    return float(f"{float(np.float16(weight)):.3g}")
+
+
+def test_the_weight_under_the_pointer_is_exact_at_every_zoom(page, server, stack):
+    opened(page, server)
+    over = page.locator(".map canvas.over")
+    box = over.bounding_box()
+    for _ in range(3):
+        for across, down in ((0.3, 0.6), (0.22, 0.9), (0.5, 0.7)):
+            page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+            query, key, told = cell_said(page)
+            if key > query:
+                assert told == "not attended"
+            else:
+                exact = float(stack.weights(LAYER, HEAD, [query], [key])[0, 0])
+                assert float(told) == pytest.approx(three_digits(exact), rel=0.01, abs=1e-6)
+        page.mouse.wheel(0, -400)
+        page.wait_for_timeout(200)
+    rows, columns = seen(page)[:2], seen(page)[2:]
+    assert rows[1] - rows[0] < len(stack.queries)
+    assert columns[1] - columns[0] < len(stack.keys)
+
+
+def test_what_is_seen_travels_in_the_link(page, server):
+    opened(page, server)
+    page.get_by_role("button", name="Zoom in").click()
+    page.get_by_role("button", name="Zoom in").click()
+    box = page.locator(".map canvas.over").bounding_box()
+    page.mouse.move(box["x"] + 300, box["y"] + 300)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 240, box["y"] + 220, steps=4)
+    page.mouse.up()
+    here = seen(page)
+    expect(page).to_have_url(re.compile(r"rows=\d+-\d+"), timeout=READY)
+    query = parse_qs(urlparse(page.url).query)
+    assert query["rows"] == [f"{here[0]}-{here[1]}"]
+    assert query["columns"] == [f"{here[2]}-{here[3]}"]
+    opened(page, server, rows=query["rows"][0], columns=query["columns"][0])
+    assert np.abs(np.array(seen(page)) - np.array(here)).max() <= 2
+
+
+def test_a_text_is_found(page, server, stack):
+    opened(page, server)
+    find = page.get_by_role("searchbox")
+    find.fill("the queen")
+    expect(page.locator(".map .hits")).to_have_text("12 found")
+    find.press("Enter")
+    expect(page.locator(".map .hits")).to_have_text("1 of 12")
+    query, key, _ = cell_said(page)
+    names = [label.replace("·", " ").strip() for label in stack.keys.labels]
+    assert names[key] in ("The", "the")
+    assert names[key + 1] == "queen"
+    assert seen(page)[2] <= key < seen(page)[3]
+    assert query >= key
+
+
+def test_the_heaviest_weights_off_the_sink_are_reached_and_listed(page, server, stack):
+    weights = stack.weights(LAYER, HEAD).clone()
+    weights[:, 0] = 0
+    best = int(weights.argmax())
+    opened(page, server)
+    page.get_by_role("button", name="Heaviest").click()
+    query, key, told = cell_said(page)
+    assert (query, key) == divmod(best, len(stack.keys))
+    assert float(told) == pytest.approx(float(weights.max()), rel=0.01)
+    page.get_by_text("Heaviest weights as a table").click()
+    rows = page.locator(".map tbody tr")
+    expect(rows).to_have_count(100)
+    listed = [float(row.locator("td").nth(2).inner_text()) for row in rows.all()[:20]]
+    expected = weights.flatten().topk(20).values.tolist()
+    np.testing.assert_allclose(listed, expected, rtol=0.01)
+
+
+def test_a_span_along_an_axis_is_added_up(page, server, stack):
+    opened(page, server, rows="100-130", columns="0-30")
+    box = page.locator(".map canvas.over").bounding_box()
+    page.mouse.move(box["x"] + 40, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 40, box["y"] + 300, steps=3)
+    page.mouse.up()
+    expect(page.locator(".map .said")).to_contain_text("together: most at")
+    first, last = map(int, re.search(r"queries (\d+) to (\d+)", said(page)).groups())
+    sums = stack.weights(LAYER, HEAD)[first : last + 1].sum(dim=0)
+    key, told = re.search(r"most at .*?\((\d+)\) ([\d.]+)", said(page)).groups()
+    assert int(key) == int(sums.argmax())
+    assert float(told) == pytest.approx(float(sums.max()), rel=0.01)
+
+
+def test_the_keyboard_alone_is_enough(page, server, stack):
+    opened(page, server)
+    over = page.locator(".map canvas.over")
+    over.focus()
+    over.press("ArrowDown")
+    start = cell_said(page)
+    over.press("ArrowDown")
+    over.press("ArrowRight")
+    query, key, _ = cell_said(page)
+    assert query > start[0]
+    assert key > start[1]
+    whole = seen(page)
+    for _ in range(4):
+        over.press("+")
+    assert seen(page)[1] - seen(page)[0] < (whole[1] - whole[0]) / 4
+    before = cell_said(page)
+    over.press("ArrowDown")
+    assert cell_said(page)[0] == before[0] + 1  # near enough, a step is one token
+    over.press("Enter")
+    expect(page).to_have_url(re.compile(rf"token={before[0] + 1}\b"), timeout=READY)
+    over.press("Home")
+    expect(page.locator(".map")).to_have_attribute("data-seen", " ".join(map(str, whole)))
+
+
+def test_means_of_blocks_may_be_drawn_instead(page, server):
+    opened(page, server)
+    tiles: list[str] = []
+    page.on("request", lambda request: tiles.append(request.url))
+    page.get_by_label("What a cell of a coarse picture is").select_option("mean")
+    expect(page.locator('.map[data-state="sharp"]')).to_be_visible()
+    assert any("/tile/mean/" in url for url in tiles)
+
+
+def test_a_result_that_is_not_there_is_said_and_what_is_drawn_stays(page, server):
+    opened(page, server)
+    # The tile's address is changed on its way, so that the server's own answer is seen.
+    page.route(
+        "**/tile/**",
+        lambda route: route.continue_(url=re.sub(r"loupe/\w+", "loupe/0", route.request.url)),
+    )
+    for _ in range(6):
+        page.get_by_role("button", name="Zoom in").click()
+    problem = page.locator(".map .problem")
+    page.get_by_label("What a cell of a coarse picture is").select_option("mean")
+    expect(problem).to_contain_text("There is no result of that name. Press Run to make one.")
+    assert page.locator(".map canvas").first.is_visible()
+
+
+def test_another_head_is_shown_at_the_same_place(page, server, stack):
+    opened(page, server, rows="100-130", columns="90-120")
+    here = seen(page)
+    page.get_by_label("All heads").press("ArrowRight")
+    other = page.locator(f'.map[data-head="{LAYER}.{HEAD + 1}"][data-state="sharp"]')
+    expect(other).to_be_visible(timeout=READY)
+    assert seen(page) == here
+    box = page.locator(".map canvas.over").bounding_box()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.6 * box["height"])
+    query, key, told = cell_said(page)
+    if told != "not attended":
+        exact = float(stack.weights(LAYER, HEAD + 1, [query], [key])[0, 0])
+        assert float(told) == pytest.approx(three_digits(exact), rel=0.01, abs=1e-6)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_overflows_at_any_width(page, server, scheme, width):
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.set_viewport_size({"width": width, "height": 900})
+    opened(page, server)
+    box = page.locator(".map").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width + 1
+    painted = page.locator(".map canvas").first.evaluate(
+        "canvas => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)"
+        ".data.filter((_, index) => index % 4 === 0)).size"
+    )
+    assert painted > 20, "the pattern has many shades"
