@@ -303,3 +303,32 @@ def test_options_that_would_stitch_something_else_are_refused():
     for option in ({"use_cache": False}, {"cache_implementation": "static"}):
         with pytest.raises(viz.LoupeError, match="cannot be chosen"):
             viz.capture_generation(model, "The capital", new_tokens=2, **option)
+
+
+HYBRID = {
+    "vocab_size": 97,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "intermediate_size": 48,
+}
+
+
+def test_a_soft_cap_leaves_nothing_out():
+    """Its layers are computed in blocks of weights, which is the layer itself and no second one."""
+    torch.manual_seed(0)
+    config = hf.Gemma2Config(**HYBRID, head_dim=16, attn_logit_softcapping=5.0)
+    model = viz.wrap_model(hf.Gemma2Model(config).eval())
+    assert viz.capture(model, {"input_ids": torch.randint(5, 97, (1, 9))}).unshown == ()
+
+
+def test_layers_that_mix_tokens_without_attention_are_named():
+    torch.manual_seed(0)
+    config = hf.JambaConfig(
+        **HYBRID, attn_layer_period=2, attn_layer_offset=1, use_mamba_kernels=False, num_experts=2
+    )
+    model = viz.wrap_model(hf.JambaModel(config).eval())
+    trace = viz.capture(model, {"input_ids": torch.randint(5, 97, (1, 9))})
+    assert trace.stacks["self"].layers == 1
+    assert trace.unshown == ("layers.0.mamba",)

@@ -92,6 +92,10 @@ def test_the_real_model_of_speech_writes_what_is_said_and_looks_along_it():
         "decoder": 4,
         "cross": 4,
     }
+    # As the model writes: its start once, then that no times are wanted, then the words.
+    start = trace.stacks["decoder"].queries.ids[:3]
+    assert start[:2] == (50257, 50362)
+    assert start[2] < 50256
     cross = trace.stacks["cross"]
     assert (cross.keys.kind, cross.keys.labels[50]) == ("frame", "1.00 s")
     # Over all heads, later words look at later times.

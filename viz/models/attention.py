@@ -142,9 +142,9 @@ def loupe_attention(
     if indices is not None:
         attention_mask = _chosen_only(attention_mask, indices, query, key, causal)
     causal = causal and attention_mask is None and query.shape[2] > 1
-    if softcap is None and s_aux is None:
-        token = covered.set(True)
-        try:
+    token = covered.set(True)
+    try:
+        if softcap is None and s_aux is None:
             output, _ = sdpa_attention_forward(
                 module,
                 query,
@@ -157,13 +157,13 @@ def loupe_attention(
                 position_bias=position_bias,
                 **kwargs,
             )
-        finally:
-            covered.reset(token)
-    else:
-        # The fast kernel takes neither a soft cap nor sinks and would silently drop them.
-        output = _attend_in_blocks(
-            query, key, value, attention_mask, causal, scale, position_bias, softcap, s_aux
-        )
+        else:
+            # The fast kernel takes neither a soft cap nor sinks and would silently drop them.
+            output = _attend_in_blocks(
+                query, key, value, attention_mask, causal, scale, position_bias, softcap, s_aux
+            )
+    finally:
+        covered.reset(token)
     observer = _observer.get()
     if observer is not None:
         observer(

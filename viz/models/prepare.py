@@ -247,8 +247,10 @@ def decoder_ids(model: Model, target: str | None) -> list[int]:
     tokenizer = _tokenizer(model)
     labels = [int(number) for number in tokenizer(text_target=target)["input_ids"]]
     special = set(tokenizer.all_special_ids)
-    # Whisper's tokenizer writes the whole prompt, its start included; others leave that to the model.
-    prompted = labels[:1] == [int(start)] and len(labels) > 1 and labels[1] in special
+    # Whisper's tokenizer writes the whole prompt, its start included; others leave that to the model,
+    # and begin with what may be the same token (BART's <s>).
+    begins = labels[:1] == [int(start)]
+    prompted = begins and (config.model_type == "whisper" or (labels[1:2] and labels[1] in special))
     # The end is written, and never read.
     last = len(labels) - (1 if labels and labels[-1] in special else 0)
     first = 1 if prompted else 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,12 @@ PROBE_ERRORS = (
     AttributeError,
     AssertionError,
     NotImplementedError,
+)
+
+# Parts that mix tokens by no softmax over keys, as the field and the library call them.
+MIXERS = re.compile(
+    r"Mamba\w*Mixer|MambaLayer|(Bamba|FalconH1)Mixer|DeltaNet|DeltaAttention"
+    r"|LinearAttention(?!\w*Layer)|LightningAttention(?!\w*Layer)|RecurrentBlock|ShortConv|Retention|[xms]LSTM(Layer|Cell)|Rwkv\w*(Attention|TimeMix)|HyenaFilter"
 )
 
 # A model that also takes one of these may not run on a text alone.
@@ -220,8 +227,18 @@ def _watched_probe(module: nn.Module, inputs: Inputs, way: str, *, as_given: boo
         output=first_of(output),
         read=read,
         written=written,
-        unshown=(*besides, *(name for name in unshown if not is_related(name, written))),
+        unshown=_left_out(module, {*seen, *read, *written}, (*besides, *unshown)),
     )
+
+
+def _left_out(module: nn.Module, shown: Collection[str], found: Sequence[str]) -> tuple[str, ...]:
+    """Name the parts that mix tokens and are not shown: those found, and those of known kinds."""
+    left = [name for name in found if name in shown or not is_related(name, shown)]
+    for name, part in module.named_modules():
+        mixes = MIXERS.search(type(part).__name__) is not None
+        if mixes and not is_related(name, {*shown, *left}):
+            left.append(name)
+    return tuple(dict.fromkeys(left))
 
 
 def _same_layers(module: nn.Module, calls: list[AttentionCall], returned: Returned) -> bool:
@@ -259,7 +276,7 @@ def _eager_probe(module: nn.Module, inputs: Inputs) -> Probe | None:
         looks_ahead=bool(read) or any(bool(pattern.float().triu(1).any()) for pattern in patterns),
         output=first_of(output),
         read=read,
-        unshown=tuple(name for name in unshown if not is_related(name, {name for name, _ in own})),
+        unshown=_left_out(module, {*read, *(name for name, _ in own)}, unshown),
     )
 
 
