@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from viz.capture.layer import RecordedLayer
-from viz.capture.mask import Dense, Spans
+from viz.capture.mask import Dense, Mask, Spans
 
 
 def scores(layer: RecordedLayer, heads: slice, rows: Tensor, first: int, last: int) -> Tensor:
@@ -26,20 +26,32 @@ def scores(layer: RecordedLayer, heads: slice, rows: Tensor, first: int, last: i
         Shape [head, row, key], float32.
     """
     count = heads.stop - heads.start
-    query = layer.query[heads][:, rows].float()
+    query = layer.query[heads][:, rows].float() * layer.scale
     key = layer.key[key_heads(layer, heads), first:last].float()
-    block = torch.bmm(query, key.transpose(1, 2)).mul_(layer.scale)
+    block = torch.bmm(query, key.transpose(1, 2))
     if layer.softcap is not None:
         block = torch.tanh_(block.div_(layer.softcap)).mul_(layer.softcap)
     if layer.bias is not None:
         bias = layer.bias[..., first:last]
         bias = bias[:, rows] if bias.shape[1] > 1 else bias
         block.add_(bias if len(bias) == 1 else bias[heads])
-    allowed = layer.mask.allowed(rows, first, last)
-    if not bool(allowed.all()):
+    for start, stop in _ragged(layer.mask, rows, first, last):
+        allowed = layer.mask.allowed(rows, start, stop)
         allowed = allowed if len(allowed) == 1 else allowed[heads]
-        block.masked_fill_(~allowed.expand(count, -1, -1), -math.inf)
+        part = block[..., start - first : stop - first]
+        part.masked_fill_(~allowed.expand(count, -1, -1), -math.inf)
     return block
+
+
+def _ragged(mask: Mask, rows: Tensor, first: int, last: int) -> list[tuple[int, int]]:
+    """Say which runs of keys not all of these rows may look at; between them all may."""
+    if not isinstance(mask, Spans):
+        return [(first, last)]
+    whole, end = int(mask.start[rows].max()), int(mask.stop[rows].min())
+    if whole >= end:
+        return [(first, last)]
+    runs = [(first, min(whole, last)), (max(end, first), last)]
+    return [(start, stop) for start, stop in runs if start < stop]
 
 
 def cells(
@@ -118,5 +130,5 @@ def key_heads(layer: RecordedLayer, heads: slice) -> Tensor:
 
 
 def _weights(score: Tensor, totals: Tensor) -> Tensor:
-    """Divide exponentials by the sum of their row's; rows that look at nothing have none."""
-    return torch.exp_(score - totals.clamp(min=torch.finfo(torch.float32).min))
+    """Turn scores into weights, in place; rows that look at nothing have none."""
+    return score.sub_(totals.clamp(min=torch.finfo(torch.float32).min)).exp_()

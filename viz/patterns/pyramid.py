@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from viz.capture.layer import Layer, RecordedLayer
+from viz.capture.mask import Spans
 from viz.errors import ShapeError
 from viz.patterns.cells import cells
 
@@ -82,15 +83,18 @@ def tile(
         if going is not None:
             going()
         at = torch.arange(start, min(start + tall, rows.stop), device=layer.tensors[0].device)
-        block, allowed = _block(layer, head, totals, at, columns)
-        if block is None:
+        run = _reached(layer, at, columns, step)
+        if not run:
             continue
-        first = (start - rows.start) // step
-        part = slice(first, first + math.ceil(len(at) / step))
-        seen = _pooled(allowed.float(), step, "max") > 0
+        block, seen = _block(layer, head, totals, at, run, step)
+        down, across = (start - rows.start) // step, (run.start - columns.start) // step
+        part = (slice(down, down + len(seen)), slice(across, across + seen.shape[1]))
         nothing = torch.tensor(torch.nan)
-        largest[part] = torch.where(seen, _pooled(block, step, "max"), nothing)
-        mean[part] = torch.where(seen, _pooled(block, step, "mean"), nothing)
+        most, sums = _pooled(block, step)
+        # A cell that ends with the run stands for more than is in it.
+        counts = _counts(len(at), len(columns), step)[:, part[1]]
+        largest[part] = torch.where(seen, most, nothing)
+        mean[part] = torch.where(seen, sums / counts, nothing)
     if step == 1:
         exact = largest.numpy().astype(np.float16)
         return {"max": exact, "mean": exact}
@@ -103,17 +107,25 @@ def _span(number: int, step: int, count: int) -> range:
     return range(min(max(number, 0) * size, count), min((number + 1) * size, count))
 
 
+def _reached(layer: Layer, rows: Tensor, columns: range, step: int) -> range:
+    """Narrow columns to those that rows reach, from the beginning of a cell."""
+    if not isinstance(layer, RecordedLayer):
+        return columns
+    first, last = layer.mask.reach(rows)
+    skipped = max(0, first - columns.start) // step * step
+    return range(columns.start + skipped, min(columns.stop, last))
+
+
 def _block(
-    layer: Layer, head: int, totals: Tensor | None, rows: Tensor, columns: range
-) -> tuple[Tensor | None, Tensor]:
-    """Compute weights and what may be looked at, on the CPU; None where nothing may."""
+    layer: Layer, head: int, totals: Tensor | None, rows: Tensor, columns: range, step: int
+) -> tuple[Tensor, Tensor]:
+    """Compute weights, and which cells stand for any that may be looked at, on the CPU."""
     one = slice(head, head + 1)
     if totals is not None and isinstance(layer, RecordedLayer):
-        first, last = layer.mask.reach(rows)
-        if last <= columns.start or first >= columns.stop:
-            return None, torch.zeros(0)
-        allowed = layer.mask.allowed(rows, columns.start, columns.stop)
         weights = cells(layer, one, rows, columns.start, columns.stop, totals[one])[0]
+        if isinstance(layer.mask, Spans):
+            return weights.cpu(), _touched(layer.mask, rows, columns, step).cpu()
+        allowed = layer.mask.allowed(rows, columns.start, columns.stop)
     else:
         run, first = layer.rows(one, rows)
         weights = torch.zeros(len(rows), len(columns), device=run.device)
@@ -122,14 +134,37 @@ def _block(
             here = slice(start - columns.start, stop - columns.start)
             weights[:, here] = run[0][:, start - first : stop - first]
         allowed = layer.may_look(rows)[..., columns.start : columns.stop]
-    return weights.cpu(), allowed[min(head, len(allowed) - 1)].cpu()
+    most, _ = _pooled(allowed[min(head, len(allowed) - 1)].float(), step)
+    return weights.cpu(), most.cpu() > 0
 
 
-def _pooled(block: Tensor, step: int, pooling: Pooling) -> Tensor:
-    """Pool a block; cells at its end may stand for fewer."""
+def _touched(rule: Spans, rows: Tensor, columns: range, step: int) -> Tensor:
+    """Say which cells hold any key of any of their rows' runs, [row of cells, column of cells]."""
+    edges = torch.arange(columns.start, columns.stop, step, device=rows.device)
+    start, stop = rule.start[rows, None], rule.stop[rows, None]
+    ends = (edges + step).clamp(max=columns.stop)
+    touched = (start < ends) & (stop > edges) & (stop > start)
+    return _down(touched.float(), step).amax(dim=1) > 0
+
+
+def _pooled(block: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    """Return the largest and the sum of each cell; cells at the end may stand for fewer."""
     if step == 1:
-        return block
-    whole = block[None, None]
-    # Where the pattern ends, a cell's mean is that of the weights that are there.
-    pool = torch.nn.functional.max_pool2d if pooling == "max" else torch.nn.functional.avg_pool2d
-    return pool(whole, step, ceil_mode=True)[0, 0]
+        return block, block
+    # Weights are no less than 0, so that neither notices zeros after the end.
+    wide = torch.nn.functional.pad(block, (0, -block.shape[1] % step))
+    across = wide.view(len(block), -1, step)
+    return _down(across.amax(dim=2), step).amax(dim=1), _down(across.sum(dim=2), step).sum(dim=1)
+
+
+def _down(rows: Tensor, step: int) -> Tensor:
+    """Group rows by cells: [row of cells, step, column]."""
+    return torch.nn.functional.pad(rows, (0, 0, 0, -len(rows) % step)).view(-1, step, rows.shape[1])
+
+
+def _counts(rows: int, columns: int, step: int) -> Tensor:
+    """Say how many weights each cell stands for."""
+    tall, wide = (
+        (count - torch.arange(0, count, step)).clamp(max=step) for count in (rows, columns)
+    )
+    return tall[:, None] * wide[None, :]
