@@ -193,6 +193,10 @@ function build(parentElement) {
     map.say();
   };
 
+  whenHovered(root, (places) => {
+    map.linked = places;
+    map.redrawOverlay();
+  });
   wireBar(map, part);
   wirePointer(map);
   wireKeys(map);
@@ -313,7 +317,9 @@ function paintOverlay(map) {
   const context = overlay.getContext("2d");
   context.setTransform(sharp, 0, 0, sharp, 0, 0);
   context.clearRect(0, 0, overlay.width, overlay.height);
-  drawCrosshair(context, geometry, map);
+  drawCrosshair(context, geometry, map.crosshair, FRAME);
+  // What is hovered elsewhere is a query, a key, or one token that is both.
+  if (map.linked) drawCrosshair(context, geometry, map.linked, BRUSH);
   drawSums(context, geometry, map);
 }
 
@@ -456,7 +462,7 @@ function wirePointer(map) {
       map.brushOver(pressed.brush);
     } else if (map.geometry.inside(place.x, place.y)) {
       map.crosshair = map.geometry.at(place.x, place.y);
-      tellOthers(map);
+      tellHovered(map.root, map.crosshair);
       map.rest();
       map.say();
       map.redrawOverlay();
@@ -473,15 +479,8 @@ function wirePointer(map) {
     if (!event.defaultPrevented && map.geometry.inside(place.x, place.y)) map.pin();
   };
   overlay.onpointerleave = () => {
-    if (pressed) return;
-    tellOthers(map, true);
+    if (!pressed) tellHovered(map.root, null);
   };
-}
-
-// A token that is hovered anywhere is marked everywhere.
-function tellOthers(map, left = false) {
-  const detail = left ? null : { query: map.crosshair.query, key: map.crosshair.key, from: map.root };
-  window.dispatchEvent(new CustomEvent("loupe:hover", { detail }));
 }
 
 function wireKeys(map) {

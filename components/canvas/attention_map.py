@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from components.canvas.payload import flat, half_bits, module, style, vendored
+from components.canvas.payload import flat, half_bits, head_path, module, style, vendored
 
 HTML = """
 <div class="map">
@@ -37,7 +37,7 @@ HTML = """
 </div>
 """
 
-PARTS = ("tile_store", "map_drawing")
+PARTS = ("linked", "tile_store", "map_drawing")
 
 
 def attention_map(
@@ -88,7 +88,7 @@ def attention_map(
     component(
         key=key,
         data={
-            "base": f"loupe/{token}/{stack}/{layer}/{head}",
+            "base": head_path(token, stack, layer, head),
             "units": f"loupe/{token}/{stack}/units",
             "queries": shape[0],
             "keys": shape[1],

@@ -270,23 +270,26 @@ function smallMapOf(geometry) {
   };
 }
 
-function drawCrosshair(context, geometry, map, ink) {
-  const place = map.crosshair;
+// A band along a query, one along a key, and the cell where they meet.
+function drawCrosshair(context, geometry, place, colour) {
   if (!place) return;
   const { margin, cell } = geometry;
-  const x = geometry.left(place.key);
-  const y = geometry.top(place.query);
+  const x = place.key === undefined ? -1 : geometry.left(place.key);
+  const y = place.query === undefined ? -1 : geometry.top(place.query);
   context.save();
   context.beginPath();
   context.rect(0, 0, margin.left + geometry.width, margin.top + geometry.height);
   context.clip();
-  context.strokeStyle = FRAME;
-  context.fillStyle = FRAME;
+  context.strokeStyle = colour;
+  context.fillStyle = colour;
   context.globalAlpha = 0.25;
-  if (y >= margin.top - cell.y) context.fillRect(margin.left, y, geometry.width, Math.max(1, cell.y));
-  if (x >= margin.left - cell.x) context.fillRect(x, margin.top, Math.max(1, cell.x), geometry.height);
+  if (place.query !== undefined && y >= margin.top - cell.y)
+    context.fillRect(margin.left, y, geometry.width, Math.max(1, cell.y));
+  if (place.key !== undefined && x >= margin.left - cell.x)
+    context.fillRect(x, margin.top, Math.max(1, cell.x), geometry.height);
   context.globalAlpha = 1;
-  if (cell.x >= 4) context.strokeRect(x + 0.5, y + 0.5, cell.x - 1, cell.y - 1);
+  const cross = place.query !== undefined && place.key !== undefined;
+  if (cross && cell.x >= 4) context.strokeRect(x + 0.5, y + 0.5, cell.x - 1, cell.y - 1);
   context.restore();
 }
 

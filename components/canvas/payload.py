@@ -38,3 +38,8 @@ def vendored(name: str) -> str:
 def style(name: str) -> str:
     """Read a component's style sheet."""
     return (HERE / f"{name}.css").read_text()
+
+
+def head_path(token: str, stack: str, layer: int, head: int) -> str:
+    """Say where a browser fetches what belongs to a head, from the page's own address."""
+    return f"loupe/{token}/{stack}/{layer}/{head}"

@@ -2,6 +2,8 @@
 // looks at another, both stand here: the queries above, the keys below.
 
 const instances = new WeakMap();
+const REST = 60;  // milliseconds
+const ROWS_KEPT = 64;
 const HINT = {
   free: (unit) => `Hover a ${unit} to see what it looks at; click to pin it.`,
   pinned: (unit) => `Hover another ${unit} to compare; Escape lets go.`,
@@ -28,14 +30,18 @@ function build(parentElement) {
   const switcher = root.querySelector("[role=group]");
   const readout = { said: root.querySelector(".said"), hint: root.querySelector(".hint") };
   const [from, to] = root.querySelectorAll("button");
-  const strip = { hovered: null, pinned: null, text: null, tokens: { query: [], key: [] } };
+  const strip = { linked: [], rows: new Map(), hovered: null, pinned: null, text: null, tokens: { query: [], key: [] } };
 
   strip.show = () => {
     const { data } = strip;
+    if (data.base !== strip.base) strip.rows.clear();
+    strip.base = data.base;
     const text = JSON.stringify([data.queries, data.keys]);
     if (text !== strip.text) {
       strip.text = text;
       strip.hovered = null;
+      strip.touched = null;
+      strip.linked = [];
       strip.tokens.query = fill(holders.query, data.queries);
       holders.key.replaceChildren();
       strip.tokens.key = data.keys ? fill(holders.key, data.keys) : strip.tokens.query;
@@ -52,11 +58,20 @@ function build(parentElement) {
     strip.send(place?.index ?? -1);
     shade(strip, readout);
   };
+  strip.shade = () => shade(strip, readout);
   const hover = (place) => {
     if (same(place, strip.hovered)) return;
     strip.hovered = place;
     shade(strip, readout);
+    tellHovered(root, place && { [roleOf(strip, place)]: place.index });
   };
+  whenHovered(root, (places) => {
+    for (const token of strip.linked) token.classList.remove("linked");
+    strip.linked = ["query", "key"]
+      .map((side) => strip.tokens[side][places?.[side] ?? -1])
+      .filter(Boolean);
+    for (const token of strip.linked) token.classList.add("linked");
+  });
   for (const [side, holder] of Object.entries(holders)) {
     const placeOf = (event) => {
       const token = event.target.closest(".token");
@@ -140,7 +155,26 @@ function weightsOf(strip, place) {
     return Float32Array.from({ length: count }, (_, other) => halfValues[strip.bits[at(other)]]);
   }
   if (place.index === strip.data.pinned && strip.data.line) return Float32Array.from(strip.data.line);
-  return null;
+  if (!strip.data.base) return null;
+  const role = roleOf(strip, place);
+  const row = strip.rows.get(`${role}/${place.index}`);
+  if (!row) askFor(strip, role, place.index);
+  return row ?? null;
+}
+
+// Rows and columns of a long pattern are fetched where the pointer rests.
+function askFor(strip, role, index) {
+  clearTimeout(strip.asking);
+  strip.asking = setTimeout(async () => {
+    const { base } = strip.data;
+    const side = role === "query" ? "queries" : "keys";
+    const url = new URL(`${base}/sums/${side}/${index}/${index + 1}`, document.baseURI);
+    const row = await fetchFloats(url).catch(() => null);  // the map says what is wrong
+    if (!row || base !== strip.data.base) return;
+    if (strip.rows.size >= ROWS_KEPT) strip.rows.clear();
+    strip.rows.set(`${role}/${index}`, row);
+    strip.shade();
+  }, REST);
 }
 
 function shade(strip, readout) {
@@ -148,10 +182,18 @@ function shade(strip, readout) {
   const weights = place && weightsOf(strip, place);
   const lit = place && roleOf(strip, place) === "query" ? "key" : "query";
   const { palette } = strip.data;
-  const largest = weights ? Math.max(...weights) || 1 : 1;
+  const largest = weights?.reduce((most, one) => Math.max(most, one), 0) || 1;
   for (const side of strip.data.keys ? ["query", "key"] : ["query"]) {
     const shown = weights && (!strip.data.keys || side === lit);
-    strip.tokens[side].forEach((token, index) => {
+    // Of a long text only what changed is touched.
+    const before = (!strip.bits && strip.touched?.[side]) || strip.tokens[side].keys();
+    const after = new Set([strip.hovered, strip.pinned].filter((one) => one?.side === side).map((one) => one.index));
+    if (shown) weights.forEach((weight, index) => { if (weight > largest / 255) after.add(index); });
+    const changed = new Set([...before, ...after]);
+    strip.touched = { ...strip.touched, [side]: after };
+    changed.forEach((index) => {
+      const token = strip.tokens[side][index];
+      if (!token) return;
       const here = { side, index };
       token.classList.toggle("pinned", same(here, strip.pinned));
       token.classList.toggle("hovered", same(here, strip.hovered));

@@ -32,6 +32,7 @@ def token_strip(
     *,
     pattern: NDArray[np.float32] | None,
     line: NDArray[np.float32] | None,
+    base: str | None,
     pinned: int | None,
     direction: Direction,
     palette: Sequence[tuple[int, int, int]],
@@ -46,6 +47,7 @@ def token_strip(
         keys: the tokens looked at; drawn on their own where they are others.
         pattern: all weights [query, key] for texts short enough; hovering needs them.
         line: for longer texts, the weights of the pinned token's row or column.
+        base: for longer texts, where rows and columns of the head can be fetched.
         pinned: the pinned token.
         direction: whether to shade by what a token looks at or by what looks at it.
         palette: 256 colours.
@@ -54,12 +56,16 @@ def token_strip(
         on_turn: called when the direction was switched.
     """
     component = st.components.v2.component(
-        "loupe_token_strip", html=HTML, css=style("token_strip"), js=module("token_strip")
+        "loupe_token_strip",
+        html=HTML,
+        css=style("token_strip"),
+        js=module("token_strip", "linked", "tile_store"),
     )
     data = {
         "queries": _text(queries),
         "unit": queries.kind,
         "keys": None if keys == queries else _text(keys),
+        "base": base,
         "pinned": pinned,
         "direction": direction,
         "palette": flat(palette),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.canvas import token_strip
+from components.canvas import head_path, token_strip
 from components.session import change, is_dark, view
 from components.state import MOST_TOP_K
 from viz.capture.stack import Stack
@@ -43,6 +43,7 @@ def tokens_panel(analysis: Analysis) -> None:
         stack.keys,
         pattern=stack.weights(seen.layer, seen.head).cpu().numpy() if whole else None,
         line=line,
+        base=None if whole else head_path(analysis.token, seen.stack, seen.layer, seen.head),
         pinned=pinned,
         direction=seen.direction,
         palette=palette_rgb(seen.palette, is_dark()),

@@ -19,6 +19,13 @@ def open_page(page, url):
     expect(page.locator(".token").first).to_be_visible(timeout=READY)
 
 
+def titles(page) -> list[float]:
+    """Return the weight that every token says when it is pointed at, all at one moment."""
+    tokens = page.locator(".token")
+    expect(tokens.first).to_have_attribute("title", re.compile(r"\d"))
+    return [float(title) for title in tokens.evaluate_all("all => all.map((one) => one.title)")]
+
+
 @pytest.fixture(scope="module")
 def weights():
     """The real model's weights of the head that the tests look at."""
@@ -47,7 +54,7 @@ def test_hovering_a_token_shades_the_text_by_its_exact_weights(page, server, wei
     page.locator(".token", has_text="it").last.hover()
     query = units.labels.index("it")
     expect(page.locator(".readout")).to_contain_text("looks at")
-    shown = [float(t.get_attribute("title")) for t in page.locator(".token").all()]
+    shown = titles(page)
     assert shown == pytest.approx(pattern[query].tolist(), abs=2e-3)
 
 
@@ -58,7 +65,7 @@ def test_looked_at_by_shades_by_the_column(page, server, weights):
     expect(page).to_have_url(re.compile("direction=looked"))
     page.locator(".token").nth(4).hover()
     expect(page.locator(".readout")).to_contain_text("is looked at by")
-    shown = [float(t.get_attribute("title")) for t in page.locator(".token").all()]
+    shown = titles(page)
     assert shown == pytest.approx(pattern[:, 4].tolist(), abs=2e-3)
     expect(page).to_have_url(re.compile("direction=looked"))
 

@@ -219,3 +219,26 @@ def test_nothing_overflows_at_any_width(page, server, scheme, width):
         ".data.filter((_, index) => index % 4 === 0)).size"
     )
     assert painted > 20, "the pattern has many shades"
+
+
+def test_a_token_that_is_hovered_in_the_text_is_marked_on_the_map_and_back(page, server, stack):
+    opened(page, server)
+    token = page.locator(".strip .token").nth(40)
+    token.hover()
+    # Rows of a long text are fetched where the pointer rests.
+    expect(page.locator(".strip .readout")).to_contain_text("(40)  looks at")
+    row = stack.weights(LAYER, HEAD)[40]
+    told = re.search(r"looks at\s+\S+ ([\d.]+)", page.locator(".strip .readout").inner_text())
+    assert float(told[1]) == pytest.approx(float(row.max()), rel=0.01)
+    overlay = "canvas => canvas.toDataURL()"
+    marked = page.locator(".map canvas.over").evaluate(overlay)
+    page.locator(".strip .token").nth(90).hover()
+    page.wait_for_timeout(200)
+    assert page.locator(".map canvas.over").evaluate(overlay) != marked
+    page.locator(".map canvas.over").scroll_into_view_if_needed()
+    box = page.locator(".map canvas.over").bounding_box()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.8 * box["height"])
+    query, key, _ = cell_said(page)
+    linked = page.locator(".strip .token.linked")
+    expect(linked).to_have_count(2)
+    assert {int(one.get_attribute("data-index")) for one in linked.all()} == {query, key}
