@@ -9,7 +9,7 @@ import pytest
 
 SCRIPT = """
 import resource, torch, viz, transformers as hf
-from viz.patterns import overview
+from viz.patterns import largest_edges, overview
 
 torch.manual_seed(0)
 N, LAYERS, HEADS = 8192, 4, 8
@@ -26,6 +26,7 @@ trace = viz.capture(model, {"input_ids": ids})
 stack = trace.stacks["self"]
 statistics, thumbnails = overview(stack)
 row = stack.weights(3, 7, rows=[N - 1])
+assert largest_edges(stack, 3, 7).keys.shape == (N, 16)
 print(stack.layers, float(row.sum()), statistics.entropy_nats.shape, thumbnails.values.nbytes)
 try:
     torch.zeros(LAYERS, HEADS, N, N)

@@ -92,7 +92,7 @@ class Stack:
 
         Cost: rows * keys * d, in blocks of rows.
         """
-        record = self._with_head(layer, head)
+        record = self.record_with(layer, head)
         queries, keys = record.shape
         device = record.tensors[0].device
         row_numbers = _numbers(rows, queries, "query", device)
@@ -123,7 +123,7 @@ class Stack:
         Raises:
             ShapeError: the layer, the head, a row or a column does not exist.
         """
-        record = self._with_head(layer, head)
+        record = self.record_with(layer, head)
         device = record.tensors[0].device
         row_numbers = _numbers(rows, record.shape[0], "query", device)
         column_numbers = _numbers(columns, record.shape[1], "key", device)
@@ -134,8 +134,12 @@ class Stack:
         """Say how a layer's weights were come by and what was checked."""
         return self.record(layer).provenance
 
-    def _with_head(self, layer: int, head: int) -> Layer:
-        """Return a layer that has a head of that number."""
+    def record_with(self, layer: int, head: int) -> Layer:
+        """Return what was kept of a layer that has a head of that number.
+
+        Raises:
+            ShapeError: there is no such layer, or no such head in it.
+        """
         record = self.record(layer)
         head = whole_number(head, "head")
         if not 0 <= head < record.heads:

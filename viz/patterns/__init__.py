@@ -1,6 +1,7 @@
 """Exact weights out of a trace: slices, statistics, pictures."""
 
 from viz.patterns.detail import HeadDetail, head_detail
+from viz.patterns.edges import MOST_KEYS, Edges, largest_edges
 from viz.patterns.overview import (
     LayerSurvey,
     Statistics,
@@ -16,7 +17,9 @@ from viz.patterns.pyramid import Address, levels, tile
 from viz.patterns.streamed import RowStatistics, row_statistics
 
 __all__ = [
+    "MOST_KEYS",
     "Address",
+    "Edges",
     "HeadDetail",
     "LayerSurvey",
     "RowStatistics",
@@ -25,6 +28,7 @@ __all__ = [
     "Thumbnails",
     "column",
     "head_detail",
+    "largest_edges",
     "levels",
     "overview",
     "pool_edges",
