@@ -3,8 +3,18 @@
 from components.canvas.attention_map import attention_map
 from components.canvas.copy_link import copy_link
 from components.canvas.head_grid import head_grid
+from components.canvas.head_view import MOST_HEADS, head_view
 from components.canvas.payload import head_path
 from components.canvas.text_guard import text_guard
 from components.canvas.token_strip import token_strip
 
-__all__ = ["attention_map", "copy_link", "head_grid", "head_path", "text_guard", "token_strip"]
+__all__ = [
+    "MOST_HEADS",
+    "attention_map",
+    "copy_link",
+    "head_grid",
+    "head_path",
+    "head_view",
+    "text_guard",
+    "token_strip",
+]

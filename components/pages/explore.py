@@ -6,6 +6,7 @@ import streamlit as st
 
 from components.canvas import copy_link, text_guard
 from components.panels.head import is_mapped, numbers_panel, pattern_panel
+from components.panels.lines import lines_panel
 from components.panels.literal import literal
 from components.panels.media import looks_panel
 from components.panels.request import (
@@ -91,6 +92,7 @@ def explorer() -> None:
         pattern_panel(analysis)
     with numbers:
         numbers_panel(analysis)
+    lines_panel()
     if analysis.predictions is None:
         overview_panel(analysis)
     else:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.folders import save_encoder_decoder
+from tests.models.folders import save_encoder_decoder, save_long
 
 ROOT = Path(__file__).parents[2]
 FAILURES = Path(__file__).parent / "failures"
@@ -53,6 +53,7 @@ def server(tmp_path_factory):
     log = tmp_path_factory.mktemp("server") / "log"
     models = tmp_path_factory.mktemp("models")
     save_encoder_decoder(models / "translator")
+    save_long(models / "long")
     environment = {"HF_HUB_OFFLINE": "1", "LOUPE_MODEL_FOLDERS": str(models)}
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += ["--server.port", str(port), "--server.headless", "true"]

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTokenizerFast
+from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from tests.capture.architectures import build
 
@@ -70,5 +76,23 @@ def save_encoder_decoder(folder: Path) -> Path:
 def save_small(folder: Path, architecture: str = "bert") -> Path:
     """Save a small random model with a tokenizer that fits its vocabulary."""
     build(architecture).save_pretrained(folder)
+    word_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def save_long(folder: Path, positions: int = 32_768) -> Path:
+    """Save a small random decoder that reads long texts."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=97,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=48,
+        max_position_embeddings=positions,
+        bos_token_id=2,
+        eos_token_id=3,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
     word_tokenizer().save_pretrained(folder)
     return folder
