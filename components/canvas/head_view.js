@@ -71,6 +71,10 @@ function build(parentElement) {
     root, stage: find(".stage"), canvas: find("canvas"), details: find(".details"), said: find(".said"),
     columns: {}, hovered: null, pinned: null, given: null, only: null, text: null, frame: 0,
   };
+  whenHovered(root, (places) => {
+    view.linked = places;
+    soon(view);
+  });
   for (const [side, name] of [["query", ".looking"], ["key", ".looked"]]) {
     const holder = find(name);
     const column = { side, holder, spacer: holder.firstElementChild, pool: [], other: null };
@@ -122,6 +126,7 @@ function soon(view) {
 function hover(view, place) {
   if (same(place, view.hovered)) return;
   view.hovered = place;
+  tellHovered(view.root, place && { [place.side]: place.index });
   soon(view);
 }
 
@@ -258,6 +263,7 @@ function layOut(view, side, place, lines) {
     row.element.setAttribute("aria-selected", same(here, view.pinned));
     row.element.classList.toggle("pinned", same(here, view.pinned));
     row.element.classList.toggle("hovered", same(here, view.hovered));
+    row.element.classList.toggle("linked", view.linked?.[side] === index);
     row.element.classList.toggle("aside", Boolean(place) && !own.length && !same(here, place));
     row.numbers.replaceChildren(...own.map((line) => {
       const number = document.createElement("b");

@@ -58,7 +58,10 @@ def head_view(
         on_pin: called when a token was pinned or let go.
     """
     component = st.components.v2.component(
-        "loupe_head_view", html=HTML, css=style("head_view"), js=module("head_view", "line_drawing")
+        "loupe_head_view",
+        html=HTML,
+        css=style("head_view"),
+        js=module("head_view", "linked", "line_drawing"),
     )
     component(
         key=key,
