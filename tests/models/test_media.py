@@ -48,12 +48,54 @@ def text_file(path):
         (lambda path: path, "is not there"),
         (lambda path: Image.new("RGB", (0, 0)), "0 x 0 pixels"),
         (lambda path: Image.new("1", (MOST_PIXELS, 2)), "at most 50,000,000"),
-        (lambda path: np.zeros((2, 2, 7)), "damaged"),
     ],
 )
 def test_what_is_no_picture_is_refused(make, message, tmp_path):
     with pytest.raises(viz.LoupeError, match=message):
         read_image(make(tmp_path / "a.png"))
+
+
+SQUARE = np.linspace(0, 1, 4 * 4 * 3).reshape(4, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.where(SQUARE > 0.5, np.nan, SQUARE), "The image holds NaN"),
+        (np.zeros(20), r"has shape \(20,\)"),
+        (np.zeros((1, 3, 20, 20)), r"has shape \(1, 3, 20, 20\)"),
+        (np.zeros((3, 20, 20)), r"shape \(3, 20, 20\)\. Its channels come first"),
+        (np.zeros((20, 20, 5)), r"has shape \(20, 20, 5\)"),
+        (SQUARE - 0.5, "holds -0.5, and no colour is below 0"),
+        (SQUARE * 1000, "holds 1000, and 255 is the lightest"),
+        (SQUARE * 1.2, "is 1.2, a little over 1"),
+        (SQUARE * 1j, "of complex128, no array of numbers"),
+        (object(), "is an object, no array of numbers"),
+        ([[1, 2], [3]], "is a list of no shape"),
+        (b"\x89PNG", "is a bytes, no array of numbers"),
+    ],
+)
+def test_an_array_that_is_no_picture_is_refused_for_what_it_is(array, message):
+    with pytest.raises(viz.LoupeError, match=message) as caught:
+        read_image(array)
+    assert caught.value.hint
+    assert "damaged" not in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.tensor, np.ndarray.tolist])
+@pytest.mark.parametrize("most", [1, 255])
+def test_an_array_holds_numbers_up_to_1_or_up_to_255(make, most):
+    image = read_image(make(SQUARE * most))
+    assert (image.mode, image.getpixel((0, 0)), image.getpixel((3, 3))[2]) == (
+        "RGB",
+        (0, 5, 10),
+        255,
+    )
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (4, 5, 2), (4, 5, 3), (4, 5, 4)])
+def test_an_array_is_grey_or_coloured_or_transparent(shape):
+    assert read_image(np.ones(shape, dtype=np.uint8)).size == (5, 4)
 
 
 def tone(rate, seconds, channels=1):
@@ -78,6 +120,12 @@ def test_any_rate_and_any_channels_become_one_at_the_rate_wanted(rate, channels,
         ((np.ones(16_000 * 3600, dtype=np.float32), 16_000), "lasts 3,600 s"),
         ((np.ones((2, 2, 2)), 16_000), "shape"),
         ("missing.wav", "is not there"),
+        (np.zeros(1600), r"a ndarray of shape \(1600,\) without a rate. Give \(samples, rate\)"),
+        ([0.0, 0.1, 0.2], "a list without a rate"),
+        (5, "an int without a rate"),
+        ((16_000, np.ones(1600)), "rate of the sound is a ndarray"),
+        ((np.ones(1600), None), "rate of the sound is None"),
+        ((object(), 16_000), "an object, no array of numbers"),
     ],
 )
 def test_what_is_no_sound_is_refused(sound, message):

@@ -13,11 +13,19 @@ import soundfile
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy.signal import resample_poly
+from torch import Tensor
 
 from viz.errors import InputError
+from viz.models.arguments import kind_of_value
 
 # Larger pictures are scaled down by every model anyway; a bomb says that it is larger still.
 MOST_PIXELS = 50_000_000
+
+# An array's last dimension may hold grey, grey and alpha, RGB, or RGB and alpha.
+MOST_CHANNELS = 4
+
+# What an array of a picture may hold, said wherever one is refused.
+ARRAY = "Give [height, width, 3], of numbers from 0 to 255 or from 0 to 1."
 
 # Rates outside of these are mistakes, and resampling from them would take any amount of memory.
 LEAST_RATE, MOST_RATE = 1_000, 768_000
@@ -41,11 +49,14 @@ def read_image(source: ImageSource, *, called: str | None = None) -> Image.Image
     """Read a picture as RGB; of an animation its first frame.
 
     Args:
-        source: a file, a Pillow image, or an array [height, width, 3] or [height, width].
+        source: a file, a Pillow image, or an array [height, width, 3] or [height, width] (a last
+            dimension of 4 is transparent, on white). Its numbers lie from 0 to 1 if none is larger
+            and they are no bytes, else from 0 to 255.
         called: what messages call it, empty for no name; by where it lies if None.
 
     Raises:
-        InputError: it is no picture, is empty, truncated, or larger than `MOST_PIXELS`.
+        InputError: it is no picture, is empty, truncated, or larger than `MOST_PIXELS`; or an array
+            of another shape, or of numbers outside those ranges.
     """
     name = _name("image", source, called)
     try:
@@ -142,20 +153,72 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(array / largest * 255, 0, 255).astype(np.uint8))
 
 
-def _from_array(source: NDArray[Any]) -> Image.Image:
-    """Take an array of bytes, or of numbers up to 1 or up to 255."""
-    array = np.asarray(source)
-    if array.dtype != np.uint8:
-        scale = 255 if array.max(initial=0) <= 1 else 1
-        array = np.clip(array * scale, 0, 255).astype(np.uint8)
-    return Image.fromarray(array)
+def _from_array(source: Any) -> Image.Image:
+    """Take an array of bytes, or of numbers up to 1 or up to 255.
+
+    Raises:
+        InputError: it is none, or has another shape or other numbers.
+    """
+    array = _numbers(source, "image", ARRAY)
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in _channels()):
+        first = array.ndim == 3 and array.shape[0] in _channels()
+        raise InputError(
+            f"The image has shape {array.shape}.",
+            "Its channels come first; give [height, width, 3]: image.transpose(1, 2, 0)."
+            if first
+            else ARRAY,
+        )
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    return Image.fromarray(array if array.dtype == np.uint8 else _as_bytes(array))
+
+
+def _channels() -> range:
+    return range(1, MOST_CHANNELS + 1)
+
+
+def _as_bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale numbers that are no bytes, whose range tells what they mean."""
+    if not bool(np.isfinite(array).all()):
+        raise InputError("The image holds NaN or infinity.", "Check where it comes from.")
+    least, most = float(array.min(initial=0)), float(array.max(initial=0))
+    if least < 0:
+        raise InputError(
+            f"The image holds {least:.3g}, and no colour is below 0.",
+            f"{ARRAY} What is normalised already goes in as {{'pixel_values': tensor}}.",
+        )
+    if most > 255:
+        raise InputError(f"The image holds {most:.6g}, and 255 is the lightest.", ARRAY)
+    if 1 < most < 2:
+        # Taken for one of 255, it would be all but black.
+        raise InputError(
+            f"The largest number of the image is {most:.3g}, a little over 1.",
+            f"{ARRAY} Clip it, if it was to end at 1.",
+        )
+    scaled: NDArray[np.uint8] = (array * (255 if most <= 1 else 1)).astype(np.uint8)
+    return scaled
+
+
+def _numbers(source: Any, what: str, hint: str) -> NDArray[Any]:
+    """Take an array of real numbers, of whatever makes one.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        array = np.asarray(source.detach().cpu() if isinstance(source, Tensor) else source)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"The {what} is {kind_of_value(source)} of no shape.", hint) from error
+    if array.dtype.kind not in "biuf":
+        of = f" of {array.dtype}" if isinstance(source, np.ndarray) else ""
+        raise InputError(f"The {what} is {kind_of_value(source)}{of}, no array of numbers.", hint)
+    return array
 
 
 def _samples(source: SoundSource, name: str) -> tuple[NDArray[np.float32], int]:
     """Read the samples of a file, its length known first, or take those given."""
-    if isinstance(source, tuple):
-        samples, rate = source
-        return np.asarray(samples, dtype=np.float32), int(rate)
+    if not isinstance(source, (str, Path)):
+        return _given_samples(source)
     if not Path(source).exists():
         raise InputError(f"{name} is not there.", "Check the name.")
     try:
@@ -172,6 +235,26 @@ def _samples(source: SoundSource, name: str) -> tuple[NDArray[np.float32], int]:
     except (OSError, RuntimeError, TypeError) as error:
         raise InputError(
             f"{name} could not be read: {_reason(error)}.", "Give a WAV, FLAC, OGG or MP3 file."
+        ) from error
+
+
+def _given_samples(source: Any) -> tuple[NDArray[np.float32], int]:
+    """Take samples and their rate.
+
+    Raises:
+        InputError: it is something else, such as samples alone.
+    """
+    hint = "Give (samples, rate), such as (samples, 16_000), or the name of a file."
+    if not isinstance(source, (tuple, list)) or len(source) != 2:
+        alone = getattr(source, "shape", None)
+        shape = f" of shape {tuple(alone)}" if alone is not None else ""
+        raise InputError(f"The sound is {kind_of_value(source)}{shape} without a rate.", hint)
+    samples = _numbers(source[0], "sound", hint)
+    try:
+        return samples.astype(np.float32), int(source[1])
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"The rate of the sound is {kind_of_value(source[1])}, no number.", hint
         ) from error
 
 
