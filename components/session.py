@@ -58,7 +58,9 @@ def write_link() -> None:
         return
     if st.query_params.to_dict() != query:
         st.query_params.from_dict(query)
-        st.session_state.link, st.session_state.link_written = query, time.monotonic()
+        st.session_state.link_written = time.monotonic()
+    # Known even where nothing was written: after Back, Forward leads to what was written last.
+    st.session_state.link = query
 
 
 def acted() -> None:
@@ -72,8 +74,9 @@ def went_back() -> bool:
         return False
     if "link" not in st.session_state or st.query_params.to_dict() == st.session_state.link:
         return False
-    if time.monotonic() - st.session_state.link_written < LINK_SECONDS:
+    if time.monotonic() - st.session_state.get("link_written", -LINK_SECONDS) < LINK_SECONDS:
         return False
+    st.session_state.link = st.query_params.to_dict()
     del st.session_state.view
     return True
 

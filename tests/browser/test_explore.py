@@ -143,6 +143,27 @@ def test_going_back_undoes_the_last_choice(page, server):
     expect(page).to_have_url(re.compile("layer=2&head=8"))
 
 
+def test_forward_returns_to_what_back_left(page, server):
+    open_page(page, server)
+    expect(page).to_have_url(re.compile("layer=3&head=1"))
+    page.get_by_label("Model", exact=True).click()
+    page.get_by_text("SmolLM2").click()
+    page.get_by_role("textbox", name="Text", exact=True).fill("The capital of France is")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page).to_have_url(re.compile("model=smollm2"), timeout=READY)
+    for _ in range(2):
+        page.wait_for_timeout(1500)  # sooner, it could be an answer that crossed the change
+        page.go_back()
+        expect(page.locator(".token")).to_have_count(16, timeout=READY)
+        expect(page).not_to_have_url(re.compile("smollm2"))
+        page.go_forward()
+        expect(page.locator(".token")).to_have_count(5, timeout=READY)
+        expect(page).to_have_url(re.compile("model=smollm2"))
+        expect(page.get_by_role("textbox", name="Text", exact=True)).to_have_value(
+            "The capital of France is"
+        )
+
+
 def test_an_example_runs_at_once(page, server):
     open_page(page, server)
     page.get_by_role("button", name="Examples").click()
