@@ -56,7 +56,12 @@ def changed(index, value):
         (np.ones((0, 2, 2)), "shape"),
         ("words.txt", "neither"),
         ("missing.npz", "could not be read"),
-        ([["a", "b"]], "no array of numbers"),
+        ([["a", "b"]], "a list that makes no array: its items are no numbers"),
+        ([[0.5, 0.5], [1.0]], "or of different lengths"),
+        (None, "What was given as weights is None, no array of numbers"),
+        ({"layer": RANDOM}, "is a dict, no array of numbers"),
+        ([RANDOM[0], None], "Item 1 of the list is None"),
+        (np.zeros((2, 3, 4, 5)), "Every one of the weights is 0"),
         ([RANDOM[0], RANDOM[0][:, :2]], "different queries"),
     ],
 )
@@ -64,6 +69,35 @@ def test_what_cannot_be_weights_is_refused(weights, message):
     with pytest.raises(viz.LoupeError, match=message) as caught:
         viz.load_weights(weights)
     assert caught.value.hint
+    assert not caught.value.message.endswith("..")
+
+
+def test_rows_of_padding_may_be_zero():
+    assert viz.load_weights(changed((slice(None), slice(None), 3), 0)).layers == 2
+
+
+def cut(content):
+    return content[: len(content) // 2]
+
+
+def flipped(content):
+    return content[:200] + bytes([content[200] ^ 255]) + content[201:]
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("damage", [cut, flipped, lambda _content: b""])
+def test_a_damaged_file_is_said_to_be(save, damage, tmp_path):
+    save(tmp_path / "a.npz", RANDOM)
+    (tmp_path / "a.npz").write_bytes(damage((tmp_path / "a.npz").read_bytes()))
+    with pytest.raises(viz.LoupeError, match=r"a.npz are damaged: .*[^.]\. Save or fetch"):
+        viz.load_weights(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("tokens", [np.array(["a", "b"]), np.arange(4), np.float32(3)])
+def test_the_array_of_a_file_that_is_no_weights_is_named(tokens, tmp_path):
+    np.savez(tmp_path / "a.npz", weights=RANDOM, tokens=tokens)
+    with pytest.raises(viz.LoupeError, match=r"The array 'tokens' in .*a\.npz .* out of the file"):
+        viz.load_weights(tmp_path / "a.npz")
 
 
 def test_pickled_objects_are_never_loaded(tmp_path):

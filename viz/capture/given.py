@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -24,6 +26,9 @@ from viz.models.tokens import Units, numbered_units, units_from_labels
 ROW_SUM_TOLERANCE = 1e-2
 
 Weights = Any
+
+# What may be given, said wherever something else is refused.
+SHAPES = "Give [layer, head, query, key], [head, query, key] or [query, key]."
 
 
 def load_weights(
@@ -48,12 +53,17 @@ def load_weights(
         A stack whose rows are taken as they are, never renormalised.
 
     Raises:
-        StorageError: the file cannot be read, or holds pickled objects.
+        StorageError: the file cannot be read, is damaged, or holds pickled objects.
         ShapeError: the arrays or the labels do not fit together.
-        VerificationError: weights are NaN or negative, or rows sum to more than 1.
+        VerificationError: weights are NaN or negative, rows sum to more than 1, or all rows of all
+            layers are zero; single rows may be, as those of padding are.
     """
-    arrays = _from_file(Path(source)) if isinstance(source, (str, Path)) else source
-    layers = [_checked(layer, number) for number, layer in enumerate(_layers(arrays))]
+    layers = [_checked(layer, number) for number, layer in enumerate(_split(source))]
+    if not any(bool(layer.any()) for layer in layers):
+        raise VerificationError(
+            "Every one of the weights is 0, so that nothing is attended.",
+            "Check where they come from.",
+        )
     shapes = {tuple(layer.shape[1:]) for layer in layers}
     if len(shapes) != 1:
         raise ShapeError(
@@ -70,13 +80,27 @@ def load_weights(
     return Stack(name, records, down, across)
 
 
-def _from_file(path: Path) -> Any:
-    """Read arrays from a file, never executing what it holds."""
+def _split(source: Any) -> list[Tensor]:
+    """Split whatever was given into [head, query, key] tensors, one a layer."""
+    if not isinstance(source, (str, Path)):
+        return _layers(source)
+    arrays = _from_file(Path(source))
+    hint = SHAPES if len(arrays) == 1 else f"{SHAPES} Leave what is no layer out of the file."
+    return [
+        layer
+        for name, array in arrays.items()
+        for layer in _layers(array, f"The array {name!r} in {source}", hint)
+    ]
+
+
+def _from_file(path: Path) -> dict[str, NDArray[Any]]:
+    """Read arrays from a file in the order of their layers, never executing what it holds."""
     try:
         if path.suffix == ".safetensors":
             arrays: Mapping[str, NDArray[Any]] = load_file(path)
         elif path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
+            # Opened here, because numpy leaves a damaged one open.
+            with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
                 arrays = dict(file)
         elif path.suffix == ".npy":
             arrays = {"0": np.load(path, allow_pickle=False)}
@@ -84,15 +108,26 @@ def _from_file(path: Path) -> Any:
             raise StorageError(
                 f"{path} is neither .npz nor .npy nor .safetensors.", "Save the weights as one."
             )
+    except (BadZipFile, zlib.error, EOFError) as error:
+        raise StorageError(
+            f"The weights in {path} are damaged: {_said(error)}.", "Save or fetch them again."
+        ) from error
     except (OSError, ValueError, SafetensorError) as error:
         raise StorageError(
-            f"The weights in {path} could not be read: {error}.",
+            f"The weights in {path} could not be read: {_said(error)}.",
             "Save plain arrays of numbers; pickled objects are never loaded.",
         ) from error
     if not arrays:
         raise StorageError(f"{path} holds no arrays.", "Save at least one.")
-    ordered = [arrays[key] for key in sorted(arrays, key=_natural)]
-    return ordered[0] if len(ordered) == 1 else ordered
+    return {name: arrays[name] for name in sorted(arrays, key=_natural)}
+
+
+def _said(error: Exception) -> str:
+    """Take what a library said into a sentence that ends itself."""
+    said = str(getattr(error, "strerror", None) or error)
+    if "pickle" in said:  # it advises to load them
+        return "it holds something else than plain arrays"
+    return said.rstrip(".") or type(error).__name__
 
 
 def _natural(name: str) -> tuple[int, str]:
@@ -101,27 +136,45 @@ def _natural(name: str) -> tuple[int, str]:
     return (int(digits) if digits else -1, name)
 
 
-def _layers(arrays: Any) -> list[Tensor]:
-    """Split whatever was given into [head, query, key] tensors, one a layer."""
-    if isinstance(arrays, (list, tuple)) and arrays and getattr(arrays[0], "ndim", 0) >= 2:
-        return [layer for part in arrays for layer in _layers(part)]
+def _layers(arrays: Any, called: str = "", hint: str = SHAPES) -> list[Tensor]:
+    """Split an array, or a list of them, into [head, query, key] tensors, one a layer.
+
+    Args:
+        arrays: of weights.
+        called: what messages call one array, at the beginning of a sentence.
+        hint: what to do where it is refused.
+
+    Raises:
+        ShapeError: it is no array of weights.
+    """
+    if isinstance(arrays, (list, tuple)) and any(getattr(one, "ndim", 0) >= 2 for one in arrays):
+        return [
+            layer
+            for number, part in enumerate(arrays)
+            for layer in _layers(part, f"Item {number} of the list")
+        ]
+    name = called or "What was given as weights"
     try:
-        whole = torch.as_tensor(arrays if isinstance(arrays, Tensor) else np.asarray(arrays))
-        if whole.is_complex():
-            raise ShapeError(
-                "The weights are complex numbers.", "Give their sizes, if you mean them."
-            )
-        whole = whole.detach().float()
+        given = arrays if isinstance(arrays, Tensor) else np.asarray(arrays)
+        whole = torch.as_tensor(given).detach()
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ShapeError(
-            f"The weights are no array of numbers: {error}.", "Give [layer, head, query, key]."
-        ) from error
+        raise ShapeError(f"{name} is {_no_numbers(arrays)}.", hint) from error
+    if whole.is_complex():
+        raise ShapeError(f"{name} is of complex numbers.", "Give their sizes, if you mean them.")
     if not 2 <= whole.ndim <= 4 or whole.numel() == 0:
-        raise ShapeError(
-            f"The weights have shape {tuple(whole.shape)}.",
-            "Give [layer, head, query, key], [head, query, key] or [query, key].",
-        )
+        raise ShapeError(f"{name} has shape {tuple(whole.shape)}.", hint)
+    whole = whole.float()
     return list(whole.reshape(-1, *whole.shape[-3:]) if whole.ndim > 2 else whole[None, None])
+
+
+def _no_numbers(value: object) -> str:
+    """Say what stands where an array of numbers was expected."""
+    what = kind_of_value(value)
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}, no numbers"
+    if isinstance(value, (list, tuple)):
+        return f"{what} that makes no array: its items are no numbers, or of different lengths"
+    return f"{what}, no array of numbers"
 
 
 def _checked(layer: Tensor, number: int) -> Tensor:
