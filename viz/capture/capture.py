@@ -12,7 +12,7 @@ from torch import Tensor
 
 from viz.capture.arranged import arrange
 from viz.capture.layer import Layer
-from viz.capture.passes import Progress, run_eagerly, run_watched
+from viz.capture.passes import Progress, Telling, run_eagerly, run_watched
 from viz.capture.raster import PIXELS, with_true_places
 from viz.capture.stack import Stacks
 from viz.capture.stacks import main_stack, stacks_of
@@ -26,8 +26,11 @@ from viz.models.media import ImageSource, SoundSource
 from viz.models.outputs import first_output
 from viz.models.prepare import Prepared
 from viz.models.preserve import preserved
-from viz.models.probe import PROBE_ERRORS, copies, probe, refuse_attention
+from viz.models.probe import copies, probe, refuse_attention
 from viz.models.senses import prepare_any, refuse_alone, senses_in
+
+# What a forward raises that lacks an input: it fails on None, or finds no entry.
+LACKING = (TypeError, AttributeError, ValueError, LookupError, AssertionError)
 
 
 def capture(
@@ -67,8 +70,7 @@ def capture(
     capture of a model that was not probed when it was loaded runs twice more, once eagerly.
     """
     require_model(model)
-    tell = progress or _silent
-    tell("tokenise", 0.0)
+    Telling(progress)("tokenise", 0.0)
     prepared = prepare_any(
         model, inputs, pair=pair, target=target, image=image, sound=sound, item=item
     )
@@ -77,7 +79,7 @@ def capture(
 
 def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None = None) -> Trace:
     """Run a model once on inputs that are prepared already; see `capture`."""
-    tell = progress or _silent
+    tell = Telling(progress)
     tell("forward", 0.0)
     layers, result = _forward(model, prepared, tell)
     output = first_output(result)
@@ -91,9 +93,8 @@ def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None
     if PIXELS in prepared.inputs:
 
         def again(inputs: dict[str, Any]) -> Stacks:
-            others, _ = _forward(
-                model, replace(prepared, inputs=inputs), lambda *_: tell("forward", 1)
-            )
+            whole = Telling(lambda *_: tell("forward", 1))
+            others, _ = _forward(model, replace(prepared, inputs=inputs), whole)
             return stacks_of(others, prepared.known, prepared.unnamed)
 
         stacks = with_true_places(stacks, prepared.inputs, model.patches_in_place, again)
@@ -109,7 +110,7 @@ def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None
     )
 
 
-def _forward(model: Model, prepared: Prepared, tell: Progress) -> tuple[list[Layer], Any]:
+def _forward(model: Model, prepared: Prepared, tell: Telling) -> tuple[list[Layer], Any]:
     """Run the model by its tier and return its layers and its result for the whole batch."""
     inputs = dict(prepared.inputs)
     # A cache would keep keys and values of every layer once more, and only a prompt needs one; what is
@@ -144,14 +145,21 @@ def _forward(model: Model, prepared: Prepared, tell: Progress) -> tuple[list[Lay
             return arranged, result
         except LoupeError:
             raise
-        except PROBE_ERRORS as error:
-            # What lacks an input fails on None; a kernel's own error has another cause.
-            of_none = not isinstance(error, RuntimeError)
-            alone = refuse_alone(model, senses_in(inputs)) if of_none else None
+        except Exception as error:
+            tell.reraise()
+            # A kernel's own error, say, has another cause.
+            alone = refuse_alone(model, senses_in(inputs)) if isinstance(error, LACKING) else None
             raise alone or CaptureError(
-                f"{model.name} failed during its forward pass: {error}",
+                f"{model.name} failed during its forward pass: {in_words(error)}",
                 "Check that the inputs are what this model expects.",
             ) from error
+
+
+def in_words(error: Exception) -> str:
+    """Say what a model raised; the kind of error too where its words alone say little."""
+    if isinstance(error, (RuntimeError, ValueError)) and str(error):
+        return str(error)
+    return ": ".join(filter(None, (type(error).__name__, str(error))))
 
 
 def _has_windows(layers: list[Layer]) -> bool:
@@ -205,7 +213,3 @@ def card_of(model: Model) -> ModelCard:
         layers=model.layers,
         heads=model.heads,
     )
-
-
-def _silent(phase: str, share: float) -> None:
-    """Tell nobody."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from viz.capture.capture import capture, card_of
+from viz.capture.capture import capture, card_of, in_words
 from viz.capture.layer import Layer, RecordedLayer
 from viz.capture.mask import Spans
+from viz.capture.passes import Progress, Telling
 from viz.capture.provenance import Provenance
 from viz.capture.recorder import Recorder
 from viz.capture.stacks import main_stack, stacks_of
@@ -25,10 +25,7 @@ from viz.models.attention import Observer, observe
 from viz.models.context import forget_longer_texts
 from viz.models.prepare import Prepared, check_text, prepare, require_context
 from viz.models.preserve import preserved
-from viz.models.probe import PROBE_ERRORS
 from viz.models.tokens import numbered_units, units_from_ids
-
-Progress = Callable[[str, float], None]
 
 # Options of `generate` that would change what is cached, or what comes back.
 FIXED_OPTIONS = {
@@ -134,14 +131,15 @@ def capture_generation(
     causal = model.kind == "causal"
     require_context(model, (len(prepared.units) if causal else 1) + new_tokens)
     stitched: dict[str, Stitched] = {}
-    recorder = _StepRecorder(model, stitched, progress or _silent, new_tokens)
+    tell = Telling(progress)
+    recorder = _StepRecorder(model, stitched, tell, new_tokens)
     stitching = causal and model.tier == "registry" and not (model.read or model.written)
     options = {"do_sample": False, "max_new_tokens": new_tokens, "use_cache": True, **options}
     try:
-        ids = _generate(model, prepared, options, recorder if stitching else None)
+        ids = _generate(model, prepared, options, recorder if stitching else None, tell)
     except UnstitchableError:
         stitching = False
-        ids = _generate(model, prepared, options, None)
+        ids = _generate(model, prepared, options, None, tell)
     if not stitching:
         return _in_one_pass(model, text, ids, progress)
     layers: list[Layer] = [parts.layer() for parts in stitched.values()]
@@ -158,7 +156,11 @@ def capture_generation(
 
 
 def _generate(
-    model: Model, prepared: Prepared, options: dict[str, Any], recorder: Observer | None
+    model: Model,
+    prepared: Prepared,
+    options: dict[str, Any],
+    recorder: Observer | None,
+    tell: Telling,
 ) -> Tensor:
     """Let a model write, observed or not, and return the ids [1, token]."""
     module: Any = model.module
@@ -170,9 +172,10 @@ def _generate(
             ids: Tensor = module.generate(**inputs, **options)
     except (LoupeError, UnstitchableError):
         raise
-    except PROBE_ERRORS as error:
+    except Exception as error:
+        tell.reraise()
         raise CaptureError(
-            f"{model.name} failed while it wrote: {error}", "Try fewer new tokens."
+            f"{model.name} failed while it wrote: {in_words(error)}", "Try fewer new tokens."
         ) from error
     return ids
 
@@ -211,7 +214,3 @@ class _StepRecorder:
         self.stitched.setdefault(layer.name, Stitched(layer, layer.provenance)).add(layer)
         self.calls += 1
         self.tell("forward", min(1.0, self.calls / self.expected))
-
-
-def _silent(phase: str, share: float) -> None:
-    """Tell nobody."""

@@ -25,6 +25,29 @@ from viz.models.watch import watch
 Progress = Callable[[str, float], None]
 
 
+class Telling:
+    """Tells of progress, and remembers what the user's callback raised: it is no fault of a model's."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self.raised: BaseException | None = None
+
+    def __call__(self, phase: str, share: float) -> None:
+        """Call back, if anyone wants to be called."""
+        if self._progress is None:
+            return
+        try:
+            self._progress(phase, share)
+        except BaseException as error:
+            self.raised = error
+            raise
+
+    def reraise(self) -> None:
+        """Raise again what the callback raised, if it did."""
+        if self.raised is not None:
+            raise self.raised
+
+
 def run_watched(
     model: Model, prepared: Prepared, inputs: dict[str, Any], tell: Progress
 ) -> tuple[list[Layer], Any]:

@@ -28,6 +28,8 @@ SHIFTING = ("bart", "mbart", "mvp", "plbart")
 # noncharacter of Unicode it is in no text of its own right.
 STAND_IN = "\ufdd0"
 
+# What asks for more or for another form; transformers takes these before a forward sees them.
+ASKING = ("output_attentions", "output_hidden_states", "return_dict")
 
 # Samples that become one frame in wav2vec 2.0 and those after it (its convolutions' strides).
 SAMPLES_PER_FRAME = 320
@@ -264,6 +266,7 @@ def _from_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> Pr
     asks = "input_ids" in inspect.signature(model.module.forward).parameters
     if asks and model.kind != "other" and not {"input_ids", "inputs_embeds"} & set(given):
         raise ShapeError(f"The inputs {sorted(given)} have no input_ids.", "Give input_ids.")
+    _refuse_unknown(model, given)
     inputs = {name: _on(value, model.device) for name, value in as_tensors(given).items()}
     whole = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
     if not whole:
@@ -303,6 +306,31 @@ def _from_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> Pr
     if "pixel_values" in whole:
         known += patch_names(getattr(model.module, "config", None), whole["pixel_values"])
     return Prepared(inputs, units, None, None, tuple(known), chosen, batch, other)
+
+
+def _refuse_unknown(model: Model, given: Mapping[str, Any]) -> None:
+    """Make sure that a forward takes what it is given, by names.
+
+    One that takes any names may hand some on; but a transformers model of which none is known has
+    nothing to read.
+
+    Raises:
+        ShapeError: it does not.
+    """
+    parameters = inspect.signature(model.module.forward).parameters.values()
+    open_ended = any(one.kind is one.VAR_KEYWORD for one in parameters)
+    takes = [
+        one.name for one in parameters if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
+    ]
+    unknown = [str(name) for name in given if name not in takes and name not in ASKING]
+    own = not isinstance(model.module, PreTrainedModel)
+    if not unknown or not takes or (open_ended and (own or len(unknown) < len(given))):
+        return
+    inputs = [name for name in takes if name not in ASKING]
+    raise ShapeError(
+        f"{model.name} takes no input named {' or '.join(unknown)}.",
+        f"Its forward takes {', '.join(inputs)}.",
+    )
 
 
 def _first_written(model: Model, inputs: Mapping[str, Any], item: int) -> dict[str, Tensor]:

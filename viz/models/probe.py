@@ -35,16 +35,22 @@ from viz.models.watch import watch
 
 Inputs = Mapping[str, Any]
 
-# What models raise when they are run in a way that they do not support.
+# What models raise when they are run in a way that they do not support, or are wrong themselves.
 PROBE_ERRORS = (
     RuntimeError,
     ValueError,
     TypeError,
-    IndexError,
-    KeyError,
+    LookupError,
     AttributeError,
     AssertionError,
     NotImplementedError,
+    ArithmeticError,
+    NameError,
+    OSError,
+    ImportError,
+    EOFError,
+    BufferError,
+    StopIteration,
 )
 
 # Parts that mix tokens by no softmax over keys, as the field and the library call them.
