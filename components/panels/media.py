@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from components.panels.literal import literal
 from components.panels.tokens import tokens_panel
+from components.panels.words import unheard
 from components.session import change, is_dark, view
 from viz.figures import patch_at, picture_figure, sound_figure, times_of, usual_query
 from viz.models.tokens import Grid, patch_grid
@@ -28,6 +29,10 @@ def looks_panel(analysis: Analysis) -> None:
         _sound(analysis, times, *analysis.loudness)
     else:
         tokens_panel(analysis)
+        if analysis.loudness is not None:
+            cut = unheard(analysis.trace.stacks.values(), analysis.loudness[1])
+            if cut:
+                st.caption(cut)
 
 
 def _picture(analysis: Analysis, picture: NDArray[np.uint8], grid: Grid) -> None:
@@ -75,9 +80,8 @@ def _sound(
     st.plotly_chart(
         sound_figure(loudness, seconds, weights, times, dark=is_dark()), key="sound", config=QUIET
     )
-    heard = 2 * times[-1] - times[-2] if len(times) > 1 else seconds
-    if seconds > heard:
-        st.caption(f"The model hears the first {heard:.0f} s of {seconds:.0f}.")
+    if cut := unheard([stack], seconds):
+        st.caption(cut)
         return
     after = float(weights[times >= seconds].sum())
     st.caption(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from viz.capture.stack import Stack
+from viz.figures import times_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +87,17 @@ def size_of(stack: Stack) -> str:
 def plural(kind: str) -> str:
     """Return the plural of what a unit is."""
     return f"{kind}es" if kind.endswith("ch") else f"{kind}s"
+
+
+def unheard(stacks: Iterable[Stack], seconds: float) -> str:
+    """Say how much of a sound the model hears, if it does not hear all of it; else nothing.
+
+    Args:
+        stacks: of one trace; those whose keys are frames tell.
+        seconds: how long the sound is.
+    """
+    frames = [times for stack in stacks if (times := times_of(stack.keys)) is not None]
+    heard = max((float(2 * times[-1] - times[-2]) for times in frames if len(times) > 1), default=0)
+    if not 0 < heard < seconds:
+        return ""
+    return f"The model hears the first {heard:.0f} s of {seconds:.0f}; the rest is left out."

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from components.panels.words import left_out, size_of, statistics_of
+from components.panels.words import left_out, size_of, statistics_of, unheard
 from viz.capture.stack import Stack
 from viz.models.tokens import extended, numbered_units, patch_units
 
@@ -49,3 +49,12 @@ def test_queries_that_stand_among_the_keys_have_a_distance():
     assert stack(TOKENS, extended(TOKENS, 6)).aligned
     assert not stack(numbered_units("patch", 1), PATCHES, "vision_pool").aligned
     assert not stack(TOKENS, TOKENS, "cross").aligned
+
+
+def test_the_part_of_a_sound_that_is_not_heard_is_said_whichever_stack_tells():
+    labels = tuple(f"{number / 50:.2f} s" for number in range(1500))
+    timed = replace(FRAMES, labels=labels)
+    stacks = [stack(TOKENS, TOKENS, "decoder"), stack(TOKENS, timed, "cross")]
+    assert unheard(stacks, 42.3) == "The model hears the first 30 s of 42; the rest is left out."
+    assert unheard(stacks, 29.9) == ""
+    assert unheard([stack(TOKENS, TOKENS), stack(FRAMES, FRAMES)], 42.3) == ""
