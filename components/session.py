@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
-from components.state import View, from_query, to_query
+from components.state import View, from_query, selected_inside, to_query
+from viz.capture.stack import Stack
 from viz.errors import StorageError
 from viz.models.folders import cache_folder
 from viz.service import Request, TextStore, Workbench, shared_workbench
@@ -40,6 +42,7 @@ def view() -> View:
         st.session_state.view, st.session_state.notices = from_query(
             st.query_params.to_dict(), texts()
         )
+        st.session_state.linked = True
     current: View = st.session_state.view
     return current
 
@@ -47,6 +50,22 @@ def view() -> View:
 def change(**choices: Any) -> None:
     """Change some of what is to be seen, in the session and in the URL."""
     st.session_state.view = replace(view(), **choices)
+
+
+def forget_link() -> None:
+    """Let what the link said, and what was said of it, be over."""
+    st.session_state.linked = False
+    st.session_state.notices = []
+
+
+def keep_inside(stacks: Mapping[str, Stack]) -> None:
+    """Move a selection that a trace does not have to the nearest that it has; say so of a link's."""
+    inside, problems = selected_inside(view(), stacks)
+    if inside != view():
+        st.session_state.view = inside
+    if st.session_state.linked and request_of(inside) == st.session_state.get("shown"):
+        st.session_state.notices = [*st.session_state.notices, *problems]
+        st.session_state.linked = False
 
 
 def write_link() -> None:

@@ -25,9 +25,7 @@ from components.panels.whole import (
     stack_panel,
     written_panel,
 )
-from components.session import change, request_of, view, went_back, write_link
-from viz.capture import Trace
-from viz.capture.stacks import main_stack
+from components.session import forget_link, keep_inside, request_of, view, went_back, write_link
 
 # Streamlit's own margins would leave the pattern too little room.
 STYLE = "<style>.stMainBlockContainer { padding: 1.5rem clamp(1rem, 3vw, 3rem) 3rem; }</style>"
@@ -53,6 +51,7 @@ def page() -> None:
     if "pending" not in st.session_state:
         st.session_state.pending = view()
     if request_panel():
+        forget_link()
         st.session_state.pending = asked()
     # One place of one height, so that nothing below moves while a run is on.
     line, problems = st.container(height=LINE, border=False).empty(), st.container()
@@ -61,6 +60,8 @@ def page() -> None:
         if is_outdated():
             st.rerun()
     line.caption(foreseen())
+    if (analysis := shown()) is not None:
+        keep_inside(analysis.trace.stacks)
     with problems:
         failure_panel()
         for notice in st.session_state.get("notices", []):
@@ -78,7 +79,7 @@ def explorer() -> None:
         empty = "Nothing to show yet: choose an example, or give the model something to read and press Run."
         st.info(gone if "shown" in st.session_state else empty)
         return
-    _keep_selection_inside(analysis.trace)
+    keep_inside(analysis.trace.stacks)
     stack_panel(analysis)
     written_panel(analysis)
     looks_panel(analysis)
@@ -102,23 +103,3 @@ def explorer() -> None:
         with overview:
             overview_panel(analysis)
     write_link()
-
-
-def _keep_selection_inside(trace: Trace) -> None:
-    """Move a selection that this model does not have to the nearest that it has."""
-    if view().stack not in trace.stacks:
-        change(stack=main_stack(trace.stacks).name)
-    seen = view()
-    stack = trace.stacks[seen.stack]
-    layer = min(seen.layer, stack.layers - 1)
-    head = min(seen.head, stack.heads(layer) - 1)
-    if (layer, head) != (seen.layer, seen.head):
-        change(layer=layer, head=head)
-    inside = [
-        (layer, head)
-        for layer, head in view().chosen
-        if layer < stack.layers and head < stack.heads(layer)
-    ]
-    also = ",".join(f"{layer}.{head}" for layer, head in inside[1:])
-    if also != view().also:
-        change(also=also)

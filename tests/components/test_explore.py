@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
-from transformers import ViTConfig, ViTModel
+from transformers import BertConfig, BertModel, ViTConfig, ViTModel
 
 import viz
 from components.session import workbench
@@ -138,7 +138,44 @@ def test_an_impossible_link_is_said_and_shown_as_usual(explore):
         app.query_params[name] = value
     app.run()
     assert "rainbow" in app.warning[0].value
+    assert "layer 99 is not possible: this model has 0 to 2" in app.warning[1].value.replace(
+        "\\", ""
+    )
     assert "Layer 2, head 0" in headings(app)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("layer", "layer 99 is not possible: this model has 0 to 2, so 2 is shown"),
+        ("head", "head 99 is not possible: layer 0 has 0 to 3, so 3 is shown"),
+        ("token", "token 99 is not possible: this input has token 0 to 7, so none is pinned"),
+    ],
+)
+def test_a_selection_of_a_link_that_is_not_there_is_said_until_something_else_runs(
+    explore, name, words
+):
+    app = opened(explore, **{name: "99"})
+    assert [warning.value.replace("\\", "") for warning in app.warning] == [f"The link's {words}."]
+    assert "99" not in str(app.query_params)
+    app.run()
+    assert len(app.warning) == 1
+    app.text_area(key="text").set_value("the dog did not")
+    press(app, "Run")
+    assert not app.warning
+
+
+def test_a_selection_that_another_model_does_not_have_moves_in_silence(explore, tmp_path):
+    config = BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
+    folder = tmp_path / "models" / "smaller"
+    save_small(folder)
+    BertModel(config).save_pretrained(folder)
+    app = opened(explore, layer="2", head="3")
+    assert "Layer 2, head 3" in headings(app)
+    app.text_input(key="other").set_value("smaller")
+    press(app, "Run")
+    assert "Layer 0, head 1" in headings(app)
+    assert not app.warning
 
 
 def test_display_choices_change_the_picture_and_the_link(explore):
