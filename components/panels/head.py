@@ -21,6 +21,10 @@ LARGEST_EXACT = 264
 
 EDGES = 20
 
+# Columns of the strongest edges, in pixels: a long name is cut, so that the weight stays in sight.
+NAME_WIDTH = 70
+WEIGHT_WIDTH = 60
+
 PLOTLY = {
     "displaylogo": False,
     "showTips": False,
@@ -107,7 +111,11 @@ def numbers_panel(analysis: Analysis) -> None:
         named,
         hide_index=True,
         height=250,
-        column_config={"weight": st.column_config.NumberColumn(format="%.3g")},
+        column_config={
+            "query": st.column_config.TextColumn(width=NAME_WIDTH),
+            "key": st.column_config.TextColumn(width=NAME_WIDTH),
+            "weight": st.column_config.NumberColumn(format="%.3g", width=WEIGHT_WIDTH),
+        },
     )
     st.download_button(
         "Download CSV",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -86,6 +87,19 @@ def test_a_voice_is_written_down_and_looked_along(page, server):
     page.get_by_role("radio", name="cross").click()
     expect(page.get_by_text(re.compile("of the weight lies"))).to_be_visible(timeout=READY)
     expect(page.get_by_text("time (s)")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1024, 1280])
+def test_long_names_leave_the_weight_of_an_edge_in_sight(page, server, width):
+    page.set_viewport_size({"width": width, "height": 1600})
+    opened(page, server)
+    example(page, "A voice (sound)")
+    expect(page.get_by_text("And Mr. John Dashwood had then leisure")).to_be_visible(timeout=READY)
+    page.get_by_role("radio", name="decoder").click()
+    expect(page.get_by_text("startoftranscript").first).to_be_visible(timeout=READY)
+    table = page.locator(".dvn-scroller").first
+    table.scroll_into_view_if_needed()
+    assert table.evaluate("(table) => table.scrollWidth <= table.clientWidth")
 
 
 def test_a_model_that_reads_sounds_asks_for_one(page, server):
