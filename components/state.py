@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -12,6 +13,7 @@ from viz.capture.stacks import main_stack
 from viz.errors import StorageError
 from viz.figures import SEQUENTIAL, Display
 from viz.models.catalogue import DEFAULT
+from viz.patterns import LAYER, Bounds
 from viz.service import TextStore
 
 SAMPLE = "The animal didn't cross the street because it was too tired."
@@ -30,7 +32,9 @@ class View:
     Attributes mirror `viz.service.Request` and `viz.figures.Display`; `token` is pinned, -1 is none;
     `media` names a picture or a sound that is kept here; `also` are heads selected beside the first,
     as "layer.head" with commas between; `rows` and `columns` are a span of a long text as
-    "start-stop", empty for all; `statistic` is the number that is shown of every head.
+    "start-stop", empty for all; `statistic` is the number that is shown of every head;
+    heads are sorted by `sort`, a statistic or `layer`, and those that are kept are within the bounds of
+    `keep`, as "entropy:..1,layer:4..8".
     """
 
     model: str = DEFAULT
@@ -57,12 +61,20 @@ class View:
     rows: str = ""
     columns: str = ""
     statistic: str = "entropy"
+    sort: str = "layer"
+    descending: bool = False
+    keep: str = ""
 
     @property
     def chosen(self) -> tuple[tuple[int, int], ...]:
         """All heads that are selected, (layer, head), the first first."""
         others = (tuple(map(int, one.split("."))) for one in self.also.split(",") if one)
         return tuple(dict.fromkeys([(self.layer, self.head), *((a, b) for a, b in others)]))
+
+    @property
+    def kept(self) -> dict[str, Bounds]:
+        """What the heads on screen are within, both bounds included, by `layer` or statistic."""
+        return _read_bounds(self.keep)
 
     @property
     def display(self) -> Display:
@@ -93,17 +105,24 @@ WRITTEN = ("layer", "head")
 # What is shown of every head; the page names them in words.
 STATISTICS = ("entropy", "distance", "first", "current", "previous")
 
+# What heads are sorted and kept by.
+ORDERS = (LAYER, *STATISTICS)
+
 STACK = re.compile(r"[a-z0-9_]{1,40}")
 MEDIA = re.compile(r"[0-9a-f]{40}\.[a-z0-9]{2,4}")
 ALSO = re.compile(r"\d{1,4}\.\d{1,4}(,\d{1,4}\.\d{1,4}){0,6}")
 SPANS = ("rows", "columns")
 SPAN = re.compile(r"\d{1,9}-\d{1,9}")
 
+NUMBER = r"((?:\d{1,9}(?:\.\d{1,9})?(?:e[+-]?\d{1,3})?)?)"
+KEPT = re.compile(rf"([a-z]{{1,20}}):{NUMBER}\.\.{NUMBER}")
+
 CHOICES = {
     "direction": ("looks at", "looked at by"),
     "scale": ("linear", "log"),
     "palette": SEQUENTIAL,
     "statistic": STATISTICS,
+    "sort": ORDERS,
 }
 BOUNDS = {"layer": 1e6, "head": 1e6, "token": 1e9, "top_k": MOST_TOP_K, "threshold": 1.0}
 LEAST = {"token": -1}
@@ -198,6 +217,34 @@ def selected_inside(view: View, stacks: Mapping[str, Stack]) -> tuple[View, list
     return replace(moved, also=",".join(also)), problems
 
 
+def written_bounds(kept: Mapping[str, Bounds]) -> str:
+    """Write bounds as `View.keep` holds them; a bound that is infinite is left out."""
+    return ",".join(
+        f"{name}:{_written_bound(low)}..{_written_bound(high)}"
+        for name, (low, high) in kept.items()
+        if math.isfinite(low) or math.isfinite(high)
+    )
+
+
+def _written_bound(bound: float) -> str:
+    return f"{bound:.6g}" if math.isfinite(bound) else ""
+
+
+def _read_bounds(text: str) -> dict[str, Bounds]:
+    """Read bounds that `written_bounds` wrote, or a person."""
+    kept: dict[str, Bounds] = {}
+    for one in text.split(",") if text else []:
+        found = KEPT.fullmatch(one)
+        if found is None or found[1] not in ORDERS or found[1] in kept:
+            raise ValueError(text)
+        low = float(found[2]) if found[2] else -math.inf
+        high = float(found[3]) if found[3] else math.inf
+        if low > high:
+            raise ValueError(text)
+        kept[found[1]] = (low, high)
+    return kept
+
+
 def _read(name: str, text: str, kind: type) -> Any:
     """Read one parameter as the type of its usual value."""
     if name in CHOICES and text not in CHOICES[name]:
@@ -208,6 +255,8 @@ def _read(name: str, text: str, kind: type) -> Any:
         raise ValueError(text)
     if name == "also" and not ALSO.fullmatch(text):
         raise ValueError(text)
+    if name == "keep":
+        _read_bounds(text)
     if name in SPANS and not SPAN.fullmatch(text):
         raise ValueError(text)
     if kind is bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.state import OPENING, View, from_query, to_query
+from components.state import OPENING, ORDERS, View, from_query, to_query, written_bounds
 from viz.service import TextStore
 
+bounds = st.floats(0, 1e8) | st.sampled_from([-math.inf, math.inf])
 views = st.builds(
     View,
     text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3000),
@@ -24,6 +28,11 @@ views = st.builds(
     threshold=st.floats(0, 1),
     top_k=st.integers(0, 500),
     local=st.booleans(),
+    sort=st.sampled_from(ORDERS),
+    descending=st.booleans(),
+    keep=st.dictionaries(
+        st.sampled_from(ORDERS), st.tuples(bounds, bounds).map(lambda two: (min(two), max(two)))
+    ).map(written_bounds),
 )
 
 
@@ -63,3 +72,29 @@ def test_selected_heads_stand_in_their_order_and_once():
     view = View(layer=3, head=1, also="4.10,3.1,0.0")
     assert view.chosen == ((3, 1), (4, 10), (0, 0))
     assert View().chosen == ((0, 0),)
+
+
+def test_what_heads_are_within_is_read_from_a_link(tmp_path):
+    view, problems = from_query({"keep": "entropy:..1,layer:4..8"}, TextStore(tmp_path))
+    assert problems == []
+    assert view.kept == {"entropy": (-math.inf, 1.0), "layer": (4.0, 8.0)}
+    assert written_bounds(view.kept) == view.keep
+    assert View().kept == {}
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [
+        "entropy",
+        "colour:1..2",
+        "layer:8..4",
+        "layer:-1..4",
+        "layer:1..2,layer:3..4",
+        "layer:nan..",
+        ",",
+    ],
+)
+def test_bounds_that_are_not_possible_are_said(keep, tmp_path):
+    view, problems = from_query({"keep": keep, "sort": "entropy"}, TextStore(tmp_path))
+    assert view == View(sort="entropy")
+    assert len(problems) == 1

@@ -1,5 +1,6 @@
 """Exact weights out of a trace: slices, statistics, pictures."""
 
+from viz.patterns.arrangement import LAYER, Bounds, arrange
 from viz.patterns.detail import HeadDetail, head_detail
 from viz.patterns.edges import MOST_KEYS, Edges, largest_edges
 from viz.patterns.overview import (
@@ -17,8 +18,10 @@ from viz.patterns.pyramid import Address, levels, tile
 from viz.patterns.streamed import RowStatistics, row_statistics
 
 __all__ = [
+    "LAYER",
     "MOST_KEYS",
     "Address",
+    "Bounds",
     "Edges",
     "HeadDetail",
     "LayerSurvey",
@@ -26,6 +29,7 @@ __all__ = [
     "Statistics",
     "Survey",
     "Thumbnails",
+    "arrange",
     "column",
     "head_detail",
     "largest_edges",
