@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from components.canvas import copy_link, text_guard
+from components.panels.grid import grid_panel, is_wide
 from components.panels.head import is_mapped, numbers_panel, pattern_panel
 from components.panels.lines import lines_panel
 from components.panels.literal import literal
@@ -19,7 +20,6 @@ from components.panels.request import (
 )
 from components.panels.run import failure_panel, run, shown
 from components.panels.whole import (
-    grid_panel,
     overview_panel,
     prediction_panel,
     stack_panel,
@@ -84,9 +84,15 @@ def explorer() -> None:
     written_panel(analysis)
     looks_panel(analysis)
     stack = analysis.trace.stacks[view().stack]
-    # A map wants room; what stands beside it does with less.
-    shares = [0.75, 2.1, 0.65] if is_mapped(stack) else [1.0, 1.6, 0.8]
-    grid, pattern, numbers = st.columns(shares, gap="medium")
+    # A map wants room, and so do many heads; what stands beside them does with less, or below.
+    wide = is_wide(stack)
+    if wide:
+        grid, pattern = st.columns([1.0, 1.1], gap="medium")
+        numbers, overview = st.columns([1.0, 2.4], gap="medium")
+        prediction = numbers
+    else:
+        shares = [0.75, 2.1, 0.65] if is_mapped(stack) else [1.0, 1.6, 0.8]
+        grid, pattern, numbers = st.columns(shares, gap="medium")
     with grid:
         grid_panel(analysis)
     with pattern:
@@ -94,12 +100,13 @@ def explorer() -> None:
     with numbers:
         numbers_panel(analysis)
     lines_panel()
-    if analysis.predictions is None:
-        overview_panel(analysis)
-    else:
+    if not wide and analysis.predictions is not None:
         prediction, overview = st.columns([1.0, 2.4], gap="medium")
+    elif not wide:
+        overview = prediction = st.container()
+    if analysis.predictions is not None:
         with prediction:
             prediction_panel(analysis, analysis.predictions)
-        with overview:
-            overview_panel(analysis)
+    with overview:
+        overview_panel(analysis)
     write_link()

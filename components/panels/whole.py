@@ -1,24 +1,20 @@
-"""The whole model: all heads small, one number a head, and what was predicted."""
+"""The whole model: its stacks, one number a head, and what was predicted."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
-from components.canvas import head_grid
+from components.panels.grid import arranged
 from components.panels.literal import literal
 from components.panels.words import Words, left_out, plural, statistics_of
 from components.session import change, is_dark, view
 from viz.analysis import Predictions
 from viz.errors import LoupeError
-from viz.figures import palette_rgb, statistic_figure
+from viz.figures import statistic_figure
 from viz.patterns import Statistics
 from viz.service import Analysis
-
-# What stands beside a small pattern, where there is room for little.
-BESIDE = ("entropy", "distance", "first", "previous")
 
 # Parts that are named; the others are counted.
 MOST_NAMED = 3
@@ -63,21 +59,6 @@ def written_panel(analysis: Analysis) -> None:
         )
 
 
-def grid_panel(analysis: Analysis) -> None:
-    """Draw every head; a click selects one."""
-    seen = view()
-    st.subheader("All heads", anchor=False)
-    head_grid(
-        analysis.thumbnails[seen.stack],
-        _beside(analysis),
-        selected=(seen.layer, seen.head),
-        palette=palette_rgb(seen.palette, is_dark()),
-        key="grid",
-        on_pick=_pick,
-    )
-    st.caption("Row is a layer, column is a head; colour is the square root of the weight.")
-
-
 def overview_panel(analysis: Analysis) -> None:
     """Draw one statistic of every head, as a heatmap and as a table."""
     seen = view()
@@ -97,9 +78,7 @@ def overview_panel(analysis: Analysis) -> None:
     values = getattr(analysis.statistics[seen.stack], offered[chosen].field)
     picture, table = st.tabs(["Heatmap", "Table"])
     picture.plotly_chart(
-        statistic_figure(
-            values, name, selected=(seen.layer, seen.head), dark=is_dark(), palette=seen.palette
-        ),
+        statistic_figure(values, name, selected=seen.chosen, dark=is_dark(), palette=seen.palette),
         key="overview",
         config={"displayModeBar": False, "showTips": False},
         on_select=_pick_from_map,
@@ -118,20 +97,16 @@ def overview_panel(analysis: Analysis) -> None:
     )
 
 
-def _beside(analysis: Analysis) -> dict[str, tuple[NDArray[np.float32], str]]:
-    """Name the numbers that stand beside a small pattern."""
-    name = view().stack
-    offered = statistics_of(analysis.trace.stacks[name])
-    return {
-        words.beside: (getattr(analysis.statistics[name], words.field), words.unit)
-        for choice, words in offered.items()
-        if choice in BESIDE
-    }
-
-
 def _table(analysis: Analysis, offered: dict[str, Words]) -> pd.DataFrame:
-    """Lay the statistics that mean something out, one row a head."""
-    frame = analysis.statistics[view().stack].as_frame()
+    """Lay the statistics that mean something out, one row for each head of the grid, in its order."""
+    thumbnails = analysis.thumbnails[view().stack]
+    order = np.array(arranged(analysis), dtype=int)
+    places = {
+        "layer": np.array(thumbnails.layers)[order],
+        "head": np.array(thumbnails.heads)[order],
+    }
+    numbers = analysis.statistics[view().stack].as_frame()
+    frame = pd.DataFrame(places).merge(numbers, how="left")
     columns = dict(zip(Statistics.NAMES, frame.columns[2:], strict=True))
     named = {columns[words.field]: words.beside for words in offered.values()}
     return frame[["layer", "head", *named]].rename(columns=named)
@@ -178,16 +153,11 @@ def _position(analysis: Analysis) -> tuple[int, str]:
 def _pick_from_map() -> None:
     points = st.session_state.overview.selection.points
     if points:
-        change(layer=int(points[0]["y"]), head=int(points[0]["x"]))
+        change(layer=int(points[0]["y"]), head=int(points[0]["x"]), also="")
 
 
 def _pick_from_table(frame: pd.DataFrame) -> None:
     rows = st.session_state["statistics table"].selection.rows
     if rows:
-        change(layer=int(frame.iloc[rows[0]]["layer"]), head=int(frame.iloc[rows[0]]["head"]))
-
-
-def _pick() -> None:
-    picked = st.session_state.grid.get("picked")
-    if picked:
-        change(layer=int(picked[0]), head=int(picked[1]))
+        row = frame.iloc[rows[0]]
+        change(layer=int(row["layer"]), head=int(row["head"]), also="")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.folders import save_encoder_decoder, save_long
+from tests.models.folders import save_decoder, save_encoder_decoder
 
 ROOT = Path(__file__).parents[2]
 FAILURES = Path(__file__).parent / "failures"
@@ -53,7 +53,8 @@ def server(tmp_path_factory):
     log = tmp_path_factory.mktemp("server") / "log"
     models = tmp_path_factory.mktemp("models")
     save_encoder_decoder(models / "translator")
-    save_long(models / "long")
+    save_decoder(models / "long", layers=1, heads=2, positions=32_768)
+    save_decoder(models / "many", layers=32, heads=32)
     environment = {"HF_HUB_OFFLINE": "1", "LOUPE_MODEL_FOLDERS": str(models)}
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += ["--server.port", str(port), "--server.headless", "true"]

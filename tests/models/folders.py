@@ -80,18 +80,19 @@ def save_small(folder: Path, architecture: str = "bert") -> Path:
     return folder
 
 
-def save_long(folder: Path, positions: int = 32_768) -> Path:
-    """Save a small random decoder that reads long texts."""
+def save_decoder(folder: Path, *, layers: int, heads: int, positions: int = 2_048) -> Path:
+    """Save a random decoder with as many layers and heads as are wanted."""
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=97,
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
+        hidden_size=8 * heads,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
         intermediate_size=48,
         max_position_embeddings=positions,
         bos_token_id=2,
         eos_token_id=3,
+        initializer_range=0.18,  # as usual, every pattern would be even
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     word_tokenizer().save_pretrained(folder)

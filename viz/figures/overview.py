@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from viz.figures.palettes import colorscale
+from viz.figures.palettes import OKABE_ITO, colorscale
 
 
 def statistic_figure(
     values: NDArray[np.float32],
     name: str,
     *,
-    selected: tuple[int, int],
+    selected: Sequence[tuple[int, int]],
     dark: bool,
     palette: str = "cividis",
 ) -> go.Figure:
-    """Draw a statistic of every head; the selected head is outlined.
+    """Draw a statistic of every head; the selected heads are outlined.
 
     Args:
         values: [layer, head]; NaN where a layer has fewer heads.
         name: of the statistic, with its unit.
-        selected: layer and head.
+        selected: (layer, head), the first first; outlined in the colours of `OKABE_ITO`, in this order.
         dark: whether the page is dark.
         palette: one of `viz.figures.palettes.SEQUENTIAL`.
     """
@@ -60,16 +62,21 @@ def statistic_figure(
             showlegend=False,
         )
     )
-    layer, head = selected
-    ink = "#e6ebf0" if dark else "#1b2430"
-    figure.add_shape(
-        type="rect",
-        x0=head - 0.5,
-        x1=head + 0.5,
-        y0=layer - 0.5,
-        y1=layer + 0.5,
-        line={"color": "#d55e00", "width": 3},
-    )
+    page, ink = ("#10151c", "#e6ebf0") if dark else ("#ffffff", "#1b2430")
+    outlines = list(zip(selected, OKABE_ITO, strict=False))
+    # The first lies on top of its neighbours.
+    for (layer, head), colour in reversed(outlines):
+        # A line around keeps an outline apart from cells of its own hue; that of the first is ink.
+        around = ink if (layer, head) == tuple(selected[0]) else page
+        for line in ({"color": around, "width": 6}, {"color": colour, "width": 3}):
+            figure.add_shape(
+                type="rect",
+                x0=head - 0.5,
+                x1=head + 0.5,
+                y0=layer - 0.5,
+                y1=layer + 0.5,
+                line=line,
+            )
     figure.update_xaxes(
         title_text="head",
         title_standoff=22,

@@ -1,0 +1,279 @@
+"""The grid of all heads, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+import viz
+from tests.browser.test_explore import SAMPLE, open_page
+from viz.figures import OKABE_ITO
+
+CANVAS = Path(viz.__file__).parents[1] / "components" / "canvas"
+MANY = "model=many&local=1&text=the%20cat%20sat%20on%20the%20mat"
+GUTTER, HEADER, NAME = 26, 18, 14
+
+
+@pytest.fixture(scope="module")
+def statistics():
+    """The real model's statistics, by head."""
+    return viz.patterns.statistics(viz.capture(viz.load_model("demo"), SAMPLE).stacks["self"])
+
+
+def point_of(page, layer, head, columns=12):
+    """Where a head stands on the screen, in the usual order."""
+    canvas = page.locator(".grid canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    size = (box["width"] - GUTTER - 2) / columns
+    return box["x"] + GUTTER + (head + 0.5) * size, box["y"] + HEADER + (layer + 0.5) * size
+
+
+def sorted_point(page, at):
+    """Where the head stands that comes at a place of the order."""
+    canvas = page.locator(".grid canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    room = page.locator(".grid").bounding_box()["width"]
+    columns = next(n for n in range(1, 40) if (box["width"] - 4) / n < 70 and n * 48 > room - 80)
+    size = (box["width"] - 4) / columns
+    line, column = divmod(at, columns)
+    return (
+        box["x"] + 2 + (column + 0.5) * size,
+        box["y"] + 2 + line * (size + NAME) + size / 2,
+    )
+
+
+def colour_at(page, x, y):
+    """The colour of the grid at a point of the screen, red, green and blue."""
+    return page.locator(".grid canvas").evaluate(
+        """(canvas, [x, y]) => {
+            const box = canvas.getBoundingClientRect();
+            const sharp = canvas.width / box.width;
+            const at = [Math.round((x - box.left) * sharp), Math.round((y - box.top) * sharp)];
+            return [...canvas.getContext("2d").getImageData(...at, 1, 1).data.slice(0, 3)];
+        }""",
+        [x, y],
+    )
+
+
+def outline_of(page, layer, head):
+    """The colour at the left edge of a head's picture."""
+    x, y = point_of(page, layer, head)
+    size = point_of(page, layer, head + 1)[0] - x
+    return "#" + bytes(colour_at(page, x - size / 2 + 1, y)).hex()
+
+
+def test_sorted_heads_stand_in_the_order_of_the_statistic(page, server, statistics):
+    open_page(page, f"{server}/?sort=entropy")
+    heads = [(layer, head) for layer in range(6) for head in range(12)]
+    ranked = sorted(heads, key=lambda place: float(statistics.entropy_nats[place]))
+    for at in (0, 1, 9):
+        layer, head = ranked[at]
+        page.mouse.move(*sorted_point(page, at))
+        expect(page.locator(".tip")).to_contain_text(f"layer {layer}, head {head}:")
+    page.mouse.click(*sorted_point(page, 1))
+    layer, head = ranked[1]
+    expect(page.get_by_role("heading", name=f"Layer {layer}, head {head}")).to_be_visible()
+
+
+def test_the_order_is_chosen_on_the_page_and_lies_in_the_link(page, server, statistics):
+    open_page(page, f"{server}/?layer=0&head=0")
+    page.get_by_role("button", name="Sort and filter").click()
+    page.get_by_role("combobox", name="Sort by").click()
+    page.get_by_role("option", name="weight on the first token").click()
+    page.get_by_text("Largest first").click()
+    expect(page).to_have_url(re.compile("sort=first&descending=1"))
+    expect(page.get_by_text("largest first; named layer.head")).to_be_visible()
+    other = page.context.browser.new_page()
+    open_page(other, page.url)
+    layer, head = divmod(int(statistics.first.argmax()), 12)
+    other.mouse.move(*sorted_point(other, 0))
+    expect(other.locator(".tip")).to_contain_text(f"layer {layer}, head {head}:")
+    other.close()
+
+
+def test_a_filter_leaves_only_what_is_within_and_can_be_cleared(page, server):
+    open_page(page, f"{server}/?layer=3&head=1&keep=layer:2..4")
+    expect(page.get_by_text("36 of 72 heads: layers 2 to 4.")).to_be_visible()
+    page.mouse.move(*point_of(page, 0, 5))  # the first line is now layer 2
+    expect(page.locator(".tip")).to_contain_text("layer 2, head 5:")
+    page.get_by_role("button", name="Show all heads").click()
+    expect(page.get_by_text("of 72 heads")).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("keep="))
+
+
+def test_when_no_head_fits_the_page_says_so_and_clears(page, server):
+    open_page(page, f"{server}/?keep=entropy:90..")
+    expect(page.get_by_text("None of the 72 heads fits: entropy at least 90.")).to_be_visible()
+    page.get_by_role("button", name="Show all heads").click()
+    expect(page.locator(".grid canvas")).to_be_visible()
+
+
+@pytest.mark.parametrize("modifier", ["Shift", "Control", "Meta"])
+def test_a_click_with_a_modifier_adds_a_head_and_takes_it_away(page, server, modifier):
+    open_page(page, f"{server}/?layer=3&head=1")
+    page.keyboard.down(modifier)
+    page.mouse.click(*point_of(page, 4, 10))
+    page.mouse.click(*point_of(page, 0, 2))
+    page.keyboard.up(modifier)
+    expect(page).to_have_url(re.compile(r"layer=3&head=1&also=4.10%2C0.2"))
+    expect(page.get_by_role("heading", name="Layer 3, head 1")).to_be_visible()
+    page.mouse.move(0, 0)
+    for place, colour in zip([(3, 1), (4, 10), (0, 2)], OKABE_ITO, strict=False):
+        assert outline_of(page, *place) == colour
+    page.keyboard.down(modifier)
+    page.mouse.click(*point_of(page, 3, 1))  # the next becomes the first
+    page.keyboard.up(modifier)
+    expect(page.get_by_role("heading", name="Layer 4, head 10")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"layer=4&head=10&also=0.2"))
+
+
+def test_a_link_with_several_heads_comes_back(page, server):
+    open_page(page, f"{server}/?layer=3&head=1&also=4.10,0.2")
+    page.mouse.move(0, 0)
+    for place, colour in zip([(3, 1), (4, 10), (0, 2)], OKABE_ITO, strict=False):
+        assert outline_of(page, *place) == colour
+
+
+def test_an_eighth_head_is_not_added_and_the_reason_said(page, server):
+    open_page(page, f"{server}/?layer=0&head=0&also=0.1,0.2,0.3,0.4,0.5,0.6")
+    page.keyboard.down("Shift")
+    page.mouse.click(*point_of(page, 2, 2))
+    page.keyboard.up("Shift")
+    expect(page.get_by_text("7 heads are selected")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"also=[^&]*0.6$"))
+
+
+def test_keys_walk_add_and_choose(page, server):
+    open_page(page, f"{server}/?layer=3&head=1")
+    grid = page.get_by_role("listbox", name="All heads")
+    grid.focus()
+    page.keyboard.press("End")
+    expect(page.get_by_role("heading", name="Layer 3, head 11")).to_be_visible()
+    page.keyboard.press("Control+Home")
+    expect(page.get_by_role("heading", name="Layer 0, head 0")).to_be_visible()
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("Shift+ArrowRight")
+    option = grid.get_by_role("option")
+    expect(option).to_contain_text("layer 1, head 1:")
+    expect(option).to_have_attribute("aria-selected", "false")
+    page.keyboard.press(" ")
+    expect(option).to_have_attribute("aria-selected", "true")
+    expect(page).to_have_url(re.compile(r"layer=0&head=0&also=1.1$"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Layer 1, head 1")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"layer=1&head=1$"))
+
+
+def test_walking_fast_ends_where_the_last_key_led(page, server):
+    open_page(page, f"{server}/?layer=0&head=0")
+    page.locator(".grid").focus()
+    for _ in range(9):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(70)  # each step is sent, and answers come while others are under way
+    expect(page.get_by_role("heading", name="Layer 0, head 9")).to_be_visible()
+    expect(page.get_by_role("listbox", name="All heads").get_by_role("option")).to_contain_text(
+        "head 9:"
+    )
+
+
+def test_a_tap_selects(browser, server):
+    page = browser.new_page(has_touch=True, viewport={"width": 390, "height": 844})
+    open_page(page, f"{server}/?layer=3&head=1")
+    page.touchscreen.tap(*point_of(page, 2, 8))
+    expect(page.get_by_role("heading", name="Layer 2, head 8")).to_be_visible()
+    page.close()
+
+
+def test_a_thousand_heads_are_all_in_sight_and_larger_where_wanted(page, server):
+    page.set_viewport_size({"width": 1280, "height": 900})
+    open_page(page, f"{server}/?{MANY}")
+    room = page.locator(".grid .scroll")
+    assert room.evaluate("it => it.scrollHeight <= it.clientHeight + 1") is True
+    page.mouse.click(*point_of(page, 31, 31, columns=32))
+    expect(page.get_by_role("heading", name="Layer 31, head 31")).to_be_visible()
+    for _ in range(3):
+        page.get_by_role("button", name="Larger pictures").click()
+    # What is larger than its room scrolls, and the canvas is never larger than what is seen.
+    assert room.evaluate("it => it.scrollHeight > 1.5 * it.clientHeight") is True
+    seen = room.evaluate("it => [it.clientWidth, it.clientHeight]")
+    box = page.locator(".grid canvas").bounding_box()
+    assert (box["width"], box["height"]) == tuple(seen)
+    page.locator(".grid").focus()
+    page.keyboard.press("Control+Home")
+    expect(page.get_by_role("heading", name="Layer 0, head 0")).to_be_visible()
+    assert room.evaluate("it => [it.scrollLeft, it.scrollTop]") == [0, 0]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_thousand_heads_are_not_wider_than_a_small_screen(page, server, scheme):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme=scheme)
+    open_page(page, f"{server}/?{MANY}&sort=distance")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator(".grid canvas").bounding_box()["width"] <= 360
+
+
+@pytest.fixture
+def layout(page):
+    """The pure functions, loaded as they are."""
+    page.add_script_tag(content=(CANVAS / "grid_layout.js").read_text())
+
+    def step(data, index, *keys, room=300):
+        return page.evaluate(
+            """([data, index, keys, room]) => keys.reduce(
+                (at, key) => steppedTo(layOut(data, room, 0), at, key.replace("Ctrl+", ""),
+                                       key.startsWith("Ctrl+"), 2), index)""",
+            [data, index, list(keys), room],
+        )
+
+    return step
+
+
+# Layer 0 has three heads, layer 1 one, layer 2 two.
+UNEVEN = {
+    "layers": [0, 0, 0, 1, 2, 2],
+    "heads": [0, 1, 2, 0, 0, 1],
+    "order": [0, 1, 2, 3, 4, 5],
+    "flow": False,
+}
+
+
+def test_keys_walk_layers_of_different_numbers_of_heads(layout):
+    assert layout(UNEVEN, 2, "ArrowDown") == 3
+    assert layout(UNEVEN, 2, "ArrowRight") == 2
+    assert layout(UNEVEN, 0, "End", "ArrowLeft") == 1
+    assert layout(UNEVEN, 1, "PageDown") == 5
+    assert layout(UNEVEN, 0, "Ctrl+End", "ArrowUp", "ArrowUp", "Home") == 0
+    assert layout({**UNEVEN, "order": [0, 2, 4]}, 2, "ArrowLeft", "ArrowDown") == 4
+    assert layout({**UNEVEN, "order": [0, 2, 4]}, 3, "ArrowLeft") == 0  # from one that is left out
+
+
+def test_reading_order_goes_on_in_the_next_line(layout):
+    sorted_heads = {**UNEVEN, "order": [5, 3, 1, 0, 2, 4], "flow": True}
+    assert layout(sorted_heads, 5, *["ArrowRight"] * 5, room=150) == 4
+    assert layout(sorted_heads, 0, "ArrowLeft", room=150) == 1
+    assert layout(sorted_heads, 5, "ArrowDown", room=150) == 0
+
+
+@pytest.mark.parametrize(("layers", "heads"), [(1, 1), (64, 8), (64, 64), (6, 12), (32, 32)])
+@pytest.mark.parametrize("room", [245, 346, 560])
+def test_any_number_of_heads_finds_its_room(page, layers, heads, room):
+    page.add_script_tag(content=(CANVAS / "grid_layout.js").read_text())
+    count = layers * heads
+    data = {
+        "layers": [index // heads for index in range(count)],
+        "heads": [index % heads for index in range(count)],
+        "order": list(range(count)),
+    }
+    for flow in (False, True):
+        made = page.evaluate(
+            "([data, room]) => layOut(data, room, 0)", [{**data, "flow": flow}, room]
+        )
+        assert sum(map(len, made["lines"])) == count
+        assert 12 <= made["cell"] <= 96
+        assert made["width"] <= room or (not flow and made["cell"] == 12) or made["cell"] == 24
