@@ -15,7 +15,8 @@ from viz.patterns.overview import (
 )
 from viz.patterns.pooling import column, pool_edges, pooled, row
 from viz.patterns.pyramid import Address, levels, tile
-from viz.patterns.streamed import RowStatistics, row_statistics
+from viz.patterns.rows import RowStatistics
+from viz.patterns.streamed import row_statistics
 
 __all__ = [
     "LAYER",

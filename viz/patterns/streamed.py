@@ -9,21 +9,26 @@ distance. Weights on one key of each row (the first, its own, the one before) ar
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from viz.capture.layer import Layer, RecordedLayer, blocks
+from viz.capture.layer import Layer, RecordedLayer
 from viz.capture.mask import Dense, Spans
-from viz.patterns.cells import cells, diagonal, key_heads, part_of, scores, with_sinks
+from viz.patterns.blockwise import by_blocks
+from viz.patterns.cells import cells, diagonal, key_heads, part_of, with_sinks
 from viz.patterns.kernel import weighted_sums
 from viz.patterns.pooling import pool_edges
-
-# Blocks of keys that are told apart, at least; where heads have more dimensions, half as many.
-LEAST_BLOCKS = 16
+from viz.patterns.rows import (
+    RowStatistics,
+    block_count,
+    block_of,
+    joined,
+    mean_thumbnail,
+    pool_rows_into,
+)
 
 # Weights that one call of the kernel may stand for, so that it can be cancelled in between.
 CALL_NUMBERS = 1 << 30
@@ -31,41 +36,8 @@ CALL_NUMBERS = 1 << 30
 # Numbers of a mask that are written out at a time, where it is no rule that the kernel knows.
 MASK_NUMBERS = 1 << 23
 
-# Numbers of a block of weights, where there is no other way than weights.
+# Numbers of a block of weights beside the diagonal.
 BLOCK_NUMBERS = 1 << 23
-
-
-@dataclass(frozen=True, slots=True)
-class RowStatistics:
-    """What is known of each query row of a layer's heads; float32, shape [head, query].
-
-    Attributes:
-        totals: log-sum-exp of the row's scores, a sink included; None where the model gave weights
-            and no scores.
-        mass: what the row's weights sum to: 1, less where a sink takes its share, 0 of padding.
-        entropy: `-sum w log w`, in nats.
-        distance: `sum w |query - key|`, in units.
-        first: weight on the first key.
-        current: weight on the query's own position.
-        previous: weight on the position before.
-        thumbnail: mean weights of blocks, [head, block of queries, block of keys].
-    """
-
-    totals: Tensor | None
-    mass: Tensor
-    entropy: Tensor
-    distance: Tensor
-    first: Tensor
-    current: Tensor
-    previous: Tensor
-    thumbnail: Tensor
-
-    @property
-    def memory_bytes(self) -> int:
-        """What keeping them costs."""
-        kept = (self.totals, self.mass, self.entropy, self.distance, self.first)
-        rows = sum(0 if one is None else one.numel() for one in kept)
-        return 4 * (rows + 2 * self.current.numel() + self.thumbnail.numel())
 
 
 def row_statistics(layer: Layer, going: Callable[[], None] | None = None) -> RowStatistics:
@@ -80,22 +52,14 @@ def row_statistics(layer: Layer, going: Callable[[], None] | None = None) -> Row
     """
     tell = going or _nothing
     if not isinstance(layer, RecordedLayer) or not _is_linear(layer):
-        return _by_blocks(layer, tell)
+        return by_blocks(layer, tell)
     queries, keys = layer.shape
     at_once = max(1, CALL_NUMBERS // (queries * keys))
     parts = []
     for start in range(0, layer.heads, at_once):
         tell()
         parts.append(_by_kernel(part_of(layer, slice(start, min(start + at_once, layer.heads)))))
-    return parts[0] if len(parts) == 1 else _joined(parts)
-
-
-def _joined(parts: Sequence[RowStatistics]) -> RowStatistics:
-    """Lay the statistics of runs of heads one after the other."""
-    names = [field.name for field in fields(RowStatistics)]
-    return RowStatistics(
-        **{name: torch.cat([getattr(part, name) for part in parts]) for name in names}
-    )
+    return parts[0] if len(parts) == 1 else joined(parts)
 
 
 def _nothing() -> None:
@@ -106,12 +70,6 @@ def _is_linear(layer: RecordedLayer) -> bool:
     """Whether the kernel computes this layer's scores, and the entropy is linear in them."""
     by_key = layer.bias is None or layer.bias.shape[1] == 1
     return layer.softcap is None and by_key and layer.query.shape[-1] == layer.key.shape[-1]
-
-
-def block_count(layer: Layer) -> int:
-    """How many blocks a layer's thumbnail has along the longer side."""
-    width = layer.query.shape[-1] if isinstance(layer, RecordedLayer) else 0
-    return max(LEAST_BLOCKS, width // 2)
 
 
 def _by_kernel(layer: RecordedLayer) -> RowStatistics:
@@ -147,11 +105,9 @@ def _by_kernel(layer: RecordedLayer) -> RowStatistics:
         in_block, places = by_block[..., : len(edges) - 1], by_block[..., len(edges) - 1 :]
         places = places[..., : len(edges) - 1]
         distance[:, at] = _far(in_block, places, rows + (keys - queries), edges, behind)
-        _pool_rows_into(thumbnail, in_block, rows, queries)
+        pool_rows_into(thumbnail, in_block, rows, queries)
     if not behind:
         distance += _near(layer, totals, edges)
-    counts = torch.diff(torch.tensor(edges, device=device))
-    tall = torch.diff(torch.tensor(pool_edges(queries, thumbnail.shape[1]), device=device))
     every = torch.arange(queries, device=device)
     return RowStatistics(
         totals=totals,
@@ -161,7 +117,7 @@ def _by_kernel(layer: RecordedLayer) -> RowStatistics:
         first=cells(layer, everyone, every, 0, 1, totals)[..., 0],
         current=diagonal(layer, everyone, keys - queries, totals),
         previous=diagonal(layer, everyone, keys - queries - 1, totals),
-        thumbnail=thumbnail / (tall[:, None] * counts[None, :]),
+        thumbnail=mean_thumbnail(thumbnail, queries, keys),
     )
 
 
@@ -197,19 +153,13 @@ def _columns(edges: list[int], width: int, device: torch.device) -> list[Tensor]
         As many as are needed, each [key, d]: first an indicator of each block, then the places.
     """
     keys, count = edges[-1], len(edges) - 1
-    block = _block_of(edges, device)
+    block = block_of(edges, device)
     at = torch.arange(keys, device=device)
     values = torch.zeros(keys, 2 * count, device=device)
     values[at, block] = 1.0
     values[at, count + block] = at - _middles(edges, device)[block]
     short = -values.shape[1] % width
     return list(torch.split(torch.nn.functional.pad(values, (0, short)), width, dim=1))
-
-
-def _block_of(edges: list[int], device: torch.device) -> Tensor:
-    """Say which block each key belongs to."""
-    counts = torch.diff(torch.tensor(edges, device=device))
-    return torch.repeat_interleave(torch.arange(len(counts), device=device), counts)
 
 
 def _middles(edges: list[int], device: torch.device) -> Tensor:
@@ -264,66 +214,3 @@ def _near(layer: RecordedLayer, totals: Tensor, edges: list[int]) -> Tensor:
             away = torch.arange(first, last, device=part.device) - (part + keys - queries)[:, None]
             distance[:, part] = (weights * away.abs()).sum(dim=-1)
     return distance
-
-
-def _pool_rows_into(thumbnail: Tensor, mass: Tensor, rows: Tensor, queries: int) -> None:
-    """Add up rows of blocks of keys by blocks of queries, in place."""
-    tall = thumbnail.shape[1]
-    groups = ((rows + 1) * tall - 1) // queries
-    thumbnail.index_add_(1, groups, mass)
-
-
-def _by_blocks(layer: Layer, tell: Callable[[], None]) -> RowStatistics:
-    """Go over blocks of weights: the reference of the kernel, and the way of everything else."""
-    queries, keys = layer.shape
-    device = layer.tensors[0].device
-    rows = torch.arange(queries, device=device)
-    names = ("mass", "entropy", "distance", "first", "current", "previous")
-    out = {name: torch.zeros(layer.heads, queries, device=device) for name in names}
-    recorded = isinstance(layer, RecordedLayer)
-    totals = torch.zeros(layer.heads, queries, device=device) if recorded else None
-    edges = pool_edges(keys, block_count(layer))
-    tall = min(queries, block_count(layer))
-    thumbnail = torch.zeros(layer.heads, tall, len(edges) - 1, device=device)
-    groups = _block_of(edges, device)
-    for block, weights, first in _weight_blocks(layer, rows, totals):
-        tell()
-        place = block + (keys - queries)
-        columns = torch.arange(first, first + weights.shape[-1], device=device)
-        away = (columns - place[:, None]).abs()
-        out["mass"][:, block] = weights.sum(dim=-1)
-        out["entropy"][:, block] = torch.special.entr(weights).sum(dim=-1)
-        out["distance"][:, block] = (weights * away).sum(dim=-1)
-        for name, at in (
-            ("first", torch.zeros_like(place)),
-            ("current", place),
-            ("previous", place - 1),
-        ):
-            inside = (at >= first) & (at <= int(columns[-1]))
-            there = torch.arange(len(block), device=device)[inside]
-            out[name][:, block[inside]] = weights[:, there, at[inside] - first]
-        across = torch.zeros(layer.heads, len(block), len(edges) - 1, device=device)
-        across.index_add_(2, groups[columns], weights)
-        _pool_rows_into(thumbnail, across, block, queries)
-    counts = torch.diff(torch.tensor(edges, device=device))
-    heights = torch.diff(torch.tensor(pool_edges(queries, tall), device=device))
-    return RowStatistics(
-        totals=totals, **out, thumbnail=thumbnail / (heights[:, None] * counts[None, :])
-    )
-
-
-def _weight_blocks(
-    layer: Layer, rows: Tensor, totals: Tensor | None
-) -> Iterator[tuple[Tensor, Tensor, int]]:
-    """Walk through blocks of weights, noting the log-sum-exp of rows whose scores are known."""
-    everyone = slice(0, layer.heads)
-    if not isinstance(layer, RecordedLayer) or totals is None:
-        yield from blocks(layer, everyone, rows)
-        return
-    for block in torch.split(rows, max(1, BLOCK_NUMBERS // (layer.heads * layer.shape[1]))):
-        first, last = layer.mask.reach(block)
-        score = scores(layer, everyone, block, first, last)
-        own = with_sinks(layer, everyone, block, torch.logsumexp(score, dim=-1))
-        totals[:, block] = own
-        floor = torch.finfo(torch.float32).min
-        yield block, torch.exp_(score - own.clamp(min=floor)[..., None]), first
