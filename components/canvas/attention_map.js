@@ -26,7 +26,7 @@ function build(parentElement) {
   const [canvas, overlay] = root.querySelectorAll("canvas");
   const said = part(".said");
   const map = {
-    root, canvas, overlay, names: null, crosshair: null, brush: null, sums: null, hits: [], hit: -1,
+    root, canvas, overlay, names: null, crosshair: null, sent: [], brush: null, sums: null, hits: [], hit: -1,
     edges: null, edge: -1, pooling: "max", largest: 1, data: null, store: null,
   };
 
@@ -47,7 +47,10 @@ function build(parentElement) {
     if (!before || before.queries !== data.queries || before.keys !== data.keys) map.geometry = null;
     map.recolour();
     map.resize();
-    if (!before || before.span.join() !== data.span.join()) map.show(data.span);
+    // What we sent comes back, when the view may have moved on already; what we did not is a link's.
+    const echo = map.sent.indexOf(data.span.join());
+    if (echo >= 0) map.sent.splice(0, echo + 1);
+    else if (!before || before.span.join() !== data.span.join()) map.show(data.span);
     if (data.pinned !== null && data.pinned !== before?.pinned) {
       map.crosshair = { query: data.pinned, key: map.crosshair?.key ?? 0 };
     }
@@ -242,7 +245,10 @@ function zoomOf(map) {
 
 function settle(map) {
   const { rows, columns } = map.geometry.seen;
-  map.sendSpan([...rows, ...columns]);
+  const span = [...rows, ...columns];
+  if (span.join() === map.data.span.join()) return;
+  map.sent.push(span.join());
+  map.sendSpan(span);
 }
 
 function placeOf(map, event) {
