@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.models.folders import save_decoder, save_encoder_decoder
 
@@ -28,6 +29,10 @@ CHROMIUM = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+# What a person would still wait for, on a machine that is busy with something else.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")

@@ -47,24 +47,25 @@ def sorted_point(page, at):
     )
 
 
-def colour_at(page, x, y):
-    """The colour of the grid at a point of the screen, red, green and blue."""
-    return page.locator(".grid canvas").evaluate(
-        """(canvas, [x, y]) => {
-            const box = canvas.getBoundingClientRect();
-            const sharp = canvas.width / box.width;
-            const at = [Math.round((x - box.left) * sharp), Math.round((y - box.top) * sharp)];
-            return [...canvas.getContext("2d").getImageData(...at, 1, 1).data.slice(0, 3)];
+def expect_outline(page, layer, head, colour):
+    """Wait until the left edge of a head's picture has a colour; the page may still be settling."""
+    page.wait_for_function(
+        """([layer, head, colour, gutter, header]) => {
+            const within = (root) => root.querySelector(".grid canvas")
+                ?? [...root.querySelectorAll("*")].map((one) => one.shadowRoot && within(one.shadowRoot))
+                    .find(Boolean);
+            const canvas = within(document);
+            if (!canvas) return false;
+            const sharp = canvas.width / canvas.getBoundingClientRect().width;
+            const size = (canvas.width / sharp - gutter - 2) / 12;
+            const at = [gutter + head * size + 1, header + (layer + 0.5) * size];
+            const [x, y] = at.map((one) => Math.round(one * sharp));
+            const pixel = [...canvas.getContext("2d").getImageData(x, y, 1, 1).data.slice(0, 3)];
+            return "#" + pixel.map((one) => one.toString(16).padStart(2, "0")).join("") === colour;
         }""",
-        [x, y],
+        arg=[layer, head, colour, GUTTER, HEADER],
+        timeout=5_000,
     )
-
-
-def outline_of(page, layer, head):
-    """The colour at the left edge of a head's picture."""
-    x, y = point_of(page, layer, head)
-    size = point_of(page, layer, head + 1)[0] - x
-    return "#" + bytes(colour_at(page, x - size / 2 + 1, y)).hex()
 
 
 def test_sorted_heads_stand_in_the_order_of_the_statistic(page, server, statistics):
@@ -124,7 +125,7 @@ def test_a_click_with_a_modifier_adds_a_head_and_takes_it_away(page, server, mod
     expect(page.get_by_role("heading", name="Layer 3, head 1")).to_be_visible()
     page.mouse.move(0, 0)
     for place, colour in zip([(3, 1), (4, 10), (0, 2)], OKABE_ITO, strict=False):
-        assert outline_of(page, *place) == colour
+        expect_outline(page, *place, colour)
     page.keyboard.down(modifier)
     page.mouse.click(*point_of(page, 3, 1))  # the next becomes the first
     page.keyboard.up(modifier)
@@ -136,7 +137,7 @@ def test_a_link_with_several_heads_comes_back(page, server):
     open_page(page, f"{server}/?layer=3&head=1&also=4.10,0.2")
     page.mouse.move(0, 0)
     for place, colour in zip([(3, 1), (4, 10), (0, 2)], OKABE_ITO, strict=False):
-        assert outline_of(page, *place) == colour
+        expect_outline(page, *place, colour)
 
 
 def test_an_eighth_head_is_not_added_and_the_reason_said(page, server):
