@@ -148,6 +148,7 @@ def test_forward_returns_to_what_back_left(page, server):
     expect(page).to_have_url(re.compile("layer=3&head=1"))
     page.get_by_label("Model", exact=True).click()
     page.get_by_text("SmolLM2").click()
+    expect(page.get_by_text("30 x 9 heads")).to_be_visible()
     page.get_by_role("textbox", name="Text", exact=True).fill("The capital of France is")
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page).to_have_url(re.compile("model=smollm2"), timeout=READY)
