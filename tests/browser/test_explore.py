@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 import viz
+from tests.browser.pages import settle
 
 SAMPLE = "The animal didn't cross the street because it was too tired."
 READY = 60_000
@@ -17,6 +18,7 @@ def open_page(page, url):
     page.goto(url)
     expect(page.get_by_role("heading", name="About this head")).to_be_visible(timeout=READY)
     expect(page.locator(".token").first).to_be_visible(timeout=READY)
+    settle(page)
 
 
 def titles(page) -> list[float]:

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 import viz
 from tests.browser.test_explore import SAMPLE, open_page
 from viz.figures import OKABE_ITO
+from viz.patterns import statistics as computed
 
 CANVAS = Path(viz.__file__).parents[1] / "components" / "canvas"
 MANY = "model=many&local=1&text=the%20cat%20sat%20on%20the%20mat"
@@ -20,7 +21,7 @@ GUTTER, HEADER, NAME = 26, 18, 14
 @pytest.fixture(scope="module")
 def statistics():
     """The real model's statistics, by head."""
-    return viz.patterns.statistics(viz.capture(viz.load_model("demo"), SAMPLE).stacks["self"])
+    return computed(viz.capture(viz.load_model("demo"), SAMPLE).stacks["self"])
 
 
 def point_of(page, layer, head, columns=12):

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 import viz
+from tests.browser.pages import settle
 from tests.browser.test_explore import READY, SAMPLE, open_page
 from viz.figures import OKABE_ITO
 
@@ -34,6 +35,7 @@ def open_lines(page, url):
     open_page(page, url)
     page.locator("summary").get_by_text("Lines", exact=True).click()
     expect(page.locator(f"{QUERY} .row").first).to_be_visible(timeout=READY)
+    settle(page)
     page.locator(".view").scroll_into_view_if_needed()
     page.wait_for_timeout(300)
 

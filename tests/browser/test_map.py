@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import viz
+from tests.browser.pages import settle
 
 READY = 120_000
 LAYER, HEAD = 5, 3
@@ -33,6 +34,7 @@ def opened(page: Page, server: str, **more: object) -> Page:
     asked = {"model": "smollm2", "text": TEXT, "layer": LAYER, "head": HEAD, **more}
     page.goto(f"{server}/?{urlencode({**asked, 'dtype': 'float32'})}")
     expect(page.locator('.map[data-state="sharp"]')).to_be_visible(timeout=READY)
+    settle(page)
     page.locator(".map canvas.over").scroll_into_view_if_needed()
     return page
 

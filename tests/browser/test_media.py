@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from tests.browser.pages import settle
+
 READY = 120_000
 SAMPLES = Path(__file__).parents[2] / "assets" / "samples"
 
@@ -21,6 +23,7 @@ def example(page, title):
 def opened(page, url):
     page.goto(url)
     expect(page.get_by_role("heading", name="About this head")).to_be_visible(timeout=READY)
+    settle(page)
 
 
 def test_a_picture_is_lit_up_where_the_clicked_patch_looks(page, server):
