@@ -54,6 +54,7 @@ function build(parentElement) {
     if (data.pinned !== null && data.pinned !== before?.pinned) {
       map.crosshair = { query: data.pinned, key: map.crosshair?.key ?? 0 };
     }
+    map.ask();
     map.redraw();
     map.say();
   };
