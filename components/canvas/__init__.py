@@ -4,7 +4,7 @@ from components.canvas.attention_map import attention_map
 from components.canvas.copy_link import copy_link
 from components.canvas.head_grid import MOST_SELECTED, head_grid
 from components.canvas.head_view import MOST_HEADS, head_view
-from components.canvas.payload import head_path
+from components.canvas.payload import head_path, units_path
 from components.canvas.text_guard import text_guard
 from components.canvas.token_strip import token_strip
 
@@ -18,4 +18,5 @@ __all__ = [
     "head_view",
     "text_guard",
     "token_strip",
+    "units_path",
 ]

@@ -9,7 +9,15 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from components.canvas.payload import flat, half_bits, head_path, module, style, vendored
+from components.canvas.payload import (
+    flat,
+    half_bits,
+    head_path,
+    module,
+    style,
+    units_path,
+    vendored,
+)
 
 HTML = """
 <div class="map">
@@ -33,11 +41,12 @@ HTML = """
   <details><summary>Heaviest weights as a table</summary>
     <div class="table"><table><thead><tr><th scope="col">query</th><th scope="col">key</th>
       <th scope="col">weight</th><th scope="col"></th></tr></thead><tbody></tbody></table></div>
+    <button type="button" class="file">Download CSV</button>
   </details>
 </div>
 """
 
-PARTS = ("linked", "tile_store", "map_drawing")
+PARTS = ("linked", "tile_store", "map_drawing", "map_finding", "map_hands")
 
 
 def attention_map(
@@ -89,7 +98,7 @@ def attention_map(
         key=key,
         data={
             "base": head_path(token, stack, layer, head),
-            "units": f"loupe/{token}/{stack}/units",
+            "units": units_path(token, stack),
             "queries": shape[0],
             "keys": shape[1],
             "levels": levels,

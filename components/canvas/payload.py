@@ -43,3 +43,8 @@ def style(name: str) -> str:
 def head_path(token: str, stack: str, layer: int, head: int) -> str:
     """Say where a browser fetches what belongs to a head, from the page's own address."""
     return f"loupe/{token}/{stack}/{layer}/{head}"
+
+
+def units_path(token: str, stack: str) -> str:
+    """Say where a browser fetches the tokens of both axes, from the page's own address."""
+    return f"loupe/{token}/{stack}/units"

@@ -20,7 +20,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   strip.data = data;
   strip.bits = data.table ? halfBits(data.table) : null;
   strip.pinned = data.pinned === null ? null : { side: "query", index: data.pinned };
-  strip.direction = data.keys ? "looks at" : data.direction;
+  strip.direction = data.two ? "looks at" : data.direction;
   strip.show();
 }
 
@@ -30,45 +30,50 @@ function build(parentElement) {
   const switcher = root.querySelector("[role=group]");
   const readout = { said: root.querySelector(".said"), hint: root.querySelector(".hint") };
   const [from, to] = root.querySelectorAll("button");
-  const strip = { linked: [], rows: new Map(), hovered: null, pinned: null, text: null, tokens: { query: [], key: [] } };
+  const strip = { linked: [], rows: new Map(), hovered: null, pinned: null, text: null, tokens: {}, weights: {} };
 
   strip.show = () => {
     const { data } = strip;
     if (data.base !== strip.base) strip.rows.clear();
     strip.base = data.base;
-    const text = JSON.stringify([data.queries, data.keys]);
+    const text = data.units ?? JSON.stringify(data.texts);
     if (text !== strip.text) {
       strip.text = text;
-      strip.hovered = null;
-      strip.touched = null;
-      strip.linked = [];
-      strip.tokens.query = fill(holders.query, data.queries);
-      holders.key.replaceChildren();
-      strip.tokens.key = data.keys ? fill(holders.key, data.keys) : strip.tokens.query;
+      if (data.units) fetchTexts(strip, data.units, holders);
+      else strip.lay(data.texts);
     }
-    root.classList.toggle("two", Boolean(data.keys));
-    holders.key.hidden = !data.keys;
-    switcher.hidden = Boolean(data.keys);
+    root.classList.toggle("two", data.two);
+    holders.key.hidden = !data.two;
+    switcher.hidden = data.two;
     from.setAttribute("aria-pressed", strip.direction === "looks at");
     to.setAttribute("aria-pressed", strip.direction === "looked at by");
-    shade(strip, readout);
+    strip.shade();
+  };
+  strip.lay = (texts) => {
+    for (const text of Object.values(strip.tokens)) text.leave();
+    Object.assign(strip, { texts, hovered: null, touched: null, linked: [], tokens: {}, weights: {} });
+    holders.key.replaceChildren();
+    const laid = (side, text) => new TokenText(holders[side], text, (token, index) => dress(strip, side, index, token));
+    strip.tokens.query = laid("query", texts.queries);
+    strip.tokens.key = strip.data.two ? laid("key", texts.keys) : strip.tokens.query;
+    strip.shade();
   };
   const pin = (place) => {
     strip.pinned = place;
     strip.send(place?.index ?? -1);
-    shade(strip, readout);
+    strip.shade();
   };
-  strip.shade = () => shade(strip, readout);
+  strip.shade = () => { if (strip.texts) shade(strip, readout); };
   const hover = (place) => {
     if (same(place, strip.hovered)) return;
     strip.hovered = place;
-    shade(strip, readout);
+    strip.shade();
     tellHovered(root, place && { [roleOf(strip, place)]: place.index });
   };
   whenHovered(root, (places) => {
     for (const token of strip.linked) token.classList.remove("linked");
     strip.linked = ["query", "key"]
-      .map((side) => strip.tokens[side][places?.[side] ?? -1])
+      .map((side) => strip.tokens[side]?.at(places?.[side] ?? -1))
       .filter(Boolean);
     for (const token of strip.linked) token.classList.add("linked");
   });
@@ -93,7 +98,7 @@ function build(parentElement) {
         const start = here?.side === side ? here.index : step > 0 ? -1 : 1;
         const index = Math.max(0, Math.min(tokens.length - 1, start + step));
         hover({ side, index });
-        tokens[index].scrollIntoView({ block: "nearest" });
+        tokens.made(index).scrollIntoView({ block: "nearest" });
       } else return;
       event.preventDefault();
     };
@@ -118,31 +123,21 @@ function same(one, other) {
   return one?.index === other?.index && one?.side === other?.side;
 }
 
-function fill(holder, text) {
-  const tokens = text.labels.map((label, index) => {
-    const token = document.createElement("span");
-    token.className = "token";
-    if (text.special[index]) token.classList.add("special");
-    else if (index > 0 && !text.starts[index] && !text.special[index - 1]) token.classList.add("piece");
-    token.dataset.index = index;
-    token.textContent = label;
-    token.setAttribute("role", "option");
-    return token;
-  });
-  const pieces = [];
-  tokens.forEach((token, index) => {
-    // A real space, so that lines break there and right-to-left words keep their order.
-    if (index > 0 && text.starts[index]) pieces.push(" ");
-    pieces.push(token);
-    if (text.breaks[index]) pieces.push(document.createElement("br"));
-  });
-  holder.replaceChildren(...pieces);
-  return tokens;
+// The tokens of a long text are fetched once, and stay in the browser's own cache.
+async function fetchTexts(strip, path, holders) {
+  strip.texts = null;
+  for (const holder of Object.values(holders)) holder.replaceChildren();
+  try {
+    const texts = await fetchJson(new URL(path, document.baseURI).href);
+    if (path === strip.data.units) strip.lay(texts);
+  } catch (error) {
+    if (path === strip.data.units) holders.query.textContent = error.message;
+  }
 }
 
 // Whether a place stands for a row (a query) or a column (a key) of the pattern.
 function roleOf(strip, place) {
-  return strip.data.keys ? place.side : strip.direction === "looks at" ? "query" : "key";
+  return strip.data.two ? place.side : strip.direction === "looks at" ? "query" : "key";
 }
 
 // The weights of a row or column: from the whole pattern where it is here, else as sent.
@@ -154,7 +149,6 @@ function weightsOf(strip, place) {
       : [strip.tokens.query.length, (other) => other * columns + place.index];
     return Float32Array.from({ length: count }, (_, other) => halfValues[strip.bits[at(other)]]);
   }
-  if (place.index === strip.data.pinned && strip.data.line) return Float32Array.from(strip.data.line);
   if (!strip.data.base) return null;
   const role = roleOf(strip, place);
   const row = strip.rows.get(`${role}/${place.index}`);
@@ -181,36 +175,39 @@ function shade(strip, readout) {
   const place = strip.hovered ?? strip.pinned;
   const weights = place && weightsOf(strip, place);
   const lit = place && roleOf(strip, place) === "query" ? "key" : "query";
-  const { palette } = strip.data;
-  const largest = weights?.reduce((most, one) => Math.max(most, one), 0) || 1;
-  for (const side of strip.data.keys ? ["query", "key"] : ["query"]) {
-    const shown = weights && (!strip.data.keys || side === lit);
-    // Of a long text only what changed is touched.
-    const before = (!strip.bits && strip.touched?.[side]) || strip.tokens[side].keys();
+  strip.largest = weights?.reduce((most, one) => Math.max(most, one), 0) || 1;
+  for (const side of strip.data.two ? ["query", "key"] : ["query"]) {
+    const shown = weights && (!strip.data.two || side === lit) ? weights : null;
+    strip.weights[side] = shown;
+    // Only what changed is touched.
     const after = new Set([strip.hovered, strip.pinned].filter((one) => one?.side === side).map((one) => one.index));
-    if (shown) weights.forEach((weight, index) => { if (weight > largest / 255) after.add(index); });
-    const changed = new Set([...before, ...after]);
+    shown?.forEach((weight, index) => { if (weight > 0) after.add(index); });
+    for (const index of new Set([...(strip.touched?.[side] ?? []), ...after])) {
+      const token = strip.tokens[side].at(index);
+      if (token) dress(strip, side, index, token);
+    }
     strip.touched = { ...strip.touched, [side]: after };
-    changed.forEach((index) => {
-      const token = strip.tokens[side][index];
-      if (!token) return;
-      const here = { side, index };
-      token.classList.toggle("pinned", same(here, strip.pinned));
-      token.classList.toggle("hovered", same(here, strip.hovered));
-      token.setAttribute("aria-selected", same(here, strip.pinned));
-      const step = shown ? 3 * Math.round(255 * (weights[index] / largest)) : 0;
-      const colour = palette.slice(step, step + 3);
-      token.style.backgroundColor = step === 0 ? "" : `rgb(${colour})`;
-      token.style.color = step === 0 ? "" : inkOn(...colour);
-      token.title = shown ? threeDigits(weights[index]) : "";
-    });
   }
   readout.said.textContent = weights ? sentence(strip, place, weights) : "";
   readout.hint.textContent = strip.hovered ? between(strip) : HINT[strip.pinned ? "pinned" : "free"](strip.data.unit);
 }
 
+// What a token looks like now; one that is made late asks as well.
+function dress(strip, side, index, token) {
+  const here = { side, index };
+  const weight = strip.weights[side]?.[index] ?? null;
+  token.classList.toggle("pinned", same(here, strip.pinned));
+  token.classList.toggle("hovered", same(here, strip.hovered));
+  token.setAttribute("aria-selected", same(here, strip.pinned));
+  const step = 3 * Math.round(255 * ((weight ?? 0) / strip.largest));
+  const colour = strip.data.palette.slice(step, step + 3);
+  token.style.backgroundColor = step ? `rgb(${colour})` : "";
+  token.style.color = step ? inkOn(...colour) : "";
+  token.title = weight === null ? "" : threeDigits(weight);
+}
+
 function labelsOf(strip, side) {
-  return (side === "key" && strip.data.keys ? strip.data.keys : strip.data.queries).labels;
+  return strip.texts[side === "key" ? "keys" : "queries"].labels;
 }
 
 function verbOf(strip, place) {
@@ -231,7 +228,7 @@ function sentence(strip, place, weights) {
 // How much of the pinned token's weight the hovered one has.
 function between(strip) {
   const { pinned, hovered, data } = strip;
-  const comparable = pinned && !same(pinned, hovered) && (!data.keys || hovered.side === "key");
+  const comparable = pinned && !same(pinned, hovered) && (!data.two || hovered.side === "key");
   const weights = comparable ? weightsOf(strip, pinned) : null;
   if (!weights) return "";
   const label = labelsOf(strip, pinned.side)[pinned.index];

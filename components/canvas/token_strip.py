@@ -10,6 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from components.canvas.payload import flat, half_bits, module, style
+from viz.figures import text_layout
 from viz.models import Units
 
 Direction = Literal["looks at", "looked at by"]
@@ -30,8 +31,8 @@ def token_strip(
     queries: Units,
     keys: Units,
     *,
+    units: str | None,
     pattern: NDArray[np.float32] | None,
-    line: NDArray[np.float32] | None,
     base: str | None,
     pinned: int | None,
     direction: Direction,
@@ -45,8 +46,8 @@ def token_strip(
     Args:
         queries: the tokens that look.
         keys: the tokens looked at; drawn on their own where they are others.
+        units: for longer texts, where their tokens can be fetched.
         pattern: all weights [query, key] for texts short enough; hovering needs them.
-        line: for longer texts, the weights of the pinned token's row or column.
         base: for longer texts, where rows and columns of the head can be fetched.
         pinned: the pinned token.
         direction: whether to shade by what a token looks at or by what looks at it.
@@ -59,29 +60,19 @@ def token_strip(
         "loupe_token_strip",
         html=HTML,
         css=style("token_strip"),
-        js=module("token_strip", "linked", "tile_store"),
+        js=module("token_strip", "linked", "tile_store", "token_text"),
     )
     data = {
-        "queries": _text(queries),
         "unit": queries.kind,
-        "keys": None if keys == queries else _text(keys),
+        "two": keys != queries,
+        "units": units,
         "base": base,
         "pinned": pinned,
         "direction": direction,
         "palette": flat(palette),
-        "line": None if line is None else [round(float(weight), 6) for weight in line],
     }
+    if units is None:
+        data["texts"] = {"queries": text_layout(queries), "keys": text_layout(keys)}
     if pattern is not None:
         data["table"] = half_bits(pattern)
     component(key=key, data=data, on_pinned_change=on_pin, on_direction_change=on_turn)
-
-
-def _text(units: Units) -> dict[str, list[object]]:
-    """Lay a text out: where words start and lines break."""
-    before = (None, *units.words[:-1])
-    return {
-        "labels": list(units.labels),
-        "special": list(units.special),
-        "starts": [a != b for a, b in zip(units.words, before, strict=True)],
-        "breaks": ["\n" in text for text in units.texts],
-    }

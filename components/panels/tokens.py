@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.canvas import head_path, token_strip
+from components.canvas import head_path, token_strip, units_path
 from components.session import change, is_dark, view
 from components.state import MOST_TOP_K
 from viz.capture.stack import Stack
 from viz.figures import SEQUENTIAL, palette_rgb
-from viz.patterns import column, row
 from viz.service import Analysis
 
 # Patterns up to this many tokens travel whole, so that hovering never asks the server.
@@ -31,18 +30,13 @@ def tokens_panel(analysis: Analysis) -> None:
     seen = view()
     stack = analysis.trace.stacks[seen.stack]
     units = stack.queries
-    both = units == stack.keys
     pinned = seen.token if 0 <= seen.token < len(units) else None
     whole = max(len(units), len(stack.keys)) <= LARGEST_SENT
-    line = None
-    if not whole and pinned is not None:
-        weights = row if seen.direction == "looks at" or not both else column
-        line = weights(stack, seen.layer, seen.head, pinned)
     token_strip(
         units,
         stack.keys,
+        units=None if whole else units_path(analysis.token, seen.stack),
         pattern=stack.weights(seen.layer, seen.head).cpu().numpy() if whole else None,
-        line=line,
         base=None if whole else head_path(analysis.token, seen.stack, seen.layer, seen.head),
         pinned=pinned,
         direction=seen.direction,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import re
+import time
+from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlparse
 
 import numpy as np
+import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -246,3 +250,64 @@ def test_a_token_that_is_hovered_in_the_text_is_marked_on_the_map_and_back(page,
     linked = page.locator(".strip .token.linked")
     expect(linked).to_have_count(2)
     assert {int(one.get_attribute("data-index")) for one in linked.all()} == {query, key}
+
+
+def test_a_browser_without_webgl_shows_the_same(browser_type, browser_type_launch_args, server):
+    without = [*browser_type_launch_args["args"], "--disable-3d-apis"]
+    browser = browser_type.launch(**{**browser_type_launch_args, "args": without})
+    page = browser.new_page(viewport={"width": 1280, "height": 1200})
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    opened(page, server)
+    assert not page.evaluate("Boolean(document.createElement('canvas').getContext('webgl'))")
+    box = page.locator(".map canvas.over").bounding_box()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.8 * box["height"])
+    cell_said(page)
+    expect(page.locator(".grid canvas")).to_be_visible()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    assert not problems
+    browser.close()
+
+
+def test_a_page_that_is_closed_stops_its_pass(browser, server):
+    app = next(
+        one
+        for one in psutil.process_iter(["cmdline"])
+        if urlparse(server).netloc.split(":")[1] in (one.info["cmdline"] or [])
+    )
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{server}/?model=smollm2&dtype=float32&text=the")
+    settle(page)
+    page.get_by_role("textbox", name="Text", exact=True).fill("the cat saw the dog " * 1200)
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_text("Running the model")).to_be_visible(timeout=READY)
+    assert busy(app, 2) > 0.5, "the pass takes longer than this"
+    context.close()
+    deadline = time.monotonic() + 30  # a layer that has begun is finished
+    while busy(app, 2) > 0.2:
+        assert time.monotonic() < deadline, "the pass goes on for nobody"
+
+
+def busy(app: psutil.Process, seconds: float) -> float:
+    """How many cores a process uses, over so many seconds."""
+    return app.cpu_percent(seconds) / 100
+
+
+def test_the_heaviest_weights_are_a_file(page, server, stack):
+    opened(page, server)
+    page.get_by_text("Heaviest weights as a table").click()
+    with page.expect_download() as saved:
+        page.locator(".map").get_by_role("button", name="Download CSV").click()
+    rows = list(csv.reader(Path(saved.value.path()).read_text().splitlines()))
+    assert rows[0] == ["query", "query text", "key", "key text", "weight"]
+    query, name, key, _, weight = rows[1]
+    assert name == stack.queries.labels[int(query)]
+    exact = float(stack.weights(LAYER, HEAD, [int(query)], [int(key)])[0, 0])
+    assert float(weight) == pytest.approx(exact, abs=1e-6)
+    # Another head has other weights, and the open table shows those.
+    page.get_by_label("All heads").press("ArrowRight")
+    other = stack.weights(LAYER, HEAD + 1).clone()
+    other[:, 0] = 0
+    largest = three_digits(float(other.max()))
+    expect(page.locator(".map tbody td").nth(2)).to_have_text(f"{largest:g}", timeout=READY)

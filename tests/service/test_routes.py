@@ -78,8 +78,8 @@ def test_a_tile_is_the_weights_themselves(client, analysis):
 def test_names_are_data(client, analysis):
     stack = analysis.trace.stacks["self"]
     told = get(client, f"/loupe/{analysis.token}/self/units").json()
-    assert told["queries"] == list(stack.queries.labels)
-    assert told["keys"] == list(stack.keys.labels)
+    assert told["queries"]["labels"] == list(stack.queries.labels)
+    assert told["keys"]["labels"] == list(stack.keys.labels)
 
 
 @pytest.mark.parametrize("off_sink", [0, 1])

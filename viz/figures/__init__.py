@@ -1,6 +1,7 @@
 """Plotly figures and palettes; numpy in, figures out."""
 
 from viz.figures.display import Display, Shown, apply, sink_of, span_words
+from viz.figures.layout import text_layout
 from viz.figures.media import (
     patch_at,
     picture_figure,
@@ -28,6 +29,7 @@ __all__ = [
     "sound_figure",
     "span_words",
     "statistic_figure",
+    "text_layout",
     "times_of",
     "usual_query",
 ]

@@ -37,8 +37,11 @@ LOOK_AFTER = 0.2
 
 STATUS = ((GoneError, 410), (BusyError, 429), (LoupeError, 404))
 
-# A tile never changes, and is its owner's alone. Compressing one costs more than sending it.
-HEADERS = {"Cache-Control": "private, max-age=86400, immutable", "Content-Encoding": "identity"}
+# What is sent never changes, and is its owner's alone.
+HEADERS = {"Cache-Control": "private, max-age=86400, immutable"}
+
+# Compressing numbers costs more than sending them; texts the app compresses as it does its page.
+AS_IT_IS = {**HEADERS, "Content-Encoding": "identity"}
 
 BINARY = "application/octet-stream"
 
@@ -71,9 +74,9 @@ class _Server:
         self._limiter: anyio.CapacityLimiter | None = None
 
     async def units(self, request: HttpRequest) -> Response:
-        """Names of both axes, as JSON."""
+        """The texts of both axes, as JSON."""
         token, stack = (request.path_params[name] for name in ("token", "stack"))
-        found = await self._work(request, lambda _: self.tiles.shape(token, stack))
+        found = await self._work(request, lambda _: self.tiles.units(token, stack))
         return _json(found)
 
     async def tile(self, request: HttpRequest) -> Response:
@@ -87,7 +90,7 @@ class _Server:
         )
         rows, columns = values.shape
         size = {"X-Rows": str(rows), "X-Columns": str(columns)}
-        return Response(as_bytes(values), media_type=BINARY, headers={**HEADERS, **size})
+        return Response(as_bytes(values), media_type=BINARY, headers={**AS_IT_IS, **size})
 
     async def edges(self, request: HttpRequest) -> Response:
         """The strongest edges, as JSON."""
@@ -107,7 +110,7 @@ class _Server:
                 _head(request), at["side"], at["start"], at["stop"], going
             ),
         )
-        return Response(as_bytes(values), media_type=BINARY, headers=HEADERS)
+        return Response(as_bytes(values), media_type=BINARY, headers=AS_IT_IS)
 
     async def _work(self, request: HttpRequest, make: Callable[[Callable[[], None]], Made]) -> Made:
         """Make something in a thread, for as long as the browser waits for it.

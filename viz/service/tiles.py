@@ -13,7 +13,8 @@ from torch import Tensor
 from viz.capture.layer import RecordedLayer
 from viz.capture.stack import Stack
 from viz.errors import ShapeError
-from viz.patterns import Address, head_detail, levels, row_statistics, tile
+from viz.figures import text_layout
+from viz.patterns import Address, head_detail, row_statistics, tile
 from viz.patterns.pyramid import Pooling
 from viz.patterns.sums import sum_over
 from viz.service.analysis import Analysis
@@ -92,14 +93,10 @@ class Tiles:
         )
         return summed.cpu().numpy()
 
-    def shape(self, token: str, stack: str) -> dict[str, Any]:
-        """Say how large a stack's patterns are and what their units are called."""
+    def units(self, token: str, stack: str) -> dict[str, Any]:
+        """Lay out the texts that both axes of a stack's patterns stand for."""
         found = self._find(token).trace.stacks[stack]
-        return {
-            "queries": list(found.queries.labels),
-            "keys": list(found.keys.labels),
-            "levels": levels(len(found.queries), len(found.keys)),
-        }
+        return {"queries": text_layout(found.queries), "keys": text_layout(found.keys)}
 
     def _stack(self, head: Head) -> Stack:
         stack = self._find(head.token).trace.stacks[head.stack]

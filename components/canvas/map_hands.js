@@ -1,0 +1,114 @@
+// The map under a hand: pointer, touch and keys.
+
+function wirePointer(map) {
+  const { overlay } = map;
+  let pressed = null;
+  const sideAt = (x, y) => {
+    const { left, top } = map.geometry.margin;
+    if (x < left && y >= top) return "queries";
+    return y < top && x >= left ? "keys" : null;
+  };
+  const centreSmallMap = ({ x, y }) => {
+    const { geometry } = map;
+    const small = smallMapOf(geometry);
+    const { rows, columns } = geometry.seen;
+    const query = ((y - small.top) / small.height) * geometry.queries;
+    const key = ((x - small.left) / small.width) * geometry.keys;
+    const half = [(rows[1] - rows[0]) / 2, (columns[1] - columns[0]) / 2];
+    map.show([query - half[0], query + half[0], key - half[1], key + half[1]]);
+  };
+  overlay.onpointerdown = (event) => {
+    const place = placeOf(map, event);
+    const small = smallMapOf(map.geometry);
+    const side = sideAt(place.x, place.y);
+    pressed = { ...place, moved: false };
+    if (small && within(small, place)) {
+      pressed.small = true;
+      centreSmallMap(place);
+      overlay.setPointerCapture(event.pointerId);
+    } else if (side) {
+      const at = map.geometry.at(place.x, place.y)[side === "queries" ? "query" : "key"];
+      pressed.brush = { side, from: at, to: at, moving: true };
+      overlay.setPointerCapture(event.pointerId);
+    }
+  };
+  overlay.onpointermove = (event) => {
+    const place = placeOf(map, event);
+    if (pressed && Math.hypot(place.x - pressed.x, place.y - pressed.y) > 3) pressed.moved = true;
+    if (pressed?.small) centreSmallMap(place);
+    else if (pressed?.brush) {
+      const { side } = pressed.brush;
+      pressed.brush.to = map.geometry.at(place.x, place.y)[side === "queries" ? "query" : "key"];
+      map.brushOver(pressed.brush);
+    } else if (map.geometry.inside(place.x, place.y)) {
+      map.crosshair = map.geometry.at(place.x, place.y);
+      tellHovered(map.root, map.crosshair);
+      map.rest();
+      map.say();
+      map.redrawOverlay();
+    }
+    overlay.style.cursor = sideAt(place.x, place.y) ? "cell" : "crosshair";
+  };
+  overlay.onpointerup = () => {
+    if (pressed?.brush) map.brushOver({ ...pressed.brush, moving: false });
+    else if (pressed?.small) settle(map);
+    pressed = null;
+  };
+  overlay.onclick = (event) => {
+    const place = placeOf(map, event);
+    if (!event.defaultPrevented && map.geometry.inside(place.x, place.y)) map.pin();
+  };
+  overlay.onpointerleave = () => {
+    if (!pressed) tellHovered(map.root, null);
+  };
+}
+
+function wireKeys(map) {
+  map.overlay.onkeydown = (event) => {
+    const { geometry } = map;
+    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const { rows, columns } = geometry.seen;
+    if (step && event.shiftKey) {
+      const by = [step[0] * (rows[1] - rows[0]) * PAGES, step[1] * (columns[1] - columns[0]) * PAGES];
+      map.show([rows[0] + by[0], rows[1] + by[0], columns[0] + by[1], columns[1] + by[1]]);
+      settle(map);
+    } else if (step) {
+      const from = map.crosshair ?? { query: rows[0], key: columns[0] };
+      // Where a cell is smaller than a pixel, a step is as long as one that can be seen.
+      const far = [Math.max(1, Math.round(2 / geometry.cell.y)), Math.max(1, Math.round(2 / geometry.cell.x))];
+      map.crosshair = {
+        query: clamp(from.query + step[0] * far[0], 0, geometry.queries - 1),
+        key: clamp(from.key + step[1] * far[1], 0, geometry.keys - 1),
+      };
+      follow(map);
+      map.rest();
+    } else if (event.key === "+" || event.key === "=") zoomBy(map, 2);
+    else if (event.key === "-") zoomBy(map, 0.5);
+    else if (event.key === "Home" || event.key === "0") map.show([0, map.data.queries, 0, map.data.keys]);
+    else if (event.key === "Enter") map.pin();
+    else if (event.key === "Escape" && map.brush) map.brushOver(null);
+    else if (event.key === "Escape") map.sendPin(-1);
+    else return;
+    event.preventDefault();
+    map.say();
+    map.redrawOverlay();
+  };
+}
+
+function zoomBy(map, factor) {
+  const { geometry, crosshair } = map;
+  const point = crosshair
+    ? [geometry.left(crosshair.key + 0.5), geometry.top(crosshair.query + 0.5)]
+    : undefined;
+  d3.select(map.overlay).call(map.behaviour.scaleBy, factor, point);
+  settle(map);
+}
+
+// Keep the crosshair in sight.
+function follow(map) {
+  const { rows, columns } = map.geometry.seen;
+  const { query, key } = map.crosshair;
+  const shift = ([start, stop], at) => (at < start ? at - start : at >= stop ? at - stop + 1 : 0);
+  const by = [shift(rows, query), shift(columns, key)];
+  if (by[0] || by[1]) map.show([rows[0] + by[0], rows[1] + by[0], columns[0] + by[1], columns[1] + by[1]]);
+}
