@@ -10,12 +10,18 @@ from viz.capture.verify import UNVERIFIED
 
 
 def random_layer(
-    heads: int, tokens: int, width: int, *, looks_ahead: bool = False, device: str = "cpu"
+    heads: int,
+    tokens: int,
+    width: int,
+    *,
+    looks_ahead: bool = False,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
 ) -> RecordedLayer:
     """Make queries and keys of noise."""
     generator = torch.Generator().manual_seed(0)
     query, key = (
-        torch.randn(heads, tokens, width, generator=generator).to(device) for _ in range(2)
+        torch.randn(heads, tokens, width, generator=generator).to(device, dtype) for _ in range(2)
     )
     place = torch.device(device)
     return RecordedLayer(

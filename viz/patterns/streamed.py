@@ -19,7 +19,7 @@ from viz.capture.layer import Layer, RecordedLayer
 from viz.capture.mask import Dense, Spans
 from viz.patterns.blockwise import by_blocks
 from viz.patterns.cells import cells, diagonal, key_heads, part_of, with_sinks
-from viz.patterns.kernel import weighted_sums
+from viz.patterns.kernel import weighted_sums, working_dtype
 from viz.patterns.pooling import pool_edges
 from viz.patterns.rows import (
     RowStatistics,
@@ -82,11 +82,12 @@ def _by_kernel(layer: RecordedLayer) -> RowStatistics:
     thumbnail = torch.zeros(
         layer.heads, min(queries, block_count(layer)), len(edges) - 1, device=device
     )
-    key = layer.key[key_heads(layer, everyone)].float()
+    dtype = working_dtype(layer.query, layer.key)
+    key = layer.key[key_heads(layer, everyone)].to(dtype)
     behind = _looks_behind(layer)
-    columns = _columns(edges, layer.query.shape[-1], device)
+    columns = [one.to(dtype) for one in _columns(edges, layer.query.shape[-1], device)]
     for rows, first, last, mask, is_causal in _runs(layer):
-        query = layer.query[:, rows].float()
+        query = layer.query[:, rows].to(dtype)
         values = [key[:, first:last]]
         values += [one[first:last].expand(layer.heads, -1, -1) for one in columns]
         if layer.bias is not None:
@@ -97,7 +98,7 @@ def _by_kernel(layer: RecordedLayer) -> RowStatistics:
         at = slice(int(rows[0]), int(rows[-1]) + 1)
         totals[:, at] = with_sinks(layer, everyone, rows, own)
         mass[:, at] = share = torch.exp(own - totals[:, at]).nan_to_num_(0.0)
-        score = torch.linalg.vecdot(query, sums[0]) * layer.scale
+        score = torch.linalg.vecdot(query.float(), sums[0]) * layer.scale
         if layer.bias is not None:
             score += sums[-1][..., 0]
         entropy[:, at] = share * (totals[:, at].nan_to_num(neginf=0.0) - score)
