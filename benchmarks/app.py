@@ -33,12 +33,18 @@ SAMPLE = "The animal didn't cross the street because it was too {}."
 WORDS = ("tired", "wide", "old", "hot", "wet", "far", "slow")
 
 
+def free_port() -> int:
+    """Ask the system for a port that nobody uses."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
 @contextmanager
 def running_app() -> Iterator[str]:
     """Start the app on a free port."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
     process = subprocess.Popen(
         [*command, "--server.port", str(port)],

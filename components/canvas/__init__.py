@@ -4,7 +4,7 @@ from components.canvas.attention_map import attention_map
 from components.canvas.copy_link import copy_link
 from components.canvas.head_grid import MOST_SELECTED, head_grid
 from components.canvas.head_view import MOST_HEADS, head_view
-from components.canvas.payload import head_path, units_path
+from components.canvas.payload import head_path, stack_path, units_path
 from components.canvas.text_guard import text_guard
 from components.canvas.token_strip import token_strip
 
@@ -16,6 +16,7 @@ __all__ = [
     "head_grid",
     "head_path",
     "head_view",
+    "stack_path",
     "text_guard",
     "token_strip",
     "units_path",

@@ -16,7 +16,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   }
   map.sendSpan = (span) => setStateValue("span", span);
   map.sendPin = (query) => setTriggerValue("pinned", query);
-  map.take(data);
+  map.answer({ ...data, bits: halfBits(data.table) });
   return () => map.leave();
 }
 
@@ -27,7 +27,26 @@ function build(parentElement) {
   const said = part(".said");
   const map = {
     root, canvas, overlay, names: null, crosshair: null, sent: [], brush: null, sums: null, hits: [], hit: -1,
-    edges: null, edge: -1, pooling: "max", largest: 1, data: null, store: null,
+    opened: [], edges: null, edge: -1, pooling: "max", largest: 1, data: null, store: null,
+  };
+
+  // A head that was chosen elsewhere on the page is shown before the page's script has run.
+  map.open = ({ base, rows, columns, bits }) => {
+    if (!map.data || base === map.data.base || stackOf(base) !== stackOf(map.data.base)) return;
+    map.opened.push({ base, rows, columns, bits });
+    map.take({ ...map.data, ...map.opened.at(-1) });
+  };
+
+  map.answer = (data) => {
+    const { opened } = map;
+    opened.splice(0, opened.findLastIndex(({ base }) => base === data.base) + 1);
+    // An answer to what was asked earlier does not take the map back.
+    const ahead = opened.at(-1);
+    if (ahead && stackOf(ahead.base) === stackOf(data.base)) map.take({ ...data, ...ahead });
+    else {
+      map.opened = [];
+      map.take(data);
+    }
   };
 
   map.take = (data) => {
@@ -83,7 +102,7 @@ function build(parentElement) {
     map.coloured = kept;
     map.colours = mapColours(data, map.largest);
     const shares = mapColours(data, 1);
-    map.coarse = pictureOf({ bits: halfBits(data.table), rows: data.rows, columns: data.columns }, shares);
+    map.coarse = pictureOf({ bits: data.bits, rows: data.rows, columns: data.columns }, shares);
   };
 
   map.resize = () => {
@@ -197,6 +216,7 @@ function build(parentElement) {
     map.say();
   };
 
+  whenOpened(root, map.open);
   whenHovered(root, (places) => {
     map.linked = places;
     map.redrawOverlay();
@@ -243,6 +263,10 @@ function zoomOf(map) {
     });
   d3.select(overlay).call(behaviour).on("dblclick.zoom", null);
   return behaviour;
+}
+
+function stackOf(base) {
+  return base.split("/").slice(0, -2).join("/");
 }
 
 function settle(map) {

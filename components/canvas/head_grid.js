@@ -153,9 +153,11 @@ function pictureUnder(grid) {
 
 // The first of the indices is the head that the other panels show.
 function select(grid, indices, pause = 0) {
+  const opened = indices[0] !== grid.selected[0];
   grid.selected = indices;
   tell(grid);
   draw(grid);
+  if (opened) tellOpened(headOf(grid.data, indices[0]));
   clearTimeout(grid.timer);
   grid.timer = setTimeout(() => {
     grid.timer = 0;
@@ -163,6 +165,11 @@ function select(grid, indices, pause = 0) {
     grid.sent.push(places.join("/"));
     grid.send(places);
   }, pause);
+}
+
+function headOf({ result, layers, heads, rows, columns, table }, index) {
+  const bits = halfBits(table).subarray(index * rows * columns, (index + 1) * rows * columns);
+  return { base: `${result}/${layers[index]}/${heads[index]}`, rows, columns, bits };
 }
 
 function toggle(grid, index) {

@@ -37,6 +37,7 @@ def head_grid(
     thumbnails: Thumbnails,
     numbers: Mapping[str, tuple[NDArray[np.float32], str]],
     *,
+    result: str,
     order: Sequence[int],
     flow: bool,
     selected: Sequence[tuple[int, int]],
@@ -54,6 +55,7 @@ def head_grid(
     Args:
         thumbnails: of every head.
         numbers: what is said of a head, by name; each [layer, head], and the unit.
+        result: where what belongs to its heads can be fetched, for the components that show one.
         order: which heads are shown, indices into the thumbnails.
         flow: whether they stand in reading order with their names, or a line for each layer.
         selected: (layer, head), the first first.
@@ -65,7 +67,7 @@ def head_grid(
         "loupe_head_grid",
         html=HTML,
         css=style("head_grid"),
-        js=module("head_grid", "grid_layout"),
+        js=module("head_grid", "grid_layout", "linked"),
     )
     _, rows, columns = thumbnails.values.shape
     component(
@@ -73,6 +75,7 @@ def head_grid(
         data={
             "table": half_bits(thumbnails.values),
             "name": hashlib.sha1(thumbnails.values.tobytes(), usedforsecurity=False).hexdigest(),
+            "result": result,
             "rows": rows,
             "columns": columns,
             "layers": thumbnails.layers,

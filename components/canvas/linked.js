@@ -6,6 +6,22 @@ function tellHovered(root, places) {
   window.dispatchEvent(new CustomEvent(HOVERED, { detail: { places, root } }));
 }
 
+// A head that is chosen in one component is drawn at once in the others, from the picture that it has there;
+// the page's own answer comes later.
+const OPENED = "loupe:open";
+
+function tellOpened(head) {
+  window.dispatchEvent(new CustomEvent(OPENED, { detail: head }));
+}
+
+function whenOpened(root, open) {
+  const listen = ({ detail }) => {
+    if (root.isConnected) open(detail);
+    else window.removeEventListener(OPENED, listen);
+  };
+  window.addEventListener(OPENED, listen);
+}
+
 // Calls back with { query, key }, either of which may be missing, or null where nothing is hovered.
 function whenHovered(root, mark) {
   const listen = ({ detail }) => {

@@ -40,11 +40,16 @@ def style(name: str) -> str:
     return (HERE / f"{name}.css").read_text()
 
 
+def stack_path(token: str, stack: str) -> str:
+    """Say where a browser fetches what belongs to a stack, from the page's own address."""
+    return f"loupe/{token}/{stack}"
+
+
 def head_path(token: str, stack: str, layer: int, head: int) -> str:
-    """Say where a browser fetches what belongs to a head, from the page's own address."""
-    return f"loupe/{token}/{stack}/{layer}/{head}"
+    """Say where a browser fetches what belongs to a head."""
+    return f"{stack_path(token, stack)}/{layer}/{head}"
 
 
 def units_path(token: str, stack: str) -> str:
-    """Say where a browser fetches the tokens of both axes, from the page's own address."""
-    return f"loupe/{token}/{stack}/units"
+    """Say where a browser fetches the tokens of both axes."""
+    return f"{stack_path(token, stack)}/units"

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from components.canvas import MOST_SELECTED, head_grid
+from components.canvas import MOST_SELECTED, head_grid, stack_path
 from components.panels.words import Words, statistics_of
 from components.session import change, is_dark, view
 from components.state import written_bounds
@@ -48,6 +48,7 @@ def grid_panel(analysis: Analysis) -> None:
         head_grid(
             thumbnails,
             _beside(analysis),
+            result=stack_path(analysis.token, seen.stack),
             order=order,
             flow=_sort(analysis) != LAYER,
             selected=seen.chosen,

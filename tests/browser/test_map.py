@@ -174,6 +174,30 @@ def test_the_keyboard_alone_is_enough(page, server, stack):
     expect(page.locator(".map")).to_have_attribute("data-seen", " ".join(map(str, whole)))
 
 
+def test_a_finger_moves_a_zoomed_map(browser, server):
+    page = browser.new_page(viewport={"width": 390, "height": 900}, has_touch=True)
+    opened(page, server, rows="100-130", columns="90-120")
+    before = seen(page)
+    box = page.locator(".map canvas.over").bounding_box()
+    x, y = box["x"] + 0.7 * box["width"], box["y"] + 0.7 * box["height"]
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        places = [{"x": x, "y": y} for x, y in points]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    touch("touchStart", (x, y))
+    for step in range(1, 21):
+        touch("touchMove", (x - 4 * step, y - 4 * step))
+    touch("touchEnd")
+    expect(page.locator(".map")).not_to_have_attribute("data-seen", " ".join(map(str, before)))
+    rows = seen(page)
+    assert rows[0] > before[0]
+    assert rows[2] > before[2]
+    assert rows[1] - rows[0] == pytest.approx(before[1] - before[0], abs=1), "it has not zoomed"
+    page.close()
+
+
 def test_means_of_blocks_may_be_drawn_instead(page, server):
     opened(page, server)
     tiles: list[str] = []
