@@ -4,6 +4,7 @@
     +-- ModelError               a model cannot be had or shown
     |   +-- ModelNotFoundError
     |   +-- ModelRefusedError
+    |   +-- ConfigError          a model's options do not fit each other
     +-- InputError               a text or inputs cannot be run
     |   +-- TextError
     |   +-- TextTooLongError
@@ -46,6 +47,10 @@ class ModelNotFoundError(ModelError):
 
 class ModelRefusedError(ModelError):
     """The model is there and is not run, for the reason given."""
+
+
+class ConfigError(ModelError):
+    """Options of a model do not fit each other, or are out of range."""
 
 
 class InputError(LoupeError):
