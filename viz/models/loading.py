@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from viz.errors import LoupeError, ModelNotFoundError, ModelRefusedError
 from viz.models.arguments import kind_of_value, require_module, require_readers
 from viz.models.attention import ATTENTION_NAME, register
 from viz.models.catalogue import find_entry, local_folder
+from viz.models.custom.folder import factory_of
 from viz.models.device import choose_device, choose_dtype
 from viz.models.folders import plain_path
 from viz.models.hub import hub_folder
@@ -40,12 +40,9 @@ from viz.models.model import Kind, Model
 from viz.models.named import Explain, name_attention
 from viz.models.probe import Probe, probe, refuse_unseen, sample_inputs
 from viz.models.reasons import explain
+from viz.models.turns import building
 
 Progress = Callable[[str, float], None]
-
-# transformers swaps functions of its classes while it loads, so that two loads at a time would leave
-# tied weights untied for good.
-_loading = threading.Lock()
 
 # Says that a name is meant for the hub, even where a folder of that name lies about.
 HUB_PREFIX = "hub:"
@@ -313,8 +310,8 @@ def _module(
 ) -> PreTrainedModel:
     """Load the weights, from safetensors only, and make sure that none were made up."""
     declared = next(iter(getattr(config, "architectures", None) or []), "")
-    factory = getattr(transformers, declared, AutoModel)
-    with _loading:
+    factory = factory_of(config) or getattr(transformers, declared, AutoModel)
+    with building:
         module, info = factory.from_pretrained(
             source,
             dtype=dtype,

@@ -9,23 +9,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
+from tests.models.custom.weights import TOLERANCE, copy_attention, noise, randomised
 from viz.models.custom import Attention
-
-TOLERANCE = {"atol": 1e-6, "rtol": 0}
-
-
-def noise(*shape, seed=0, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=dtype)
-
-
-def randomised(module, seed=0):
-    """Fill every parameter, biases too, which would be zero otherwise."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.normal_(0, 0.2, generator=generator)
-    return module.eval()
 
 
 def test_the_unprojected_attention_is_pytorchs_function():
@@ -65,21 +50,7 @@ def copied(theirs: nn.MultiheadAttention, **options) -> Attention:
         bias=theirs.in_proj_bias is not None,
         **options,
     ).double()
-    with torch.no_grad():
-        separate = theirs.in_proj_weight is None
-        weights = (
-            (theirs.q_proj_weight, theirs.k_proj_weight, theirs.v_proj_weight)
-            if separate
-            else theirs.in_proj_weight.chunk(3)
-        )
-        for (weight, _), given_weight in zip(ours.matrices(), weights, strict=True):
-            weight.copy_(given_weight)
-        if theirs.in_proj_bias is not None:
-            for (_, bias), given_bias in zip(
-                ours.matrices(), theirs.in_proj_bias.chunk(3), strict=True
-            ):
-                bias.copy_(given_bias)
-        ours.output.load_state_dict(theirs.out_proj.state_dict())
+    copy_attention(ours, theirs)
     return ours.eval()
 
 

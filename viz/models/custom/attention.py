@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, get_args
 
 import torch
@@ -180,16 +181,17 @@ class Attention(nn.Module):
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw the weights anew: Glorot's, as in `torch.nn.MultiheadAttention`; biases are 0."""
-        # A slice of a fused matrix is drawn as if it stood alone.
-        for weight, _ in self.matrices():
-            nn.init.xavier_uniform_(weight)
+        # By hand, because transformers replaces the functions of torch.nn.init while it loads a model,
+        # in whatever thread. A slice of a fused matrix is drawn as if it stood alone.
+        drawn = [weight for weight, _ in self.matrices()]
+        drawn += [self.output.weight] if self.output_projection else []
+        drawn += [self.vector] if self.scores == "additive" else []
+        for weight in drawn:
+            bound = math.sqrt(6 / sum(weight.shape))
+            weight.uniform_(-bound, bound)
         for part in self.children():
             if isinstance(part, nn.Linear) and part.bias is not None:
-                nn.init.zeros_(part.bias)
-        if self.output_projection:
-            nn.init.xavier_uniform_(self.output.weight)
-        if self.scores == "additive":
-            nn.init.xavier_uniform_(self.vector)
+                part.bias.zero_()
 
     def matrices(self) -> list[tuple[Tensor, Tensor | None]]:
         """Return weight and bias of the query, key and value projections; none without them."""

@@ -40,6 +40,16 @@ def require_share(name: str, value: object) -> None:
         )
 
 
+def require_flag(name: str, value: object) -> None:
+    """Make sure that an option is yes or no.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if not isinstance(value, bool):
+        raise ConfigError(f"The option {name} is {value!r:.40}.", "Give True or False.")
+
+
 def require_positive(name: str, value: object) -> None:
     """Make sure that an option is a finite number above 0.
 
@@ -57,7 +67,7 @@ def require_choice(name: str, value: object, choices: Sequence[str]) -> None:
     Raises:
         ConfigError: it is not.
     """
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ConfigError(
             f"The option {name} is {value!r:.40}, which is none that there is.",
             f"Choose {either(choices)}.",

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from viz.errors import ShapeError
+
 # Slowest turn of sinusoidal and rotary positions, in the papers of both.
 BASE = 10_000.0
 
@@ -87,5 +89,15 @@ class LearnedPositions(nn.Module):
         self.table = nn.Embedding(places, width)
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """Return the embeddings with their positions."""
-        return embeddings + self.table.weight[: embeddings.shape[-2]]
+        """Return the embeddings with their positions.
+
+        Raises:
+            ShapeError: there are more tokens than places.
+        """
+        tokens, places = embeddings.shape[-2], self.table.num_embeddings
+        if tokens > places:
+            raise ShapeError(
+                f"There are {tokens:,} tokens, and positions were learned for {places:,}.",
+                "Shorten the input, or choose other positions.",
+            )
+        return embeddings + self.table.weight[:tokens]
