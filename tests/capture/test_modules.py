@@ -108,6 +108,38 @@ def test_pytorchs_decoder_has_three_stacks():
     assert shapes == {"encoder": (11, 11), "decoder": (5, 5), "cross": (5, 11)}
 
 
+class Shared(nn.Module):
+    """Hands one row of padding to self-attention and to cross-attention."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.cross = Plain(), Plain()
+
+    def forward(self, x, target, present):
+        mask = present[:, None, None]
+        parts = [
+            part.qkv(t).unflatten(-1, (3, 4, 8)).permute(2, 0, 3, 1, 4)
+            for part, t in ((self.encoder, x), (self.cross, target))
+        ]
+        attend = functional.scaled_dot_product_attention
+        read = attend(*parts[0], mask)
+        return attend(parts[1][0], parts[0][1], read, mask)
+
+
+def test_a_mask_that_layers_of_different_queries_share_is_spread_over_each():
+    present = torch.arange(11)[None] < 8
+    module = Shared().eval()
+    trace = viz.capture(
+        viz.wrap_model(module), {"x": X[:1], "target": X[:1, :5], "present": present}
+    )
+    stacks = {(len(s.queries), len(s.keys)): s for s in trace.stacks.values()}
+    assert set(stacks) == {(11, 11), (5, 11)}
+    for (queries, _), stack in stacks.items():
+        weights = stack.weights(0, 0)
+        assert weights.shape == (queries, 11)
+        assert (weights[:, 8:] == 0).all()
+
+
 class Own(nn.Module):
     """Attention written out by hand, which only its own code knows."""
 

@@ -16,7 +16,9 @@ from viz.capture.windows import WindowedLayer
 from viz.errors import CaptureError
 from viz.models.attention import AttentionCall, sinks_of, split_mask
 
-MaskKey = tuple[int, tuple[int, ...], tuple[int, ...]]
+# Where a mask lies, its shape and strides, and how many queries and keys it is spread over: one row of
+# padding may be handed to layers of both.
+MaskKey = tuple[int, tuple[int, ...], tuple[int, ...], int, int]
 
 
 @dataclass(slots=True)
@@ -161,7 +163,8 @@ class Recorder:
             rule = causal(queries, device) if call.is_causal else full(queries, keys, device)
             return rule, None
         given = call.mask
-        known: MaskKey = (given.data_ptr(), tuple(given.shape), given.stride())
+        place = (given.data_ptr(), tuple(given.shape), given.stride())
+        known: MaskKey = (*place, queries, keys)
         if known not in self._masks:
             one = given[self._item_of(given)].expand(-1, queries, -1)[..., :keys]
             allowed, bias = split_mask(one)
