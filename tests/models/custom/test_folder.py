@@ -7,6 +7,7 @@ import threading
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
@@ -241,3 +242,14 @@ def test_models_built_while_others_load_have_all_their_weights(tmp_path):
         viz.load_model(folder)
     builder.join()
     assert wrong == []
+
+
+def test_pictures_are_brought_to_the_size_of_the_model(tmp_path):
+    module = build_model(kinds()["LoupeForImageClassification"], seed=0)
+    model = viz.load_model(save_model(module, tmp_path))
+    picture = Image.new("RGB", (30, 50), (255, 128, 0))
+    trace = viz.capture(model, image=picture)
+    pixels = torch.tensor([255, 128, 0]).div(255).view(1, 3, 1, 1).expand(1, 3, 8, 8)
+    with torch.inference_mode():
+        torch.testing.assert_close(trace.output, model.module(pixels).logits[0])
+    assert trace.units.labels[-1] == "3,3"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,10 @@ from viz.models.custom.pretrained import MODEL_TYPE, LoupeConfig, LoupeModel, cl
 from viz.models.turns import building
 
 WEIGHTS = "model.safetensors"
+READER = "preprocessor_config.json"
+
+# As Pillow numbers it.
+BILINEAR = 2
 
 AutoConfig.register(MODEL_TYPE, LoupeConfig, exist_ok=True)
 
@@ -52,12 +57,25 @@ def factory_of(config: object) -> type[LoupeModel] | None:
     return class_of(config.options) if isinstance(config, LoupeConfig) else None
 
 
+def image_reader(options: TransformerOptions) -> dict[str, Any]:
+    """Say how pictures are brought to a model: to its size, with numbers from 0 to 1."""
+    return {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": options.image_size, "width": options.image_size},
+        "resample": BILINEAR,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": False,
+    }
+
+
 def save_model(
     module: LoupeModel, folder: str | Path, tokenizer: PreTrainedTokenizerBase | None = None
 ) -> Path:
     """Write a model as a folder in the layout of the hub: config.json, model.safetensors, tokenizer.
 
-    Weights are written beside and then put in place, so that a folder never holds half a file.
+    A model of images gets what brings pictures to it. Weights are written beside and then put in place, so that a folder never holds half a file.
 
     Raises:
         StorageError: it cannot be written.
@@ -71,6 +89,9 @@ def save_model(
         module.config.save_pretrained(folder)
         if tokenizer is not None:
             tokenizer.save_pretrained(folder)
+        if module.config.options.reads == "images":
+            reader = image_reader(module.config.options)
+            (folder / READER).write_text(json.dumps(reader, indent=2))
         beside = folder / f"{WEIGHTS}.{os.getpid()}.part"
         save_file(tensors, beside, metadata={"format": "pt"})
         beside.replace(folder / WEIGHTS)
