@@ -78,7 +78,8 @@ class TransformerOptions:
         scaled: whether scores are scaled; by default those of dot products are.
         fused: one matrix for queries, keys and values.
         bias: whether projections have one.
-        tied: whether logits of tokens use the embeddings once more.
+        tied: whether logits of tokens use the embeddings once more; fewer weights for large
+            vocabularies, but fresh logits favour the token itself, which takes time to unlearn.
         dropout: of what sublayers return, in training.
         attention_dropout: of weights, in training.
 
@@ -109,7 +110,7 @@ class TransformerOptions:
     scaled: bool | None = None
     fused: bool = False
     bias: bool = True
-    tied: bool = True
+    tied: bool = False
     dropout: float = 0.0
     attention_dropout: float = 0.0
 
