@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -52,6 +53,15 @@ def test_a_tile_outside_the_pattern_is_refused(address):
     layer = LAYERS["causal"]()
     with pytest.raises(viz.LoupeError, match="There is no tile"):
         tile(layer, 0, row_statistics(layer).totals, Address(*address))
+
+
+def test_a_level_of_many_digits_is_refused_before_it_costs_anything():
+    layer = LAYERS["one token"]()
+    tracemalloc.start()
+    with pytest.raises(viz.LoupeError, match="There is no tile"):
+        tile(layer, 0, row_statistics(layer).totals, Address(10**8, 0, 0))
+    assert tracemalloc.get_traced_memory()[1] < 10**6, "two to this power has twelve megabytes"
+    tracemalloc.stop()
 
 
 def test_the_last_level_is_one_tile():

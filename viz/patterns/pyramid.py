@@ -67,10 +67,12 @@ def tile(
     Cost: cells * 4^level * d, in blocks; memory does not grow with the pattern where totals are known.
     """
     queries, keys = layer.shape
-    step = 1 << max(0, address.level)
+    # A level of many digits is one that somebody made up; it must not be a power of two first.
+    known = 0 <= address.level < levels(queries, keys)
+    step = 1 << address.level if known else 1
     rows = _span(address.row, step, queries)
     columns = _span(address.column, step, keys)
-    if not 0 <= address.level < levels(queries, keys) or not rows or not columns:
+    if not known or not rows or not columns:
         raise ShapeError(
             f"There is no tile {address.row}, {address.column} at level {address.level}; the pattern "
             f"has {queries:,} x {keys:,} weights and {levels(queries, keys)} levels.",
