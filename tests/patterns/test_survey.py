@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.patterns.layers import CPU, recorded, whole
-from viz.capture.mask import causal
+from viz.capture.mask import Dense, causal
 from viz.capture.stack import Stack
 from viz.models.tokens import numbered_units
 from viz.patterns import overview, survey
@@ -57,6 +57,22 @@ def test_long_and_short_texts_have_the_same_statistics():
     logs = np.log(np.where(weights > 0, weights, 1))
     assert streamed.entropy_nats[0, 1] == pytest.approx(-(weights * logs).sum(1).mean(), rel=1e-5)
     assert streamed.first[0, 1] == pytest.approx(weights[:, 0].mean(), rel=1e-5)
+
+
+def test_heads_with_masks_of_their_own_are_averaged_over_their_own_rows():
+    """The first head looks from a third of the rows; the others' means are over more of them."""
+    allowed = torch.rand(4, 90, 90, generator=torch.Generator().manual_seed(1)) > 0.3
+    allowed[0, :60] = False
+    units = numbered_units("token", 90)
+    stack = Stack("self", (recorded(90, 90, Dense(allowed)),), units, units)
+    means = survey(stack).statistics
+    for head in range(4):
+        weights, _ = whole(stack.record(0), head)
+        looking = (weights.sum(1) > 0).sum()
+        logs = np.log(np.where(weights > 0, weights, 1))
+        entropy = -(weights * logs).sum() / looking
+        assert means.entropy_nats[0, head] == pytest.approx(entropy, rel=1e-5)
+        assert means.first[0, head] == pytest.approx(weights[:, 0].sum() / looking, rel=1e-5)
 
 
 def test_thumbnails_of_long_texts_are_shares_of_the_largest_mean():

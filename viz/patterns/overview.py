@@ -217,14 +217,14 @@ def _pooled(record: Layer, side: int, going: Callable[[], None]) -> LayerSurvey:
     device = record.tensors[0].device
     totals = torch.zeros(5, heads, dtype=torch.float64, device=device)
     picture = torch.zeros(heads, min(side, queries), min(side, keys), device=device)
-    looking = 0
+    looking = torch.zeros(heads, dtype=torch.int64, device=device)
     everyone = torch.arange(queries, device=device)
     for rows, weights, first in blocks(record, slice(0, heads), everyone):
         going()
         totals += _row_sums(weights, rows + (keys - queries), first).double()
-        looking += int((weights[0].sum(dim=-1) > 0).sum())
+        looking += (weights.sum(dim=-1) > 0).sum(dim=1)  # heads may have masks of their own
         pool_max_into(picture, weights, rows, first, queries, keys)
-    means = (totals / max(1, looking)).float().cpu().numpy()
+    means = (totals / looking.clamp(min=1)).float().cpu().numpy()
     return LayerSurvey(means, picture.half().cpu().numpy(), None)
 
 
