@@ -109,6 +109,23 @@ def test_a_bounded_store_lets_go_of_what_was_not_used_for_longest():
     assert store.get("c") is None
 
 
+def test_a_bounded_store_asks_each_item_for_its_size_once():
+    asked = []
+
+    def size(item: str) -> int:
+        asked.append(item)
+        return len(item)
+
+    store = BoundedStore(10, size)
+    for item in ("aaaa", "bbbb", "cccc", "cccc", "dddd"):
+        store.put(item[0], item)
+    assert asked == ["aaaa", "bbbb", "cccc", "cccc", "dddd"]
+    assert [store.get(key) for key in "abcd"] == [None, None, "cccc", "dddd"]
+    store.drop("c")
+    store.put("e", "eeeeee")
+    assert store.get("d") == "dddd", "what was dropped takes no room"
+
+
 def test_texts_are_found_by_digest_and_by_nothing_else(tmp_path):
     texts = TextStore(tmp_path / "texts")
     digest = texts.put("a long text 你好 \ud800")

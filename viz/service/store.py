@@ -19,26 +19,35 @@ class BoundedStore(Generic[Item]):
     def __init__(self, limit: int, size: Callable[[Item], int]) -> None:
         self._limit = limit
         self._size = size
-        self._items: OrderedDict[Hashable, Item] = OrderedDict()
+        # Each with its size, so that what is added does not ask all others for theirs.
+        self._items: OrderedDict[Hashable, tuple[Item, int]] = OrderedDict()
+        self._held = 0
         self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> Item | None:
         """Return an item and count it as used."""
         with self._lock:
-            item = self._items.get(key)
-            if item is not None:
-                self._items.move_to_end(key)
-            return item
+            kept = self._items.get(key)
+            if kept is None:
+                return None
+            self._items.move_to_end(key)
+            return kept[0]
 
     def put(self, key: Hashable, item: Item) -> None:
-        """Keep an item, letting go of others as needed."""
+        """Keep an item, letting go of others as needed; its size is asked for once."""
+        size = self._size(item)
         with self._lock:
-            self._items[key] = item
-            self._items.move_to_end(key)
-            while len(self._items) > 1 and sum(map(self._size, self._items.values())) > self._limit:
-                self._items.popitem(last=False)
+            self._forget(key)
+            self._items[key] = item, size
+            self._held += size
+            while len(self._items) > 1 and self._held > self._limit:
+                self._forget(next(iter(self._items)))
 
     def drop(self, key: Hashable) -> None:
         """Let go of an item, if it is there."""
         with self._lock:
-            self._items.pop(key, None)
+            self._forget(key)
+
+    def _forget(self, key: Hashable) -> None:
+        _, size = self._items.pop(key, (None, 0))
+        self._held -= size
