@@ -87,3 +87,16 @@ def test_a_gpu_in_half_precision_is_within_its_rounding(kind, dtype):
         one, other = getattr(expected, field), getattr(got, field)
         torch.testing.assert_close(other.cpu(), one, atol=2e-2, rtol=1e-2, msg=field)
     torch.testing.assert_close(got.distance.cpu(), expected.distance, atol=0.2, rtol=1e-2)
+
+
+@on_gpu
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_bias_that_grows_with_the_text_is_not_rounded_on_a_gpu(dtype):
+    """Of 1,680, the last key's bias here, a half float keeps no fractions."""
+    tokens = 2_000
+    bias = torch.tensor([0.84, 0.5, 0.25, 0.01])[:, None, None] * torch.arange(tokens)
+    half = moved(recorded(tokens, tokens, causal(tokens, CPU), bias=bias), "cpu", dtype)
+    expected, got = row_statistics(half), row_statistics(moved(half, "cuda"))
+    for field in NAMES:
+        one, other = getattr(expected, field), getattr(got, field)
+        torch.testing.assert_close(other.cpu(), one, atol=2e-3, rtol=1e-4, msg=field)

@@ -82,7 +82,9 @@ def _by_kernel(layer: RecordedLayer) -> RowStatistics:
     thumbnail = torch.zeros(
         layer.heads, min(queries, block_count(layer)), len(edges) - 1, device=device
     )
-    dtype = working_dtype(layer.query, layer.key)
+    # A bias grows with the text, to thousands for ALiBi, of which half precision keeps no fractions.
+    exact = layer.bias is not None
+    dtype = torch.float32 if exact else working_dtype(layer.query, layer.key)
     key = layer.key[key_heads(layer, everyone)].to(dtype)
     behind = _looks_behind(layer)
     columns = [one.to(dtype) for one in _columns(edges, layer.query.shape[-1], device)]
