@@ -84,6 +84,9 @@ LAYERS: dict[str, Callable[[], Layer]] = {
     "sinks": lambda: recorded(300, 300, causal(300, CPU), sinks=noise(4)),
     "sinks of each row": lambda: recorded(300, 300, causal(300, CPU), sinks=noise(4, 300)),
     "alibi": lambda: recorded(300, 300, causal(300, CPU), bias=noise(4, 1, 300)),
+    "forbidding bias": lambda: recorded(
+        300, 300, full(300, 300, CPU), bias=noise(4, 1, 300).clamp(min=0).log()
+    ),
     "position bias": lambda: recorded(300, 300, full(300, 300, CPU), bias=noise(4, 300, 300)),
     "soft cap": lambda: recorded(300, 300, causal(300, CPU), softcap=0.7),
     "reported": lambda: reported(300),

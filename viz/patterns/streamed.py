@@ -173,7 +173,8 @@ def _middles(edges: list[int], device: torch.device) -> Tensor:
 def _as_values(bias: Tensor, query: Tensor) -> Tensor:
     """Lay a bias of the keys out as values, [head, key, d], of which the first dimension counts."""
     values = query.new_zeros(query.shape[0], bias.shape[-1], query.shape[-1])
-    values[..., 0] = bias[:, 0]
+    # Nothing is looked at where a bias forbids it; no weight times infinity is no number.
+    values[..., 0] = bias[:, 0].nan_to_num(neginf=0.0)
     return values
 
 
