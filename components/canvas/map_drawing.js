@@ -6,6 +6,7 @@ const NARROW_BELOW = 520;
 const NAMED_FROM = 11;  // pixels a cell needs to bear its token's name
 const MINIMAP = 92;
 const LEAST = 1e-4;  // where the logarithmic scale begins
+const MOST_SEEN = 256;  // tiles of a level; more than are kept would never all be there
 
 function marginsOf(width) {
   return width < NARROW_BELOW ? NARROW : MARGIN;
@@ -65,10 +66,20 @@ class Geometry {
     return { rows: [start.query, stop.query + 1], columns: [start.key, stop.key + 1] };
   }
 
-  // The finest level at which a cell is no smaller than a pixel of the screen.
+  // The finest level at which a cell is no smaller than a pixel of the screen; a coarser one where few
+  // queries look at so many keys, or many at few, that those are too many tiles.
   level(levels) {
     const finest = Math.max(this.cell.x, this.cell.y) * (window.devicePixelRatio || 1);
-    return clamp(Math.ceil(-Math.log2(finest)), 0, levels - 1);
+    let level = clamp(Math.ceil(-Math.log2(finest)), 0, levels - 1);
+    while (level < levels - 1 && this.tileCount(level) > MOST_SEEN) level++;
+    return level;
+  }
+
+  tileCount(level) {
+    const size = TILE_SIDE * 2 ** level;
+    const { rows, columns } = this.seen;
+    const along = ([start, stop]) => Math.ceil(stop / size) - Math.floor(start / size);
+    return along(rows) * along(columns);
   }
 
   // Which tiles of a level are seen, those in the middle first.
@@ -305,7 +316,7 @@ function drawSums(context, geometry, map) {
   if (brush.side === "queries") context.fillRect(0, geometry.top(first), margin.left, (last - first) * cell.y);
   else context.fillRect(geometry.left(first), 0, (last - first) * cell.x, margin.top);
   context.globalAlpha = 0.85;
-  if (sums) {
+  if (sums && map.mostSummed) {
     const along = brush.side === "queries" ? geometry.seen.columns : geometry.seen.rows;
     const room = 44;
     const thick = Math.max(1, brush.side === "queries" ? cell.x : cell.y);

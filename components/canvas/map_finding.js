@@ -4,20 +4,20 @@ const MOST_HITS = 10_000;
 
 function wireFinding(map, part) {
   const find = part("input[type=search]");
-  find.oninput = () => {
+  map.search = () => {
     const words = find.value.trim().toLowerCase();
     map.hits = words && map.names ? hitsOf(map.names.keys, words) : [];
     map.hit = -1;
-    part(".hits").textContent = words ? `${map.hits.length.toLocaleString("en")} found` : "";
+    part(".hits").textContent = words && map.names ? `${map.hits.length.toLocaleString("en")} found` : "";
   };
+  find.oninput = map.search;
   find.onkeydown = (event) => {
     if (event.key !== "Enter" || !map.hits.length) return;
     event.preventDefault();
     map.hit = (map.hit + (event.shiftKey ? map.hits.length - 1 : 1)) % map.hits.length;
     const key = map.hits[map.hit];
     part(".hits").textContent = `${map.hit + 1} of ${map.hits.length.toLocaleString("en")}`;
-    // A token is looked for as what is looked at, from itself or from where one was looking.
-    map.goTo(clamp(map.crosshair?.query ?? key, key, map.data.queries - 1) || key, key);
+    map.goTo(lookingFrom(map.crosshair?.query ?? key, key, map.data.queries), key);
   };
   const sink = part("input[type=checkbox]");
   const table = part("details");
@@ -54,6 +54,11 @@ function wireFinding(map, part) {
   };
 }
 
+// A token is looked for as what is looked at, from itself or from where one was looking.
+function lookingFrom(query, key, queries) {
+  return clamp(query, Math.min(key, queries - 1), queries - 1);
+}
+
 function hitsOf(names, words) {
   const hits = [];
   // What a person types may run over several tokens.
@@ -68,7 +73,7 @@ function hitsOf(names, words) {
   }
   const text = joined.join("");
   let token = 0;
-  for (let at = text.indexOf(words); at >= 0 && hits.length < 10_000; at = text.indexOf(words, at + 1)) {
+  for (let at = text.indexOf(words); at >= 0 && hits.length < MOST_HITS; at = text.indexOf(words, at + 1)) {
     while (token + 1 < starts.length && starts[token + 1] <= at) token++;
     if (hits.at(-1) !== token) hits.push(token);
   }

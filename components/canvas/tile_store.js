@@ -14,6 +14,7 @@ class TileStore {
     this.kept = new Map();
     this.wanted = [];
     this.running = new Map();
+    this.unanswered = false;
     this.closed = false;
   }
 
@@ -31,7 +32,12 @@ class TileStore {
   want(keys) {
     this.wanted = keys.filter((key) => !this.kept.has(key));
     const seen = new Set(keys);
-    for (const [key, control] of this.running) if (!seen.has(key)) control.abort();
+    // What is given up leaves at once, so that it can be wanted again before its end is heard of.
+    for (const [key, control] of this.running) {
+      if (seen.has(key)) continue;
+      this.running.delete(key);
+      control.abort();
+    }
     this.next();
   }
 
@@ -52,11 +58,14 @@ class TileStore {
     try {
       const answer = await fetch(`${this.base}/tile/${key}`, { signal: control.signal });
       if (answer.ok) this.keep(key, answer, new Uint16Array(await answer.arrayBuffer()));
-      else await this.refused(key, answer);
+      else await this.refused(key, answer, control.signal);
     } catch (error) {
-      if (error.name !== "AbortError") this.fail("The app does not answer. Is it still running?");
+      if (error.name !== "AbortError") {
+        this.unanswered = true;
+        this.fail("The app does not answer. Is it still running?");
+      }
     }
-    this.running.delete(key);
+    if (this.running.get(key) === control) this.running.delete(key);
     this.next();
   }
 
@@ -68,12 +77,17 @@ class TileStore {
       if (this.kept.size <= KEPT_TILES) break;
       this.kept.delete(old);
     }
-    if (!this.closed) this.onTile();
+    if (this.closed) return;
+    if (this.unanswered) this.onError("");
+    this.unanswered = false;
+    this.onTile();
   }
 
-  async refused(key, answer) {
+  async refused(key, answer, signal) {
     if (answer.status === 429) {
       await new Promise((done) => setTimeout(done, 300));
+      if (signal.aborted) return;
+      this.running.delete(key);
       this.wanted.push(key);
       return;
     }

@@ -22,6 +22,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
   strip.pinned = data.pinned === null ? null : { side: "query", index: data.pinned };
   strip.direction = data.two ? "looks at" : data.direction;
   strip.show();
+  document.addEventListener("keydown", strip.letGo);
+  return () => {
+    document.removeEventListener("keydown", strip.letGo);
+    clearTimeout(strip.asking);
+  };
 }
 
 function build(parentElement) {
@@ -104,11 +109,11 @@ function build(parentElement) {
     };
   }
   // Letting go works from wherever the focus is, unless something else there takes the key.
-  document.addEventListener("keydown", (event) => {
+  strip.letGo = (event) => {
     const elsewhere = event.target.closest?.("input, textarea, [role=dialog], [data-baseweb=popover]");
     if (event.key !== "Escape" || event.defaultPrevented || elsewhere) return;
-    if (root.isConnected && strip.pinned !== null) pin(null);
-  });
+    if (strip.pinned !== null) pin(null);
+  };
   const turn = (direction) => {
     strip.direction = direction;
     strip.turn(direction);
