@@ -62,14 +62,16 @@ function build(parentElement) {
       map.complain("");
     }
     if (!before || before.units !== data.units) map.learnNames(data.units);
-    if (!before || before.queries !== data.queries || before.keys !== data.keys) map.geometry = null;
+    if (!before || before.queries !== data.queries || before.keys !== data.keys) {
+      map.geometry = map.crosshair = map.linked = null;
+    }
     map.recolour();
     map.resize();
     // What we sent comes back, when the view may have moved on already; what we did not is a link's.
     const echo = map.sent.indexOf(data.span.join());
     if (echo >= 0) map.sent.splice(0, echo + 1);
     else if (!before || before.span.join() !== data.span.join()) map.show(data.span);
-    if (data.pinned !== null && data.pinned !== before?.pinned) {
+    if (data.pinned !== null && (data.pinned !== before?.pinned || !map.crosshair)) {
       map.crosshair = { query: data.pinned, key: map.crosshair?.key ?? 0 };
     }
     map.ask();
@@ -80,16 +82,20 @@ function build(parentElement) {
   map.learnNames = async (path) => {
     const url = new URL(path, document.baseURI).href;
     map.names = namesOf.get(url) ?? null;
+    map.search();
     if (map.names) return;
     try {
       const { queries, keys } = await fetchJson(url);
       namesOf.set(url, { queries: queries.labels, keys: keys.labels });
       if (namesOf.size > 4) namesOf.delete(namesOf.keys().next().value);
     } catch (error) {
-      map.complain(error.message);
+      if (path === map.data.units) map.complain(error.message);
       return;
     }
+    // Another text may have come meanwhile.
+    if (path !== map.data.units) return;
     map.names = namesOf.get(url);
+    map.search();
     map.redraw();
     map.say();
   };
@@ -170,7 +176,10 @@ function build(parentElement) {
     });
   };
 
-  map.say = () => { said.textContent = sentence(map); };
+  map.say = () => {
+    const words = sentence(map);
+    if (said.textContent !== words) said.textContent = words;
+  };
   map.complain = (words) => {
     const problem = part(".problem");
     problem.textContent = words;
@@ -208,9 +217,9 @@ function build(parentElement) {
       const sums = await fetchFloats(`${map.store.base}/sums/${brush.side}/${first}/${last}`);
       if (map.brush !== brush) return;
       map.sums = sums;
-      map.mostSummed = sums.reduce((most, one) => Math.max(most, one), 1e-12);
+      map.mostSummed = sums.reduce((most, one) => Math.max(most, one), 0);
     } catch (error) {
-      map.complain(error.message);
+      if (map.brush === brush) map.complain(error.message);
     }
     map.redraw();
     map.say();
@@ -312,6 +321,7 @@ function sentence(map) {
     const [first, last] = [Math.min(brush.from, brush.to), Math.max(brush.from, brush.to)];
     const other = brush.side === "queries" ? "keys" : "queries";
     if (!sums) return `${brush.side} ${first} to ${last}: adding up …`;
+    if (!map.mostSummed) return `${brush.side} ${first} to ${last} together: nothing`;
     const at = crosshair ? crosshair[other === "keys" ? "key" : "query"] : sums.indexOf(map.mostSummed);
     const most = sums.indexOf(map.mostSummed);
     const value = (index) => `${unitName(map, other, index)} ${threeDigits(sums[index])}`;

@@ -3,6 +3,8 @@
 function wirePointer(map) {
   const { overlay } = map;
   let pressed = null;
+  // A click that ends a brush, or that moved the view by the small map, pins nothing.
+  let pinning = true;
   const sideAt = (x, y) => {
     const { left, top } = map.geometry.margin;
     if (x < left && y >= top) return "queries";
@@ -31,6 +33,7 @@ function wirePointer(map) {
       pressed.brush = { side, from: at, to: at, moving: true };
       overlay.setPointerCapture(event.pointerId);
     }
+    pinning = !pressed.small && !pressed.brush;
   };
   overlay.onpointermove = (event) => {
     const place = placeOf(map, event);
@@ -54,9 +57,11 @@ function wirePointer(map) {
     else if (pressed?.small) settle(map);
     pressed = null;
   };
+  // A page that scrolls takes the finger away.
+  overlay.onpointercancel = overlay.onpointerup;
   overlay.onclick = (event) => {
     const place = placeOf(map, event);
-    if (!event.defaultPrevented && map.geometry.inside(place.x, place.y)) map.pin();
+    if (pinning && !event.defaultPrevented && map.geometry.inside(place.x, place.y)) map.pin();
   };
   overlay.onpointerleave = () => {
     if (!pressed) tellHovered(map.root, null);
@@ -65,6 +70,8 @@ function wirePointer(map) {
 
 function wireKeys(map) {
   map.overlay.onkeydown = (event) => {
+    // With these the browser's own zoom and shortcuts are meant.
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { geometry } = map;
     const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     const { rows, columns } = geometry.seen;
@@ -84,8 +91,10 @@ function wireKeys(map) {
       map.rest();
     } else if (event.key === "+" || event.key === "=") zoomBy(map, 2);
     else if (event.key === "-") zoomBy(map, 0.5);
-    else if (event.key === "Home" || event.key === "0") map.show([0, map.data.queries, 0, map.data.keys]);
-    else if (event.key === "Enter") map.pin();
+    else if (event.key === "Home" || event.key === "0") {
+      map.show([0, map.data.queries, 0, map.data.keys]);
+      settle(map);
+    } else if (event.key === "Enter") map.pin();
     else if (event.key === "Escape" && map.brush) map.brushOver(null);
     else if (event.key === "Escape") map.sendPin(-1);
     else return;

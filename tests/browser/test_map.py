@@ -148,6 +148,83 @@ def test_a_span_along_an_axis_is_added_up(page, server, stack):
     assert float(told) == pytest.approx(float(sums.max()), rel=0.01)
 
 
+def test_a_span_that_looks_at_nothing_is_said_to(page, server):
+    """Rows of padding sum to nothing; here the answer is made so on its way."""
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    opened(page, server)
+    page.route("**/sums/queries/**", lambda route: route.fulfill(body=bytes(4 * 400)))
+    box = page.locator(".map canvas.over").bounding_box()
+    page.mouse.move(box["x"] + 40, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 40, box["y"] + 300, steps=3)
+    page.mouse.up()
+    expect(page.locator(".map .said")).to_have_text(re.compile(r"^queries .* together: nothing$"))
+    assert not problems
+
+
+def test_a_brush_that_ends_on_the_pattern_pins_nothing_nor_does_the_small_map(page, server):
+    opened(page, server, rows="100-130", columns="90-120")
+    box = page.locator(".map canvas.over").bounding_box()
+    page.mouse.move(box["x"] + 40, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 300, steps=3)
+    page.mouse.up()
+    expect(page.locator(".map .said")).to_contain_text("together: most at")
+    page.mouse.click(box["x"] + box["width"] - 110, box["y"] + 100)  # on the small map
+    expect(page.locator(".map")).not_to_have_attribute("data-seen", "100 130 90 120")
+    expect(page).not_to_have_url(re.compile("rows=100-130"), timeout=READY)
+    settle(page)
+    assert "token" not in parse_qs(urlparse(page.url).query)
+    page.mouse.click(box["x"] + 200, box["y"] + 300)
+    expect(page).to_have_url(re.compile(r"token=\d+"), timeout=READY)
+
+
+def test_a_shorter_text_forgets_where_one_was_in_the_longer(page, server):
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    opened(page, server)
+    page.get_by_role("searchbox").fill("queen")
+    expect(page.locator(".map .hits")).to_have_text("12 found")
+    box = page.locator(".map canvas.over").bounding_box()
+    page.mouse.move(box["x"] + 0.9 * (box["width"] - 62), box["y"] + 0.97 * box["height"])
+    query, _, _ = cell_said(page)
+    words = page.get_by_role("textbox", name="Text", exact=True)
+    words.fill(TEXT[: TEXT.index("The queen fed the king")])
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".map .hits")).to_have_text("9 found", timeout=READY)
+    settle(page)
+    expect(page.locator('.map[data-state="sharp"]')).to_be_visible()
+    assert seen(page)[1] < query, "there is no such query any more"
+    assert page.locator(".map .problem").is_hidden()
+    assert not problems
+
+
+def test_a_search_that_is_ahead_of_the_names_finds_them(page, server):
+    held: list = []
+    page.route("**/units", lambda route: held.append(route))
+    opened(page, server)
+    find = page.get_by_role("searchbox")
+    find.fill("the queen")
+    expect(page.locator(".map .hits")).to_have_text("")
+    assert held
+    for one in held:
+        one.continue_()
+    expect(page.locator(".map .hits")).to_have_text("12 found")
+
+
+def test_the_keys_of_the_browser_are_left_to_it(page, server):
+    opened(page, server)
+    taken = page.locator(".map canvas.over").evaluate(
+        """over => ["+", "-", "0", "ArrowLeft"].map(key => {
+            const event = new KeyboardEvent("keydown", {key, ctrlKey: true, cancelable: true});
+            over.dispatchEvent(event);
+            return event.defaultPrevented;
+        })"""
+    )
+    assert taken == [False] * 4
+
+
 def test_the_keyboard_alone_is_enough(page, server, stack):
     opened(page, server)
     over = page.locator(".map canvas.over")
