@@ -15,6 +15,7 @@ import pytest
 import torch
 from starlette.applications import Starlette
 
+import app as launcher
 from viz.patterns import survey
 from viz.service import Analysis, Request, Workbench
 from viz.service.routes import WAITING, tile_routes
@@ -126,6 +127,21 @@ def test_a_forged_token_opens_nothing(client, token):
     answer = get(client, f"/loupe/{token}/self/0/0/tile/max/0/0/0")
     assert answer.status_code == 404
     assert answer.json()["error"] == "There is no result of that name."
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/x/self/-1/0/tile/max/0/0/0", "/x/self/0/0/tile/max/0/0/-1", "/x/self/0/0/edges/1"],
+)
+def test_what_no_route_answers_is_refused_and_not_the_page(path):
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(launcher.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://loupe") as browser:
+            return await browser.get(f"/loupe{path}", follow_redirects=True)
+
+    answer = finished(ask())
+    assert answer.status_code == 404
+    assert answer.json()["hint"] == "Open the page and press Run."
 
 
 def test_a_result_that_was_let_go_is_gone(client):

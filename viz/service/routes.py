@@ -63,6 +63,8 @@ def tile_routes(find: Callable[[str], Analysis]) -> list[Route]:
         ),
         Route(f"{HEAD}/edges", _answering(server.edges)),
         Route(f"{HEAD}/sums/{{side}}/{{start:int}}/{{stop:int}}", _answering(server.sums)),
+        # Without this the app would answer with its page, which is no tile.
+        Route("/loupe/{rest:path}", _answering(_nothing)),
     ]
 
 
@@ -145,6 +147,12 @@ class _Server:
         if isinstance(made, LoupeError):
             raise made
         return made
+
+
+async def _nothing(request: HttpRequest) -> Response:
+    raise LoupeError(
+        f"There is nothing at {request.url.path[:80]!r}.", "Open the page and press Run."
+    )
 
 
 async def _look_after(request: HttpRequest, gone: threading.Event) -> None:
