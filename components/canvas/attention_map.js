@@ -61,17 +61,20 @@ function build(parentElement) {
       map.brush = map.sums = null;
       map.complain("");
     }
-    if (!before || before.units !== data.units) map.learnNames(data.units);
-    if (!before || before.queries !== data.queries || before.keys !== data.keys) {
-      map.geometry = map.crosshair = map.linked = null;
+    const anew = before?.units !== data.units;
+    if (anew) {
+      // A cell of another text is not one of this.
+      map.crosshair = map.linked = null;
+      map.learnNames(data.units);
     }
+    if (!before || before.queries !== data.queries || before.keys !== data.keys) map.geometry = null;
     map.recolour();
     map.resize();
     // What we sent comes back, when the view may have moved on already; what we did not is a link's.
     const echo = map.sent.indexOf(data.span.join());
     if (echo >= 0) map.sent.splice(0, echo + 1);
     else if (!before || before.span.join() !== data.span.join()) map.show(data.span);
-    if (data.pinned !== null && (data.pinned !== before?.pinned || !map.crosshair)) {
+    if (data.pinned !== null && (anew || data.pinned !== before.pinned || !map.crosshair)) {
       map.crosshair = { query: data.pinned, key: map.crosshair?.key ?? 0 };
     }
     map.ask();
@@ -81,21 +84,22 @@ function build(parentElement) {
 
   map.learnNames = async (path) => {
     const url = new URL(path, document.baseURI).href;
+    map.namesAt = url;
     map.names = namesOf.get(url) ?? null;
-    map.search();
+    map.find();
     if (map.names) return;
     try {
       const { queries, keys } = await fetchJson(url);
       namesOf.set(url, { queries: queries.labels, keys: keys.labels });
       if (namesOf.size > 4) namesOf.delete(namesOf.keys().next().value);
     } catch (error) {
-      if (path === map.data.units) map.complain(error.message);
+      if (map.namesAt === url) map.complain(error.message);
       return;
     }
-    // Another text may have come meanwhile.
-    if (path !== map.data.units) return;
+    // Names that come late are not those of a text that has come meanwhile.
+    if (map.namesAt !== url) return;
     map.names = namesOf.get(url);
-    map.search();
+    map.find();
     map.redraw();
     map.say();
   };
@@ -126,7 +130,7 @@ function build(parentElement) {
     const seen = map.geometry?.seen;
     map.geometry = new Geometry(width, height, map.data);
     map.behaviour = zoomOf(map);
-    if (seen) map.show([...seen.rows, ...seen.columns]);
+    map.show(seen ? [...seen.rows, ...seen.columns] : map.data.span);
   };
 
   // Show a span of queries and of keys, as large as it fits.
@@ -156,7 +160,7 @@ function build(parentElement) {
     map.crosshair = { query, key };
     const half = 12;
     map.show([query - half, query + half, key - half, key + half]);
-    map.settling = setTimeout(() => settle(map), SETTLED);
+    settleSoon(map);
     map.rest();
     map.say();
   };
@@ -268,7 +272,7 @@ function zoomOf(map) {
       map.ask();
       map.redraw();
       clearTimeout(map.settling);
-      if (sourceEvent) map.settling = setTimeout(() => settle(map), SETTLED);
+      if (sourceEvent) settleSoon(map);
     });
   d3.select(overlay).call(behaviour).on("dblclick.zoom", null);
   return behaviour;
@@ -276,6 +280,11 @@ function zoomOf(map) {
 
 function stackOf(base) {
   return base.split("/").slice(0, -2).join("/");
+}
+
+function settleSoon(map) {
+  clearTimeout(map.settling);
+  map.settling = setTimeout(() => settle(map), SETTLED);
 }
 
 function settle(map) {
@@ -325,7 +334,8 @@ function sentence(map) {
     const at = crosshair ? crosshair[other === "keys" ? "key" : "query"] : sums.indexOf(map.mostSummed);
     const most = sums.indexOf(map.mostSummed);
     const value = (index) => `${unitName(map, other, index)} ${threeDigits(sums[index])}`;
-    return `${brush.side} ${first} to ${last} together: most at ${value(most)}` + (at >= 0 && at !== most ? `; ${value(at)}` : "");
+    const here = at >= 0 && at !== most ? `; ${value(at)}` : "";
+    return `${brush.side} ${first} to ${last} together: most at ${value(most)}${here}. A click or Escape ends the sum.`;
   }
   if (!crosshair) return "Hover a cell for its weight; scroll to zoom, drag to move, drag along an axis to add up a span.";
   const weight = exactAt(map, crosshair);
@@ -373,8 +383,12 @@ function wireBar(map, part) {
     map.ask();
     map.redraw();
   };
-  part(".out").onclick = () => d3.select(map.overlay).call(map.behaviour.scaleBy, 0.5);
-  part(".in").onclick = () => d3.select(map.overlay).call(map.behaviour.scaleBy, 2);
+  for (const [name, factor] of [[".out", 0.5], [".in", 2]]) {
+    part(name).onclick = () => {
+      d3.select(map.overlay).call(map.behaviour.scaleBy, factor);
+      settleSoon(map);
+    };
+  }
   part(".fit").onclick = () => {
     map.show([0, map.data.queries, 0, map.data.keys]);
     settle(map);

@@ -39,9 +39,9 @@ HTML = """
   </div>
   <div class="said" aria-live="polite" dir="auto"></div>
   <details><summary>Heaviest weights as a table</summary>
-    <div class="table"><table><thead><tr><th scope="col">query</th><th scope="col">key</th>
-      <th scope="col">weight</th><th scope="col"></th></tr></thead><tbody></tbody></table></div>
     <button type="button" class="file">Download CSV</button>
+    <div class="table"><table><thead><tr><th scope="col">query</th><th scope="col">key</th>
+      <th scope="col">weight</th><th scope="col"><span class="unseen">place</span></th></tr></thead><tbody></tbody></table></div>
   </details>
 </div>
 """

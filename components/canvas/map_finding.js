@@ -4,13 +4,14 @@ const MOST_HITS = 10_000;
 
 function wireFinding(map, part) {
   const find = part("input[type=search]");
-  map.search = () => {
+  // Once more for another text, and once its names are there.
+  map.find = () => {
     const words = find.value.trim().toLowerCase();
     map.hits = words && map.names ? hitsOf(map.names.keys, words) : [];
     map.hit = -1;
     part(".hits").textContent = words && map.names ? `${map.hits.length.toLocaleString("en")} found` : "";
   };
-  find.oninput = map.search;
+  find.oninput = map.find;
   find.onkeydown = (event) => {
     if (event.key !== "Enter" || !map.hits.length) return;
     event.preventDefault();
@@ -24,9 +25,10 @@ function wireFinding(map, part) {
   const list = async () => {
     if (map.edges) return true;
     const { base } = map.store;
+    const offSink = sink.checked;
     try {
-      const edges = await fetchJson(`${base}/edges?off_sink=${sink.checked ? 1 : 0}`);
-      if (base !== map.store.base) return false;
+      const edges = await fetchJson(`${base}/edges?off_sink=${offSink ? 1 : 0}`);
+      if (base !== map.store.base || offSink !== sink.checked) return false;
       map.edges = edges;
     } catch (error) {
       map.complain(error.message);
@@ -93,6 +95,7 @@ function listEdges(map, body) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = "Show";
+    button.setAttribute("aria-label", `Show ${words[0]} to ${words[1]}`);
     button.onclick = () => map.goTo(queries[index], keys[index]);
     const cell = document.createElement("td");
     cell.append(button);

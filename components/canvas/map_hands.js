@@ -3,8 +3,7 @@
 function wirePointer(map) {
   const { overlay } = map;
   let pressed = null;
-  // A click that ends a brush, or that moved the view by the small map, pins nothing.
-  let pinning = true;
+  let used = false;  // what was pressed was dragged for something else than a click
   const sideAt = (x, y) => {
     const { left, top } = map.geometry.margin;
     if (x < left && y >= top) return "queries";
@@ -19,11 +18,20 @@ function wirePointer(map) {
     const half = [(rows[1] - rows[0]) / 2, (columns[1] - columns[0]) / 2];
     map.show([query - half[0], query + half[0], key - half[1], key + half[1]]);
   };
+  const point = (place) => {
+    map.crosshair = map.geometry.at(place.x, place.y);
+    tellHovered(map.root, map.crosshair);
+    map.rest();
+    map.say();
+    map.redrawOverlay();
+  };
   overlay.onpointerdown = (event) => {
+    if (event.button) return;
     const place = placeOf(map, event);
     const small = smallMapOf(map.geometry);
     const side = sideAt(place.x, place.y);
-    pressed = { ...place, moved: false };
+    pressed = {};
+    used = false;
     if (small && within(small, place)) {
       pressed.small = true;
       centreSmallMap(place);
@@ -33,35 +41,40 @@ function wirePointer(map) {
       pressed.brush = { side, from: at, to: at, moving: true };
       overlay.setPointerCapture(event.pointerId);
     }
-    pinning = !pressed.small && !pressed.brush;
   };
   overlay.onpointermove = (event) => {
     const place = placeOf(map, event);
-    if (pressed && Math.hypot(place.x - pressed.x, place.y - pressed.y) > 3) pressed.moved = true;
     if (pressed?.small) centreSmallMap(place);
     else if (pressed?.brush) {
       const { side } = pressed.brush;
       pressed.brush.to = map.geometry.at(place.x, place.y)[side === "queries" ? "query" : "key"];
       map.brushOver(pressed.brush);
-    } else if (map.geometry.inside(place.x, place.y)) {
-      map.crosshair = map.geometry.at(place.x, place.y);
-      tellHovered(map.root, map.crosshair);
-      map.rest();
-      map.say();
-      map.redrawOverlay();
-    }
+    } else if (map.geometry.inside(place.x, place.y)) point(place);
     overlay.style.cursor = sideAt(place.x, place.y) ? "cell" : "crosshair";
   };
   overlay.onpointerup = () => {
     if (pressed?.brush) map.brushOver({ ...pressed.brush, moving: false });
     else if (pressed?.small) settle(map);
+    used = Boolean(pressed?.brush || pressed?.small);
     pressed = null;
   };
-  // A page that scrolls takes the finger away.
-  overlay.onpointercancel = overlay.onpointerup;
+  // The page has taken the finger to scroll.
+  overlay.onpointercancel = () => {
+    if (pressed?.brush) map.brushOver(null);
+    pressed = null;
+  };
+  // A finger that begins on an axis brushes and does not scroll the page.
+  overlay.addEventListener("touchstart", (event) => {
+    const place = placeOf(map, event.touches[0]);
+    if (event.touches.length === 1 && sideAt(place.x, place.y)) event.preventDefault();
+  }, { passive: false });
   overlay.onclick = (event) => {
     const place = placeOf(map, event);
-    if (pinning && !event.defaultPrevented && map.geometry.inside(place.x, place.y)) map.pin();
+    if (used || event.defaultPrevented || !map.geometry.inside(place.x, place.y)) return;
+    // A finger points only when it taps.
+    point(place);
+    if (map.brush) map.brushOver(null);
+    else map.pin();
   };
   overlay.onpointerleave = () => {
     if (!pressed) tellHovered(map.root, null);
@@ -106,10 +119,9 @@ function wireKeys(map) {
 
 function zoomBy(map, factor) {
   const { geometry, crosshair } = map;
-  const point = crosshair
-    ? [geometry.left(crosshair.key + 0.5), geometry.top(crosshair.query + 0.5)]
-    : undefined;
-  d3.select(map.overlay).call(map.behaviour.scaleBy, factor, point);
+  const point = crosshair && [geometry.left(crosshair.key + 0.5), geometry.top(crosshair.query + 0.5)];
+  const inSight = point && geometry.inside(...point);
+  d3.select(map.overlay).call(map.behaviour.scaleBy, factor, inSight ? point : undefined);
   settle(map);
 }
 
@@ -119,5 +131,7 @@ function follow(map) {
   const { query, key } = map.crosshair;
   const shift = ([start, stop], at) => (at < start ? at - start : at >= stop ? at - stop + 1 : 0);
   const by = [shift(rows, query), shift(columns, key)];
-  if (by[0] || by[1]) map.show([rows[0] + by[0], rows[1] + by[0], columns[0] + by[1], columns[1] + by[1]]);
+  if (!by[0] && !by[1]) return;
+  map.show([rows[0] + by[0], rows[1] + by[0], columns[0] + by[1], columns[1] + by[1]]);
+  settleSoon(map);
 }

@@ -26,6 +26,8 @@ TEXT = " ".join(
     for how in ("tired", "late", "happy")
 )
 
+DEMO_TEXT = "the cat saw a dog " * 80
+
 
 @pytest.fixture(scope="module")
 def stack():
@@ -412,3 +414,84 @@ def test_the_heaviest_weights_are_a_file(page, server, stack):
     other[:, 0] = 0
     largest = three_digits(float(other.max()))
     expect(page.locator(".map tbody td").nth(2)).to_have_text(f"{largest:g}", timeout=READY)
+
+
+def opened_demo(page: Page, server: str, **more: object) -> Page:
+    """The small model reads a text of 402 tokens."""
+    asked = {"text": DEMO_TEXT, "layer": 2, "head": 3, **more}
+    page.goto(f"{server}/?{urlencode(asked)}")
+    expect(page.locator('.map[data-state="sharp"]')).to_be_visible(timeout=READY)
+    settle(page)
+    page.locator(".map canvas.over").scroll_into_view_if_needed()
+    return page
+
+
+def test_nothing_of_the_text_before_stays_on_the_map(page, server):
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    opened_demo(page, server)
+    box = page.locator(".map canvas.over").bounding_box()
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.95 * box["height"])
+    assert cell_said(page)[0] > 300
+    page.get_by_role("searchbox").fill("dog")
+    expect(page.locator(".map .hits")).to_have_text("80 found")
+    page.get_by_role("textbox", name="Text", exact=True).fill("my queen fed the king " * 55)
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".map .hits")).to_have_text("0 found", timeout=READY)
+    expect(page.locator('.map[data-state="sharp"]')).to_have_attribute("data-seen", "0 277 0 277")
+    expect(page.locator(".map .said")).to_contain_text("Hover a cell")
+    assert not problems
+
+
+def test_every_way_of_moving_is_in_the_link(page, server):
+    opened_demo(page, server)
+    page.get_by_role("button", name="Zoom in").click()
+    page.get_by_role("button", name="Zoom in").click()
+    expect(page).to_have_url(re.compile(r"rows=\d+-\d+"), timeout=READY)
+    expect(page).to_have_url(re.compile(f"rows={seen(page)[0]}-{seen(page)[1]}"), timeout=READY)
+    page.locator(".map canvas.over").press("Home")
+    expect(page).to_have_url(re.compile(r"rows=0-402"), timeout=READY)
+
+
+def test_a_brush_or_the_small_map_pins_nothing_and_a_click_ends_the_sum(page, server):
+    opened_demo(page, server, rows="100-130", columns="90-120")
+    box = page.locator(".map canvas.over").bounding_box()
+    page.mouse.move(box["x"] + 40, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 300, box["y"] + 300, steps=3)
+    page.mouse.up()
+    expect(page.locator(".map .said")).to_contain_text("together: most at")
+    page.mouse.click(box["x"] + 300, box["y"] + 300)
+    query, _, _ = cell_said(page)
+    before = seen(page)
+    page.mouse.click(box["x"] + box["width"] - 80, box["y"] + 96)
+    expect(page.locator(".map")).not_to_have_attribute("data-seen", " ".join(map(str, before)))
+    settle(page)
+    assert "token=" not in page.url
+    page.mouse.click(box["x"] + 300, box["y"] + 300)
+    query, _, _ = cell_said(page)
+    expect(page).to_have_url(re.compile(rf"token={query}\b"), timeout=READY)
+
+
+def test_a_tap_says_a_weight_and_a_finger_on_an_axis_adds_up(browser, server):
+    page = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    opened_demo(page, server)
+    box = page.locator(".map canvas.over").bounding_box()
+    page.touchscreen.tap(box["x"] + 200, box["y"] + 200)
+    query, _, _ = cell_said(page)
+    expect(page).to_have_url(re.compile(rf"token={query}\b"), timeout=READY)
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *down: float) -> None:
+        places = [{"x": box["x"] + 20, "y": box["y"] + y} for y in down]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    settle(page)
+    touch("touchStart", 150)
+    for step in range(1, 11):
+        touch("touchMove", 150 + 10 * step)
+    touch("touchEnd")
+    expect(page.locator(".map .said")).to_contain_text("together: most at")
+    first, last = map(int, re.search(r"queries (\d+) to (\d+)", said(page)).groups())
+    assert last > first + 50
+    page.close()
