@@ -80,6 +80,7 @@ function build(parentElement) {
     map.ask();
     map.redraw();
     map.say();
+    if (map.crosshair) map.rest();
   };
 
   map.learnNames = async (path) => {
@@ -193,17 +194,14 @@ function build(parentElement) {
   // Where the pointer rests, the exact weight is fetched, however coarse the picture is.
   map.rest = () => {
     clearTimeout(map.resting);
-    map.resting = setTimeout(() => {
-      if (map.crosshair && exactAt(map, map.crosshair) === null) map.ask();
-    }, REST);
+    map.resting = setTimeout(() => fetchWeight(map), REST);
   };
 
   map.ask = () => {
     const { geometry, store, pooling } = map;
     if (!store || store.closed) return;
     const level = geometry.level(map.levels);
-    const keys = geometry.tiles(level).map(({ row, column }) => `${pooling}/${level}/${row}/${column}`);
-    store.want(map.crosshair ? [...keys, exactKey(map.crosshair)] : keys);
+    store.want(geometry.tiles(level).map(({ row, column }) => `${pooling}/${level}/${row}/${column}`));
   };
 
   map.pin = () => {
@@ -308,8 +306,26 @@ function exactKey({ query, key }) {
   return `max/0/${Math.floor(query / TILE_SIDE)}/${Math.floor(key / TILE_SIDE)}`;
 }
 
+// Where the pointer rests the weight is fetched in full precision: a tile's half floats lose digits of
+// weights below 1e-4, which is much at 16,000 tokens.
+async function fetchWeight(map) {
+  const { store, crosshair } = map;
+  if (!store || !crosshair) return;
+  const { query, key } = crosshair;
+  try {
+    const { weight } = await fetchJson(`${store.base}/weight/${query}/${key}`);
+    if (store !== map.store) return;
+    map.exact = { base: store.base, query, key, weight: weight ?? NaN };
+  } catch (error) {
+    map.complain(error.message);
+  }
+  map.say();
+}
+
 // The weight of one cell; NaN where it may not be looked at, null where it is not known yet.
 function exactAt(map, { query, key }) {
+  const { exact } = map;
+  if (exact?.base === map.store?.base && exact?.query === query && exact.key === key) return exact.weight;
   const tile = map.store?.kept.get(exactKey({ query, key }));
   if (!tile) return null;
   return valueOf(tile.bits[(query % TILE_SIDE) * tile.columns + (key % TILE_SIDE)]);

@@ -25,7 +25,7 @@ HTML = """
     <input type="search" placeholder="Find a key" aria-label="Find a key by its text">
     <span class="hits" aria-live="polite"></span>
     <button type="button" class="edge" title="Go to the next of the heaviest weights">Heaviest</button>
-    <label title="Leave the first key out of the heaviest weights"><input type="checkbox" checked>off the sink</label>
+    <label title="Leave out the sink: the first or a special key that takes most weight"><input type="checkbox" checked>off the sink</label>
     <label>pool <select aria-label="What a cell of a coarse picture is">
       <option value="max">largest</option><option value="mean">mean</option></select></label>
     <button type="button" class="out" aria-label="Zoom out">&minus;</button>

@@ -16,7 +16,9 @@ import torch
 from starlette.applications import Starlette
 
 import app as launcher
+from viz.figures import sink_of
 from viz.patterns import survey
+from viz.patterns.sinks import sink_key
 from viz.service import Analysis, Request, Workbench
 from viz.service.routes import WAITING, tile_routes
 
@@ -85,12 +87,34 @@ def test_names_are_data(client, analysis):
 
 @pytest.mark.parametrize("off_sink", [0, 1])
 def test_the_strongest_edges_are_the_largest_weights(client, analysis, off_sink):
-    weights = analysis.trace.stacks["self"].weights(1, 0).clone()
+    stack = analysis.trace.stacks["self"]
+    weights = stack.weights(1, 0).clone()
     if off_sink:
-        weights[:, 0] = 0
+        weights[:, sink_of(weights.numpy(), stack.keys)] = 0
     told = get(client, f"/loupe/{analysis.token}/self/1/0/edges?off_sink={off_sink}").json()
     best = weights.flatten().topk(len(told["weights"])).values
     torch.testing.assert_close(torch.tensor(told["weights"]), best, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("head", range(12))
+def test_the_sink_is_the_key_that_takes_most_of_a_head(analysis, head):
+    stack = analysis.trace.stacks["self"]
+    found = sink_key(stack.record(2), head, None, stack.keys)
+    assert found == sink_of(stack.weights(2, head).numpy(), stack.keys)
+
+
+def test_a_weight_is_told_in_full_precision(client, analysis):
+    stack = analysis.trace.stacks["self"]
+    weights = stack.weights(3, 1)
+    for query, key in ((0, 0), (7, 3), (len(stack.queries) - 1, len(stack.keys) - 1)):
+        told = get(client, f"/loupe/{analysis.token}/self/3/1/weight/{query}/{key}").json()
+        assert told["weight"] == pytest.approx(float(weights[query, key]), rel=1e-5)
+
+
+def test_a_weight_where_nothing_may_be_looked_at_is_none(bench, client):
+    windowed = bench.analyse("me", Request("smollm2", "the dog saw"), lambda *_: None)
+    told = get(client, f"/loupe/{windowed.token}/self/0/0/weight/0/2").json()
+    assert told == {"weight": None}
 
 
 @pytest.mark.parametrize(("side", "axis"), [("queries", 0), ("keys", 1)])
@@ -113,6 +137,8 @@ def test_a_span_is_summed_over(client, analysis, side, axis):
         ("self/0/0/sums/rows/0/5", "There is no axis 'rows'"),
         ("self/0/0/sums/keys/5/5", "are no span"),
         ("self/0/0/sums/keys/0/99999", "are no span"),
+        ("self/0/0/weight/0/99999", "There is no cell 0, 99999"),
+        ("self/0/0/tile/max/0/0/" + "9" * 5000, "There is nothing"),
         ("nothing/units", "There is no stack 'nothing'"),
     ],
 )

@@ -133,3 +133,16 @@ def test_texts_are_found_by_digest_and_by_nothing_else(tmp_path):
     for wrong in ("", "0" * 40, "../" + digest, digest[:-1]):
         with pytest.raises(viz.LoupeError, match="not kept"):
             texts.get(wrong)
+
+
+def test_an_owners_own_results_go_before_those_of_others():
+    store = BoundedStore(10, len, owner=lambda key: key[0])
+    store.put(("you", 1), "aaaa")
+    store.put(("me", 1), "bbbb")
+    store.put(("me", 2), "cccc")
+    assert store.get(("you", 1)) is not None
+    assert store.get(("me", 1)) is None
+    assert store.get(("me", 2)) is not None
+    store.put(("me", 3), "d" * 9)  # the others' too, where their own are not enough
+    assert store.get(("you", 1)) is None
+    assert store.get(("me", 3)) is not None

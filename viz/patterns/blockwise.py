@@ -20,7 +20,7 @@ from viz.patterns.rows import RowStatistics, block_count, block_of, mean_thumbna
 BLOCK_NUMBERS = 1 << 23
 
 
-def by_blocks(layer: Layer, tell: Callable[[], None]) -> RowStatistics:
+def by_blocks(layer: Layer, tell: Callable[[], None], side: int | None = None) -> RowStatistics:
     """Go over blocks of weights: the reference of the kernel, and the way of everything else."""
     queries, keys = layer.shape
     device = layer.tensors[0].device
@@ -29,8 +29,8 @@ def by_blocks(layer: Layer, tell: Callable[[], None]) -> RowStatistics:
     out = {name: torch.zeros(layer.heads, queries, device=device) for name in names}
     recorded = isinstance(layer, RecordedLayer)
     totals = torch.zeros(layer.heads, queries, device=device) if recorded else None
-    edges = pool_edges(keys, block_count(layer))
-    tall = min(queries, block_count(layer))
+    edges = pool_edges(keys, block_count(layer, side))
+    tall = min(queries, block_count(layer, side))
     thumbnail = torch.zeros(layer.heads, tall, len(edges) - 1, device=device)
     groups = block_of(edges, device)
     for block, weights, first in _weight_blocks(layer, rows, totals):

@@ -48,7 +48,7 @@ def head_detail(
     *,
     edges: int = EDGES,
     side: int = SIDE,
-    off_sink: bool = False,
+    without: int | None = None,
     going: Callable[[], None] | None = None,
 ) -> HeadDetail:
     """Go over one head's weights once.
@@ -59,7 +59,7 @@ def head_detail(
         totals: log-sum-exp of the layer's rows, [head, query], where it is known.
         edges: how many of the strongest are kept.
         side: of the picture, at most.
-        off_sink: leave the first key out of the strongest edges.
+        without: a key to leave out of the strongest edges, such as the sink.
         going: called between blocks; may raise to cancel.
 
     Cost: n^2 * d, in blocks of rows; memory grows with n.
@@ -77,14 +77,13 @@ def head_detail(
         received[first : first + run] += weights[0].sum(dim=0)
         pool_max_into(largest, weights, rows, first, queries, keys)
         seen = weights[0]
-        start = first
-        if off_sink and first == 0:
-            seen, start = seen[:, 1:], 1
+        if without is not None and first <= without < first + run:
+            seen = seen.index_fill(1, torch.tensor([without - first], device=device), 0.0)
         count = min(edges, seen.numel())
         # Most blocks hold nothing that beats what was found; they are passed over quickly.
         if count and (len(best) < edges or float(seen.amax()) > float(best[-1])):
             top, at = seen.reshape(-1).topk(count)
-            at = rows[at // seen.shape[1]] * keys + start + at % seen.shape[1]
+            at = rows[at // run] * keys + first + at % run
             best, order = torch.cat([best, top]).topk(min(edges, len(best) + len(top)))
             where = torch.cat([where, at])[order]
     kept = best > 0

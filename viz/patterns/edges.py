@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from viz.capture.layer import blocks
 from viz.capture.stack import Stack
 from viz.errors import ShapeError
-from viz.models.tokens import Units
+from viz.patterns.sinks import likely_sinks
 
 # More lines than this from one token nobody can tell apart.
 MOST_KEYS = 16
@@ -80,7 +79,7 @@ def largest_edges(
     queries, total = record.shape
     device = record.tensors[0].device
     special = torch.tensor(stack.keys.special, device=device)
-    likely = _likely_sinks(stack.keys).to(device) if without_sink else torch.arange(0)
+    likely = likely_sinks(stack.keys).to(device) if without_sink else torch.arange(0)
     taken = np.zeros(len(likely))
     # One more of each row, because the sink is known only at the end.
     width = min(total, count + 1 if len(likely) else count)
@@ -104,13 +103,6 @@ def largest_edges(
         weights[np.array(stack.queries.special)] = 0
     sink = int(likely[int(taken.argmax())]) if len(likely) else None
     return _ordered(weights, keys, sink).largest(count, threshold=threshold)
-
-
-def _likely_sinks(keys: Units) -> Tensor:
-    """Name the first key and the special ones; none where there is but one key."""
-    if len(keys) < 2:
-        return torch.arange(0)
-    return torch.tensor((True, *keys.special[1:])).nonzero()[:, 0]
 
 
 def _ordered(weights: NDArray[np.float32], keys: NDArray[np.int32], sink: int | None) -> Edges:

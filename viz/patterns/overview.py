@@ -196,14 +196,11 @@ def thumbnail_side(heads: int, units: int) -> int:
 
 def _streamed(record: Layer, side: int, going: Callable[[], None]) -> LayerSurvey:
     """Look at a layer of a long text through the fast kernel."""
-    rows = row_statistics(record, going)
+    rows = row_statistics(record, going, side=side)
     looking = (rows.mass > 0).sum(dim=1).clamp(min=1)
     names = (rows.entropy, rows.distance, rows.first, rows.current, rows.previous)
     means = torch.stack([one.double().sum(dim=1) / looking for one in names])
-    _, tall, wide = rows.thumbnail.shape
-    picture = torch.nn.functional.adaptive_avg_pool2d(
-        rows.thumbnail, (min(side, tall), min(side, wide))
-    )
+    picture = rows.thumbnail
     largest = picture.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
     return LayerSurvey(
         means.float().cpu().numpy(), (picture / largest).half().cpu().numpy(), rows.totals

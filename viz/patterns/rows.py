@@ -56,10 +56,11 @@ def joined(parts: Sequence[RowStatistics]) -> RowStatistics:
     )
 
 
-def block_count(layer: Layer) -> int:
-    """How many blocks a layer's thumbnail has along the longer side."""
+def block_count(layer: Layer, side: int | None = None) -> int:
+    """How many blocks a layer's thumbnail has along the longer side, at most `side`."""
     width = layer.query.shape[-1] if isinstance(layer, RecordedLayer) else 0
-    return max(LEAST_BLOCKS, width // 2)
+    count = max(LEAST_BLOCKS, width // 2)
+    return count if side is None else min(count, side)
 
 
 def block_of(edges: list[int], device: torch.device) -> Tensor:

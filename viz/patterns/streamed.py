@@ -40,25 +40,29 @@ MASK_NUMBERS = 1 << 23
 BLOCK_NUMBERS = 1 << 23
 
 
-def row_statistics(layer: Layer, going: Callable[[], None] | None = None) -> RowStatistics:
+def row_statistics(
+    layer: Layer, going: Callable[[], None] | None = None, *, side: int | None = None
+) -> RowStatistics:
     """Compute the statistics of every row of every head of a layer, exactly.
 
     Args:
         layer: whose heads.
         going: called every second or so; may raise to cancel.
+        side: rows and columns of the thumbnail, at most; as many as cost nothing by default.
 
     Cost: two calls of the fast kernel; where its formula is none that the kernel knows (soft caps,
     position biases, weights that a model made itself), one pass over blocks of weights.
     """
     tell = going or _nothing
     if not isinstance(layer, RecordedLayer) or not _is_linear(layer):
-        return by_blocks(layer, tell)
+        return by_blocks(layer, tell, side)
     queries, keys = layer.shape
     at_once = max(1, CALL_NUMBERS // (queries * keys))
     parts = []
     for start in range(0, layer.heads, at_once):
         tell()
-        parts.append(_by_kernel(part_of(layer, slice(start, min(start + at_once, layer.heads)))))
+        part = part_of(layer, slice(start, min(start + at_once, layer.heads)))
+        parts.append(_by_kernel(part, side))
     return parts[0] if len(parts) == 1 else joined(parts)
 
 
@@ -72,15 +76,15 @@ def _is_linear(layer: RecordedLayer) -> bool:
     return layer.softcap is None and by_key and layer.query.shape[-1] == layer.key.shape[-1]
 
 
-def _by_kernel(layer: RecordedLayer) -> RowStatistics:
+def _by_kernel(layer: RecordedLayer, side: int | None) -> RowStatistics:
     queries, keys = layer.shape
     everyone = slice(0, layer.heads)
-    edges = pool_edges(keys, block_count(layer))
+    edges = pool_edges(keys, block_count(layer, side))
     device = layer.query.device
     totals = torch.empty(layer.heads, queries, device=device)
     mass, entropy, distance = (torch.empty_like(totals) for _ in range(3))
     thumbnail = torch.zeros(
-        layer.heads, min(queries, block_count(layer)), len(edges) - 1, device=device
+        layer.heads, min(queries, block_count(layer, side)), len(edges) - 1, device=device
     )
     # A bias grows with the text, to thousands for ALiBi, of which half precision keeps no fractions.
     exact = layer.bias is not None

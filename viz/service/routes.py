@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
@@ -45,7 +46,22 @@ AS_IT_IS = {**HEADERS, "Content-Encoding": "identity"}
 
 BINARY = "application/octet-stream"
 
-HEAD = "/loupe/{token}/{stack}/{layer:int}/{head:int}"
+HEAD = "/loupe/{token}/{stack}/{layer:place}/{head:place}"
+
+
+class _PlaceConvertor(Convertor[int]):
+    """A number of an address: as long as any that there is, so that reading it is always quick."""
+
+    regex = "[0-9]{1,12}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("place", _PlaceConvertor())
 
 
 def tile_routes(find: Callable[[str], Analysis]) -> list[Route]:
@@ -58,11 +74,12 @@ def tile_routes(find: Callable[[str], Analysis]) -> list[Route]:
     return [
         Route("/loupe/{token}/{stack}/units", _answering(server.units)),
         Route(
-            f"{HEAD}/tile/{{pooling}}/{{level:int}}/{{row:int}}/{{column:int}}",
+            f"{HEAD}/tile/{{pooling}}/{{level:place}}/{{row:place}}/{{column:place}}",
             _answering(server.tile),
         ),
+        Route(f"{HEAD}/weight/{{query:place}}/{{key:place}}", _answering(server.weight)),
         Route(f"{HEAD}/edges", _answering(server.edges)),
-        Route(f"{HEAD}/sums/{{side}}/{{start:int}}/{{stop:int}}", _answering(server.sums)),
+        Route(f"{HEAD}/sums/{{side}}/{{start:place}}/{{stop:place}}", _answering(server.sums)),
         # Without this the app would answer with its page, which is no tile.
         Route("/loupe/{rest:path}", _answering(_nothing)),
     ]
@@ -93,6 +110,14 @@ class _Server:
         rows, columns = values.shape
         size = {"X-Rows": str(rows), "X-Columns": str(columns)}
         return Response(as_bytes(values), media_type=BINARY, headers={**AS_IT_IS, **size})
+
+    async def weight(self, request: HttpRequest) -> Response:
+        """One weight, as JSON in full precision."""
+        at = request.path_params
+        found = await self._work(
+            request, lambda _: self.tiles.weight(_head(request), at["query"], at["key"])
+        )
+        return _json(found)
 
     async def edges(self, request: HttpRequest) -> Response:
         """The strongest edges, as JSON."""

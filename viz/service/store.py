@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 
@@ -14,11 +14,22 @@ class BoundedStore(Generic[Item]):
     """Keeps items under their keys while their sizes add up to no more than a limit.
 
     The newest item is kept even if it alone is larger, because somebody is looking at it.
+
+    Args:
+        limit: of the sizes together.
+        size: of an item, asked for once.
+        owner: of a key; to make room for an item its owner's others go before anybody else's.
     """
 
-    def __init__(self, limit: int, size: Callable[[Item], int]) -> None:
+    def __init__(
+        self,
+        limit: int,
+        size: Callable[[Item], int],
+        owner: Callable[[Any], Hashable] = lambda _: None,
+    ) -> None:
         self._limit = limit
         self._size = size
+        self._owner = owner
         # Each with its size, so that what is added does not ask all others for theirs.
         self._items: OrderedDict[Hashable, tuple[Item, int]] = OrderedDict()
         self._held = 0
@@ -41,7 +52,9 @@ class BoundedStore(Generic[Item]):
             self._items[key] = item, size
             self._held += size
             while len(self._items) > 1 and self._held > self._limit:
-                self._forget(next(iter(self._items)))
+                owner, oldest = self._owner(key), next(iter(self._items))
+                own = (one for one in self._items if one != key and self._owner(one) == owner)
+                self._forget(next(own, oldest))
 
     def drop(self, key: Hashable) -> None:
         """Let go of an item, if it is there."""

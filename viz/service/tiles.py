@@ -16,6 +16,7 @@ from viz.errors import ShapeError
 from viz.figures import text_layout
 from viz.patterns import Address, head_detail, row_statistics, tile
 from viz.patterns.pyramid import Pooling
+from viz.patterns.sinks import sink_key
 from viz.patterns.sums import sum_over
 from viz.service.analysis import Analysis
 from viz.service.store import BoundedStore
@@ -70,17 +71,40 @@ class Tiles:
         return kept[pooling]
 
     def edges(self, head: Head, *, off_sink: bool, going: Callable[[], None]) -> dict[str, Any]:
-        """List the strongest edges of a head: weights, queries and keys, the heaviest first."""
+        """List the strongest edges of a head: weights, queries and keys, the heaviest first.
+
+        Args:
+            head: whose.
+            off_sink: leave out the key that takes most weight among the first and the special ones.
+            going: called between blocks; may raise to cancel.
+        """
         stack = self._stack(head)
         totals = self._totals_of(head, stack, going)
-        found = head_detail(
-            stack.record(head.layer), head.head, totals, edges=EDGES, off_sink=off_sink, going=going
-        )
+        record = stack.record(head.layer)
+        sink = sink_key(record, head.head, totals, stack.keys, going) if off_sink else None
+        found = head_detail(record, head.head, totals, edges=EDGES, without=sink, going=going)
         return {
             "weights": found.weights.tolist(),
             "queries": found.queries.tolist(),
             "keys": found.keys.tolist(),
         }
+
+    def weight(self, head: Head, query: int, key: int) -> dict[str, float | None]:
+        """Return one weight, which is None where the query may not look at the key.
+
+        Raises:
+            ShapeError: there is no such cell.
+        """
+        stack = self._stack(head)
+        if not (0 <= query < len(stack.queries) and 0 <= key < len(stack.keys)):
+            raise ShapeError(
+                f"There is no cell {query}, {key} in a pattern of {len(stack.queries)} x "
+                f"{len(stack.keys)}.",
+                "Choose one inside of it.",
+            )
+        at = (head.layer, head.head, [query], [key])
+        may_look = bool(stack.attended(*at)[0, 0])
+        return {"weight": float(stack.weights(*at)[0, 0]) if may_look else None}
 
     def sums(
         self, head: Head, side: str, start: int, stop: int, going: Callable[[], None]

@@ -63,7 +63,7 @@ class Workbench:
         self.media = media or FileStore(cache_folder() / "media", "picture or sound")
         self._models: BoundedStore[Model] = BoundedStore(KEPT_MODELS, lambda _: 1)
         self._results: BoundedStore[Analysis] = BoundedStore(
-            RESULT_BYTES, lambda analysis: analysis.memory_bytes
+            RESULT_BYTES, lambda analysis: analysis.memory_bytes, owner=lambda key: key[0]
         )
         self._begun: BoundedStore[Begun] = BoundedStore(KEPT_BEGUN, lambda _: 1)
         self._tokens = Tokens()
