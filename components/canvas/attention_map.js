@@ -3,6 +3,8 @@
 const REST = 120;  // milliseconds that the pointer rests before the exact weight is asked for
 const SETTLED = 350;  // after which the link learns what is seen
 const TALL = 560;
+const AROUND = 12;  // units to each side of a cell that is gone to
+const CELL_SHOWN = 4;  // pixels that it has at least
 const PAGES = 0.25;  // how far an arrow key with Shift moves, of what is seen
 
 const maps = new WeakMap();
@@ -137,8 +139,8 @@ function build(parentElement) {
   // Show a span of queries and of keys, as large as it fits.
   map.show = ([rowStart, rowStop, columnStart, columnStop]) => {
     const { geometry } = map;
-    const tall = Math.max(1, rowStop - rowStart);
-    const wide = Math.max(1, columnStop - columnStart);
+    const tall = Math.max(0.1, rowStop - rowStart);
+    const wide = Math.max(0.1, columnStop - columnStart);
     const k = clamp(
       Math.min(geometry.width / (wide * geometry.unit.x), geometry.height / (tall * geometry.unit.y)),
       1, geometry.closest,
@@ -159,8 +161,11 @@ function build(parentElement) {
 
   map.goTo = (query, key) => {
     map.crosshair = { query, key };
-    const half = 12;
-    map.show([query - half, query + half, key - half, key + half]);
+    // Near enough that the cell is seen, also where one axis is many times as long as the other.
+    const { unit, width, height } = map.geometry;
+    const nearest = CELL_SHOWN / Math.min(unit.x, unit.y);
+    const half = { query: Math.min(AROUND, height / unit.y / nearest / 2), key: Math.min(AROUND, width / unit.x / nearest / 2) };
+    map.show([query + 0.5 - half.query, query + 0.5 + half.query, key + 0.5 - half.key, key + 0.5 + half.key]);
     settleSoon(map);
     map.rest();
     map.say();

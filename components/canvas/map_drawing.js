@@ -166,7 +166,13 @@ function drawPattern(context, geometry, map) {
 function drawAxes(context, geometry, map, ink) {
   const { margin, cell, seen } = geometry;
   context.fillStyle = ink;
+  context.strokeStyle = ink;
   context.textBaseline = "middle";
+  // Zero is the page's own colour, so a hairline says where the pattern ends.
+  context.lineWidth = 1;
+  context.globalAlpha = 0.22;
+  context.strokeRect(margin.left - 0.5, margin.top - 0.5, geometry.width + 1, geometry.height + 1);
+  context.globalAlpha = 1;
   drawRun(seen.rows, cell.y, (index) => {
     context.textAlign = "right";
     const y = geometry.top(index) + cell.y / 2;

@@ -18,7 +18,10 @@ function wireFinding(map, part) {
     map.hit = (map.hit + (event.shiftKey ? map.hits.length - 1 : 1)) % map.hits.length;
     const key = map.hits[map.hit];
     part(".hits").textContent = `${map.hit + 1} of ${map.hits.length.toLocaleString("en")}`;
-    map.goTo(lookingFrom(map.crosshair?.query ?? key, key, map.data.queries), key);
+    const { queries, keys } = map.data;
+    // The number of a key says where a query stands only where a text looks at itself.
+    const least = queries === keys ? key : 0;
+    map.goTo(lookingFrom(map.crosshair?.query ?? least, least, queries), key);
   };
   const sink = part("input[type=checkbox]");
   const table = part("details");

@@ -58,6 +58,7 @@ def server(tmp_path_factory):
     log = tmp_path_factory.mktemp("server") / "log"
     models = tmp_path_factory.mktemp("models")
     save_encoder_decoder(models / "translator")
+    save_encoder_decoder(models / "reader", positions=1_024)
     save_decoder(models / "long", layers=1, heads=2, positions=32_768)
     save_decoder(models / "many", layers=32, heads=32)
     environment = {"HF_HUB_OFFLINE": "1", "LOUPE_MODEL_FOLDERS": str(models)}

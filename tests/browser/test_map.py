@@ -495,3 +495,23 @@ def test_a_tap_says_a_weight_and_a_finger_on_an_axis_adds_up(browser, server):
     first, last = map(int, re.search(r"queries (\d+) to (\d+)", said(page)).groups())
     assert last > first + 50
     page.close()
+
+
+def test_a_weight_of_a_long_and_short_pattern_is_gone_to_and_found(page, server):
+    asked = {"model": "reader", "local": "1", "stack": "cross", "pair": "the dog saw the cat"}
+    page.goto(f"{server}/?{urlencode({**asked, 'text': 'the cat saw a dog ' * 80})}")
+    expect(page.locator('.map[data-state="sharp"]')).to_be_visible(timeout=READY)
+    settle(page)
+    queries, keys = seen(page)[1], seen(page)[3]
+    assert keys > 20 * queries
+    page.get_by_role("button", name="Heaviest").click()
+    query, key, _ = cell_said(page)
+    rows, columns = seen(page)[:2], seen(page)[2:]
+    assert rows[0] <= query < rows[1]
+    assert columns[0] <= key < columns[1]
+    assert columns[1] - columns[0] < keys / 2, "the cell is wide enough to be seen"
+    find = page.get_by_role("searchbox")
+    find.fill("dog")
+    find.press("Enter")
+    expect(page.locator(".map .hits")).to_have_text("1 of 80")
+    assert cell_said(page)[0] == query, "it is looked at from where one was looking"

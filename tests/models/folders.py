@@ -50,7 +50,7 @@ def word_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def save_encoder_decoder(folder: Path) -> Path:
+def save_encoder_decoder(folder: Path, *, positions: int = 64) -> Path:
     """Save a small random encoder-decoder with its tokenizer."""
     torch.manual_seed(0)
     config = BartConfig(
@@ -62,7 +62,7 @@ def save_encoder_decoder(folder: Path) -> Path:
         decoder_attention_heads=4,
         encoder_ffn_dim=48,
         decoder_ffn_dim=48,
-        max_position_embeddings=64,
+        max_position_embeddings=positions,
         pad_token_id=0,
         bos_token_id=2,
         eos_token_id=3,
