@@ -178,6 +178,8 @@ def test_a_brush_that_ends_on_the_pattern_pins_nothing_nor_does_the_small_map(pa
     expect(page).not_to_have_url(re.compile("rows=100-130"), timeout=READY)
     settle(page)
     assert "token" not in parse_qs(urlparse(page.url).query)
+    page.mouse.click(box["x"] + 200, box["y"] + 300)  # ends the sum
+    cell_said(page)
     page.mouse.click(box["x"] + 200, box["y"] + 300)
     expect(page).to_have_url(re.compile(r"token=\d+"), timeout=READY)
 
