@@ -7,6 +7,11 @@ const AROUND = 12;  // units to each side of a cell that is gone to
 const CELL_SHOWN = 4;  // pixels that it has at least
 const PAGES = 0.25;  // how far an arrow key with Shift moves, of what is seen
 
+const HINTS = {
+  mouse: "Hover a cell for its weight; scroll to zoom, drag to move, drag along an axis to add up a span.",
+  touch: "Tap a cell for its weight; pinch to zoom, drag to move, drag along an axis to add up a span.",
+};
+
 const maps = new WeakMap();
 const namesOf = new Map();
 
@@ -342,7 +347,7 @@ function valueOf(bits) {
 
 function unitName(map, side, index) {
   const name = map.names?.[side]?.[index];
-  return name === undefined ? `${index}` : `${name} (${index})`;
+  return name === undefined ? `${index}` : `${isolated(name)} (${index})`;
 }
 
 function sentence(map) {
@@ -358,7 +363,8 @@ function sentence(map) {
     const here = at >= 0 && at !== most ? `; ${value(at)}` : "";
     return `${brush.side} ${first} to ${last} together: most at ${value(most)}${here}. A click or Escape ends the sum.`;
   }
-  if (!crosshair) return "Hover a cell for its weight; scroll to zoom, drag to move, drag along an axis to add up a span.";
+  if (map.waiting) return map.waiting;
+  if (!crosshair) return matchMedia("(hover: none)").matches ? HINTS.touch : HINTS.mouse;
   const weight = exactAt(map, crosshair);
   const said = weight === null ? "…" : Number.isNaN(weight) ? "not attended" : threeDigits(weight);
   return `${unitName(map, "queries", crosshair.query)} looks at ${unitName(map, "keys", crosshair.key)}: ${said}`;

@@ -300,12 +300,19 @@ function drawCrosshair(context, geometry, place, colour) {
   context.strokeStyle = colour;
   context.fillStyle = colour;
   context.globalAlpha = 0.25;
+  const cross = place.query !== undefined && place.key !== undefined;
   if (place.query !== undefined && y >= margin.top - cell.y)
     context.fillRect(margin.left, y, geometry.width, Math.max(1, cell.y));
   if (place.key !== undefined && x >= margin.left - cell.x)
     context.fillRect(x, margin.top, Math.max(1, cell.x), geometry.height);
+  // The cell in question keeps its own colour, which the bar explains.
+  if (cross) {
+    context.globalCompositeOperation = "destination-out";
+    context.globalAlpha = 1;
+    context.fillRect(x, y, Math.max(1, cell.x), Math.max(1, cell.y));
+    context.globalCompositeOperation = "source-over";
+  }
   context.globalAlpha = 1;
-  const cross = place.query !== undefined && place.key !== undefined;
   if (cross && cell.x >= 4) context.strokeRect(x + 0.5, y + 0.5, cell.x - 1, cell.y - 1);
   context.restore();
 }

@@ -29,6 +29,8 @@ function wireFinding(map, part) {
     if (map.edges) return true;
     const { base } = map.store;
     const offSink = sink.checked;
+    map.waiting = "Looking for the heaviest weights …";
+    map.say();
     try {
       const edges = await fetchJson(`${base}/edges?off_sink=${offSink ? 1 : 0}`);
       if (base !== map.store.base || offSink !== sink.checked) return false;
@@ -36,6 +38,9 @@ function wireFinding(map, part) {
     } catch (error) {
       map.complain(error.message);
       return false;
+    } finally {
+      map.waiting = "";
+      map.say();
     }
     listEdges(map, part("tbody"));
     return true;

@@ -24,6 +24,14 @@ function colourTable(palette, curve) {
   return table;
 }
 
+// Letters that are written from the right (Hebrew, Arabic and their neighbours).
+const LEFTWARDS = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+// A token within a sentence, which must not turn the words around it (Unicode's isolates).
+function isolated(text) {
+  return LEFTWARDS.test(text) ? `\u2068${text}\u2069` : text;
+}
+
 function threeDigits(value) {
   return value === 0 ? "0" : Number(value.toPrecision(3)).toString();
 }

@@ -224,10 +224,10 @@ function sentence(strip, place, weights) {
   const order = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, 4);
   const list = order
     .filter((other) => weights[other] > 0)
-    .map((other) => `${others[other]} ${threeDigits(weights[other])}`)
+    .map((other) => `${isolated(others[other])} ${threeDigits(weights[other])}`)
     .join(",  ");
   const label = labelsOf(strip, place.side)[place.index];
-  return `${label}  (${place.index})  ${verbOf(strip, place)}  ${list || "nothing"}`;
+  return `${isolated(label)}  (${place.index})  ${verbOf(strip, place)}  ${list || "nothing"}`;
 }
 
 // How much of the pinned token's weight the hovered one has.
@@ -237,5 +237,5 @@ function between(strip) {
   const weights = comparable ? weightsOf(strip, pinned) : null;
   if (!weights) return "";
   const label = labelsOf(strip, pinned.side)[pinned.index];
-  return `${label}  (${pinned.index})  ${verbOf(strip, pinned)} it ${threeDigits(weights[hovered.index])}`;
+  return `${isolated(label)}  (${pinned.index})  ${verbOf(strip, pinned)} it ${threeDigits(weights[hovered.index])}`;
 }
