@@ -32,6 +32,7 @@ from viz.patterns.rows import (
 
 # Weights that one call of the kernel may stand for, so that it can be cancelled in between.
 CALL_NUMBERS = 1 << 30
+GPU_NUMBERS = 1 << 35
 
 # Numbers of a mask that are written out at a time, where it is no rule that the kernel knows.
 MASK_NUMBERS = 1 << 23
@@ -57,7 +58,8 @@ def row_statistics(
     if not isinstance(layer, RecordedLayer) or not _is_linear(layer):
         return by_blocks(layer, tell, side)
     queries, keys = layer.shape
-    at_once = max(1, CALL_NUMBERS // (queries * keys))
+    most = CALL_NUMBERS if layer.query.device.type == "cpu" else GPU_NUMBERS
+    at_once = max(1, most // (queries * keys))
     parts = []
     for start in range(0, layer.heads, at_once):
         tell()
