@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 import viz
+from tests.browser.pages import settle
 from tests.browser.test_explore import SAMPLE, open_page
 from viz.figures import OKABE_ITO
 from viz.patterns import statistics as computed
@@ -186,6 +187,7 @@ def test_walking_fast_ends_where_the_last_key_led(page, server):
 def test_a_tap_selects(browser, server):
     page = browser.new_page(has_touch=True, viewport={"width": 390, "height": 844})
     open_page(page, f"{server}/?layer=3&head=1")
+    settle(page)
     page.touchscreen.tap(*point_of(page, 2, 8))
     expect(page.get_by_role("heading", name="Layer 2, head 8")).to_be_visible()
     page.close()
