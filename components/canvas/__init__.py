@@ -3,13 +3,12 @@
 from components.canvas.attention_map import attention_map
 from components.canvas.copy_link import copy_link
 from components.canvas.head_grid import MOST_SELECTED, head_grid
-from components.canvas.head_view import MOST_HEADS, head_view
+from components.canvas.head_view import head_view
 from components.canvas.payload import head_path, stack_path, units_path
 from components.canvas.text_guard import text_guard
 from components.canvas.token_strip import token_strip
 
 __all__ = [
-    "MOST_HEADS",
     "MOST_SELECTED",
     "attention_map",
     "copy_link",

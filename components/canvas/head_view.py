@@ -17,9 +17,6 @@ from viz.patterns import Edges
 
 Side = Literal["query", "key"]
 
-# As many heads as there are colours that everyone can tell apart.
-MOST_HEADS = len(OKABE_ITO)
-
 HTML = (
     '<div class="view"><div class="stage"><h4>looks from <span>(queries)</span></h4><h4>looked at <span>(keys)</span></h4>'
     '<div class="column looking" role="listbox" tabindex="0" aria-label="Looks from (queries). '
@@ -51,7 +48,7 @@ def head_view(
     Args:
         queries: the tokens that look.
         keys: the tokens looked at; where they are the same, both columns scroll together.
-        edges: of each head by its name, at most `MOST_HEADS`, all with as many keys a query.
+        edges: of each head by its name, at most `MOST_SELECTED`, all with as many keys a query.
         reach: said beside what looks at a key, because not every weight is a line.
         pinned: the column and the place of the pinned token.
         key: of the component; `pinned` lies in its state as [side, place], -1 for none.

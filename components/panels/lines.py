@@ -11,7 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from components.canvas import MOST_HEADS, head_view
+from components.canvas import MOST_SELECTED, head_view
 from components.canvas.head_view import Side
 from components.panels.head import is_mapped
 from components.panels.literal import literal
@@ -84,7 +84,7 @@ def _controls(stack: Stack) -> None:
     """Ask which heads, and how many of their lines; a pattern drawn above follows, a map does not."""
     seen = view()
     heads = [(layer, head) for layer in range(stack.layers) for head in range(stack.heads(layer))]
-    st.session_state["lines heads"] = list(seen.chosen[:MOST_HEADS])
+    st.session_state["lines heads"] = list(seen.chosen[:MOST_SELECTED])
     st.session_state["lines count"] = _count()
     for name in CHOICES:
         st.session_state[f"lines {name}"] = getattr(seen, name)
@@ -96,9 +96,9 @@ def _controls(stack: Stack) -> None:
         heads,
         key="lines heads",
         format_func=lambda place: name_of(*place),
-        max_selections=MOST_HEADS,
+        max_selections=MOST_SELECTED,
         on_change=_choose_heads,
-        help=f"Up to {MOST_HEADS} at once, each in a colour of its own.",
+        help=f"Up to {MOST_SELECTED} at once, each in a colour of its own.",
     )
     count.slider(
         f"Lines from each {stack.queries.kind}",
@@ -138,7 +138,7 @@ def _edges(analysis: Analysis) -> dict[str, Edges]:
     stack = analysis.trace.stacks[seen.stack]
     slot = st.empty()
     found: dict[str, Edges] = {}
-    for layer, head in seen.chosen[:MOST_HEADS]:
+    for layer, head in seen.chosen[:MOST_SELECTED]:
         name = name_of(layer, head)
         left_out = (seen.hide_special, seen.without_sink)
         at = (owner(), analysis.request, seen.stack, layer, head, *left_out)
@@ -197,8 +197,8 @@ def _notes(stack: Stack, edges: Mapping[str, Edges]) -> list[str]:
         )
     if seen.words:
         notes.append("sub-words are not merged here")
-    if len(seen.chosen) > MOST_HEADS:
-        notes.append(f"the first {MOST_HEADS} of {len(seen.chosen)} heads")
+    if len(seen.chosen) > MOST_SELECTED:
+        notes.append(f"the first {MOST_SELECTED} of {len(seen.chosen)} heads")
     return notes
 
 

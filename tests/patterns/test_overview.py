@@ -11,7 +11,7 @@ import viz
 from tests.capture.architectures import build, token_ids
 from tests.reference.attention import plain_statistics
 from viz.capture import layer as layers_module
-from viz.patterns import Statistics, column, overview, pool_edges, pooled, row
+from viz.patterns import Statistics, overview, pool_edges, row
 from viz.patterns.overview import THUMBNAIL_BYTES, thumbnail_side
 
 
@@ -49,9 +49,6 @@ def test_statistics_equal_the_plain_ones(name, blocks_of):
 def test_pictures_are_the_maximum_of_what_they_stand_for(name, size, blocks_of):
     stack = stack_of(name, 33)
     pattern = stack.weights(1, 2).numpy()
-    picture, rows, columns = pooled(stack, 1, 2, size)
-    np.testing.assert_allclose(picture, max_pooled(pattern, size), atol=1e-7)
-    assert rows == columns == pool_edges(33, size)
     _, thumbnails = overview(stack, side=size)
     index = thumbnails.layers.index(1) + 2
     assert (thumbnails.layers[index], thumbnails.heads[index]) == (1, 2)
@@ -62,7 +59,7 @@ def test_rows_and_columns_are_those_of_the_pattern():
     stack = stack_of("mistral", 20)
     pattern = stack.weights(0, 3).numpy()
     np.testing.assert_allclose(row(stack, 0, 3, 11), pattern[11], atol=1e-7)
-    np.testing.assert_allclose(column(stack, 0, 3, 11), pattern[:, 11], atol=1e-7)
+    np.testing.assert_allclose(stack.weights(0, 3, columns=[11])[:, 0], pattern[:, 11], atol=1e-7)
 
 
 @pytest.mark.parametrize("heads", [1, 72, 144, 270, 1024])

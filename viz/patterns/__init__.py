@@ -13,7 +13,7 @@ from viz.patterns.overview import (
     survey,
     thumbnails,
 )
-from viz.patterns.pooling import column, pool_edges, pooled, row
+from viz.patterns.pooling import pool_edges, row
 from viz.patterns.pyramid import Address, levels, tile
 from viz.patterns.rows import RowStatistics
 from viz.patterns.streamed import row_statistics
@@ -31,13 +31,11 @@ __all__ = [
     "Survey",
     "Thumbnails",
     "arrange",
-    "column",
     "head_detail",
     "largest_edges",
     "levels",
     "overview",
     "pool_edges",
-    "pooled",
     "row",
     "row_statistics",
     "statistics",

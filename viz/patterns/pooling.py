@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from viz.capture.layer import blocks
 from viz.capture.stack import Stack
 
 
@@ -21,34 +20,9 @@ def pool_edges(units: int, size: int) -> list[int]:
     return [units * group // groups for group in range(groups + 1)]
 
 
-def pooled(
-    stack: Stack, layer: int, head: int, size: int
-) -> tuple[NDArray[np.float32], list[int], list[int]]:
-    """Draw one head with at most `size` rows and columns.
-
-    Returns:
-        Largest weights [row, column], float32, and the edges of the row and column groups.
-
-    Cost: n^2 * d, in blocks of rows.
-    """
-    record = stack.record(layer)
-    queries, keys = record.shape
-    device = record.tensors[0].device
-    picture = torch.zeros(1, min(size, queries), min(size, keys), device=device)
-    everyone = torch.arange(queries, device=device)
-    for rows, weights, first in blocks(record, slice(head, head + 1), everyone):
-        pool_max_into(picture, weights, rows, first, queries, keys)
-    return picture[0].cpu().numpy(), pool_edges(queries, size), pool_edges(keys, size)
-
-
 def row(stack: Stack, layer: int, head: int, query: int) -> NDArray[np.float32]:
     """What one query looks at, float32 [key]."""
     return stack.weights(layer, head, rows=[query])[0].cpu().numpy()
-
-
-def column(stack: Stack, layer: int, head: int, key: int) -> NDArray[np.float32]:
-    """What looks at one key, float32 [query]. Cost: n^2 * d, in blocks of rows."""
-    return stack.weights(layer, head, columns=[key])[:, 0].cpu().numpy()
 
 
 def pool_max_into(
