@@ -87,9 +87,17 @@ def acted() -> None:
     st.session_state.acted = True
 
 
+def leave() -> None:
+    """Note that another page than Explore is shown; its address says nothing of the view."""
+    st.session_state.left = True
+
+
 def went_back() -> bool:
     """Whether the address changed without us, by back or forward; the view is read anew then."""
     if st.session_state.pop("acted", False):
+        return False
+    if st.session_state.pop("left", False) and not st.query_params:
+        # Come back from another page by the navigation, which names no view: the last one goes on.
         return False
     if "link" not in st.session_state or st.query_params.to_dict() == st.session_state.link:
         return False

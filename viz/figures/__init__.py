@@ -10,7 +10,13 @@ from viz.figures.media import (
     usual_query,
 )
 from viz.figures.overview import statistic_figure
-from viz.figures.palettes import OKABE_ITO, SEQUENTIAL, hex_rgb, palette_rgb
+from viz.figures.palettes import (
+    OKABE_ITO,
+    SEQUENTIAL,
+    diverging_rgb,
+    hex_rgb,
+    palette_rgb,
+)
 from viz.figures.pattern import NOT_ATTENDED, pattern_figure
 
 __all__ = [
@@ -20,6 +26,7 @@ __all__ = [
     "Display",
     "Shown",
     "apply",
+    "diverging_rgb",
     "hex_rgb",
     "palette_rgb",
     "patch_at",

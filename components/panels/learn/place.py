@@ -1,0 +1,44 @@
+"""Where somebody is on the Learn page: in the URL, so that a link leads there and Back undoes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+
+def place(name: str, options: Sequence[str]) -> str:
+    """Return which of some options is open: as the URL says, else as last time, else the first."""
+    asked = st.query_params.get(name) or st.session_state.get(_memory(name), "")
+    found = asked if asked in options else options[0]
+    st.session_state[_memory(name)] = found
+    return found
+
+
+def go(name: str, option: str) -> None:
+    """Open one of the options."""
+    st.session_state[_memory(name)] = option
+    st.query_params[name] = option
+
+
+def place_control(
+    name: str, label: str, options: Sequence[str], titles: Callable[[str], str]
+) -> str:
+    """Let one of some options be chosen, and return which is open."""
+    key = f"learn {name} control"
+    st.session_state[key] = place(name, options)
+    st.segmented_control(
+        label,
+        options,
+        key=key,
+        required=True,
+        format_func=titles,
+        label_visibility="collapsed",
+        wrap=True,
+        on_change=lambda: go(name, st.session_state[key]),
+    )
+    return place(name, options)
+
+
+def _memory(name: str) -> str:
+    return f"learn {name}"
