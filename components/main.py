@@ -13,15 +13,15 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from components.pages import explore, learn  # noqa: E402
+from components.session import offer  # noqa: E402
 
 ICON = str(ROOT / "assets" / "icon.png")  # a file, because named icons come from elsewhere
 st.set_page_config(page_title="Attention Loupe", page_icon=ICON, layout="wide")
 # Streamlit's own margins would leave patterns too little room; the navigation lies over the first 3.5rem.
 st.html("<style>.stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem; }</style>")
-st.navigation(
-    [
-        st.Page(explore.page, title="Explore", url_path="", default=True),
-        st.Page(learn.page, title="Learn", url_path="learn"),
-    ],
-    position="top",
-).run()
+PAGES = [
+    st.Page(explore.page, title="Explore", url_path="", default=True),
+    st.Page(learn.page, title="Learn", url_path="learn"),
+]
+offer(PAGES)
+st.navigation(PAGES, position="top").run()

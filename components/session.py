@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
+from streamlit.navigation.page import Page as StreamlitPage
 
 from components.state import View, from_query, selected_inside, to_query
 from viz.capture.stack import Stack
@@ -85,6 +86,18 @@ def write_link() -> None:
 def acted() -> None:
     """Note that this run was started by something on the page, and not by Back or Forward."""
     st.session_state.acted = True
+
+
+def offer(pages: Sequence[StreamlitPage]) -> None:
+    """Note which pages there are, so that one can lead to another."""
+    st.session_state.pages = {page.title: page for page in pages}
+
+
+def page_link(title: str, label: str, **query: str) -> None:
+    """Draw a link to another page, if there is one of that title."""
+    page = st.session_state.get("pages", {}).get(title)
+    if page is not None:
+        st.page_link(page, label=label, query_params=query)
 
 
 def leave() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from components.panels.learn.cheaper import cheaper_panel
 from components.panels.learn.place import place_control
+from components.panels.learn.recurrence import recurrence_panel
 from components.panels.learn.steps import steps_panel
 from components.panels.learn.textbook import textbook_panel
 from components.session import leave
@@ -12,6 +14,8 @@ from components.session import leave
 SECTIONS = {
     "steps": ("Step by step", steps_panel),
     "textbook": ("Textbook example", textbook_panel),
+    "why": ("Why attention", recurrence_panel),
+    "cheaper": ("Making it cheaper", cheaper_panel),
 }
 
 

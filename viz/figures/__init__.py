@@ -1,7 +1,9 @@
 """Plotly figures and palettes; numpy in, figures out."""
 
+from viz.figures.curves import Curve, cost_figure, growth_figure, spectrum_figure
 from viz.figures.display import Display, Shown, apply, sink_of, span_words
 from viz.figures.layout import text_layout
+from viz.figures.matrix import matrix_figure
 from viz.figures.media import (
     patch_at,
     picture_figure,
@@ -23,11 +25,15 @@ __all__ = [
     "NOT_ATTENDED",
     "OKABE_ITO",
     "SEQUENTIAL",
+    "Curve",
     "Display",
     "Shown",
     "apply",
+    "cost_figure",
     "diverging_rgb",
+    "growth_figure",
     "hex_rgb",
+    "matrix_figure",
     "palette_rgb",
     "patch_at",
     "pattern_figure",
@@ -35,6 +41,7 @@ __all__ = [
     "sink_of",
     "sound_figure",
     "span_words",
+    "spectrum_figure",
     "statistic_figure",
     "text_layout",
     "times_of",
