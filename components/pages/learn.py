@@ -6,9 +6,11 @@ import streamlit as st
 
 from components.panels.learn.cheaper import cheaper_panel
 from components.panels.learn.place import place_control
+from components.panels.learn.reading import reading_panel
 from components.panels.learn.recurrence import recurrence_panel
 from components.panels.learn.steps import steps_panel
 from components.panels.learn.textbook import textbook_panel
+from components.panels.learn.uses import uses_panel
 from components.session import leave
 
 SECTIONS = {
@@ -16,6 +18,8 @@ SECTIONS = {
     "textbook": ("Textbook example", textbook_panel),
     "why": ("Why attention", recurrence_panel),
     "cheaper": ("Making it cheaper", cheaper_panel),
+    "uses": ("Where it is used", uses_panel),
+    "reading": ("Questions, words, papers", reading_panel),
 }
 
 

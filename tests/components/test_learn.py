@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from components.panels.learn.flow import flow
+from components.panels.learn.reading import GLOSSARY, PAPERS, QUESTIONS
+from components.panels.learn.uses import USES
 from components.panels.learn.words import STEPS
+from viz.analysis.cheaper import WAYS
+from viz.analysis.recurrence import measure
+
+ROOT = Path(__file__).parents[2]
 
 
 def script():
@@ -201,3 +210,116 @@ def test_the_diagram_marks_the_open_step_and_the_broken_ones():
     lines = flow("projections", frozenset({"mask"}), dark=False).splitlines()
     assert "  class query,key,value open" in lines
     assert "  class mask broken" in lines
+
+
+def test_three_layers_are_measured_at_the_press_of_a_button(monkeypatch):
+    # The same measurement, at lengths that do not keep a test waiting.
+    short = (8, 16)
+    monkeypatch.setattr("components.panels.learn.recurrence.LENGTHS", short)
+    monkeypatch.setattr("components.panels.learn.recurrence.measure", lambda: measure(short))
+    app = opened(section="why")
+    assert not app.get("plotly_chart")
+    press(app, "Measure on this machine")
+    assert len(app.get("plotly_chart")) == 3
+    assert any("quadratic growth" in text for text in texts(app))
+    assert any(button.label == "Measure again" for button in app.button)
+
+
+def test_cheaper_ways_are_tried_on_the_users_text():
+    app = opened(section="cheaper")
+    assert not app.error
+    table = app.dataframe[0].value
+    assert set(table["way"]) == set(WAYS)
+    assert (table[table["way"] == "low rank"]["error"].iloc[-1]) < 1e-6
+    app.button_group(key="learn way").set_value("window").run()
+    assert any("neighbours" in text for text in texts(app))
+    app.number_input[1].set_value(5).run()
+    assert not app.exception
+    other = app.dataframe[0].value
+    assert not other["error"].equals(table["error"])
+
+
+def test_a_text_that_cannot_be_run_leaves_the_earlier_ways():
+    app = opened(section="cheaper")
+    before = app.dataframe[0].value
+    app.text_area(key="learn cheaper text").set_value("  ")
+    press(app, "Run")
+    assert len(app.error) == 1
+    assert app.dataframe[0].value.equals(before)
+
+
+def test_a_text_too_long_for_its_pattern_is_said():
+    app = opened(section="cheaper")
+    app.text_area(key="learn cheaper text").set_value("cat " * 2_000)
+    press(app, "Run")
+    assert "tokens" in app.error[0].value
+
+
+def test_each_use_has_an_example_that_runs():
+    app = opened(section="uses")
+    titles = [text.split(".")[0].strip("*") for text in texts(app) if text.startswith("**")]
+    assert titles == [title for title, _, _ in USES]
+    review, summary, answer = (frame.value for frame in app.dataframe)
+    assert "praise" in review["sentence"].iloc[0]
+    assert "baker" in summary["sentence"].iloc[-1]
+    assert "tired" in answer["sentence"].iloc[0]
+    app.text_input(key="learn review").set_value("What a waste of an evening, I am disappointed.")
+    app.run()
+    assert "complaint" in app.dataframe[0].value["sentence"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "words"), [("learn review", "is empty"), ("learn classes", "nothing")]
+)
+def test_an_example_without_a_text_is_said(key, words):
+    app = opened(section="uses")
+    (app.text_input if key == "learn review" else app.text_area)(key=key).set_value("").run()
+    assert not app.exception
+    assert words in app.error[0].value
+
+
+def test_questions_words_and_papers_are_there():
+    app = opened(section="reading")
+    assert [one.label for one in app.expander] == list(QUESTIONS)
+    written = "\n".join(texts(app))
+    assert all(f"**{word}**" in written for word in GLOSSARY)
+    assert all(title in written for _, title, _, _ in PAPERS)
+
+
+def test_the_folder_of_pages_is_not_taken_for_pages():
+    """Else the first address to be opened, if it is /learn, runs a page's file and shows nothing."""
+    code = (
+        "import app; from streamlit.runtime.pages_manager import PagesManager as P;"
+        "P('components/main.py'); assert P.uses_pages_directory is False"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_explore_goes_on_where_it_was_left(tmp_path, monkeypatch):
+    """The navigation leads back without a view in the address; the one before goes on."""
+    monkeypatch.setenv("LOUPE_CACHE", str(tmp_path))
+    app = AppTest.from_function(both, default_timeout=60)
+    app.query_params["text"] = "a dog saw me"
+    app.query_params["head"] = "2"
+    app.run()
+    assert "Layer 0, head 2" in [one.value for one in app.subheader]
+    app.session_state["on learn"] = True
+    app.query_params.clear()
+    app.run()
+    assert app.header[0].value == "Learn self-attention"
+    app.session_state["on learn"] = False
+    app.query_params.clear()
+    app.run()
+    assert not app.exception
+    assert "Layer 0, head 2" in [one.value for one in app.subheader]
+    assert app.text_area(key="text").value == "a dog saw me"
+    assert app.query_params["head"] == ["2"]
+
+
+def both():
+    import streamlit as st
+
+    from components.pages import explore, learn
+
+    (learn if st.session_state.get("on learn") else explore).page()

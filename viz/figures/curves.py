@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -27,13 +28,13 @@ class Curve:
         name: in the legend.
         lengths: where it was measured.
         values: what was measured there.
-        drawn: a thin line that was not measured, as a comparison.
+        drawn: how a line is dashed that was not measured and stands for comparison.
     """
 
     name: str
     lengths: Sequence[int]
     values: Sequence[float]
-    drawn: bool = False
+    drawn: Literal["", "dash", "dot"] = ""
 
 
 def cost_figure(tried: Sequence[Tried], *, chosen: Tried | None, dark: bool) -> go.Figure:
@@ -157,15 +158,23 @@ def growth_figure(curves: Mapping[str, Curve], *, name: str, dark: bool) -> go.F
                 y=list(curve.values),
                 name=curve.name,
                 mode="lines" if curve.drawn else "lines+markers",
-                line={"color": colour, "width": 1.5 if curve.drawn else 2.5}
-                | ({"dash": "dot"} if curve.drawn else {}),
+                # Wide below narrow, so that curves that lie on each other are both seen.
+                line={"color": colour, "width": 1.5 if curve.drawn else 6 - 2 * min(number, 2)}
+                | ({"dash": curve.drawn} if curve.drawn else {}),
                 marker={"size": 8, "symbol": MARKS[number]},
                 hovertemplate=f"{curve.name}<br>%{{x}} tokens<br>%{{y:.4~s}}<extra></extra>",
             )
         )
     most = max(max(curve.values) for curve in measured)
     least = min(min(curve.values) for curve in measured)
-    figure.update_xaxes(title_text="tokens", type="log", tickformat="~s", dtick=np.log10(2))
+    lengths = sorted({length for curve in measured for length in curve.lengths})
+    figure.update_xaxes(
+        title_text="tokens",
+        type="log",
+        tickvals=lengths,
+        ticktext=[f"{length:,}" for length in lengths],
+        range=[np.log10(lengths[0] / 1.15), np.log10(lengths[-1] * 1.15)],
+    )
     figure.update_yaxes(
         title_text=name,
         type="log",

@@ -43,6 +43,7 @@ def recurrence_panel() -> None:
         help="Takes some seconds.",
     ):
         _measure()
+        st.rerun(scope="fragment")
     found: list[Measured] | None = st.session_state.get(KEPT)
     if found is not None:
         _charts(found)
@@ -125,12 +126,12 @@ def _comparisons(measured: list[Measured]) -> dict[str, Curve]:
     fine = [first.length * (1 + step / 8) for step in range(8 * 16)]
     powers = [first.operations * 2 ** (length / first.length - 1) for length in fine]
     return {
-        "square": Curve("n², for comparison", lengths, square, drawn=True),
+        "square": Curve("n², for comparison", lengths, square, drawn="dash"),
         "power": Curve(
             f"exponential: doubles every {first.length} tokens",
             [round(length) for length in fine],
             powers,
-            drawn=True,
+            drawn="dot",
         ),
     }
 
