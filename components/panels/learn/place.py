@@ -8,16 +8,13 @@ import streamlit as st
 
 
 def place(name: str, options: Sequence[str]) -> str:
-    """Return which of some options is open: as the URL says, else as last time, else the first."""
-    asked = st.query_params.get(name) or st.session_state.get(_memory(name), "")
-    found = asked if asked in options else options[0]
-    st.session_state[_memory(name)] = found
-    return found
+    """Return which of some options is open: as the URL says, or the first."""
+    asked = st.query_params.get(name, "")
+    return asked if asked in options else options[0]
 
 
 def go(name: str, option: str) -> None:
     """Open one of the options."""
-    st.session_state[_memory(name)] = option
     st.query_params[name] = option
 
 
@@ -38,7 +35,3 @@ def place_control(
         on_change=lambda: go(name, st.session_state[key]),
     )
     return place(name, options)
-
-
-def _memory(name: str) -> str:
-    return f"learn {name}"

@@ -11,13 +11,13 @@ from viz.figures import Curve, growth_figure
 STATIC = {"displayModeBar": False, "showTips": False}
 KEPT = "learn measured"
 
-# As in the paper's table 1; n tokens of width d, a kernel of k.
+# As in the paper's table 1.
 THEORY = """
-| layer | steps between first and last token | operations | one after the other |
+| layer | path | operations | in turn |
 |---|---|---|---|
-| LSTM | n | n · d² | n |
-| convolution | n / (k − 1) layers, times 2 where it looks to both sides | k · n · d² | 1 |
-| attention | 1 | n² · d, and n · d² for Q, K, V and output | 1 |
+| LSTM | n | n·d² | n |
+| convolution | 2n / (k−1) | k·n·d² | 1 |
+| attention | 1 | n²·d + n·d² | 1 |
 """
 
 
@@ -32,18 +32,14 @@ def recurrence_panel() -> None:
     )
     st.markdown(THEORY)
     st.caption(
+        "n tokens of width d, a kernel of k. Path: steps between the first and the last token, where a "
+        "convolution looks to both sides. In turn: steps that cannot be done at once. "
         f"Measured with layers of width {WIDTH}, {HEADS} heads, a kernel of {KERNEL} that looks to both "
         f"sides, and texts of {LENGTHS[0]} to {LENGTHS[-1]:,} tokens, on this machine's processor. "
         "Source of the table: Vaswani et al. 2017, table 1."
     )
-    again = KEPT in st.session_state
-    if st.button(
-        "Measure again" if again else "Measure on this machine",
-        type="secondary" if again else "primary",
-        help="Takes some seconds.",
-    ):
+    if st.button("Measure on this machine", type="primary", help="Takes some seconds."):
         _measure()
-        st.rerun(scope="fragment")
     found: list[Measured] | None = st.session_state.get(KEPT)
     if found is not None:
         _charts(found)
