@@ -98,8 +98,8 @@ def test_editing_a_number_changes_the_output(learn):
     learn.keyboard.type("9")
     learn.wait_for_timeout(500)
     learn.keyboard.press("Enter")
-    # 0.239 x 9 + 0.002 x 0 + 0.759 x 2
-    expect(first).to_have_text("3.67")
+    # Values of x1 and x3 now begin with 9 + 1: 0.2391 x 10 + 0.0024 x 0 + 0.7586 x 10.
+    expect(first).to_have_text("9.98")
 
 
 def test_an_emptied_cell_is_one_sentence_and_the_output_stays(learn):
