@@ -7,12 +7,17 @@ import sys
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
 
 from viz.service import shared_workbench
 from viz.service.routes import tile_routes
 
 HERE = Path(__file__).parent
+
+# A folder called pages beside the script would be taken for the pages themselves, and the first address
+# to be opened would run a file of it instead of the script, unless that is the front page.
+PagesManager.uses_pages_directory = False
 
 app = st.App(
     HERE / "components" / "main.py",

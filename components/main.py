@@ -1,4 +1,4 @@
-"""The page script: navigation, nothing else."""
+"""The page script: navigation and margins, nothing else."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from components.pages import explore  # noqa: E402
+from components.pages import explore, learn  # noqa: E402
+from components.session import offer  # noqa: E402
 
 ICON = str(ROOT / "assets" / "icon.png")  # a file, because named icons come from elsewhere
 st.set_page_config(page_title="Attention Loupe", page_icon=ICON, layout="wide")
-st.navigation([st.Page(explore.page, title="Explore", url_path="", default=True)]).run()
+# Streamlit's own margins would leave patterns too little room; the navigation lies over the first 3.5rem.
+st.html("<style>.stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem; }</style>")
+PAGES = [
+    st.Page(explore.page, title="Explore", url_path="", default=True),
+    st.Page(learn.page, title="Learn", url_path="learn"),
+]
+offer(PAGES)
+st.navigation(PAGES, position="top").run()

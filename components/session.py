@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
+from streamlit.navigation.page import Page as StreamlitPage
 
 from components.state import View, from_query, selected_inside, to_query
 from viz.capture.stack import Stack
@@ -87,9 +88,29 @@ def acted() -> None:
     st.session_state.acted = True
 
 
+def offer(pages: Sequence[StreamlitPage]) -> None:
+    """Note which pages there are, so that one can lead to another."""
+    st.session_state.pages = {page.title: page for page in pages}
+
+
+def page_link(title: str, label: str, **query: str) -> None:
+    """Draw a link to another page, if there is one of that title."""
+    page = st.session_state.get("pages", {}).get(title)
+    if page is not None:
+        st.page_link(page, label=label, query_params=query)
+
+
+def leave() -> None:
+    """Note that another page than Explore is shown; its address says nothing of the view."""
+    st.session_state.left = True
+
+
 def went_back() -> bool:
     """Whether the address changed without us, by back or forward; the view is read anew then."""
     if st.session_state.pop("acted", False):
+        return False
+    if st.session_state.pop("left", False) and not st.query_params:
+        # Come back from another page by the navigation, which names no view: the last one goes on.
         return False
     if "link" not in st.session_state or st.query_params.to_dict() == st.session_state.link:
         return False

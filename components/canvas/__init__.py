@@ -4,17 +4,21 @@ from components.canvas.attention_map import attention_map
 from components.canvas.copy_link import copy_link
 from components.canvas.head_grid import MOST_SELECTED, head_grid
 from components.canvas.head_view import head_view
+from components.canvas.matrices import Grid, Link, matrices
 from components.canvas.payload import head_path, stack_path, units_path
 from components.canvas.text_guard import text_guard
 from components.canvas.token_strip import token_strip
 
 __all__ = [
     "MOST_SELECTED",
+    "Grid",
+    "Link",
     "attention_map",
     "copy_link",
     "head_grid",
     "head_path",
     "head_view",
+    "matrices",
     "stack_path",
     "text_guard",
     "token_strip",

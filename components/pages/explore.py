@@ -27,16 +27,12 @@ from components.panels.whole import (
 )
 from components.session import forget_link, keep_inside, request_of, view, went_back, write_link
 
-# Streamlit's own margins would leave the pattern too little room.
-STYLE = "<style>.stMainBlockContainer { padding: 1.5rem clamp(1rem, 3vw, 3rem) 3rem; }</style>"
-
 # Room for the progress bar, or for what the run will cost, in pixels.
 LINE = 56
 
 
 def page() -> None:
     """Draw the page; on the first visit the linked or the sample text is run at once."""
-    st.html(STYLE)
     title, link = st.columns([5, 1], vertical_alignment="center")
     title.header("Attention Loupe", anchor=False)
     with link:

@@ -1,7 +1,9 @@
 """Plotly figures and palettes; numpy in, figures out."""
 
+from viz.figures.curves import Curve, cost_figure, growth_figure, spectrum_figure
 from viz.figures.display import Display, Shown, apply, sink_of, span_words
 from viz.figures.layout import text_layout
+from viz.figures.matrix import matrix_figure
 from viz.figures.media import (
     patch_at,
     picture_figure,
@@ -10,17 +12,28 @@ from viz.figures.media import (
     usual_query,
 )
 from viz.figures.overview import statistic_figure
-from viz.figures.palettes import OKABE_ITO, SEQUENTIAL, hex_rgb, palette_rgb
+from viz.figures.palettes import (
+    OKABE_ITO,
+    SEQUENTIAL,
+    diverging_rgb,
+    hex_rgb,
+    palette_rgb,
+)
 from viz.figures.pattern import NOT_ATTENDED, pattern_figure
 
 __all__ = [
     "NOT_ATTENDED",
     "OKABE_ITO",
     "SEQUENTIAL",
+    "Curve",
     "Display",
     "Shown",
     "apply",
+    "cost_figure",
+    "diverging_rgb",
+    "growth_figure",
     "hex_rgb",
+    "matrix_figure",
     "palette_rgb",
     "patch_at",
     "pattern_figure",
@@ -28,6 +41,7 @@ __all__ = [
     "sink_of",
     "sound_figure",
     "span_words",
+    "spectrum_figure",
     "statistic_figure",
     "text_layout",
     "times_of",

@@ -15,6 +15,9 @@ OKABE_ITO = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "
 
 STEPS = 256
 
+# The page's own colour, by whether it is dark.
+PAGE = {False: (255, 255, 255), True: (16, 21, 28)}
+
 
 @cache
 def palette_rgb(name: str, dark: bool) -> tuple[tuple[int, int, int], ...]:
@@ -35,11 +38,25 @@ def colorscale(name: str, dark: bool) -> list[list[float | str]]:
     return [[place / (STEPS - 1), "rgb({},{},{})".format(*colours[place])] for place in places]
 
 
+@cache
+def diverging_rgb(dark: bool) -> tuple[tuple[int, int, int], ...]:
+    """Return 256 colours from the lowest number (blue) over 0 (the page's own) to the highest (red)."""
+    low, _, high = (hex_rgb(colour) for colour in DIVERGING)
+    page = PAGE[dark]
+    colours = []
+    for step in range(STEPS):
+        place = 2 * step / (STEPS - 1) - 1
+        end = high if place > 0 else low
+        mixed = [round(p + (c - p) * abs(place)) for p, c in zip(page, end, strict=True)]
+        colours.append((mixed[0], mixed[1], mixed[2]))
+    return tuple(colours)
+
+
 def _from_background(
     colours: list[tuple[int, int, int]], dark: bool
 ) -> tuple[tuple[int, int, int], ...]:
     """Let the first tenth of a palette rise from the page's own colour, so that zero is nothing."""
-    page = (16, 21, 28) if dark else (255, 255, 255)
+    page = PAGE[dark]
     rising = STEPS // 10
     blended = []
     for step, colour in enumerate(colours):

@@ -1,0 +1,31 @@
+"""Learn: self-attention itself, step by step, and what it costs and replaces."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components.panels.learn.cheaper import cheaper_panel
+from components.panels.learn.place import place_control
+from components.panels.learn.reading import reading_panel
+from components.panels.learn.recurrence import recurrence_panel
+from components.panels.learn.steps import steps_panel
+from components.panels.learn.textbook import textbook_panel
+from components.panels.learn.uses import uses_panel
+from components.session import leave
+
+SECTIONS = {
+    "steps": ("Step by step", steps_panel),
+    "textbook": ("Textbook example", textbook_panel),
+    "why": ("Why attention", recurrence_panel),
+    "cheaper": ("Making it cheaper", cheaper_panel),
+    "uses": ("Where it is used", uses_panel),
+    "reading": ("Questions, words, papers", reading_panel),
+}
+
+
+def page() -> None:
+    """Draw the page: one section at a time."""
+    leave()
+    st.header("Learn self-attention", anchor=False)
+    section = place_control("section", "Section", list(SECTIONS), lambda name: SECTIONS[name][0])
+    SECTIONS[section][1]()

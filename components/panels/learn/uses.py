@@ -1,0 +1,202 @@
+"""Where attention is used: each with a live example here, or the page that has one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from components.panels.literal import literal
+from components.session import page_link, workbench
+from viz.analysis.meaning import central, closeness
+from viz.errors import LoupeError
+from viz.models import Model
+from viz.models.catalogue import CATALOGUE, DEFAULT, is_available
+from viz.service import Request
+
+log = logging.getLogger(__name__)
+
+SAMPLES = Path(__file__).parents[3] / "assets" / "samples"
+
+REVIEW = "I laughed from the first minute to the last, and I would see it again."
+CLASSES = "This is praise, I enjoyed it.\nThis is a complaint, I was disappointed."
+QUESTION = "Why did the animal stay where it was?"
+PASSAGES = (
+    "The street had been paved in the spring.\n"
+    "It was too tired to walk any further.\n"
+    "Cars passed by in both directions."
+)
+ARTICLE = (
+    "A storm crossed the coast during the night.\n"
+    "Trees fell on roads and trains stood still until noon.\n"
+    "A baker in the old town sold out of bread before eight.\n"
+    "Nobody was hurt, and most roads are open again."
+)
+BARS = {"closeness": st.column_config.ProgressColumn(format="%.2f", min_value=0.0, max_value=1.0)}
+
+
+@st.fragment
+def uses_panel() -> None:
+    """Say what looks at what in each use, and show it."""
+    st.markdown(
+        "The same few lines of attention are used in all of these; what differs is what a token is, and "
+        "what looks at what."
+    )
+    st.caption(
+        f"The live examples run {CATALOGUE[DEFAULT].title}, a sentence encoder, on this machine."
+    )
+    for title, sentence, draw in USES:
+        with st.container(border=True):
+            st.markdown(f"**{title}.** {sentence}")
+            draw()
+
+
+def _classification() -> None:
+    text = st.text_input("A review", REVIEW, key="learn review", persist_state="session")
+    classes = st.text_area(
+        "Classes, a sentence for each",
+        CLASSES,
+        key="learn classes",
+        height=80,
+        persist_state="session",
+    )
+    _compare(text, classes, lambda model: closeness(model, text, _lines(classes)))
+    _explore(text)
+
+
+def _translation() -> None:
+    st.markdown(
+        "Words that are written look at words that were read (cross-attention), mostly at those which "
+        "they translate. The same as a task small enough to train here: writing a sequence backwards."
+    )
+    page_link("Train", "Train an encoder-decoder to reverse →", task="reverse")
+    _fetched(
+        "whisper", "Whisper is an encoder-decoder too: it translates sound into words.", "voice.ogg"
+    )
+
+
+def _summary() -> None:
+    text = st.text_area(
+        "Sentences, one a line", ARTICLE, key="learn article", height=128, persist_state="session"
+    )
+    _compare(text, text, lambda model: central(model, _lines(text)))
+    _explore(" ".join(_lines(text)))
+
+
+def _answers() -> None:
+    question = st.text_input("A question", QUESTION, key="learn question", persist_state="session")
+    passages = st.text_area(
+        "Where the answer may stand, a sentence a line",
+        PASSAGES,
+        key="learn passages",
+        height=104,
+        persist_state="session",
+    )
+    _compare(question, passages, lambda model: closeness(model, question, _lines(passages)))
+    _explore(question, pair=" ".join(_lines(passages)))
+
+
+def _images() -> None:
+    _fetched(
+        "dinov2", "DINOv2 looks at a picture: click a patch to see what it looks at.", "cat.jpg"
+    )
+    page_link("Train", "Train a small model on handwritten digits →", task="digits")
+
+
+def _speech() -> None:
+    _fetched("whisper", "Whisper hears a voice, and its words follow the sound.", "voice.ogg")
+
+
+def _series() -> None:
+    page_link("Train", "Train a model to forecast a series →", task="forecast")
+    st.caption("A solved one looks back by whole periods: a stripe beside the diagonal.")
+
+
+def _recommendation() -> None:
+    page_link("Train", "Train a model to recommend the next item →", task="recommend")
+    st.caption("Items of a session are its tokens; the last ones look at those that go with them.")
+
+
+USES: tuple[tuple[str, str, Callable[[], None]], ...] = (
+    (
+        "Text classification",
+        "Every word looks at every other; the mean of all is compared with each class.",
+        _classification,
+    ),
+    ("Translation", "What is written looks at what was read.", _translation),
+    (
+        "Summarising",
+        "Sentences whose meaning is nearest to that of the whole text sum it up.",
+        _summary,
+    ),
+    (
+        "Question answering",
+        "The words of a question look at the words of a text; here the sentence that is nearest is "
+        "found.",
+        _answers,
+    ),
+    (
+        "Images",
+        "A token is a patch of the picture, and patches of one thing look at each other.",
+        _images,
+    ),
+    ("Speech", "A token is a frame of sound, some hundredths of a second.", _speech),
+    ("Series", "A token is a step in time, and looks only back.", _series),
+    (
+        "Recommendation",
+        "A token is an item that somebody chose, and looks at those before.",
+        _recommendation,
+    ),
+)
+
+
+def _compare(text: str, others: str, measure: Callable[[Model], list[float]]) -> None:
+    """Show how close each line is, the closest first."""
+    try:
+        model = workbench().model(Request(model=DEFAULT, text=text), lambda _phase, _share: None)
+        found = measure(model)
+    except LoupeError as error:
+        st.error(f"{literal(error.message)} {literal(error.hint)}")
+        return
+    except Exception:
+        log.exception("The example failed")
+        st.error("This is a defect in Attention Loupe; the log has its details.")
+        return
+    table = pd.DataFrame({"sentence": _lines(others), "closeness": found})
+    st.dataframe(
+        table.sort_values("closeness", ascending=False), hide_index=True, column_config=BARS
+    )
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _explore(text: str, **more: str) -> None:
+    if text.strip():
+        page_link(
+            "Explore",
+            "See where every head looks →",
+            model=DEFAULT,
+            text=text,
+            layer="3",
+            head="1",
+            **more,
+        )
+
+
+def _fetched(model: str, words: str, file: str) -> None:
+    """Lead to a sample in Explore, where its model is fetched first if it is not here."""
+    entry = CATALOGUE[model]
+    sample = SAMPLES / file
+    try:
+        media = workbench().media.put(sample.read_bytes(), sample.suffix)
+    except LoupeError as error:
+        st.error(f"{literal(error.message)} {literal(error.hint)}")
+        return
+    cost = "" if is_available(entry) else f" It is fetched first, {entry.download_mb} MB."
+    st.caption(words + cost)
+    page_link("Explore", f"Open {entry.title} in Explore →", model=model, text="", media=media)
