@@ -23,12 +23,22 @@ LINES = 20
 
 
 class Control:
-    """What others may ask of a training, from any thread."""
+    """What others may ask of a training, from any thread.
 
-    def __init__(self) -> None:
+    Args:
+        turns: of which the training has taken one; given back while it is paused.
+    """
+
+    def __init__(self, turns: threading.Semaphore | None = None) -> None:
+        self._turns = turns
         self._going = threading.Event()
         self._going.set()
         self._stopped = False
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it is to end."""
+        return self._stopped
 
     @property
     def is_paused(self) -> bool:
@@ -56,7 +66,11 @@ class Control:
         """
         if self.is_paused and not self._stopped:
             paused(True)
+            if self._turns is not None:
+                self._turns.release()
             self._going.wait()
+            if self._turns is not None:
+                self._turns.acquire()
             paused(False)
         if self._stopped:
             raise CancelledError("The training was stopped.")
