@@ -16,22 +16,22 @@ LONG = dataclasses.replace(
 )
 
 
-def load():
+def load(_):
     return counting(), TOKENIZER
 
 
 def test_a_training_runs_to_its_end_and_is_found_by_its_name(tmp_path):
-    here = Trainings(tmp_path)
-    name = here.start(ABOUT, load)
+    here = Trainings(load, tmp_path)
+    name = here.start(ABOUT)
     wait_for(lambda: here.about(name).state == "done")
     assert here.moment(name).step == SETTINGS.steps
     # The app was started anew meanwhile.
-    assert Trainings(tmp_path).about(name).state == "done"
+    assert Trainings(load, tmp_path).about(name).state == "done"
 
 
 def test_no_more_than_a_few_work_at_a_time_and_one_that_is_paused_gives_way(tmp_path):
-    here = Trainings(tmp_path)
-    names = [here.start(LONG, load) for _ in range(AT_ONCE + 1)]
+    here = Trainings(load, tmp_path)
+    names = [here.start(LONG) for _ in range(AT_ONCE + 1)]
     first, last = names[0], names[-1]
     wait_for(lambda: all(here.about(name).state == "running" for name in names[:-1]))
     assert here.about(last).state == "waiting"
@@ -41,7 +41,7 @@ def test_no_more_than_a_few_work_at_a_time_and_one_that_is_paused_gives_way(tmp_
     here.stop(names[1])
     wait_for(lambda: here.about(names[1]).state == "cancelled")
     step = here.moment(first).step
-    here.go_on(first, load)
+    here.go_on(first)
     wait_for(lambda: here.moment(first).step > step)
     for name in names:
         here.stop(name)
@@ -49,8 +49,8 @@ def test_no_more_than_a_few_work_at_a_time_and_one_that_is_paused_gives_way(tmp_
 
 
 def test_one_that_waits_can_be_stopped(tmp_path):
-    here = Trainings(tmp_path)
-    names = [here.start(LONG, load) for _ in range(AT_ONCE + 1)]
+    here = Trainings(load, tmp_path)
+    names = [here.start(LONG) for _ in range(AT_ONCE + 1)]
     wait_for(lambda: all(here.about(name).state == "running" for name in names[:-1]))
     here.stop(names[-1])
     wait_for(lambda: here.about(names[-1]).state == "cancelled")
@@ -61,34 +61,36 @@ def test_one_that_waits_can_be_stopped(tmp_path):
 
 
 def test_one_that_the_apps_end_cut_short_goes_on_from_its_checkpoint(tmp_path):
-    here = Trainings(tmp_path)
-    name = here.start(ABOUT, load)
+    here = Trainings(load, tmp_path)
+    name = here.start(ABOUT)
     wait_for(lambda: here.about(name).state == "done")
     folder = here.folder(name)
     folder.change(state="running")  # as the end of a process leaves it
-    later = Trainings(tmp_path)
+    later = Trainings(load, tmp_path)
     assert later.about(name).state == "cancelled"
-    later.go_on(name, load)
+    later.go_on(name)
     wait_for(lambda: later.about(name).state == "done")
 
 
 def test_what_a_user_can_mend_is_said_and_the_turn_given_back(tmp_path):
-    here = Trainings(tmp_path)
+    def only_of_texts(folder):
+        if folder.text() == "abc":
+            raise TextError("The text has three characters.", "Give a longer one.")
+        return load(folder)
 
-    def no_text():
-        raise TextError("The text has three characters.", "Give a longer one.")
+    here = Trainings(only_of_texts, tmp_path)
 
     for _ in range(AT_ONCE + 1):
-        name = here.start(ABOUT, no_text)
+        name = here.start(ABOUT, "abc")
         wait_for(lambda name=name: here.about(name).state == "failed")
         assert here.about(name).message == "The text has three characters. Give a longer one."
-    name = here.start(ABOUT, load)
+    name = here.start(ABOUT)
     wait_for(lambda: here.about(name).state == "done")
 
 
 def test_a_defect_is_said_to_be_one(tmp_path, caplog):
-    here = Trainings(tmp_path)
-    name = here.start(ABOUT, lambda: 1 / 0)
+    here = Trainings(lambda _: 1 / 0, tmp_path)
+    name = here.start(ABOUT)
     wait_for(lambda: here.about(name).state == "failed")
     assert "defect" in here.about(name).message
     assert "ZeroDivisionError" in caplog.text
@@ -98,20 +100,20 @@ def test_checkpoints_beyond_the_disk_are_refused_before_work_starts(tmp_path):
     options = dataclasses.replace(ABOUT.options, d_model=2048, heads=16, layers=24)
     settings = dataclasses.replace(SETTINGS, keep_every=1)
     with pytest.raises(BudgetError, match=r"62 checkpoints of [\d,]+ MB each would take"):
-        Trainings(tmp_path).start(
-            dataclasses.replace(ABOUT, options=options, settings=settings), load
+        Trainings(load, tmp_path).start(
+            dataclasses.replace(ABOUT, options=options, settings=settings)
         )
     assert not list(tmp_path.iterdir())
 
 
 def test_too_many_are_put_off(tmp_path, monkeypatch):
     monkeypatch.setattr(trainings, "MOST_WAITING", 0)
-    here = Trainings(tmp_path)
+    here = Trainings(load, tmp_path)
     with pytest.raises(trainings.BusyError, match="wait for their turn"):
-        here.start(ABOUT, load)
+        here.start(ABOUT)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_name_that_is_none_is_said(tmp_path):
     with pytest.raises(GoneError, match="no training of that name"):
-        Trainings(tmp_path).about("0" * 24)
+        Trainings(load, tmp_path).about("0" * 24)

@@ -32,7 +32,7 @@ MOST_WAITING = 20
 # All checkpoints of a training together, in bytes.
 MOST_BYTES = 4_000_000_000
 
-Load = Callable[[], tuple[Examples, PreTrainedTokenizerBase | None]]
+Load = Callable[[RunFolder], tuple[Examples, PreTrainedTokenizerBase | None]]
 
 
 @dataclass(slots=True)
@@ -48,21 +48,23 @@ class Trainings:
     """Starts, pauses, stops and goes on with trainings.
 
     Args:
+        load: makes the examples and the tokenizer of one, in its own thread.
         root: where they are kept; inside what pages may open models from by default.
     """
 
-    def __init__(self, root: Path | None = None) -> None:
+    def __init__(self, load: Load, root: Path | None = None) -> None:
+        self._load = load
         self._root = root
         self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._works: dict[str, _Work] = {}
         self._lock = threading.Lock()
 
-    def start(self, about: About, load: Load) -> str:
+    def start(self, about: About, text: str | None = None) -> str:
         """Begin a training.
 
         Args:
             about: what to train and how.
-            load: makes examples and tokenizer, in the training's own thread.
+            text: the user's own, to learn from.
 
         Returns:
             Its unguessable name.
@@ -73,11 +75,11 @@ class Trainings:
         """
         require_room(about)
         self._require_place()
-        folder = RunFolder.create(about, self._root)
-        self._begin(folder, load)
+        folder = RunFolder.create(about, self._root, text)
+        self._begin(folder)
         return folder.name
 
-    def go_on(self, name: str, load: Load) -> None:
+    def go_on(self, name: str) -> None:
         """Go on with one that was paused, or that ended before it was done.
 
         Raises:
@@ -90,7 +92,7 @@ class Trainings:
             return
         folder = RunFolder.open(name, self._root)
         self._require_place()
-        self._begin(folder, load)
+        self._begin(folder)
 
     def pause(self, name: str) -> None:
         """Let one wait after its step."""
@@ -139,17 +141,17 @@ class Trainings:
                 "Try again when one has ended.",
             )
 
-    def _begin(self, folder: RunFolder, load: Load) -> None:
+    def _begin(self, folder: RunFolder) -> None:
         with self._lock:
             folder.change(state="waiting", message="")
             work = _Work(Control(self._turns))
             work.thread = threading.Thread(
-                target=self._work, args=(folder, load, work), name=folder.name, daemon=True
+                target=self._work, args=(folder, work), name=folder.name, daemon=True
             )
             self._works[folder.name] = work
             work.thread.start()
 
-    def _work(self, folder: RunFolder, load: Load, work: _Work) -> None:
+    def _work(self, folder: RunFolder, work: _Work) -> None:
         def seen(moment: Moment) -> None:
             work.moment = moment
 
@@ -158,7 +160,7 @@ class Trainings:
                 folder.change(state="cancelled")
                 return
         try:
-            examples, tokenizer = load()
+            examples, tokenizer = self._load(folder)
             run(folder, examples, tokenizer, work.control, seen=seen)
         except LoupeError as error:
             folder.change(state="failed", message=str(error))

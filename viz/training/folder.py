@@ -1,11 +1,12 @@
 """A training on disk: what was asked, what happened, and every checkpoint as a folder to open.
 
-run.json                    the task, the settings, the model, how it stands
-log.jsonl                   a line a step: loss, learning rate
-trials.jsonl                a line a checkpoint: loss and accuracy on unseen examples
-checkpoints/step-000050/    config.json, model.safetensors, the tokenizer
-memory-000050.safetensors   what the optimiser remembers, of the latest checkpoint
-tensorboard/                the same figures for TensorBoard
+    run.json                    the task, the settings, the model, how it stands
+    text.txt                    the user's own text, where it learns from that
+    log.jsonl                   a line a step: loss, learning rate
+    trials.jsonl                a line a checkpoint: loss and accuracy on unseen examples
+    checkpoints/step-000050/    config.json, model.safetensors, the tokenizer
+    memory-000050.safetensors   what the optimiser remembers, of the latest checkpoint
+    tensorboard/                the same figures for TensorBoard
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ NAME_BYTES = 12
 NAME = re.compile(r"[0-9a-f]{24}")
 
 CHECKPOINTS = "checkpoints"
+OWN_TEXT = "text.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ class RunFolder:
         self.path = path
 
     @classmethod
-    def create(cls, about: About, root: Path | None = None) -> RunFolder:
-        """Make a folder of a new name.
+    def create(cls, about: About, root: Path | None = None, text: str | None = None) -> RunFolder:
+        """Make a folder of a new name; a text of the user's own goes into it.
 
         Raises:
             StorageError: it cannot be made.
@@ -72,6 +74,8 @@ class RunFolder:
         path = (root or runs_root()) / secrets.token_hex(NAME_BYTES)
         try:
             (path / CHECKPOINTS).mkdir(parents=True)
+            if text is not None:
+                (path / OWN_TEXT).write_text(text, encoding="utf-8")
         except OSError as error:
             raise StorageError(
                 f"The training cannot be kept in {path.parent}: {error.strerror or error}.",
@@ -127,6 +131,11 @@ class RunFolder:
         about = replace(self.about(), **fields)
         self.write(about)
         return about
+
+    def text(self) -> str | None:
+        """Read the user's own text; None where there is none."""
+        path = self.path / OWN_TEXT
+        return path.read_text(encoding="utf-8") if path.is_file() else None
 
     def checkpoint(self, step: int) -> Path:
         """Say where the checkpoint of a step lies."""
