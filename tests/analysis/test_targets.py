@@ -85,6 +85,12 @@ def test_either_of_two_same_values_is_right():
     assert edges(sorting_targets(4, [5, 3, 5])) == {(0, 1), (1, 0), (1, 2), (2, 0), (2, 2)}
 
 
+def test_special_keys_are_no_place_and_no_rank():
+    special = [True, False, False, True]
+    assert edges(reverse_targets(3, 4, special=special)) == {(0, 2), (1, 1)}
+    assert edges(sorting_targets(3, [0, 9, 4, 1], special=special)) == {(0, 2), (1, 1)}
+
+
 def test_kinds_match_and_nothing_matches_nothing():
     assert edges(same_targets([1, -1, 2], [2, -1, 1, 2])) == {(0, 2), (2, 0), (2, 3)}
     assert edges(same_targets([1, 1, 1], [1, 1, 1], earlier=True)) == {(1, 0), (2, 0), (2, 1)}
