@@ -12,6 +12,8 @@
     +-- CaptureError             a forward pass could not be observed
     |   +-- VerificationError
     |   +-- CancelledError
+    +-- TrainingError            a model could not be trained on
+    |   +-- DivergedError
     +-- StorageError             a file cannot be read or written
     +-- GoneError                what was kept for somebody was let go
     +-- BusyError                too much was asked for at once
@@ -89,6 +91,22 @@ class VerificationError(CaptureError):
 
 class CancelledError(CaptureError):
     """The user asked to stop."""
+
+
+class TrainingError(LoupeError):
+    """A model could not be trained on."""
+
+
+class DivergedError(TrainingError):
+    """The loss grew instead of falling.
+
+    Attributes:
+        step: the step at which that was so.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, step: int) -> None:
+        super().__init__(message, hint)
+        self.step = step
 
 
 class StorageError(LoupeError):

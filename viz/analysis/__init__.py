@@ -1,6 +1,46 @@
 """Measures on patterns and on what a pass predicted."""
 
 from viz.analysis.edges import strongest_edges
+from viz.analysis.head_scores import (
+    BestHead,
+    HeadScores,
+    induction_scores,
+    lag_scores,
+    mean_scores,
+    previous_token_scores,
+    reverse_scores,
+    sorting_scores,
+    target_scores,
+)
 from viz.analysis.predictions import Predictions, predictions
+from viz.analysis.targets import (
+    Targets,
+    induction_targets,
+    lag_targets,
+    previous_targets,
+    reverse_targets,
+    same_targets,
+    sorting_targets,
+)
 
-__all__ = ["Predictions", "predictions", "strongest_edges"]
+__all__ = [
+    "BestHead",
+    "HeadScores",
+    "Predictions",
+    "Targets",
+    "induction_scores",
+    "induction_targets",
+    "lag_scores",
+    "lag_targets",
+    "mean_scores",
+    "predictions",
+    "previous_targets",
+    "previous_token_scores",
+    "reverse_scores",
+    "reverse_targets",
+    "same_targets",
+    "sorting_scores",
+    "sorting_targets",
+    "strongest_edges",
+    "target_scores",
+]

@@ -1,0 +1,71 @@
+"""Learn tasks by their own settings: time, the metric on all unseen examples, and the best head's score.
+
+`python -m benchmarks.train [task ...] [--seeds 3]`; all tasks by default. Prints a line a seed, and the
+baseline without attention where there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from viz.models import wrap_model
+from viz.models.custom import build_model
+from viz.training.examples import test_batches
+from viz.training.loop import Moment, train
+from viz.training.task import Task
+from viz.training.tasks import TASKS, find_task
+from viz.training.trial import Trial, tried
+
+
+class Silent:
+    """Hears of a training, and keeps nothing."""
+
+    def moved(self, moment: Moment) -> None:
+        """Go on."""
+
+    def keep(self, step: int, trial: Trial, remember: object) -> Path | None:
+        """Keep nothing."""
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tasks", nargs="*", default=list(TASKS))
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    for name in options.tasks:
+        task = find_task(name)
+        for seed in range(options.seeds):
+            measure(task, seed)
+        if task.baseline is not None:
+            baseline = task.baseline(task.load(0))
+            print(f"  {baseline.name}: {task.metric} {baseline.value:.3f}", flush=True)
+
+
+def measure(task: Task, seed: int) -> None:
+    """Learn a task once, from loading on."""
+    start, worked = time.perf_counter(), time.process_time()
+    loaded = task.load(seed)
+    model = build_model(loaded.options, loaded.tokenizer, seed=seed)
+    if loaded.begin is not None:
+        loaded.begin(model)
+    train(model, loaded.examples, replace(task.settings, seed=seed), Silent())
+    seconds, cpu = time.perf_counter() - start, time.process_time() - worked
+    count = len(loaded.examples.test)  # type: ignore[arg-type]
+    trial = tried(model, test_batches(loaded.examples, task.settings.batch_size, count))
+    value = trial.accuracy if task.metric == "accuracy" else trial.loss
+    best = loaded.scores(wrap_model(model.eval(), loaded.tokenizer)).best
+    print(
+        f"{task.name} seed {seed}: {seconds:.0f} s ({cpu:.0f} s of CPU), "
+        f"{task.metric} {value:.3f} {'solved' if task.is_solved(value) else 'NOT SOLVED'}, "
+        f"layer {best.layer} head {best.head} scores {best.score:.2f} of {best.uniform:.2f} "
+        f"{'as it should' if best.score >= task.scored else 'TOO LITTLE'}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

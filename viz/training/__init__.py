@@ -1,0 +1,1 @@
+"""Models learn here: examples, the loop, what is kept of it."""

@@ -1,0 +1,132 @@
+"""A language model: the next piece of a real text, from those before it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from viz.analysis.targets import previous_targets
+from viz.errors import TextError
+from viz.models.custom.options import TransformerOptions
+from viz.models.custom.words import byte_pair_tokenizer
+from viz.training.rows import column, examples_of
+from viz.training.settings import Settings
+from viz.training.shipped import text_of
+from viz.training.task import Baseline, Loaded, Probe, Task
+from viz.training.texts import MOST_CHARACTERS, require_learnable
+
+DEFAULT_TEXT = "shakespeare"
+
+PIECES = 512
+LENGTH = 64
+
+# The end of the text is unseen.
+TEST_SHARE = 0.1
+PROBES = 4
+
+
+def load(seed: int, text: str | None = None) -> Loaded:
+    """Cut a text into pieces, and these into stretches.
+
+    The seed changes nothing: the end of the text is unseen.
+
+    Args:
+        seed: of the training.
+        text: the user's own; Shakespeare's plays where there is none.
+
+    Raises:
+        TextError: it is too short.
+    """
+    whole = text_of(DEFAULT_TEXT) if text is None else text
+    require_learnable(whole)
+    used = whole[:MOST_CHARACTERS]
+    end = round(len(used) * (1 - TEST_SHARE))
+    seen, unseen = used[:end], used[end:]
+    tokenizer = byte_pair_tokenizer([seen], vocab_size=PIECES)
+    train, test = (
+        stretches(np.array(tokenizer.backend_tokenizer.encode(part).ids)) for part in (seen, unseen)
+    )
+    notes = (
+        f"The last {TEST_SHARE:.0%} of the text are unseen.",
+        *(
+            (f"Of {len(whole):,} characters the first {MOST_CHARACTERS:,} are used.",)
+            if len(whole) > MOST_CHARACTERS
+            else ()
+        ),
+    )
+    return Loaded(
+        examples=examples_of(
+            {"input_ids": train, "labels": train}, {"input_ids": test, "labels": test}
+        ),
+        tokenizer=tokenizer,
+        options=replace(TASK.options, vocab_size=len(tokenizer)),
+        probes=tuple(
+            Probe(
+                {"input_ids": torch.from_numpy(one)[None]}, None, "self", previous_targets(LENGTH)
+            )
+            for one in test[:PROBES]
+        ),
+        notes=notes,
+    )
+
+
+def stretches(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Cut a row of pieces into stretches [stretch, LENGTH], one after the other.
+
+    Raises:
+        TextError: there are not enough for one.
+    """
+    count = len(ids) // LENGTH
+    if not count:
+        raise TextError(
+            f"A part of the text is only {len(ids)} different pieces long, as it repeats itself so much.",
+            "Give a text with more variety, or a longer one.",
+        )
+    return ids[: count * LENGTH].reshape(count, LENGTH)
+
+
+def by_the_piece_before(loaded: Loaded) -> Baseline:
+    """Guess each piece from the one before alone, by how often it came after it: a bigram model.
+
+    Counts are smoothed with those of single pieces, Witten & Bell 1991.
+    """
+    train, test = (
+        column(rows, "input_ids") for rows in (loaded.examples.train, loaded.examples.test)
+    )
+    size = loaded.options.vocab_size or 0
+    pairs = (train[:, :-1] * size + train[:, 1:]).flatten()
+    counts = torch.bincount(pairs, minlength=size * size).view(size, size).double()
+    alone = torch.bincount(train.flatten(), minlength=size).double() + 1
+    kinds = (counts > 0).sum(dim=1, keepdim=True).clamp(min=1)
+    chances = (counts + kinds * alone / alone.sum()) / (counts.sum(dim=1, keepdim=True) + kinds)
+    loss = -chances[test[:, :-1], test[:, 1:]].log().mean()
+    return Baseline("how often a piece came after the one before (bigrams)", float(loss))
+
+
+TASK = Task(
+    name="language",
+    title="Language model",
+    kind="causal",
+    learns="A text goes in, in pieces of words; the next piece is to come out.",
+    shows="A head of an early layer looks at the piece before, from which words are put together.",
+    options=TransformerOptions(
+        architecture="decoder",
+        vocab_size=PIECES,
+        d_model=96,
+        layers=3,
+        heads=4,
+        positions="rotary",
+        max_tokens=256,
+        tied=False,
+    ),
+    settings=Settings(steps=600, keep_every=20),
+    metric="loss",
+    solved=3.5,
+    scored=0.5,
+    load=load,
+    baseline=by_the_piece_before,
+    takes_text=True,
+)
