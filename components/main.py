@@ -12,8 +12,14 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from components.pages import explore  # noqa: E402
+from components.pages import explore, train  # noqa: E402
 
 ICON = str(ROOT / "assets" / "icon.png")  # a file, because named icons come from elsewhere
 st.set_page_config(page_title="Attention Loupe", page_icon=ICON, layout="wide")
-st.navigation([st.Page(explore.page, title="Explore", url_path="", default=True)]).run()
+st.navigation(
+    [
+        st.Page(explore.page, title="Explore", url_path="", default=True),
+        st.Page(train.page, title="Train", url_path="train"),
+    ],
+    position="top",
+).run()

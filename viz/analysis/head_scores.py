@@ -179,9 +179,8 @@ def lag_scores(stack: Stack, lag: int, *, progress: Progress | None = None) -> H
 
 def reverse_scores(stack: Stack, *, progress: Progress | None = None) -> HeadScores:
     """Score heads of cross-attention by their mean weight on the anti-diagonal."""
-    return target_scores(
-        stack, reverse_targets(len(stack.queries), len(stack.keys)), progress=progress
-    )
+    targets = reverse_targets(len(stack.queries), len(stack.keys), special=stack.keys.special)
+    return target_scores(stack, targets, progress=progress)
 
 
 def sorting_scores(
@@ -194,7 +193,8 @@ def sorting_scores(
         values: by which the keys are sorted, one for each.
         progress: see `target_scores`.
     """
-    return target_scores(stack, sorting_targets(len(stack.queries), values), progress=progress)
+    targets = sorting_targets(len(stack.queries), values, special=stack.keys.special)
+    return target_scores(stack, targets, progress=progress)
 
 
 def _scored(stack: Stack, targets: Targets, progress: Progress | None) -> HeadScores:

@@ -109,29 +109,37 @@ def lag_targets(count: int, lag: int) -> Targets:
     return Targets(wanted=(places - lag).clamp(min=NOTHING), labels=places)
 
 
-def reverse_targets(queries: int, keys: int) -> Targets:
+def reverse_targets(queries: int, keys: int, *, special: Sequence[bool] = ()) -> Targets:
     """Look at the last key first and at the first last: the anti-diagonal.
 
-    Query q looks at key `keys - 1 - q`; queries beyond that, such as one that writes the end, look for
-    nothing.
+    Args:
+        queries: how many tokens are written; those after all keys, such as an end, look for nothing.
+        keys: how many tokens are read.
+        special: which of them a tokenizer added; nobody looks for them.
     """
-    wanted = (keys - 1 - torch.arange(queries)).clamp(min=NOTHING)
-    return Targets(wanted=wanted, labels=torch.arange(keys))
+    labels = _numbered(keys, special)
+    wanted = (labels.max() - torch.arange(queries)).clamp(min=NOTHING)
+    return Targets(wanted=wanted, labels=labels)
 
 
-def sorting_targets(queries: int, values: Sequence[int] | Tensor) -> Targets:
+def sorting_targets(
+    queries: int, values: Sequence[int] | Tensor, *, special: Sequence[bool] = ()
+) -> Targets:
     """Look at the key whose value comes next in ascending order.
 
     Args:
         queries: how many tokens are written; those after the last value look for nothing.
         values: of the keys, in the order in which they are read; where two are the same, either counts.
+        special: which of the keys a tokenizer added; nobody looks for them.
     """
     read = _whole(values)
-    ranks = torch.unique(read, return_inverse=True)[1]
+    there = _numbered(len(read), special) != NOTHING
+    labels = torch.full_like(read, NOTHING)
+    labels[there] = torch.unique(read[there], return_inverse=True)[1]
     wanted = torch.full((queries,), NOTHING)
-    count = min(queries, len(read))
-    wanted[:count] = ranks.sort().values[:count]
-    return Targets(wanted=wanted, labels=ranks)
+    ranked = labels[there].sort().values[:queries]
+    wanted[: len(ranked)] = ranked
+    return Targets(wanted=wanted, labels=labels)
 
 
 def same_targets(
@@ -149,6 +157,12 @@ def same_targets(
     """
     ends = torch.arange(len(labels)) if earlier else None
     return Targets(wanted=_whole(wanted), labels=_whole(labels), ends=ends)
+
+
+def _numbered(count: int, special: Sequence[bool]) -> Tensor:
+    """Number units from 0 and leave special ones out, which are -1, int64 [unit]."""
+    there = ~torch.tensor(special) if len(special) else torch.ones(count, dtype=torch.bool)
+    return (there.cumsum(0) - 1).masked_fill(~there, NOTHING)
 
 
 def _whole(numbers: Sequence[int] | Tensor) -> Tensor:

@@ -95,7 +95,9 @@ def _add_points(
     )
 
 
-def _smoothed(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _smoothed(
+    values: np.ndarray[tuple[int], np.dtype[np.float64]],
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Average every value with those before it, as many as a small share of all."""
     width = max(1, round(SMOOTHED * len(values)))
     sums = np.cumsum(np.concatenate([[0.0], values]))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from viz.analysis.head_scores import HeadScores
 from viz.capture.trace import Trace
 from viz.models.loading import load_model
 from viz.service.store import BoundedStore
+from viz.service.trainings import loaded_for
 from viz.training.folder import RunFolder
-from viz.training.tasks import TASKS, Loaded
+from viz.training.task import Loaded
 
 # Traces of small models on short examples, and examples of a few tasks.
 TRACE_BYTES = 400_000_000
@@ -23,11 +23,11 @@ class Look:
 
     Attributes:
         trace: of the example.
-        scores: of every head of the stack that the task is about; None where there is no score.
+        scores: of every head of the stack that the task is about, over several examples.
     """
 
     trace: Trace
-    scores: HeadScores | None
+    scores: HeadScores
 
 
 class Checkpoints:
@@ -49,13 +49,11 @@ class Checkpoints:
         key = (folder.name, step)
         look = self._looks.get(key)
         if look is None:
-            task = TASKS[folder.about().task]
             loaded = self.loaded(folder)
             model = load_model(str(folder.checkpoint(step)), device="cpu")
-            trace = task.look(model, loaded)
-            look = Look(trace, task.score(trace, loaded))
+            look = Look(loaded.probes[0].trace(model).without_output(), loaded.scores(model))
             self._looks.put(key, look)
-            self._best.put(key, math.nan if look.scores is None else look.scores.best.score)
+            self._best.put(key, look.scores.best.score)
         return look
 
     def best(self, folder: RunFolder, step: int) -> float | None:
@@ -66,8 +64,6 @@ class Checkpoints:
         """Return the examples of a training."""
         kept = self._loaded.get(folder.name)
         if kept is None:
-            about = folder.about()
-            task = TASKS[about.task]
-            kept = task.load(about.settings.seed, folder.text(), about.options)
+            kept = loaded_for(folder)
             self._loaded.put(folder.name, kept)
         return kept

@@ -13,7 +13,8 @@ from viz.errors import LoupeError, TextError
 from viz.models.custom.options import Positions, TransformerOptions
 from viz.training.folder import About
 from viz.training.settings import Settings
-from viz.training.tasks import TASKS, Task
+from viz.training.task import Task
+from viz.training.tasks import TASKS
 
 # A text of the user's own, in bytes; more would not be read in a minute.
 MOST_BYTES = 20_000_000
@@ -30,7 +31,7 @@ def form_panel() -> None:
     task = TASKS[name]
     st.caption(literal(task.learns))
     st.caption(literal(f"What a solved task shows: {task.shows}"))
-    text = _own_text() if task.own_text else None
+    text = _own_text() if task.takes_text else None
     with st.expander("Model and training"):
         options = _model(task)
         settings = _training(task)
@@ -113,10 +114,10 @@ def _training(task: Task) -> Settings:
 def _start(task: Task, chosen: dict[str, object], settings: Settings, text: str | None) -> None:
     """Begin; what does not fit is said, and what was on screen stays."""
     try:
-        options: TransformerOptions = replace(task.options, **chosen)  # type: ignore[arg-type]
         with st.spinner("Preparing the examples"):
-            loaded = task.load(settings.seed, text, options)
-        name = trainings().start(About(task.name, settings, loaded.options), text)
+            loaded = task.load(settings.seed, text)
+        options: TransformerOptions = replace(loaded.options, **chosen)  # type: ignore[arg-type]
+        name = trainings().start(About(task.name, settings, options), text)
     except LoupeError as error:
         st.error(literal(f"{error.message} {error.hint}"))
         return

@@ -114,8 +114,8 @@ def _curves(folder: RunFolder, about: About) -> None:
         share_figure(
             trials,
             scores_so_far(folder),
-            name=task.score_name,
-            goal=task.threshold,
+            name="score of the best head",
+            goal=task.scored,
             uniform=st.session_state.get("train uniform"),
             selected=selected,
             dark=dark,

@@ -32,8 +32,9 @@ def trained_panel(folder: RunFolder, about: About) -> None:
     except LoupeError as error:
         st.error(literal(f"{error.message} {error.hint}"))
         return
-    stack_name, layer, head = _head(look, about)
-    _score(look, about, layer, head)
+    scored = checkpoints().loaded(folder).probes[0].stack
+    stack_name, layer, head = _head(look, scored)
+    _score(look, about, (layer, head) if stack_name == scored else None)
     stack = look.trace.stacks[stack_name]
     display = Display()
     pattern = stack.weights(layer, head).cpu().numpy()
@@ -45,9 +46,10 @@ def trained_panel(folder: RunFolder, about: About) -> None:
         config=PLOTLY,
     )
     asked = {"model": str(folder.checkpoint(step)), "local": 1, "layer": layer, "head": head}
-    text = TASKS[about.task].example(checkpoints().loaded(folder))
-    if text is not None:
-        link = urlencode({**asked, "stack": stack_name, "text": text})
+    probe = checkpoints().loaded(folder).probes[0]
+    if isinstance(probe.given, str):
+        told = {"stack": stack_name, "text": probe.given, "pair": probe.target or ""}
+        link = urlencode({**asked, **told})
         st.link_button(f"Open step {step:,} in Explore", f"/?{link}")
 
 
@@ -83,12 +85,11 @@ def _step(steps: list[int]) -> int:
     return chosen
 
 
-def _head(look: Look, about: About) -> tuple[str, int, int]:
+def _head(look: Look, scored: str) -> tuple[str, int, int]:
     """Let a head be chosen; the one that scores best is shown until somebody does."""
-    task = TASKS[about.task]
     stacks = look.trace.stacks
     if st.session_state.get("train stack") not in stacks:
-        st.session_state["train stack"] = task.stack if task.stack in stacks else next(iter(stacks))
+        st.session_state["train stack"] = scored
     place, which = st.columns([1, 3], vertical_alignment="bottom")
     name = (
         place.selectbox("Stack", list(stacks), key="train stack")
@@ -96,10 +97,8 @@ def _head(look: Look, about: About) -> tuple[str, int, int]:
         else next(iter(stacks))
     )
     stack = stacks[name]
-    best = None
-    if look.scores is not None and name == task.stack:
-        best = (look.scores.best.layer, look.scores.best.head)
-    heads = [None] if best is not None else []
+    best = (look.scores.best.layer, look.scores.best.head) if name == scored else None
+    heads: list[tuple[int, int] | None] = [None] if best is not None else []
     heads += [(layer, head) for layer in range(stack.layers) for head in range(stack.heads(layer))]
     if st.session_state.get("train head") not in heads:
         st.session_state["train head"] = heads[0]
@@ -111,25 +110,22 @@ def _head(look: Look, about: About) -> tuple[str, int, int]:
             "the one that scores best" if at is None else f"layer {at[0]}, head {at[1]}"
         ),
     )
-    layer, head = best if chosen is None and best is not None else chosen
+    layer, head = chosen or best or (0, 0)
     return name, layer, head
 
 
-def _score(look: Look, about: About, layer: int, head: int) -> None:
+def _score(look: Look, about: About, at: tuple[int, int] | None) -> None:
     """Say how much a head does what the task wants."""
     task = TASKS[about.task]
-    st.caption(literal(f"Layer {layer}, head {head}. What a solved task shows: {task.shows}"))
-    if look.scores is None or task.threshold is None:
-        return
-    score = float(look.scores.scores[layer, head])
-    uniform = float(look.scores.uniform[layer, head])
-    st.session_state["train uniform"] = uniform
+    st.caption(literal(f"What a solved task shows: {task.shows}"))
     best = look.scores.best
-    reached = "reached" if best.score >= task.threshold else "not reached yet"
+    st.session_state["train uniform"] = best.uniform
+    own = ""
+    if at is not None:
+        score, uniform = float(look.scores.scores[at]), float(look.scores.uniform[at])
+        own = f"Layer {at[0]}, head {at[1]} scores **{score:.2f}**; without a preference it were {uniform:.2f}. "
+    reached = "reached" if best.score >= task.scored else "not reached yet"
     st.markdown(
-        f"{literal(task.score_name)}: **{score:.2f}**; a head without a preference has "
-        f"{uniform:.2f}. Best: {best.score:.2f} (layer {best.layer}, head {best.head}); the goal "
-        f"of {task.threshold:g} is {reached}."
+        f"{own}Best: {best.score:.2f} (layer {best.layer}, head {best.head}); the goal of "
+        f"{task.scored:g} is {reached}."
     )
-
-

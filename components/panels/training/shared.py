@@ -6,13 +6,12 @@ import streamlit as st
 
 from viz.service.checkpoints import Checkpoints
 from viz.service.trainings import Trainings
-from viz.training.tasks import load_examples
 
 
 @st.cache_resource(show_spinner=False)
 def trainings() -> Trainings:
     """Return the trainings of this process."""
-    return Trainings(load_examples)
+    return Trainings()
 
 
 @st.cache_resource(show_spinner=False)
