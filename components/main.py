@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from components.pages import explore, learn  # noqa: E402
+from components.pages import explore, learn, train  # noqa: E402
 from components.session import offer  # noqa: E402
 
 ICON = str(ROOT / "assets" / "icon.png")  # a file, because named icons come from elsewhere
@@ -22,6 +22,7 @@ st.html("<style>.stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3re
 PAGES = [
     st.Page(explore.page, title="Explore", url_path="", default=True),
     st.Page(learn.page, title="Learn", url_path="learn"),
+    st.Page(train.page, title="Train", url_path="train"),
 ]
 offer(PAGES)
 st.navigation(PAGES, position="top").run()

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from transformers import PreTrainedTokenizerBase
 
 from viz.errors import BudgetError, BusyError, LoupeError
 from viz.models.custom.folder import build_model
-from viz.training.examples import Examples
 from viz.training.folder import About, RunFolder
 from viz.training.loop import Moment
 from viz.training.run import Control, run
+from viz.training.task import Loaded
+from viz.training.tasks import find_task
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +31,6 @@ MOST_WAITING = 20
 # All checkpoints of a training together, in bytes.
 MOST_BYTES = 4_000_000_000
 
-Load = Callable[[RunFolder], tuple[Examples, PreTrainedTokenizerBase | None]]
-
 
 @dataclass(slots=True)
 class _Work:
@@ -48,12 +45,10 @@ class Trainings:
     """Starts, pauses, stops and goes on with trainings.
 
     Args:
-        load: makes the examples and the tokenizer of one, in its own thread.
         root: where they are kept; inside what pages may open models from by default.
     """
 
-    def __init__(self, load: Load, root: Path | None = None) -> None:
-        self._load = load
+    def __init__(self, root: Path | None = None) -> None:
         self._root = root
         self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._works: dict[str, _Work] = {}
@@ -160,8 +155,9 @@ class Trainings:
                 folder.change(state="cancelled")
                 return
         try:
-            examples, tokenizer = self._load(folder)
-            run(folder, examples, tokenizer, work.control, seen=seen)
+            loaded = loaded_for(folder)
+            given = (loaded.examples, loaded.tokenizer, work.control)
+            run(folder, *given, begin=loaded.begin, seen=seen)
         except LoupeError as error:
             folder.change(state="failed", message=str(error))
         except Exception:
@@ -172,6 +168,16 @@ class Trainings:
             )
         finally:
             self._turns.release()
+
+
+def loaded_for(folder: RunFolder) -> Loaded:
+    """Make the data of a training anew, as they were when it began.
+
+    Raises:
+        LoupeError: they cannot be made, for the reason it gives.
+    """
+    about = folder.about()
+    return find_task(about.task).load(about.settings.seed, folder.text())
 
 
 def require_room(about: About) -> None:

@@ -1,12 +1,12 @@
 """A training on disk: what was asked, what happened, and every checkpoint as a folder to open.
 
-    run.json                    the task, the settings, the model, how it stands
-    text.txt                    the user's own text, where it learns from that
-    log.jsonl                   a line a step: loss, learning rate
-    trials.jsonl                a line a checkpoint: loss and accuracy on unseen examples
-    checkpoints/step-000050/    config.json, model.safetensors, the tokenizer
-    memory-000050.safetensors   what the optimiser remembers, of the latest checkpoint
-    tensorboard/                the same figures for TensorBoard
+run.json                    the task, the settings, the model, how it stands
+text.txt                    the user's own text, where it learns from that
+log.jsonl                   a line a step: loss, learning rate
+trials.jsonl                a line a checkpoint: loss and accuracy on unseen examples
+checkpoints/step-000050/    config.json, model.safetensors, the tokenizer
+memory-000050.safetensors   what the optimiser remembers, of the latest checkpoint
+tensorboard/                the same figures for TensorBoard
 """
 
 from __future__ import annotations

@@ -82,6 +82,7 @@ def run(
     tokenizer: PreTrainedTokenizerBase | None,
     control: Control,
     *,
+    begin: Callable[[LoupeModel], None] | None = None,
     device: str = "cpu",
     seen: Callable[[Moment], None] | None = None,
 ) -> About:
@@ -92,6 +93,7 @@ def run(
         examples: to learn from and to be tried on.
         tokenizer: that goes into every checkpoint.
         control: pauses and stops it.
+        begin: gives a new model what it begins with.
         device: to train on.
         seen: hears of every step.
 
@@ -105,6 +107,8 @@ def run(
         listener = _Kept(folder, tokenizer, control, seen or _nothing)
         start = folder.latest()
         module = build_model(about.options, tokenizer, seed=about.settings.seed)
+        if start is None and begin is not None:
+            begin(module)
         if start is not None:
             load_model(module, folder.checkpoint(start) / "model.safetensors")
         listener.module = module

@@ -1,0 +1,20 @@
+"""Train: a small model learns a task, and its attention is watched being born."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components.panels.training.form import form_panel
+from components.panels.training.live import training_panel
+from components.session import leave
+
+
+def page() -> None:
+    """Draw what to train on the left, and the training on the right."""
+    leave()
+    st.header("Train a small model", anchor=False)
+    asked, live = st.columns([1, 2.4], gap="medium")
+    with asked:
+        form_panel()
+    with live:
+        training_panel()
