@@ -97,10 +97,8 @@ def tile(
         counts = _counts(len(at), len(columns), step)[:, part[1]]
         largest[part] = torch.where(seen, most, nothing)
         mean[part] = torch.where(seen, sums / counts, nothing)
-    if step == 1:
-        exact = largest.numpy().astype(np.float16)
-        return {"max": exact, "mean": exact}
-    return {"max": largest.numpy().astype(np.float16), "mean": mean.numpy().astype(np.float16)}
+    exact = largest.half().numpy()
+    return {"max": exact, "mean": exact if step == 1 else mean.half().numpy()}
 
 
 def _span(number: int, step: int, count: int) -> range:
