@@ -124,9 +124,12 @@ class Trainings:
             GoneError: there is none of that name.
         """
         folder = self.folder(name)
+        with self._lock:
+            # Asked before its state is read: what ends meanwhile has written how it ended.
+            works = self.works(name)
         about = folder.about()
         unfinished = about.state in ("waiting", "running", "paused")
-        return folder.change(state="cancelled") if unfinished and not self.works(name) else about
+        return folder.change(state="cancelled") if unfinished and not works else about
 
     def _require_place(self) -> None:
         waiting = sum(work.thread.is_alive() for work in list(self._works.values()))
@@ -138,6 +141,8 @@ class Trainings:
 
     def _begin(self, folder: RunFolder) -> None:
         with self._lock:
+            if self.works(folder.name):
+                return  # somebody else was quicker
             folder.change(state="waiting", message="")
             work = _Work(Control(self._turns))
             work.thread = threading.Thread(
