@@ -41,7 +41,7 @@ def test_every_tile_of_every_level_is_the_whole_matrix_pooled(name, known):
             expected = np.where(seen, pooled(weights, step, how), np.nan)
             for row in range(math.ceil(queries / TILE / step)):
                 for column in range(math.ceil(keys / TILE / step)):
-                    mine = tile(layer, 1, totals, Address(level, row, column))[pooling]
+                    mine = tile(layer, 1, totals, Address(level, row, column), pooling)
                     part = expected[
                         row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE
                     ]
@@ -80,7 +80,7 @@ def test_a_tile_is_given_up_when_nobody_waits_for_it():
 
     layer = LAYERS["causal"]()
     with pytest.raises(Closed):
-        tile(layer, 0, row_statistics(layer).totals, Address(1, 0, 0), going)
+        tile(layer, 0, row_statistics(layer).totals, Address(1, 0, 0), going=going)
 
 
 def test_columns_of_a_tile_need_no_other_columns():
@@ -95,5 +95,5 @@ def test_columns_of_a_tile_need_no_other_columns():
             "key": poisoned,
         }
     )
-    there = tile(broken, 0, totals, Address(0, 1, 1))["max"]
-    np.testing.assert_array_equal(there, tile(layer, 0, totals, Address(0, 1, 1))["max"])
+    there = tile(broken, 0, totals, Address(0, 1, 1))
+    np.testing.assert_array_equal(there, tile(layer, 0, totals, Address(0, 1, 1)))

@@ -57,12 +57,19 @@ def _ragged(mask: Mask, rows: Tensor, first: int, last: int) -> list[tuple[int, 
 def cells(
     layer: RecordedLayer, heads: slice, rows: Tensor, first: int, last: int, totals: Tensor
 ) -> Tensor:
-    """Compute a block of weights from the log-sum-exp of its rows; see `scores`.
+    """Compute a block of weights from the log-sum-exp of its rows; see `log_cells`."""
+    return log_cells(layer, heads, rows, first, last, totals).exp_()
+
+
+def log_cells(
+    layer: RecordedLayer, heads: slice, rows: Tensor, first: int, last: int, totals: Tensor
+) -> Tensor:
+    """Compute the logarithms of a block of weights, -inf where a query may not look; see `scores`.
 
     Args:
         totals: of these heads and all queries, [head, query], sinks included.
     """
-    return _weights(scores(layer, heads, rows, first, last), totals[:, rows, None])
+    return _logs(scores(layer, heads, rows, first, last), totals[:, rows, None])
 
 
 def diagonal(layer: RecordedLayer, heads: slice, offset: int, totals: Tensor) -> Tensor:
@@ -96,7 +103,7 @@ def diagonal(layer: RecordedLayer, heads: slice, offset: int, totals: Tensor) ->
         matrix = layer.mask.matrix
         allowed = (matrix if len(matrix) == 1 else matrix[heads])[:, rows, at]
     score = score.masked_fill(~allowed, -math.inf)
-    weights[:, start:stop] = _weights(score, totals[:, start:stop])
+    weights[:, start:stop] = _logs(score, totals[:, start:stop]).exp_()
     return weights
 
 
@@ -129,6 +136,6 @@ def key_heads(layer: RecordedLayer, heads: slice) -> Tensor:
     return torch.arange(heads.start, heads.stop, device=layer.key.device) // groups
 
 
-def _weights(score: Tensor, totals: Tensor) -> Tensor:
-    """Turn scores into weights, in place; rows that look at nothing have none."""
-    return score.sub_(totals.clamp(min=torch.finfo(torch.float32).min)).exp_()
+def _logs(score: Tensor, totals: Tensor) -> Tensor:
+    """Turn scores into logarithms of weights, in place; rows that look at nothing have none."""
+    return score.sub_(totals.clamp(min=torch.finfo(torch.float32).min))

@@ -15,7 +15,7 @@ from torch import Tensor
 from viz.capture.layer import Layer, RecordedLayer
 from viz.capture.mask import Spans
 from viz.errors import ShapeError
-from viz.patterns.cells import cells
+from viz.patterns.cells import log_cells
 
 Pooling = Literal["max", "mean"]
 POOLINGS: tuple[Pooling, ...] = ("max", "mean")
@@ -46,8 +46,9 @@ def tile(
     head: int,
     totals: Tensor | None,
     address: Address,
+    pooling: Pooling = "max",
     going: Callable[[], None] | None = None,
-) -> dict[Pooling, NDArray[np.float16]]:
+) -> NDArray[np.float16]:
     """Compute one tile of a head's pattern, exactly.
 
     Args:
@@ -55,11 +56,11 @@ def tile(
         head: from 0.
         totals: log-sum-exp of the layer's rows, [head, query]; None where only whole rows are known.
         address: which tile.
+        pooling: the largest weight of each cell, or their mean; at level 0 they are the same.
         going: called between blocks; may raise to cancel.
 
     Returns:
-        The largest and the mean weight of each cell, [row, column]; NaN where none of what it stands
-        for may be looked at. At level 0 they are the same array.
+        A weight a cell, [row, column]; NaN where none of what it stands for may be looked at.
 
     Raises:
         ShapeError: the pattern has no such tile.
@@ -79,7 +80,7 @@ def tile(
             "Ask for a tile inside it.",
         )
     shape = (math.ceil(len(rows) / step), math.ceil(len(columns) / step))
-    largest, mean = (torch.full(shape, torch.nan) for _ in range(2))
+    drawn = torch.full(shape, torch.nan)
     tall = max(step, BLOCK_NUMBERS // len(columns) // step * step)
     for start in range(rows.start, rows.stop, tall):
         if going is not None:
@@ -88,17 +89,14 @@ def tile(
         run = _reached(layer, at, columns, step)
         if not run:
             continue
-        block, seen = _block(layer, head, totals, at, run, step)
+        block, seen = _block(layer, head, totals, at, run, step, pooling)
         down, across = (start - rows.start) // step, (run.start - columns.start) // step
         part = (slice(down, down + len(seen)), slice(across, across + seen.shape[1]))
-        nothing = torch.tensor(torch.nan)
-        most, sums = _pooled(block, step)
-        # A cell that ends with the run stands for more than is in it.
-        counts = _counts(len(at), len(columns), step)[:, part[1]]
-        largest[part] = torch.where(seen, most, nothing)
-        mean[part] = torch.where(seen, sums / counts, nothing)
-    exact = largest.half().numpy()
-    return {"max": exact, "mean": exact if step == 1 else mean.half().numpy()}
+        if pooling == "mean":
+            # A cell that ends with the run stands for more than is in it.
+            block = block / _counts(len(at), len(columns), step)[:, part[1]]
+        drawn[part] = torch.where(seen, block, torch.tensor(torch.nan))
+    return drawn.half().numpy()
 
 
 def _span(number: int, step: int, count: int) -> range:
@@ -117,14 +115,26 @@ def _reached(layer: Layer, rows: Tensor, columns: range, step: int) -> range:
 
 
 def _block(
-    layer: Layer, head: int, totals: Tensor | None, rows: Tensor, columns: range, step: int
+    layer: Layer,
+    head: int,
+    totals: Tensor | None,
+    rows: Tensor,
+    columns: range,
+    step: int,
+    pooling: Pooling,
 ) -> tuple[Tensor, Tensor]:
-    """Compute weights, and which cells stand for any that may be looked at, on the CPU."""
+    """Compute cells, and which of them stand for any weight that may be looked at, on the CPU."""
     one = slice(head, head + 1)
     if totals is not None and isinstance(layer, RecordedLayer):
-        weights = cells(layer, one, rows, columns.start, columns.stop, totals[one])[0]
+        logs = log_cells(layer, one, rows, columns.start, columns.stop, totals[one])[0]
+        # The largest weight is that of the largest logarithm: of the others no exponential is needed.
+        pooled = (
+            _pooled(logs, step, "max").exp_()
+            if pooling == "max"
+            else _pooled(logs.exp_(), step, "mean")
+        )
         if isinstance(layer.mask, Spans):
-            return weights.cpu(), _touched(layer.mask, rows, columns, step).cpu()
+            return pooled.cpu(), _touched(layer.mask, rows, columns, step).cpu()
         allowed = layer.mask.allowed(rows, columns.start, columns.stop)
     else:
         run, first = layer.rows(one, rows)
@@ -133,9 +143,10 @@ def _block(
         if start < stop:
             here = slice(start - columns.start, stop - columns.start)
             weights[:, here] = run[0][:, start - first : stop - first]
+        pooled = _pooled(weights, step, pooling)
         allowed = layer.may_look(rows)[..., columns.start : columns.stop]
-    most, _ = _pooled(allowed[min(head, len(allowed) - 1)].float(), step)
-    return weights.cpu(), most.cpu() > 0
+    seen = _pooled(allowed[min(head, len(allowed) - 1)].float(), step, "max") > 0
+    return pooled.cpu(), seen.cpu()
 
 
 def _touched(rule: Spans, rows: Tensor, columns: range, step: int) -> Tensor:
@@ -144,22 +155,32 @@ def _touched(rule: Spans, rows: Tensor, columns: range, step: int) -> Tensor:
     start, stop = rule.start[rows, None], rule.stop[rows, None]
     ends = (edges + step).clamp(max=columns.stop)
     touched = (start < ends) & (stop > edges) & (stop > start)
-    return _down(touched.float(), step).amax(dim=1) > 0
+    return _down(touched.float(), step, 0.0).amax(dim=1) > 0
 
 
-def _pooled(block: Tensor, step: int) -> tuple[Tensor, Tensor]:
-    """Return the largest and the sum of each cell; cells at the end may stand for fewer."""
+def _pooled(block: Tensor, step: int, pooling: Pooling) -> Tensor:
+    """Return the largest or the sum of each cell; cells at the end may stand for fewer."""
     if step == 1:
-        return block, block
-    # Weights are no less than 0, so that neither notices zeros after the end.
-    wide = torch.nn.functional.pad(block, (0, -block.shape[1] % step))
-    across = wide.view(len(block), -1, step)
-    return _down(across.amax(dim=2), step).amax(dim=1), _down(across.sum(dim=2), step).sum(dim=1)
+        return block
+    # Rows before columns: neighbours of a row lie together, so that whole rows are added at a time.
+    if pooling == "max":
+        across = _down(block, step, -math.inf).amax(dim=1)
+        return _across(across, step, -math.inf).amax(dim=2)
+    return _across(_down(block, step, 0.0).sum(dim=1), step, 0.0).sum(dim=2)
 
 
-def _down(rows: Tensor, step: int) -> Tensor:
+def _down(rows: Tensor, step: int, fill: float) -> Tensor:
     """Group rows by cells: [row of cells, step, column]."""
-    return torch.nn.functional.pad(rows, (0, 0, 0, -len(rows) % step)).view(-1, step, rows.shape[1])
+    short = -len(rows) % step
+    full = torch.nn.functional.pad(rows, (0, 0, 0, short), value=fill) if short else rows
+    return full.view(-1, step, rows.shape[1])
+
+
+def _across(rows: Tensor, step: int, fill: float) -> Tensor:
+    """Group columns by cells: [row, column of cells, step]."""
+    short = -rows.shape[1] % step
+    full = torch.nn.functional.pad(rows, (0, short), value=fill) if short else rows
+    return full.view(len(rows), -1, step)
 
 
 def _counts(rows: int, columns: int, step: int) -> Tensor:

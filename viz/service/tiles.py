@@ -48,8 +48,8 @@ class Tiles:
 
     def __init__(self, find: Callable[[str], Analysis]) -> None:
         self._find = find
-        self._kept: BoundedStore[dict[Pooling, NDArray[np.float16]]] = BoundedStore(
-            TILE_BYTES, lambda tiles: sum(one.nbytes for one in tiles.values())
+        self._kept: BoundedStore[NDArray[np.float16]] = BoundedStore(
+            TILE_BYTES, lambda one: one.nbytes
         )
         self._totals: BoundedStore[Tensor] = BoundedStore(TOTALS_BYTES, lambda one: one.nbytes)
 
@@ -63,12 +63,14 @@ class Tiles:
             ShapeError: there is no such stack, layer, head or tile.
         """
         stack = self._stack(head)
-        kept = self._kept.get((head, address))
+        # Single weights are the same by either.
+        key = (head, address, pooling if address.level else "max")
+        kept = self._kept.get(key)
         if kept is None:
             totals = self._totals_of(head, stack, going)
-            kept = tile(stack.record(head.layer), head.head, totals, address, going)
-            self._kept.put((head, address), kept)
-        return kept[pooling]
+            kept = tile(stack.record(head.layer), head.head, totals, address, pooling, going)
+            self._kept.put(key, kept)
+        return kept
 
     def edges(self, head: Head, *, off_sink: bool, going: Callable[[], None]) -> dict[str, Any]:
         """List the strongest edges of a head: weights, queries and keys, the heaviest first.
