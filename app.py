@@ -10,6 +10,10 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
 
+# Cores that wait for each other do so asleep: pages, passes and trainings share them, and where a core
+# is taken, waiting awake makes a tile take many times as long. It is read when torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 from viz.service import shared_workbench
 from viz.service.routes import tile_routes
 
