@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
+import torch
 
 from tests.training.test_run import wait_for
 from viz.errors import BudgetError, GoneError
 from viz.service import trainings
+from viz.service.checkpoints import Checkpoints
 from viz.service.trainings import AT_ONCE, Trainings
 from viz.training.folder import About
 from viz.training.settings import Settings
@@ -25,7 +28,7 @@ def test_a_training_runs_to_its_end_and_is_found_by_its_name(tmp_path):
     here = Trainings(tmp_path)
     name = here.start(ABOUT)
     wait_for(lambda: here.about(name).state == "done")
-    assert here.moment(name).step == SETTINGS.steps
+    assert here.standing(name).step == SETTINGS.steps
     # The app was started anew meanwhile.
     assert Trainings(tmp_path).about(name).state == "done"
 
@@ -41,12 +44,75 @@ def test_no_more_than_a_few_work_at_a_time_and_one_that_is_paused_gives_way(tmp_
     wait_for(lambda: here.about(last).state == "running")
     here.stop(names[1])
     wait_for(lambda: here.about(names[1]).state == "cancelled")
-    step = here.moment(first).step
+    step = here.standing(first).step
     here.go_on(first)
-    wait_for(lambda: here.moment(first).step > step)
+    wait_for(lambda: here.standing(first).step > step)
     for name in names:
         here.stop(name)
     wait_for(lambda: not any(here.works(name) for name in names))
+
+
+def test_one_that_goes_on_waits_for_its_turn_like_others_and_can_be_stopped_meanwhile(tmp_path):
+    here = Trainings(tmp_path)
+    first = here.start(LONG)
+    wait_for(lambda: here.about(first).state == "running")
+    here.pause(first)
+    wait_for(lambda: here.about(first).state == "paused")
+    others = [here.start(LONG) for _ in range(AT_ONCE)]
+    wait_for(lambda: all(here.about(name).state == "running" for name in others))
+    here.go_on(first)
+    wait_for(lambda: here.about(first).state == "waiting")
+    assert here.standing(first).others == AT_ONCE
+    here.stop(first)
+    wait_for(lambda: here.about(first).state == "cancelled")
+    for name in others:
+        here.stop(name)
+    wait_for(lambda: not any(here.works(name) for name in others))
+    again = here.start(ABOUT)
+    wait_for(lambda: here.about(again).state == "done")
+
+
+def test_every_checkpoint_has_its_score_and_the_baseline_is_of_the_same_examples(tmp_path):
+    here = Trainings(tmp_path)
+    task = TASKS["forecasting"]
+    settings = dataclasses.replace(task.settings, steps=8, keep_every=4, test_examples=6)
+    name = here.start(About(task.name, settings, task.options))
+    wait_for(lambda: here.about(name).state == "done")
+    folder = here.folder(name)
+    trials = folder.notes("trials")
+    assert [line["step"] for line in trials] == [0, 4, 8]
+    fresh = Checkpoints(here.examples)
+    for line in trials:
+        best = fresh.look(folder, int(line["step"])).scores.best
+        assert line["score"] == pytest.approx(best.score, abs=1e-6)
+        assert line["uniform"] == pytest.approx(best.uniform, abs=1e-6)
+    loaded = here.examples.of(folder)
+    told = torch.stack(list(loaded.examples.test[:6]["labels"])).numpy()[..., 0]
+    known = torch.stack(list(loaded.examples.test[:6]["vectors"])).numpy()[..., 0]
+    # Day 7 of a stretch is told by day 0, which is also what was known first.
+    errors = [
+        (row[day] - (known[i, 0] if day == 6 else row[day - 7])) ** 2
+        for i, row in enumerate(told)
+        for day in range(6, len(row))
+    ]
+    assert folder.baseline().value == pytest.approx(float(np.mean(errors)), rel=1e-5)
+
+
+def test_a_training_leaves_other_threads_their_processors(tmp_path):
+    before = torch.get_num_threads()
+    here = Trainings(tmp_path)
+    name = here.start(LONG)
+    wait_for(lambda: here.standing(name).step > 2)
+    assert torch.get_num_threads() == before
+    here.stop(name)
+    wait_for(lambda: not here.works(name))
+
+
+def test_a_full_disk_is_said_before_work_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainings, "LEFT_FREE", 10**18)
+    with pytest.raises(BudgetError, match=r"the disk has room for 0.0 GB. Keep a checkpoint less"):
+        Trainings(tmp_path).start(ABOUT)
+    assert not list(tmp_path.iterdir())
 
 
 def test_one_that_waits_can_be_stopped(tmp_path):
@@ -84,8 +150,8 @@ def test_what_a_user_can_mend_is_said_and_the_turn_given_back(tmp_path):
 
 
 def test_a_defect_is_said_to_be_one(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(trainings, "loaded_for", lambda _: 1 / 0)
     here = Trainings(tmp_path)
+    monkeypatch.setattr(here.examples, "of", lambda _: 1 / 0)
     name = here.start(ABOUT)
     wait_for(lambda: here.about(name).state == "failed")
     assert "defect" in here.about(name).message
@@ -95,7 +161,7 @@ def test_a_defect_is_said_to_be_one(tmp_path, caplog, monkeypatch):
 def test_checkpoints_beyond_the_disk_are_refused_before_work_starts(tmp_path):
     options = dataclasses.replace(ABOUT.options, d_model=2048, heads=16, layers=24)
     settings = dataclasses.replace(SETTINGS, keep_every=1)
-    with pytest.raises(BudgetError, match=r"14 checkpoints of [\d,]+ MB each would take"):
+    with pytest.raises(BudgetError, match=r"14 checkpoints of [\d,.]+ MB each would take"):
         Trainings(tmp_path).start(dataclasses.replace(ABOUT, options=options, settings=settings))
     assert not list(tmp_path.iterdir())
 

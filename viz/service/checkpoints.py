@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from viz.analysis.head_scores import HeadScores
 from viz.capture.trace import Trace
 from viz.models.loading import load_model
+from viz.models.model import Model
+from viz.service.examples import ExampleStore
 from viz.service.store import BoundedStore
-from viz.service.trainings import loaded_for
 from viz.training.folder import RunFolder
 from viz.training.task import Loaded
 
-# Traces of small models on short examples, and examples of a few tasks.
+# Traces of small models on short examples.
 TRACE_BYTES = 400_000_000
-TASKS_KEPT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,41 +31,43 @@ class Look:
     trace: Trace
     scores: HeadScores
 
+    @property
+    def is_scored(self) -> bool:
+        """Whether any head has a score."""
+        return bool(np.isfinite(self.scores.scores).any())
+
 
 class Checkpoints:
-    """Looks at checkpoints."""
+    """Looks at checkpoints.
 
-    def __init__(self) -> None:
+    Args:
+        examples: to look at them with.
+    """
+
+    def __init__(self, examples: ExampleStore) -> None:
+        self._examples = examples
         self._looks: BoundedStore[Look] = BoundedStore(
             TRACE_BYTES, lambda look: look.trace.memory_bytes
         )
-        self._loaded: BoundedStore[Loaded] = BoundedStore(TASKS_KEPT, lambda _: 1)
-        self._best: BoundedStore[float] = BoundedStore(100_000, lambda _: 1)
 
     def look(self, folder: RunFolder, step: int) -> Look:
-        """Return what the checkpoint of a step looks at.
+        """Return what the checkpoint of a step looks at, from its file if nobody looked before.
 
         Raises:
             LoupeError: it cannot be opened.
         """
-        key = (folder.name, step)
-        look = self._looks.get(key)
+        look = self._looks.get((folder.name, step))
         if look is None:
-            loaded = self.loaded(folder)
             model = load_model(str(folder.checkpoint(step)), device="cpu")
-            look = Look(loaded.probes[0].trace(model).without_output(), loaded.scores(model))
-            self._looks.put(key, look)
-            self._best.put(key, look.scores.best.score)
+            look = self.keep(folder, step, model, self._examples.of(folder))
         return look
 
-    def best(self, folder: RunFolder, step: int) -> float | None:
-        """Return the score of the best head of a checkpoint that was looked at; None of others."""
-        return self._best.get((folder.name, step))
+    def keep(self, folder: RunFolder, step: int, model: Model, loaded: Loaded) -> Look:
+        """Look at a model as it is after a step, and keep what was seen.
 
-    def loaded(self, folder: RunFolder) -> Loaded:
-        """Return the examples of a training."""
-        kept = self._loaded.get(folder.name)
-        if kept is None:
-            kept = loaded_for(folder)
-            self._loaded.put(folder.name, kept)
-        return kept
+        Raises:
+            LoupeError: it cannot be observed.
+        """
+        look = Look(loaded.probes[0].trace(model).without_output(), loaded.scores(model))
+        self._looks.put((folder.name, step), look)
+        return look

@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
+import shutil
 import threading
+import time
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from viz.errors import BudgetError, BusyError, LoupeError
 from viz.models.custom.folder import build_model
-from viz.training.folder import About, RunFolder
+from viz.models.model import Model
+from viz.service.checkpoints import Checkpoints
+from viz.service.examples import ExampleStore
+from viz.training.folder import About, RunFolder, runs_root
 from viz.training.loop import Moment
 from viz.training.run import Control, run
-from viz.training.task import Loaded
 from viz.training.tasks import find_task
+from viz.training.turn import Turn
 
 log = logging.getLogger(__name__)
 
 # Trainings that work at a time; others wait for their turn.
 AT_ONCE = 2
 
-# How often one that waits is looked after, in seconds.
-LOOK_AFTER = 0.2
+# Processor threads of each. Where more threads are at work than there are cores, those of one product
+# wait for each other: on two cores with others at work a training of two took ten times as long.
+THREADS = max(1, (os.cpu_count() or 1) // AT_ONCE)
+
+# The pace is that of so many last steps, which cost checkpoints too, and is told after the first few.
+PACED, LEAST_PACED = 60, 5
+
+# How long one that was stopped may take to end before it goes on, in seconds.
+ENDS = 30.0
 
 # What may wait.
 MOST_WAITING = 20
@@ -31,14 +47,51 @@ MOST_WAITING = 20
 # All checkpoints of a training together, in bytes.
 MOST_BYTES = 4_000_000_000
 
+# A tokenizer and a configuration, in bytes, and what is left free on the disk.
+BESIDE = 60_000
+LEFT_FREE = 500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a training stands at this moment.
+
+    Attributes:
+        step: the last one that was made.
+        loss: of its batch; NaN where none was made.
+        seconds_left: at the pace of the last steps; None where there is none yet.
+        is_prepared: whether its examples are there and its turn has come.
+        others: how many others are at work.
+    """
+
+    step: int
+    loss: float
+    seconds_left: float | None
+    is_prepared: bool
+    others: int
+
 
 @dataclass(slots=True)
 class _Work:
     """A training that has a thread."""
 
+    turn: Turn
     control: Control
     thread: threading.Thread = field(default_factory=threading.Thread)
     moment: Moment | None = None
+    pace: deque[float] = field(default_factory=lambda: deque(maxlen=PACED))
+
+    def moved(self, moment: Moment) -> None:
+        """Hear of a step."""
+        self.moment = moment
+        self.pace.append(time.monotonic())
+
+    def seconds_left(self, steps: int) -> float | None:
+        """Guess how long it will take."""
+        times = list(self.pace)
+        if self.moment is None or len(times) < LEAST_PACED:
+            return None
+        return (times[-1] - times[0]) / (len(times) - 1) * (steps - self.moment.step)
 
 
 class Trainings:
@@ -53,6 +106,8 @@ class Trainings:
         self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._works: dict[str, _Work] = {}
         self._lock = threading.Lock()
+        self.examples = ExampleStore()
+        self.checkpoints = Checkpoints(self.examples)
 
     def start(self, about: About, text: str | None = None) -> str:
         """Begin a training.
@@ -68,7 +123,7 @@ class Trainings:
             BudgetError: its checkpoints would take too much room.
             BusyError: too many wait already.
         """
-        require_room(about)
+        require_room(about, self._root or runs_root())
         self._require_place()
         folder = RunFolder.create(about, self._root, text)
         self._begin(folder)
@@ -82,9 +137,12 @@ class Trainings:
             BusyError: too many wait already.
         """
         work = self._works.get(name)
-        if work is not None and work.thread.is_alive():
+        if work is not None and work.thread.is_alive() and not work.control.is_stopped:
+            work.pace.clear()
             work.control.go_on()
             return
+        if work is not None:
+            work.thread.join(ENDS)
         folder = RunFolder.open(name, self._root)
         self._require_place()
         self._begin(folder)
@@ -112,10 +170,27 @@ class Trainings:
         work = self._works.get(name)
         return work is not None and work.thread.is_alive()
 
-    def moment(self, name: str) -> Moment | None:
-        """Return the last step of one that is at work."""
+    def standing(self, name: str) -> Standing:
+        """Say how one stands at this moment.
+
+        Raises:
+            GoneError: there is none of that name.
+        """
+        folder, work = self.folder(name), self._works.get(name)
+        at_work = sum(
+            other.turn.is_taken for one, other in list(self._works.items()) if one != name
+        )
+        if work is None or work.moment is None:
+            log = folder.notes("log")
+            step, loss = (int(log[-1]["step"]), log[-1]["loss"]) if log else (0, math.nan)
+            return Standing(step, loss, None, False, at_work)
+        left = work.seconds_left(folder.about().settings.steps)
+        return Standing(work.moment.step, work.moment.loss, left, True, at_work)
+
+    def has_turn(self, name: str) -> bool:
+        """Whether one may work at this moment."""
         work = self._works.get(name)
-        return None if work is None else work.moment
+        return work is not None and work.turn.is_taken
 
     def about(self, name: str) -> About:
         """Say how one stands; one that the app's end cut short counts as stopped.
@@ -143,8 +218,9 @@ class Trainings:
         with self._lock:
             if self.works(folder.name):
                 return  # somebody else was quicker
-            folder.change(state="waiting", message="")
-            work = _Work(Control(self._turns))
+            folder.change(state="waiting", message="", diverged=None)
+            turn = Turn(self._turns)
+            work = _Work(turn, Control(turn))
             work.thread = threading.Thread(
                 target=self._work, args=(folder, work), name=folder.name, daemon=True
             )
@@ -152,17 +228,13 @@ class Trainings:
             work.thread.start()
 
     def _work(self, folder: RunFolder, work: _Work) -> None:
-        def seen(moment: Moment) -> None:
-            work.moment = moment
-
-        while not self._turns.acquire(timeout=LOOK_AFTER):
-            if work.control.is_stopped:
-                folder.change(state="cancelled")
-                return
+        if not work.turn.take(lambda: work.control.is_stopped):
+            folder.change(state="cancelled")
+            return
         try:
-            loaded = loaded_for(folder)
-            given = (loaded.examples, loaded.tokenizer, work.control)
-            run(folder, *given, begin=loaded.begin, seen=seen)
+            # Threads of torch that wait for each other cost a crowded machine more than they bring.
+            with threadpool_limits(THREADS):
+                self._train(folder, work)
         except LoupeError as error:
             folder.change(state="failed", message=str(error))
         except Exception:
@@ -172,21 +244,30 @@ class Trainings:
                 message="This is a defect in Attention Loupe; the log has its details.",
             )
         finally:
-            self._turns.release()
+            work.turn.give_back()
+
+    def _train(self, folder: RunFolder, work: _Work) -> None:
+        loaded = self.examples.of(folder)
+        if folder.baseline() is None:
+            about = folder.about()
+            # Of the examples that checkpoints are tried on, so that the two stand side by side.
+            count = about.settings.test_examples
+            baseline = find_task(about.task).measured_baseline(loaded, count)
+            if baseline is not None:
+                folder.keep_baseline(baseline)
+
+        def measure(step: int, model: Model) -> dict[str, float]:
+            look = self.checkpoints.keep(folder, step, model, loaded)
+            if not look.is_scored:
+                return {}
+            return {"score": look.scores.best.score, "uniform": look.scores.best.uniform}
+
+        given = (loaded.examples, loaded.tokenizer, work.control)
+        run(folder, *given, begin=loaded.begin, seen=work.moved, measure=measure)
 
 
-def loaded_for(folder: RunFolder) -> Loaded:
-    """Make the data of a training anew, as they were when it began.
-
-    Raises:
-        LoupeError: they cannot be made, for the reason it gives.
-    """
-    about = folder.about()
-    return find_task(about.task).load(about.settings.seed, folder.text())
-
-
-def require_room(about: About) -> None:
-    """Make sure that a training's checkpoints fit on the disk that they may take.
+def require_room(about: About, root: Path) -> None:
+    """Make sure that a training's checkpoints fit on the disk, and into what each may take of it.
 
     Raises:
         BudgetError: they do not.
@@ -195,9 +276,17 @@ def require_room(about: About) -> None:
         module = build_model(about.options)
     one = 4 * sum(parameter.numel() for parameter in module.parameters())
     count = 2 + about.settings.steps // about.settings.keep_every
-    if one * count > MOST_BYTES:
+    # Beside its weights a checkpoint has a tokenizer; and the optimiser remembers two numbers a weight.
+    needed = (one + BESIDE) * count + 2 * one
+    here = next(path for path in (root, *root.parents) if path.exists())
+    free = max(0, shutil.disk_usage(here).free - LEFT_FREE)
+    if needed > min(free, MOST_BYTES):
+        may = (
+            f"a training may take {MOST_BYTES / 1e9:,.0f} GB"
+            if free > MOST_BYTES
+            else f"the disk has room for {free / 1e9:,.1f} GB"
+        )
         raise BudgetError(
-            f"{count:,} checkpoints of {one / 1e6:,.0f} MB each would take {one * count / 1e9:,.1f} GB; "
-            f"a training may take {MOST_BYTES / 1e9:,.0f} GB.",
+            f"{count:,} checkpoints of {one / 1e6:,.1f} MB each would take {needed / 1e9:,.1f} GB; {may}.",
             "Keep a checkpoint less often, or choose a smaller model.",
         )

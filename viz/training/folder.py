@@ -3,7 +3,9 @@
 run.json                    the task, the settings, the model, how it stands
 text.txt                    the user's own text, where it learns from that
 log.jsonl                   a line a step: loss, learning rate
-trials.jsonl                a line a checkpoint: loss and accuracy on unseen examples
+trials.jsonl                a line a checkpoint: loss and accuracy on unseen examples, and the score of its
+                            best head where the task has a pattern to be scored by
+baseline.json               what does the same without attention
 checkpoints/step-000050/    config.json, model.safetensors, the tokenizer
 memory-000050.safetensors   what the optimiser remembers, of the latest checkpoint
 tensorboard/                the same figures for TensorBoard
@@ -15,7 +17,6 @@ import json
 import math
 import re
 import secrets
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +24,9 @@ from typing import Any, Literal
 from viz.errors import GoneError, StorageError
 from viz.models.custom.options import TransformerOptions
 from viz.models.folders import cache_folder
+from viz.training.notes import Line, Notes
 from viz.training.settings import Settings
+from viz.training.task import Baseline
 
 State = Literal["waiting", "running", "paused", "done", "cancelled", "failed"]
 
@@ -33,6 +36,7 @@ NAME = re.compile(r"[0-9a-f]{24}")
 
 CHECKPOINTS = "checkpoints"
 OWN_TEXT = "text.txt"
+BASELINE = "baseline.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class About:
         options: what the model is made of.
         state: see `State`.
         message: why it failed, for its user.
+        diverged: the step at which its loss was seen to grow; None where it was not.
     """
 
     task: str
@@ -52,6 +57,7 @@ class About:
     options: TransformerOptions
     state: State = "waiting"
     message: str = ""
+    diverged: int | None = None
 
 
 class RunFolder:
@@ -167,19 +173,24 @@ class RunFolder:
         with (self.path / f"{log}.jsonl").open("a") as lines:
             lines.write(json.dumps(told) + "\n")
 
-    def notes(self, log: str) -> list[dict[str, float]]:
+    def notes(self, log: str) -> list[Line]:
         """Read a log; of steps that were made twice, after a stop, the later lines."""
-        lines = {int(line["step"]): line for line in self._lines(log)}
-        return [lines[step] for step in sorted(lines)]
+        return self.growing(log).read()
 
-    def _lines(self, log: str) -> Iterator[dict[str, float]]:
-        path = self.path / f"{log}.jsonl"
-        for line in path.read_text().splitlines() if path.is_file() else []:
-            try:
-                told = json.loads(line)
-            except ValueError:
-                continue  # half a line, of a machine that stopped
-            yield {name: math.nan if value is None else value for name, value in told.items()}
+    def growing(self, log: str) -> Notes:
+        """Return a log that is read again and again while it grows."""
+        return Notes(self.path / f"{log}.jsonl")
+
+    def keep_baseline(self, baseline: Baseline) -> None:
+        """Keep what does the same without attention."""
+        (self.path / BASELINE).write_text(json.dumps(asdict(baseline)))
+
+    def baseline(self) -> Baseline | None:
+        """Return that; None where there is none, or none yet."""
+        try:
+            return Baseline(**json.loads((self.path / BASELINE).read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
 
 
 def runs_root() -> Path:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_model
 from tensorboardX import SummaryWriter
 from transformers import PreTrainedTokenizerBase
 
-from viz.errors import CancelledError, LoupeError, TrainingError
+from viz.errors import CancelledError, DivergedError, LoupeError, TrainingError
 from viz.models.custom.folder import build_model, save_model
 from viz.models.custom.pretrained import LoupeModel
+from viz.models.loading import wrap_model
+from viz.models.model import Model
 from viz.training.examples import Examples
-from viz.training.folder import About, RunFolder
+from viz.training.folder import About, RunFolder, State
 from viz.training.loop import Moment, train
 from viz.training.trial import Trial
+from viz.training.turn import Turn
 
 # Lines of a log that are written at a time; a line a step would cost more than a small step does.
 LINES = 20
@@ -26,11 +31,11 @@ class Control:
     """What others may ask of a training, from any thread.
 
     Args:
-        turns: of which the training has taken one; given back while it is paused.
+        turn: that the training has taken; given back while it is paused.
     """
 
-    def __init__(self, turns: threading.Semaphore | None = None) -> None:
-        self._turns = turns
+    def __init__(self, turn: Turn | None = None) -> None:
+        self._turn = turn
         self._going = threading.Event()
         self._going.set()
         self._stopped = False
@@ -58,22 +63,28 @@ class Control:
         self._stopped = True
         self._going.set()
 
-    def wait(self, paused: Callable[[bool], None]) -> None:
-        """Wait while it is paused, saying when that begins and ends.
+    def wait(self, told: Callable[[State], None]) -> None:
+        """Wait while it is paused, and then for its turn, saying how it stands.
 
         Raises:
             CancelledError: it was stopped.
         """
         if self.is_paused and not self._stopped:
-            paused(True)
-            if self._turns is not None:
-                self._turns.release()
+            told("paused")
+            if self._turn is not None:
+                self._turn.give_back()
             self._going.wait()
-            if self._turns is not None:
-                self._turns.acquire()
-            paused(False)
+            if self._turn is not None and not self._stopped:
+                told("waiting")
+                self._turn.take(lambda: self._stopped)
+            if not self._stopped:
+                told("running")
         if self._stopped:
             raise CancelledError("The training was stopped.")
+
+
+# Measures a checkpoint beyond its trial; what it returns is noted beside that.
+Measure = Callable[[int, Model], Mapping[str, float]]
 
 
 def run(
@@ -85,6 +96,7 @@ def run(
     begin: Callable[[LoupeModel], None] | None = None,
     device: str = "cpu",
     seen: Callable[[Moment], None] | None = None,
+    measure: Measure | None = None,
 ) -> About:
     """Train what a folder describes, from its latest checkpoint on.
 
@@ -96,6 +108,7 @@ def run(
         begin: gives a new model what it begins with.
         device: to train on.
         seen: hears of every step.
+        measure: looks at the model at every checkpoint; one that it cannot look at is kept all the same.
 
     Returns:
         How it ended; whatever goes wrong for a user's reason is in its message.
@@ -104,7 +117,7 @@ def run(
     if about.state == "done":
         return about
     try:
-        listener = _Kept(folder, tokenizer, control, seen or _nothing)
+        listener = _Kept(folder, tokenizer, control, seen or _nothing, measure)
         start = folder.latest()
         module = build_model(about.options, tokenizer, seed=about.settings.seed)
         if start is None and begin is not None:
@@ -112,7 +125,7 @@ def run(
         if start is not None:
             load_model(module, folder.checkpoint(start) / "model.safetensors")
         listener.module = module
-        folder.change(state="running", message="")
+        folder.change(state="running", message="", diverged=None)
         try:
             train(
                 module,
@@ -128,12 +141,13 @@ def run(
         return folder.change(state="done")
     except CancelledError:
         return folder.change(state="cancelled")
+    except DivergedError as error:
+        return folder.change(state="failed", message=str(error), diverged=error.step)
     except LoupeError as error:
         return folder.change(state="failed", message=str(error))
-    except OSError as error:
-        said = TrainingError(
-            f"The training cannot be kept: {error.strerror or error}.", "Make room on the disk."
-        )
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or error
+        said = TrainingError(f"The training cannot be kept: {why}.", "Make room on the disk.")
         return folder.change(state="failed", message=str(said))
 
 
@@ -148,8 +162,11 @@ class _Kept:
         tokenizer: PreTrainedTokenizerBase | None,
         control: Control,
         seen: Callable[[Moment], None],
+        measure: Measure | None,
     ) -> None:
         self.folder, self.tokenizer, self.control, self.seen = folder, tokenizer, control, seen
+        self.measure = measure
+        self.model: Model | None = None
         self.board = SummaryWriter(str(folder.path / "tensorboard"))
         self.waiting: list[Moment] = []
 
@@ -159,7 +176,7 @@ class _Kept:
         if len(self.waiting) >= LINES:
             self.flush()
         self.seen(moment)
-        self.control.wait(self._paused)
+        self.control.wait(self._told)
 
     def keep(self, step: int, trial: Trial, remember: Callable[[Path], None]) -> None:
         """Keep a checkpoint; it counts once the optimiser's memory is there too."""
@@ -168,9 +185,13 @@ class _Kept:
         if step:
             remember(self.folder.memory(step))
             self.folder.forget_memory(step)
-        self.folder.note("trials", step=step, loss=trial.loss, accuracy=trial.accuracy)
-        self.board.add_scalar("test/loss", trial.loss, step)
-        self.board.add_scalar("test/accuracy", trial.accuracy, step)
+        measured = self._measured(step)
+        self.folder.note("trials", step=step, loss=trial.loss, accuracy=trial.accuracy, **measured)
+        told = {"test/loss": trial.loss, "test/accuracy": trial.accuracy}
+        told |= {f"attention/{name}": value for name, value in measured.items()}
+        for name, value in told.items():
+            if not math.isnan(value):  # of numbers no share can be right
+                self.board.add_scalar(name, value, step)
         self.board.flush()
 
     def flush(self) -> None:
@@ -188,9 +209,24 @@ class _Kept:
         self.flush()
         self.board.close()
 
-    def _paused(self, paused: bool) -> None:
+    def _measured(self, step: int) -> Mapping[str, float]:
+        """Look at the model as it is when nothing is dropped out; its mode is left as it was."""
+        if self.measure is None:
+            return {}
+        was_training = self.module.training
+        try:
+            if self.model is None:
+                self.model = wrap_model(self.module, self.tokenizer)
+            self.module.eval()
+            return self.measure(step, self.model)
+        except LoupeError:
+            return {}  # whoever looks at this checkpoint is told why
+        finally:
+            self.module.train(was_training)
+
+    def _told(self, state: State) -> None:
         self.flush()
-        self.folder.change(state="paused" if paused else "running")
+        self.folder.change(state=state)
 
 
 def _nothing(_: Moment) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from torch import Tensor
@@ -128,6 +128,18 @@ class Task:
     load: Load
     baseline: Callable[[Loaded], Baseline] | None = None
     takes_text: bool = False
+
+    def value(self, trial: Mapping[str, float]) -> float:
+        """Return the metric out of a trial's line: its loss or its accuracy."""
+        return trial[self.metric]
+
+    def measured_baseline(self, loaded: Loaded, count: int) -> Baseline | None:
+        """Measure what does the same without attention, on the first unseen examples."""
+        if self.baseline is None:
+            return None
+        test = loaded.examples.test
+        unseen = test.select(range(min(count, len(test))))  # type: ignore[attr-defined,arg-type]
+        return self.baseline(replace(loaded, examples=replace(loaded.examples, test=unseen)))
 
     def is_solved(self, value: float) -> bool:
         """Whether a value of the metric, on unseen examples, is good enough."""
