@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -18,6 +19,11 @@ from viz.service import shared_workbench
 from viz.service.routes import tile_routes
 
 HERE = Path(__file__).parent
+
+# Streamlit collects garbage after every run of the script. Half a million objects of the libraries above
+# would be looked through each time, a third of a second in which nothing else of this process moves; they
+# stay as long as it does.
+gc.freeze()
 
 # A folder called pages beside the script would be taken for the pages themselves, and the first address
 # to be opened would run a file of it instead of the script, unless that is the front page.

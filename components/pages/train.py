@@ -13,7 +13,7 @@ def page() -> None:
     """Draw what to train on the left, and the training on the right."""
     leave()
     st.header("Train a small model", anchor=False)
-    asked, live = st.columns([1, 2.4], gap="medium")
+    asked, live = st.columns([1, 2.8], gap="medium")
     with asked:
         form_panel()
     with live:

@@ -3,126 +3,181 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from viz.figures.palettes import OKABE_ITO
 
 # Steps over which the loss of single batches is averaged, as a share of all of them.
 SMOOTHED = 0.02
 
+# A curve of more points looks the same, and takes longer to send.
+MOST_POINTS = 400
+
 INK = {False: "#1b2430", True: "#e6ebf0"}
+FAINT = {False: "#5b6672", True: "#9aa7b4"}
 GRID = {False: "#dfe3e8", True: "#2c3540"}
 
+# Of each row of curves, in pixels, and of what lies around all of them.
+ROW, AROUND = 150, 56
 
-def loss_figure(
-    log: Sequence[Mapping[str, float]],
-    trials: Sequence[Mapping[str, float]],
+Line = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Curves over one axis.
+
+    Attributes:
+        title: of the axis, with its unit.
+        curves: by name, steps and values; NaN where there is none.
+        levels: values to compare with, by name; drawn as dotted lines.
+        share: whether it runs from 0 to 1; else it is logarithmic.
+    """
+
+    title: str
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+    levels: Mapping[str, float] = field(default_factory=dict)
+    share: bool = True
+
+
+def smoothed(log: Sequence[Line]) -> tuple[Sequence[float], Sequence[float]]:
+    """Average the loss of batches over neighbours: steps and values, few enough to be drawn."""
+    steps = np.array([line["step"] for line in log])
+    means = _averaged(np.array([line["loss"] for line in log]))
+    # From the end, so that the last one is among them.
+    every = slice(None, None, -max(1, -(-len(log) // MOST_POINTS)))
+    return steps[every][::-1].tolist(), means[every][::-1].tolist()
+
+
+def column(trials: Sequence[Line], name: str) -> tuple[Sequence[float], Sequence[float]]:
+    """Return the steps and values of one number of checkpoints, where there is one."""
+    found = [(line["step"], line[name]) for line in trials if np.isfinite(line.get(name, np.nan))]
+    return [step for step, _ in found], [value for _, value in found]
+
+
+def training_figure(
+    rows: Sequence[Row],
     *,
+    steps: int,
     selected: int | None,
+    diverged: int | None = None,
     dark: bool,
 ) -> go.Figure:
-    """Draw the loss over steps: of batches averaged over neighbours, and on unseen examples.
+    """Draw rows of curves under each other, over the same steps.
 
     Args:
-        log: a line a step, `step` and `loss`.
-        trials: a line a checkpoint, `step` and `loss`.
-        selected: the checkpoint that is looked at.
+        rows: from the top.
+        steps: how many there will be.
+        selected: the checkpoint that is looked at; a line through all rows.
+        diverged: the step at which the training was lost; a line of another kind.
         dark: whether the page is dark.
     """
-    figure = go.Figure()
-    if log:
-        steps = np.array([line["step"] for line in log])
-        losses = np.array([line["loss"] for line in log])
-        figure.add_trace(
-            go.Scatter(x=steps, y=_smoothed(losses), name="batches", line={"color": OKABE_ITO[0]})
-        )
-    _add_points(figure, trials, "loss", "unseen examples", OKABE_ITO[1])
-    figure.update_yaxes(title_text="loss (nats, or squared)", type="log")
-    return _finished(figure, selected, dark)
-
-
-def share_figure(
-    trials: Sequence[Mapping[str, float]],
-    scores: Mapping[int, float],
-    *,
-    name: str,
-    goal: float | None,
-    uniform: float | None,
-    selected: int | None,
-    dark: bool,
-) -> go.Figure:
-    """Draw what runs from 0 to 1 over steps: accuracy on unseen examples, and the score of the best head.
-
-    Args:
-        trials: a line a checkpoint, `step` and `accuracy`.
-        scores: of the checkpoints that were looked at, by step.
-        name: of the score.
-        goal: what a solved task reaches; drawn as a line.
-        uniform: what a head without a preference has; drawn as a line.
-        selected: the checkpoint that is looked at.
-        dark: whether the page is dark.
-    """
-    figure = go.Figure()
-    if any(np.isfinite(line["accuracy"]) for line in trials):
-        _add_points(figure, trials, "accuracy", "accuracy, unseen examples", OKABE_ITO[1])
-    points = [{"step": step, "score": scores[step]} for step in sorted(scores)]
-    _add_points(figure, points, "score", name, OKABE_ITO[2])
-    for value, words in ((goal, "goal"), (uniform, "without a preference")):
-        if value is not None:
-            figure.add_hline(
-                y=value,
-                line={"dash": "dot", "width": 1, "color": INK[dark]},
-                annotation={"text": words, "font": {"size": 11}},
+    data: list[dict[str, Any]] = []
+    layout: dict[str, Any] = {"shapes": [], "annotations": []}
+    gap = 0.09
+    tall = (1 - gap * (len(rows) - 1)) / len(rows)
+    for number, row in enumerate(rows):
+        axis = "" if number == 0 else str(number + 1)
+        top = 1 - number * (tall + gap)
+        layout[f"yaxis{axis}"] = _axis(row, (max(0.0, top - tall), top), dark)
+        data += _curves(row, axis)
+        for name, value in row.levels.items():
+            _level(layout, name, value, axis, dark)
+    last = "" if len(rows) == 1 else str(len(rows))
+    layout["xaxis"] = {
+        "title": {"text": "step", "standoff": 4},
+        "range": [-0.02 * steps, 1.02 * steps],
+        "anchor": f"y{last}",
+        "gridcolor": GRID[dark],
+        "zeroline": False,
+        "nticks": 6,
+    }
+    for at, dash in ((selected, "solid"), (diverged, "dash")):
+        if at is not None:
+            line = {"width": 1.5, "color": OKABE_ITO[6] if dash == "dash" else FAINT[dark]}
+            layout["shapes"].append(
+                {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper"}
+                | {"line": line | {"dash": dash}}
             )
-    figure.update_yaxes(title_text="share", range=[-0.03, 1.03])
-    return _finished(figure, selected, dark)
+    return go.Figure(data, _finished(layout, len(rows), dark))
 
 
-def _add_points(
-    figure: go.Figure, lines: Sequence[Mapping[str, float]], field: str, name: str, colour: str
-) -> None:
-    figure.add_trace(
-        go.Scatter(
-            x=[line["step"] for line in lines],
-            y=[line[field] for line in lines],
-            name=name,
-            mode="lines+markers",
-            marker={"size": 5},
-            line={"color": colour},
-        )
+def _curves(row: Row, axis: str) -> list[dict[str, Any]]:
+    """Draw each curve, those of checkpoints with a point for each."""
+    return [
+        {
+            "type": "scatter",
+            "x": list(steps),
+            "y": list(values),
+            "name": name,
+            "yaxis": f"y{axis}",
+            "mode": "lines" if name == "batches" else "lines+markers",
+            "marker": {"size": 4},
+            "line": {"color": _colour(name), "width": 1.5},
+            "showlegend": len(row.curves) > 1,
+            "hovertemplate": "%{y:.3g}",
+        }
+        for name, (steps, values) in row.curves.items()
+    ]
+
+
+def _colour(name: str) -> str:
+    return OKABE_ITO[0] if name == "batches" else OKABE_ITO[4] if name == "score" else OKABE_ITO[2]
+
+
+def _axis(row: Row, domain: tuple[float, float], dark: bool) -> dict[str, Any]:
+    axis = {
+        "title": {"text": row.title, "standoff": 6},
+        "domain": list(domain),
+        "gridcolor": GRID[dark],
+        "zeroline": False,
+        "nticks": 4,
+    }
+    if row.share:
+        return axis | {"range": [-0.04, 1.06], "tickvals": [0, 0.5, 1]}
+    return axis | {"type": "log", "dtick": "D2", "tickformat": "~g", "exponentformat": "none"}
+
+
+def _level(layout: dict[str, Any], name: str, value: float, axis: str, dark: bool) -> None:
+    """Draw a value to compare with, its name above its left end."""
+    where = f"y{axis}"
+    layout["shapes"].append(
+        {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": where, "y0": value, "y1": value}
+        | {"line": {"dash": "dot", "width": 1, "color": FAINT[dark]}}
+    )
+    log = layout[f"yaxis{axis}"].get("type") == "log"
+    layout["annotations"].append(
+        {"text": name, "showarrow": False, "xref": "paper", "x": 0.01, "xanchor": "left"}
+        | {"yref": where, "y": float(np.log10(value)) if log else value, "yanchor": "bottom"}
+        | {"font": {"size": 10, "color": FAINT[dark]}}
     )
 
 
-def _smoothed(
-    values: np.ndarray[tuple[int], np.dtype[np.float64]],
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _averaged(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Average every value with those before it, as many as a small share of all."""
     width = max(1, round(SMOOTHED * len(values)))
     sums = np.cumsum(np.concatenate([[0.0], values]))
     stops = np.arange(1, len(values) + 1)
     starts = np.maximum(0, stops - width)
-    means: np.ndarray[tuple[int], np.dtype[np.float64]] = (sums[stops] - sums[starts]) / (
-        stops - starts
-    )
+    means: NDArray[np.float64] = (sums[stops] - sums[starts]) / (stops - starts)
     return means
 
 
-def _finished(figure: go.Figure, selected: int | None, dark: bool) -> go.Figure:
-    if selected is not None:
-        figure.add_vline(x=selected, line={"width": 1, "color": INK[dark]})
-    figure.update_xaxes(title_text="step", gridcolor=GRID[dark], zeroline=False)
-    figure.update_yaxes(gridcolor=GRID[dark], zeroline=False)
-    figure.update_layout(
-        height=240,
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": INK[dark], "size": 12},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        hovermode="x unified",
+def _finished(layout: dict[str, Any], rows: int, dark: bool) -> dict[str, Any]:
+    return layout | {
+        "height": rows * ROW + AROUND,
+        "margin": {"l": 8, "r": 8, "t": 28, "b": 8},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": INK[dark], "size": 12},
+        "legend": {"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0},
+        "hovermode": "x unified",
+        "hoversubplots": "axis",
         # Zoomed parts stay zoomed while the training goes on.
-        uirevision="training",
-    )
-    return figure
+        "uirevision": "training",
+    }

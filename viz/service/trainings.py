@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import os
@@ -106,6 +107,7 @@ class Trainings:
         self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._works: dict[str, _Work] = {}
         self._lock = threading.Lock()
+        self._has_settled = False
         self.examples = ExampleStore()
         self.checkpoints = Checkpoints(self.examples)
 
@@ -256,6 +258,8 @@ class Trainings:
             if baseline is not None:
                 folder.keep_baseline(baseline)
 
+        self._settle()
+
         def measure(step: int, model: Model) -> dict[str, float]:
             look = self.checkpoints.keep(folder, step, model, loaded)
             if not look.is_scored:
@@ -264,6 +268,14 @@ class Trainings:
 
         given = (loaded.examples, loaded.tokenizer, work.control)
         run(folder, *given, begin=loaded.begin, seen=work.moved, measure=measure)
+
+    def _settle(self) -> None:
+        """Spare later collections of garbage the libraries that only the first training brought in."""
+        with self._lock:
+            if not self._has_settled:
+                gc.collect()
+                gc.freeze()
+                self._has_settled = True
 
 
 def require_room(about: About, root: Path) -> None:

@@ -111,12 +111,12 @@ def _speech() -> None:
 
 
 def _series() -> None:
-    page_link("Train", "Train a model to forecast a series →", task="forecast")
+    page_link("Train", "Train a model to forecast a series →", task="forecasting")
     st.caption("A solved one looks back by whole periods: a stripe beside the diagonal.")
 
 
 def _recommendation() -> None:
-    page_link("Train", "Train a model to recommend the next item →", task="recommend")
+    page_link("Train", "Train a model to recommend the next item →", task="sessions")
     st.caption("Items of a session are its tokens; the last ones look at those that go with them.")
 
 

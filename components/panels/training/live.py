@@ -1,95 +1,151 @@
-"""A training as it goes: how it stands, its curves, and what may be asked of it."""
+"""A training as it goes: how it stands, and what may be asked of it."""
 
 from __future__ import annotations
-
-import io
-import zipfile
-from pathlib import Path
 
 import streamlit as st
 
 from components.panels.literal import literal
-from components.panels.training.pattern import scores_so_far, trained_panel
-from components.panels.training.shared import trainings
-from components.session import is_dark
-from viz.errors import GoneError, LoupeError
-from viz.figures.training import loss_figure, share_figure
-from viz.training.folder import About, RunFolder
+from components.panels.training.checkpoint import checkpoint_panel
+from components.panels.training.shared import known, remember, show, trainings
+from viz.errors import LoupeError
+from viz.service.trainings import AT_ONCE, Standing
+from viz.training.folder import About
 from viz.training.tasks import TASKS
 
-# How often the page looks after a training, in seconds.
-EVERY = 1.0
+# How often the page looks after a training's progress, and draws what is new of it, in seconds.
+# Drawing takes time from the training, as both are at work in one process.
+LOOKS_EVERY, DRAWS_EVERY = 1.0, 2.0
 
 STATES = {
-    "waiting": "Waits for its turn: others are at work.",
-    "running": "At work.",
-    "paused": "Paused.",
-    "done": "Done.",
-    "cancelled": "Stopped; what it learnt until then is kept.",
-    "failed": "",
+    "waiting": "waiting",
+    "running": "at work",
+    "paused": "paused",
+    "done": "done",
+    "cancelled": "stopped",
+    "failed": "failed",
 }
-
-PLOTLY = {"displaylogo": False, "displayModeBar": False, "showTips": False}
 
 
 def training_panel() -> None:
     """Show the training that the link names."""
     name = st.query_params.get("run", "")
+    about = None
+    if name:
+        try:
+            about = trainings().about(name)
+            remember(name)
+        except LoupeError as error:
+            st.warning(literal(f"{error.message} {error.hint}"))
+    if about is None:
+        _empty(name)
+        return
+    st.subheader(TASKS[about.task].title, anchor=False)
+    works = trainings().works(name)
+    # A page that shows something finished asks for nothing more.
+    st.fragment(_standing, run_every=LOOKS_EVERY if works else None)(name, about.state)
+    is_learning = works and about.state != "paused"
+    st.fragment(checkpoint_panel, run_every=DRAWS_EVERY if is_learning else None)(name)
+    _others(name)
+
+
+def _empty(name: str) -> None:
+    """Say what will be here, and list what this session has."""
     if not name:
         st.info(
-            "Choose a task and press Start: its loss and the patterns of its heads appear here while "
-            "they form. The link of this page leads back to a training, whatever happens to the page."
+            "Choose a task and press Start. Its loss, its accuracy and the patterns of its heads appear here "
+            "while they form. The training goes on if you close the page, and the page's link leads "
+            "back to it."
         )
+    _others("")
+
+
+def _others(shown: str) -> None:
+    """List this session's other trainings."""
+    names = [one for one in known() if one != shown]
+    rows = []
+    for name in names:
+        try:
+            about, standing = trainings().about(name), trainings().standing(name)
+        except LoupeError:
+            continue
+        rows.append((name, about, standing))
+    if not rows:
         return
+    st.markdown("**Your trainings**" if not shown else "**Your other trainings**")
+    for name, about, standing in rows:
+        task, state = TASKS[about.task].title, STATES[about.state]
+        st.button(
+            literal(
+                f"{task}: {state}, step {standing.step:,} of {about.settings.steps:,} "
+                f"(…{name[-4:]})"
+            ),
+            key=f"train open {name}",
+            on_click=show,
+            args=(name,),
+            type="tertiary",
+        )
+    st.caption("Only this page knows them; elsewhere, a training's link is the way back to it.")
+
+
+def _standing(name: str, seen: str) -> None:
+    """Say how far it is, and offer to pause, go on and stop.
+
+    Args:
+        name: of the training.
+        seen: how it stood when the rest of the page was drawn.
+    """
     try:
-        works = trainings().works(name)
-        trainings().about(name)
+        about, standing = trainings().about(name), trainings().standing(name)
     except LoupeError as error:
         st.warning(literal(f"{error.message} {error.hint}"))
         return
-    # A page that shows something finished asks for nothing more.
-    st.fragment(_live, run_every=EVERY if works else None)(name)
-
-
-def _live(name: str) -> None:
-    try:
-        about, folder = trainings().about(name), trainings().folder(name)
-    except GoneError as error:
-        st.warning(literal(f"{error.message} {error.hint}"))
-        return
     works = trainings().works(name)
-    st.subheader(TASKS[about.task].title, anchor=False)
-    _standing(name, about, works)
-    trained_panel(folder, about)
-    _curves(folder, about)
-    _files(folder)
-    if not works and st.session_state.get("train works", {}).get(name):
-        st.session_state["train works"] = {}
-        st.rerun()
-    st.session_state["train works"] = {name: works}
-
-
-def _standing(name: str, about: About, works: bool) -> None:
-    """Say how far it is, and offer to pause, go on and stop."""
-    moment = trainings().moment(name)
-    log = trainings().folder(name).notes("log") if moment is None else []
-    step = moment.step if moment is not None else int(log[-1]["step"]) if log else 0
-    said = f"Step {step:,} of {about.settings.steps:,}"
-    if moment is not None:
-        said += f", loss {moment.loss:.3g}"
-    bar, first, second = st.columns([4, 1, 1], vertical_alignment="center")
-    bar.progress(step / about.settings.steps, f"{said}. {STATES[about.state]}")
-    paused = about.state == "paused"
-    if works and not paused:
-        first.button("Pause", on_click=lambda: trainings().pause(name), width="stretch")
-    elif about.state != "done":
-        first.button("Go on", on_click=lambda: _go_on(name), width="stretch")
-    if works:
-        second.button("Stop", on_click=lambda: trainings().stop(name), width="stretch")
+    st.progress(min(1.0, standing.step / about.settings.steps), _said(about, standing))
+    with st.container(horizontal=True):
+        if works and about.state != "paused":
+            st.button("Pause", on_click=trainings().pause, args=(name,))
+        elif about.state != "done" and about.diverged is None:
+            st.button("Go on", on_click=_go_on, args=(name,))
+        if works:
+            st.button("Stop", on_click=trainings().stop, args=(name,))
     if about.state == "failed":
         st.error(literal(about.message))
     if problem := st.session_state.pop("train problem", ""):
         st.error(literal(problem))
+    if about.state != seen:
+        st.rerun()
+
+
+def _said(about: About, standing: Standing) -> str:
+    """Say how it stands, in a line."""
+    steps = about.settings.steps
+    step = f"Step {standing.step:,} of {steps:,}"
+    if about.state == "waiting":
+        return (
+            f"{step}. Waits for its turn: {AT_ONCE} trainings are worked on at a time, and "
+            f"{standing.others} others are at work."
+            if standing.others >= AT_ONCE
+            else f"{step}. Preparing the examples."
+        )
+    if about.state == "running":
+        if standing.seconds_left is None:
+            return f"{step}. Beginning."
+        return f"{step}, about {duration(standing.seconds_left)} left."
+    return {
+        "paused": f"{step}. Paused.",
+        "done": f"{step}. Done.",
+        "cancelled": f"{step}. Stopped; what it learnt until then is kept.",
+        "failed": f"{step}. It could not go on.",
+    }[about.state]
+
+
+def duration(seconds: float) -> str:
+    """Say a time in the unit that suits it."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 def _go_on(name: str) -> None:
@@ -97,62 +153,3 @@ def _go_on(name: str) -> None:
         trainings().go_on(name)
     except LoupeError as error:
         st.session_state["train problem"] = str(error)
-
-
-def _curves(folder: RunFolder, about: About) -> None:
-    """Draw what was noted so far."""
-    task = TASKS[about.task]
-    trials, selected = folder.notes("trials"), st.session_state.get("train shown")
-    dark = is_dark()
-    left, right = st.columns(2)
-    left.plotly_chart(
-        loss_figure(folder.notes("log"), trials, selected=selected, dark=dark),
-        key="train loss",
-        config=PLOTLY,
-    )
-    right.plotly_chart(
-        share_figure(
-            trials,
-            scores_so_far(folder),
-            name="score of the best head",
-            goal=task.scored,
-            uniform=st.session_state.get("train uniform"),
-            selected=selected,
-            dark=dark,
-        ),
-        key="train shares",
-        config=PLOTLY,
-    )
-
-
-def _files(folder: RunFolder) -> None:
-    """Offer the checkpoint that is looked at and TensorBoard's log."""
-    step = st.session_state.get("train shown")
-    checkpoint, board = st.columns(2)
-    if step is not None:
-        checkpoint.download_button(
-            f"Download the checkpoint of step {step:,}",
-            lambda: zipped(folder.checkpoint(step)),
-            f"{folder.about().task}-step-{step}.zip",
-            "application/zip",
-            on_click="ignore",
-            width="stretch",
-        )
-    board.download_button(
-        "Download the TensorBoard log",
-        lambda: zipped(folder.path / "tensorboard"),
-        f"{folder.about().task}-tensorboard.zip",
-        "application/zip",
-        on_click="ignore",
-        width="stretch",
-    )
-
-
-def zipped(folder: Path) -> bytes:
-    """Pack the files of a folder; weights hardly shrink."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                archive.write(path, path.relative_to(folder))
-    return packed.getvalue()

@@ -1,11 +1,14 @@
-"""What all sessions of the process share: trainings, their examples, and what checkpoints look at."""
+"""What all sessions of the process share, and which trainings this session began or opened."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from viz.service.checkpoints import Checkpoints
 from viz.service.trainings import Trainings
+from viz.training.notes import Line, Notes
+
+# How many trainings of a session are listed.
+LISTED = 8
 
 
 @st.cache_resource(show_spinner=False)
@@ -14,7 +17,28 @@ def trainings() -> Trainings:
     return Trainings()
 
 
-@st.cache_resource(show_spinner=False)
-def checkpoints() -> Checkpoints:
-    """Return what was looked at of checkpoints."""
-    return Checkpoints()
+def notes(name: str, log: str) -> list[Line]:
+    """Read a log of a training, from where this session stopped reading."""
+    kept: dict[tuple[str, str], Notes] = st.session_state.setdefault("train notes", {})
+    if (name, log) not in kept:
+        kept[name, log] = trainings().folder(name).growing(log)
+    return kept[name, log].read()
+
+
+def remember(name: str) -> None:
+    """Let a training be listed in this session, the latest first; names are told to nobody else."""
+    known: list[str] = st.session_state.get("train names", [])
+    st.session_state["train names"] = [name, *(one for one in known if one != name)][:LISTED]
+
+
+def known() -> list[str]:
+    """Return the names of this session's trainings, the latest first."""
+    names: list[str] = st.session_state.get("train names", [])
+    return names
+
+
+def show(name: str) -> None:
+    """Let the page show a training, or none."""
+    st.query_params.clear()
+    if name:
+        st.query_params["run"] = name

@@ -85,7 +85,7 @@ def head_width(d_model: int, heads: int) -> int:
         near = sorted(sorted(fitting, key=lambda count: abs(count - heads))[:3])
         raise ConfigError(
             f"The width {d_model} is not divisible by {heads} heads.",
-            f"Choose {either(near)} heads, another width, or say how wide a head is with d_head.",
+            f"Choose {either(near)} heads, or another width.",
         )
     return d_model // heads
 

@@ -1,0 +1,150 @@
+"""A checkpoint of a training: which one, which head, where that looks, and how far it is from solved."""
+
+from __future__ import annotations
+
+import math
+
+import streamlit as st
+
+from components.panels.literal import literal
+from components.panels.training.example import example_panel
+from components.panels.training.files import files_panel
+from components.panels.training.scores import curves_of, score_panel
+from components.panels.training.shared import notes, trainings
+from components.session import is_dark
+from viz.errors import LoupeError
+from viz.figures import Display, apply, pattern_figure
+from viz.service.checkpoints import Look
+from viz.training.folder import About
+from viz.training.loop import GROWN
+from viz.training.notes import Line
+
+PLOTLY = {"displaylogo": False, "displayModeBar": False, "showTips": False}
+
+BEST = "best"
+
+# Height of a pattern in pixels, and the tokens from which on it is taller.
+HEIGHT, TALLER, MANY = 470, 620, 64
+
+
+def checkpoint_panel(name: str) -> None:
+    """Let a checkpoint and a head be chosen, and draw the pattern, its score and the curves."""
+    try:
+        about, folder = trainings().about(name), trainings().folder(name)
+        loaded = trainings().examples.of(folder)
+    except LoupeError as error:
+        st.warning(literal(f"{error.message} {error.hint}"))
+        return
+    trials = notes(name, "trials")
+    steps = folder.steps()
+    if not steps:
+        st.caption("The first checkpoint comes in a moment.")
+        return
+    step = _step(name, steps, usual_step(about, trials, steps))
+    try:
+        look = trainings().checkpoints.look(folder, step)
+    except LoupeError as error:
+        st.error(literal(f"Step {step:,}: {error.message} {error.hint}"))
+        look = None
+    at = None
+    if look is not None:
+        scored = loaded.probes[0].stack
+        at = _head(name, look, scored)
+        score_panel(about, folder, trials, step, look, at, scored=scored)
+    pattern, curves = st.columns([1.5, 1], gap="medium")
+    with pattern:
+        if look is not None and at is not None:
+            _pattern(look, at)
+            example_panel(loaded)
+    with curves:
+        st.plotly_chart(
+            curves_of(about, folder, notes(name, "log"), trials, step, dark=is_dark()),
+            key=f"train {name} curves",
+            config=PLOTLY,
+        )
+    if at is not None:
+        files_panel(folder, about, loaded, step, at)
+
+
+def usual_step(about: About, trials: list[Line], steps: list[int]) -> int:
+    """Choose the checkpoint to follow: the newest, and of a lost training the last good one."""
+    if about.diverged is None:
+        return steps[-1]
+    known = {int(line["step"]): line["loss"] for line in trials}
+    bound = GROWN * known.get(0, math.inf)
+    good = [step for step in steps if math.isfinite(known.get(step, math.nan))]
+    return max((step for step in good if known[step] <= bound), default=steps[0])
+
+
+def _step(name: str, steps: list[int], usual: int) -> int:
+    """Let a checkpoint be chosen; the newest is followed until somebody chooses another."""
+    key, following = f"train {name} step", f"train {name} follow"
+    if st.session_state.get(following, True) or st.session_state.get(key) not in steps:
+        st.session_state[key] = usual
+    if len(steps) == 1:
+        return steps[0]
+
+    def choose() -> None:
+        st.session_state[following] = st.session_state[key] == usual
+
+    def follow() -> None:
+        st.session_state[following] = True
+
+    chosen: int = st.select_slider(
+        "Checkpoint after step",
+        steps,
+        key=key,
+        on_change=choose,
+        format_func=lambda one: f"{one:,}",
+        help="The arrow keys move it too. While a training goes on its newest checkpoint is shown, until "
+        "you choose another.",
+    )
+    if not st.session_state.get(following, True):
+        st.button(f"Back to step {usual:,}, the newest", on_click=follow, type="tertiary")
+    return chosen
+
+
+def _head(name: str, look: Look, scored: str) -> tuple[str, int, int]:
+    """Let a head be chosen; the one that scores best is shown until somebody does."""
+    stacks = list(look.trace.stacks)
+    place, which = st.columns([1, 2]) if len(stacks) > 1 else (None, st.container())
+    chosen_stack = scored
+    if place is not None:
+        chosen_stack = place.selectbox(
+            "Stack", stacks, index=stacks.index(scored), key=f"train {name} stack"
+        )
+    stack = look.trace.stacks[chosen_stack]
+    heads = [
+        f"{layer}.{head}" for layer in range(stack.layers) for head in range(stack.heads(layer))
+    ]
+    best = look.scores.best if chosen_stack == scored and look.is_scored else None
+    words = {one: "layer {}, head {}".format(*one.split(".")) for one in heads}
+    if best is not None:
+        words[BEST] = f"the one that scores best (layer {best.layer}, head {best.head})"
+    key = f"train {name} head {chosen_stack}"
+    chosen = which.selectbox(
+        "Head",
+        [BEST, *heads] if best is not None else heads,
+        key=key,
+        format_func=lambda one: words[one],
+    )
+    if chosen == BEST and best is not None:
+        return chosen_stack, best.layer, best.head
+    layer, head = map(int, chosen.split("."))
+    return chosen_stack, layer, head
+
+
+def _pattern(look: Look, at: tuple[str, int, int]) -> None:
+    """Draw where the head looks in the example."""
+    name, layer, head = at
+    stack = look.trace.stacks[name]
+    display = Display()
+    weights = stack.weights(layer, head).cpu().numpy()
+    attended = stack.attended(layer, head).cpu().numpy()
+    shown = apply(weights, stack.queries, stack.keys, display, attended=attended)
+    height = TALLER if max(weights.shape) > MANY else HEIGHT
+    st.plotly_chart(
+        pattern_figure(shown, display=display, dark=is_dark(), height=height),
+        key="train pattern",
+        config=PLOTLY,
+    )
