@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from components.canvas import copy_link
 from components.panels.training.form import form_panel
 from components.panels.training.live import training_panel
 from components.session import leave
@@ -12,7 +13,11 @@ from components.session import leave
 def page() -> None:
     """Draw what to train on the left, and the training on the right."""
     leave()
-    st.header("Train a small model", anchor=False)
+    title, link = st.columns([5, 1], vertical_alignment="center")
+    title.header("Train a small model", anchor=False)
+    if "run" in st.query_params:
+        with link:
+            copy_link()
     asked, live = st.columns([1, 2.8], gap="medium")
     with asked:
         form_panel()

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
 from viz.figures.display import Display, Shown
 from viz.figures.palettes import colorscale
@@ -24,6 +23,9 @@ LONGEST_LABEL = 20
 
 # Cells that a query may not look at, by whether the page is dark.
 NOT_ATTENDED = {False: "#e9ebee", True: "#39424d"}
+
+# Where the sink's strip ends and the pattern begins, as shares of the width.
+STRIP = (0.05, 0.07)
 
 # Weights below this are the bottom of the logarithmic scale.
 LOG_FLOOR = 1e-4
@@ -44,36 +46,36 @@ def pattern_figure(shown: Shown, *, display: Display, dark: bool, height: int = 
         height: in pixels.
     """
     strip = shown.sink is not None
-    figure = make_subplots(
-        rows=1,
-        cols=2 if strip else 1,
-        column_widths=[0.05, 0.95] if strip else None,
-        horizontal_spacing=0.02,
-        shared_yaxes=True,
-    )
     colours = colorscale(display.palette, dark)
+    # Names of the axes of the pattern itself; a strip stands on the first ones.
+    axes = {"xaxis": "x2", "yaxis": "y2"} if strip else {"xaxis": "x", "yaxis": "y"}
+    traces = []
     if shown.attended is not None:
-        figure.add_trace(_not_attended(shown, shown.attended, dark), row=1, col=2 if strip else 1)
-    figure.add_trace(_heatmap(shown, display, colours), row=1, col=2 if strip else 1)
+        traces.append(_not_attended(shown, shown.attended, dark, axes))
+    traces.append(_heatmap(shown, display, colours, axes))
     if shown.sink is not None:
-        figure.add_trace(_sink_strip(shown, shown.sink, colours), row=1, col=1)
-        figure.update_xaxes(type="category", tickangle=-90, row=1, col=1)
-    _axes(figure, shown, 2 if strip else 1)
+        traces.append(_sink_strip(shown, shown.sink, colours))
     ink = "#e6ebf0" if dark else "#1b2430"
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 36, "t": 8, "b": 8},
-        modebar={"orientation": "v", "bgcolor": "rgba(0,0,0,0)"},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": ink, "size": 12},
-        hoverlabel={"font": {"size": 13}},
-        dragmode="zoom",
+    # All at once, because each later change of a Plotly figure takes as long as to make it.
+    return go.Figure(
+        traces,
+        {
+            "height": height,
+            "margin": {"l": 8, "r": 36, "t": 8, "b": 8},
+            "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)"},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "font": {"color": ink, "size": 12},
+            "hoverlabel": {"font": {"size": 13}},
+            "dragmode": "zoom",
+            **_axes(shown, strip=strip),
+        },
     )
-    return figure
 
 
-def _heatmap(shown: Shown, display: Display, colours: list[list[float | str]]) -> go.Heatmap:
+def _heatmap(
+    shown: Shown, display: Display, colours: list[list[float | str]], axes: dict[str, str]
+) -> go.Heatmap:
     z, bar = _coloured(shown.values, display.scale)
     if shown.attended is not None:
         z = np.where(shown.attended, z, np.float32("nan"))
@@ -95,10 +97,13 @@ def _heatmap(shown: Shown, display: Display, colours: list[list[float | str]]) -
         ygap=_gap(shown),
         colorbar=bar["colorbar"],
         hoverongaps=False,
+        **axes,
     )
 
 
-def _not_attended(shown: Shown, attended: NDArray[np.bool_], dark: bool) -> go.Heatmap:
+def _not_attended(
+    shown: Shown, attended: NDArray[np.bool_], dark: bool, axes: dict[str, str]
+) -> go.Heatmap:
     """Draw what the mask forbids in grey."""
     grey = NOT_ATTENDED[dark]
     gap = _gap(shown)
@@ -112,6 +117,7 @@ def _not_attended(shown: Shown, attended: NDArray[np.bool_], dark: bool) -> go.H
         hoverongaps=False,
         xgap=gap,
         ygap=gap,
+        **axes,
     )
 
 
@@ -165,19 +171,22 @@ def _hover_numbers(shown: Shown) -> NDArray[np.float32]:
     return np.stack([shown.raw, shown.values], axis=-1)
 
 
-def _axes(figure: go.Figure, shown: Shown, column: int) -> None:
+def _axes(shown: Shown, *, strip: bool) -> dict[str, dict[str, object]]:
     """Name the axes and thin the labels out until they do not overlap."""
     common = {"showgrid": False, "zeroline": False, "ticks": "", "nticks": MOST_LABELS}
-    figure.update_xaxes(
-        title_text="looked at (key)",
-        type="category",
-        tickangle=-60 if len(shown.key_labels) <= SLANTED_LABELS else -90,
-        row=1,
-        col=column,
-    )
-    figure.update_xaxes(**common)
-    figure.update_yaxes(**common, autorange="reversed", type="category")
-    figure.update_yaxes(title_text="looks from (query)", row=1, col=1)
+    common |= {"type": "category"}
+    down = {**common, "autorange": "reversed"}
+    few = len(shown.key_labels) <= SLANTED_LABELS
+    across = {**common, "title": {"text": "looked at (key)"}, "tickangle": -60 if few else -90}
+    title = {"text": "looks from (query)"}
+    if not strip:
+        return {"xaxis": across, "yaxis": {**down, "title": title}}
+    return {
+        "xaxis": {**common, "tickangle": -90, "domain": [0, STRIP[0]], "anchor": "y"},
+        "yaxis": {**down, "title": title, "anchor": "x"},
+        "xaxis2": {**across, "domain": [STRIP[1], 1], "anchor": "y2"},
+        "yaxis2": {**down, "anchor": "x2", "matches": "y", "showticklabels": False},
+    }
 
 
 def _names(labels: Sequence[str], positions: Sequence[str]) -> list[str]:

@@ -22,6 +22,9 @@ INK = {False: "#1b2430", True: "#e6ebf0"}
 FAINT = {False: "#5b6672", True: "#9aa7b4"}
 GRID = {False: "#dfe3e8", True: "#2c3540"}
 
+# A ratio of the largest value to the least from which on an axis is logarithmic.
+LOGARITHMIC = 5.0
+
 # Of each row of curves, in pixels, and of what lies around all of them.
 ROW, AROUND = 150, 56
 
@@ -36,7 +39,7 @@ class Row:
         title: of the axis, with its unit.
         curves: by name, steps and values; NaN where there is none.
         levels: values to compare with, by name; drawn as dotted lines.
-        share: whether it runs from 0 to 1; else it is logarithmic.
+        share: whether it runs from 0 to 1; else its axis is logarithmic where values are far apart.
     """
 
     title: str
@@ -137,10 +140,21 @@ def _axis(row: Row, domain: tuple[float, float], dark: bool) -> dict[str, Any]:
         "gridcolor": GRID[dark],
         "zeroline": False,
         "nticks": 4,
+        "automargin": True,
     }
     if row.share:
         return axis | {"range": [-0.04, 1.06], "tickvals": [0, 0.5, 1]}
+    if not _spans_decades(row):
+        return axis
     return axis | {"type": "log", "dtick": "D2", "tickformat": "~g", "exponentformat": "none"}
+
+
+def _spans_decades(row: Row) -> bool:
+    """Whether values are so far apart that small ones could not be told apart on a linear axis."""
+    values = [value for _, values in row.curves.values() for value in values]
+    values += row.levels.values()
+    positive = [value for value in values if 0 < value < np.inf]
+    return len(positive) > 0 and max(positive) > LOGARITHMIC * min(positive)
 
 
 def _level(layout: dict[str, Any], name: str, value: float, axis: str, dark: bool) -> None:

@@ -89,8 +89,9 @@ def curves_of(
     rows = [Row(unit, loss, levels if task.metric == "loss" else {}, share=False)]
     accuracy = column(trials, "accuracy")
     if accuracy[0]:
-        name = "accuracy, unseen"
-        rows.append(Row(name, {"accuracy": accuracy}, levels if task.metric == "accuracy" else {}))
+        rows.append(
+            Row("accuracy", {"accuracy": accuracy}, levels if task.metric == "accuracy" else {})
+        )
     score = column(trials, "score")
     if score[0]:
         uniform = column(trials, "uniform")[1][-1]
