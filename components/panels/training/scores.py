@@ -29,7 +29,7 @@ def score_panel(
     *,
     scored: str,
 ) -> None:
-    """Say what the checkpoint's numbers are, and beside each the goal and what has no attention."""
+    """Say what the checkpoint's numbers are, and beside each the goal and what it is to be read beside."""
     task = TASKS[about.task]
     trial = next((line for line in trials if int(line["step"]) == step), None)
     rows = []
@@ -56,7 +56,7 @@ def score_panel(
                 "" if baseline is None else f"{baseline.value:.3g}, {literal(baseline.name)}",
             )
         )
-    lines = [f"| step {step:,} | | goal | without attention |", "|:--|:--|:--|:--|"]
+    lines = [f"| step {step:,} | | goal | beside |", "|:--|:--|:--|:--|"]
     lines += [f"| {words} | **{value}** | {goal} | {other} |" for words, value, goal, other in rows]
     st.markdown("\n".join(lines))
 
