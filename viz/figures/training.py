@@ -25,6 +25,9 @@ GRID = {False: "#dfe3e8", True: "#2c3540"}
 # A ratio of the largest value to the least from which on an axis is logarithmic.
 LOGARITHMIC = 5.0
 
+# The same from which on only its decades are named.
+MANY_DECADES = 50.0
+
 # Of each row of curves, in pixels, and of what lies around all of them.
 ROW, AROUND = 150, 56
 
@@ -89,8 +92,8 @@ def training_figure(
         top = 1 - number * (tall + gap)
         layout[f"yaxis{axis}"] = _axis(row, (max(0.0, top - tall), top), dark)
         data += _curves(row, axis)
-        for name, value in row.levels.items():
-            _level(layout, name, value, axis, dark)
+        for place, (name, value) in enumerate(row.levels.items()):
+            _level(layout, name, value, axis, right=place % 2 == 1, dark=dark)
     last = "" if len(rows) == 1 else str(len(rows))
     layout["xaxis"] = {
         "title": {"text": "step", "standoff": 4},
@@ -144,21 +147,24 @@ def _axis(row: Row, domain: tuple[float, float], dark: bool) -> dict[str, Any]:
     }
     if row.share:
         return axis | {"range": [-0.04, 1.06], "tickvals": [0, 0.5, 1]}
-    if not _spans_decades(row):
+    if _spread(row) < LOGARITHMIC:
         return axis
-    return axis | {"type": "log", "dtick": "D2", "tickformat": "~g", "exponentformat": "none"}
+    ticks = "D2" if _spread(row) < MANY_DECADES else 1
+    return axis | {"type": "log", "dtick": ticks, "tickformat": "~g"}
 
 
-def _spans_decades(row: Row) -> bool:
-    """Whether values are so far apart that small ones could not be told apart on a linear axis."""
+def _spread(row: Row) -> float:
+    """Return how many times the least value goes into the largest; 1 where there are none."""
     values = [value for _, values in row.curves.values() for value in values]
     values += row.levels.values()
     positive = [value for value in values if 0 < value < np.inf]
-    return len(positive) > 0 and max(positive) > LOGARITHMIC * min(positive)
+    return max(positive) / min(positive) if positive else 1.0
 
 
-def _level(layout: dict[str, Any], name: str, value: float, axis: str, dark: bool) -> None:
-    """Draw a value to compare with, its name above its left end."""
+def _level(
+    layout: dict[str, Any], name: str, value: float, axis: str, *, right: bool, dark: bool
+) -> None:
+    """Draw a value to compare with, its name above one end: two may lie close to each other."""
     where = f"y{axis}"
     layout["shapes"].append(
         {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": where, "y0": value, "y1": value}
@@ -166,7 +172,8 @@ def _level(layout: dict[str, Any], name: str, value: float, axis: str, dark: boo
     )
     log = layout[f"yaxis{axis}"].get("type") == "log"
     layout["annotations"].append(
-        {"text": name, "showarrow": False, "xref": "paper", "x": 0.01, "xanchor": "left"}
+        {"text": name, "showarrow": False, "xref": "paper"}
+        | {"x": 0.99 if right else 0.01, "xanchor": "right" if right else "left"}
         | {"yref": where, "y": float(np.log10(value)) if log else value, "yanchor": "bottom"}
         | {"font": {"size": 10, "color": FAINT[dark]}}
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import streamlit as st
 
@@ -22,6 +23,10 @@ from viz.training.notes import Line
 PLOTLY = {"displaylogo": False, "displayModeBar": False, "showTips": False}
 
 BEST = "best"
+NEWEST = "newest"
+
+# What a unit is called that has only a number.
+COUNTED = "position "
 
 # Height of a pattern in pixels, and the tokens from which on it is taller.
 HEIGHT, TALLER, MANY = 470, 620, 64
@@ -38,7 +43,8 @@ def checkpoint_panel(name: str) -> None:
     trials = notes(name, "trials")
     steps = folder.steps()
     if not steps:
-        st.caption("The first checkpoint comes in a moment.")
+        if about.state == "running":
+            st.caption("The first checkpoint comes in a moment.")
         return
     step = _step(name, steps, usual_step(about, trials, steps))
     try:
@@ -77,31 +83,27 @@ def usual_step(about: About, trials: list[Line], steps: list[int]) -> int:
 
 
 def _step(name: str, steps: list[int], usual: int) -> int:
-    """Let a checkpoint be chosen; the newest is followed until somebody chooses another."""
-    key, following = f"train {name} step", f"train {name} follow"
-    if st.session_state.get(following, True) or st.session_state.get(key) not in steps:
-        st.session_state[key] = usual
+    """Let a checkpoint be chosen; the newest is followed until somebody chooses another.
+
+    The last place of the slider has a name of its own. Were it the newest step, each checkpoint would
+    move the slider, and a browser that tells where it stood before would count as somebody who chose.
+    """
     if len(steps) == 1:
         return steps[0]
-
-    def choose() -> None:
-        st.session_state[following] = st.session_state[key] == usual
-
-    def follow() -> None:
-        st.session_state[following] = True
-
-    chosen: int = st.select_slider(
+    is_followed = usual == steps[-1]
+    places = [*map(str, steps[:-1]), NEWEST if is_followed else str(steps[-1])]
+    key = f"train {name} step"
+    if st.session_state.get(key, places[-1]) not in places:
+        del st.session_state[key]
+    chosen: str = st.select_slider(
         "Checkpoint after step",
-        steps,
+        places,
+        value=NEWEST if is_followed else str(usual),
         key=key,
-        on_change=choose,
-        format_func=lambda one: f"{one:,}",
-        help="The arrow keys move it too. While a training goes on its newest checkpoint is shown, until "
-        "you choose another.",
+        help="The arrow keys move it too. At its right end it follows a training that goes on.",
+        persist_state="session",
     )
-    if not st.session_state.get(following, True):
-        st.button(f"Back to step {usual:,}, the newest", on_click=follow, type="tertiary")
-    return chosen
+    return usual if chosen == NEWEST else int(chosen)
 
 
 def _head(name: str, look: Look, scored: str) -> tuple[str, int, int]:
@@ -142,6 +144,10 @@ def _pattern(look: Look, at: tuple[str, int, int]) -> None:
     weights = stack.weights(layer, head).cpu().numpy()
     attended = stack.attended(layer, head).cpu().numpy()
     shown = apply(weights, stack.queries, stack.keys, display, attended=attended)
+    if all(label.startswith(COUNTED) for label in shown.key_labels):
+        # Steps of a series have no names; their numbers stand beside the labels anyway.
+        blank = ("",) * len(shown.key_labels)
+        shown = replace(shown, query_labels=blank, key_labels=blank)
     height = TALLER if max(weights.shape) > MANY else HEIGHT
     st.plotly_chart(
         pattern_figure(shown, display=display, dark=is_dark(), height=height),

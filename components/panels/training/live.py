@@ -37,7 +37,7 @@ def training_panel() -> None:
         except LoupeError as error:
             st.warning(literal(f"{error.message} {error.hint}"))
     if about is None:
-        _empty(name)
+        _empty()
         return
     st.subheader(TASKS[about.task].title, anchor=False)
     works = trainings().works(name)
@@ -48,14 +48,13 @@ def training_panel() -> None:
     _others(name)
 
 
-def _empty(name: str) -> None:
+def _empty() -> None:
     """Say what will be here, and list what this session has."""
-    if not name:
-        st.info(
-            "Choose a task and press Start. Its loss, its accuracy and the patterns of its heads appear here "
-            "while they form. The training goes on if you close the page, and the page's link leads "
-            "back to it."
-        )
+    st.info(
+        "Choose a task and press Start. Its loss, its accuracy and the patterns of its heads appear here "
+        "while they form. The training goes on if you close the page, and the page's link leads back "
+        "to it."
+    )
     _others("")
 
 

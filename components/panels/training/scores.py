@@ -51,12 +51,12 @@ def score_panel(
         rows.append(
             (
                 f"{metric_words(about)} on {about.settings.test_examples:,} unseen examples",
-                f"{value:.3g}",
+                f"{value:.3f}",
                 f"{sign} {task.solved:g} {SOLVED[task.is_solved(value)]}",
-                "" if baseline is None else f"{baseline.value:.3g}, {literal(baseline.name)}",
+                "" if baseline is None else f"{baseline.value:.3f}, {literal(baseline.name)}",
             )
         )
-    lines = [f"| step {step:,} | | goal | beside |", "|:--|:--|:--|:--|"]
+    lines = [f"| step {step:,} | | goal | to compare |", "|:--|:--|:--|:--|"]
     lines += [f"| {words} | **{value}** | {goal} | {other} |" for words, value, goal, other in rows]
     st.markdown("\n".join(lines))
 
