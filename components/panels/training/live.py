@@ -14,7 +14,7 @@ from viz.training.tasks import TASKS
 
 # How often the page looks after a training's progress, and draws what is new of it, in seconds.
 # Drawing takes time from the training, as both are at work in one process.
-LOOKS_EVERY, DRAWS_EVERY = 1.0, 2.0
+LOOKS_EVERY, DRAWS_EVERY = 1.0, 3.0
 
 STATES = {
     "waiting": "waiting",

@@ -1,0 +1,214 @@
+"""The Train page in a real browser, with trainings of a few seconds."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.pages import READY, settle
+from viz.training.folder import runs_root
+
+QUICK = {"Steps": 40, "Checkpoint every": 10}
+ENDLESS = {"Steps": 100_000, "Checkpoint every": 1_000, "Batch": 4}
+
+
+@pytest.fixture
+def train(page, server):
+    """Open the page; what was trained on it is stopped and thrown away in the end."""
+    began = set()
+    page.on("framenavigated", lambda frame: began.update(run_of(frame.url)))
+    opened(page, f"{server}/train")
+    yield page
+    for name in began | run_of(page.url):
+        opened(page, f"{server}/train?run={name}")
+        stop = page.get_by_role("button", name="Stop", exact=True)
+        if stop.is_visible():
+            stop.click()
+            expect(stop).not_to_be_visible()
+        shutil.rmtree(runs_root() / name, ignore_errors=True)
+
+
+def run_of(url):
+    return set(parse_qs(urlsplit(url).query).get("run", ())) - {"0" * 24}
+
+
+def opened(page, url):
+    page.goto(url)
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible(timeout=READY)
+    settle(page)
+
+
+def choose(page, settings):
+    field = page.get_by_role("spinbutton", name="Steps", exact=True)
+    if not field.is_visible():
+        page.get_by_text("Model and training", exact=True).click()
+    for name, value in settings.items():
+        field = page.get_by_role("spinbutton", name=name, exact=True)
+        field.fill(str(value))
+        field.press("Enter")
+        settle(page)
+
+
+def start(page):
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page).to_have_url(re.compile("run="), timeout=READY)
+
+
+def said(page, words):
+    """Wait until the progress line says something."""
+    expect(page.get_by_test_id("stProgress")).to_contain_text(words, timeout=READY)
+
+
+def picture(page):
+    """The drawn cells of the pattern."""
+    return page.locator(".hm image").last.get_attribute("href")
+
+
+def test_a_training_is_watched_scrubbed_and_opened_in_explore(train):
+    choose(train, QUICK)
+    start(train)
+    said(train, "Done")
+    settle(train)
+    table = train.get_by_role("table")
+    expect(table).to_contain_text("step 40")
+    expect(table).to_contain_text(re.compile(r"score of layer \d, head \d\s*0\.\d\d"))
+    expect(table).to_contain_text("a head that looks at all keys alike")
+    expect(table).to_contain_text("accuracy on 256 unseen examples")
+    last = picture(train)
+    slider = train.get_by_role("slider", name="Checkpoint after step")
+    slider.focus()
+    for _ in range(4):
+        train.keyboard.press("ArrowLeft")
+    expect(table).to_contain_text("step 0")
+    settle(train)
+    assert picture(train) != last
+    train.keyboard.press("End")
+    expect(table).to_contain_text("step 40")
+    settle(train)
+    cells = train.locator(".hm image").last.evaluate(COLOURS)
+    train.get_by_role("link", name="Open step 40 in Explore").click()
+    expect(train.locator(".token").first).to_be_visible(timeout=READY)
+    settle(train)
+    expect(train.get_by_text("32 x 32 tokens, every weight drawn")).to_be_visible()
+    assert train.locator(".hm image").last.evaluate(COLOURS) == cells
+    train.get_by_role("link", name="Train", exact=True).click()
+    said(train, "Done")
+
+
+# The colours in the middle of 8 x 8 parts of a drawn picture, whatever its size.
+COLOURS = """async image => {
+    const drawn = new Image();
+    drawn.src = image.getAttribute("href");
+    await drawn.decode();
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [drawn.width, drawn.height];
+    const pen = canvas.getContext("2d");
+    pen.drawImage(drawn, 0, 0);
+    const found = [];
+    for (let row = 0; row < 32; row += 4) for (let column = 0; column < 32; column += 4) {
+        const at = [(column + 0.5) / 32 * drawn.width, (row + 0.5) / 32 * drawn.height];
+        found.push([...pen.getImageData(...at.map(Math.floor), 1, 1).data].join());
+    }
+    return found;
+}"""
+
+
+def test_a_training_is_paused_goes_on_and_is_stopped_and_its_link_leads_back(train, context):
+    choose(train, ENDLESS)
+    start(train)
+    said(train, "left")
+    train.get_by_role("button", name="Pause", exact=True).click()
+    said(train, "Paused")
+    other = context.new_page()
+    opened(other, train.url)
+    said(other, "Paused")
+    expect(other.locator(".hm image").last).to_be_visible()
+    other.close()
+    train.get_by_role("button", name="Go on", exact=True).click()
+    said(train, "left")
+    train.get_by_role("button", name="Stop", exact=True).click()
+    said(train, "Stopped")
+    train.reload()
+    said(train, "Stopped")
+    expect(train.get_by_role("button", name="Go on", exact=True)).to_be_visible()
+
+
+def test_what_does_not_fit_is_said_and_what_was_on_screen_stays(train):
+    choose(train, QUICK)
+    start(train)
+    said(train, "Done")
+    choose(train, {"Heads": 3})
+    alert = train.get_by_role("alert")
+    expect(alert).to_contain_text("The width 64 is not divisible by 3 heads")
+    train.get_by_role("button", name="Start", exact=True).click()
+    settle(train)
+    expect(alert).to_contain_text("The width 64 is not divisible by 3 heads")
+    said(train, "Done")
+    choose(train, {"Heads": 2, "Width": 512, "Layers": 12, "Steps": 100_000})
+    choose(train, {"Checkpoint every": 1})
+    train.get_by_role("button", name="Start", exact=True).click()
+    expect(alert).to_contain_text(re.compile(r"100,002 checkpoints of .* MB each would take"))
+    said(train, "Done")
+
+
+def test_a_training_that_diverges_says_where_and_shows_the_last_good_checkpoint(train):
+    choose(train, {"Learning rate": 100, "Steps": 400, "Checkpoint every": 5})
+    start(train)
+    expect(train.get_by_role("alert")).to_contain_text("diverged", timeout=READY)
+    expect(train.get_by_role("alert")).to_contain_text(re.compile(r"step \d+"))
+    expect(train.get_by_role("alert")).to_contain_text("Choose a lower learning rate than 100")
+    settle(train)
+    expect(train.get_by_role("table")).to_contain_text("step 0")
+    expect(train.get_by_role("button", name="Go on", exact=True)).to_have_count(0)
+
+
+def test_two_train_at_once_and_a_third_waits_and_is_told_so(train, server, context):
+    pages = [train, context.new_page(), context.new_page()]
+    names = []
+    for one in pages:
+        if one is not train:
+            opened(one, f"{server}/train?task=reverse")
+        choose(one, ENDLESS)
+        start(one)
+        names += run_of(one.url)
+        if one is not pages[-1]:
+            said(one, "left")
+    said(pages[-1], "Waits for its turn: 2 trainings are worked on at a time")
+    pages[0].get_by_role("button", name="Stop", exact=True).click()
+    said(pages[-1], "left")
+    # Each page lists its own alone.
+    for one in pages:
+        expect(one.get_by_text("Your other trainings")).to_have_count(0)
+    for one in pages[1:]:
+        one.get_by_role("button", name="Stop", exact=True).click()
+        said(one, "Stopped")
+        one.close()
+    for name in names[1:]:
+        shutil.rmtree(runs_root() / name, ignore_errors=True)
+
+
+def test_a_link_names_a_task_or_a_training_and_says_what_is_none(train, server):
+    opened(train, f"{server}/train?task=reverse")
+    expect(train.get_by_text("Letters go in, and the same letters are to come out")).to_be_visible()
+    opened(train, f"{server}/train?task=juggling")
+    expect(train.get_by_role("alert").first).to_contain_text("There is no task 'juggling'")
+    opened(train, f"{server}/train?run={'0' * 24}")
+    expect(train.get_by_role("alert").first).to_contain_text("no training of that name")
+    train.go_back()
+
+
+def test_on_a_telephone_nothing_is_wider_than_the_screen(train):
+    choose(train, QUICK)
+    start(train)
+    said(train, "Done")
+    train.set_viewport_size({"width": 390, "height": 844})
+    settle(train)
+    wide = train.locator('[data-testid="stMain"]').evaluate("e => e.scrollWidth - e.clientWidth")
+    assert wide <= 0
+    bar, pattern = train.get_by_test_id("stProgress"), train.locator(".hm image").last
+    assert bar.bounding_box()["y"] < pattern.bounding_box()["y"]
+    assert pattern.bounding_box()["width"] > 200
