@@ -65,7 +65,7 @@ def said(page, words):
 
 def picture(page):
     """The drawn cells of the pattern."""
-    return page.locator(".hm image").last.get_attribute("href")
+    return page.locator(".hm image").nth(1).get_attribute("href")
 
 
 def test_a_training_is_watched_scrubbed_and_opened_in_explore(train):
@@ -89,12 +89,12 @@ def test_a_training_is_watched_scrubbed_and_opened_in_explore(train):
     train.keyboard.press("End")
     expect(table).to_contain_text("step 40")
     settle(train)
-    cells = train.locator(".hm image").last.evaluate(COLOURS)
+    cells = train.locator(".hm image").nth(1).evaluate(COLOURS)
     train.get_by_role("link", name="Open step 40 in Explore").click()
     expect(train.locator(".token").first).to_be_visible(timeout=READY)
     settle(train)
     expect(train.get_by_text("32 x 32 tokens, every weight drawn")).to_be_visible()
-    assert train.locator(".hm image").last.evaluate(COLOURS) == cells
+    assert train.locator(".hm image").nth(1).evaluate(COLOURS) == cells
     train.get_by_role("link", name="Train", exact=True).click()
     said(train, "Done")
 
@@ -126,7 +126,7 @@ def test_a_training_is_paused_goes_on_and_is_stopped_and_its_link_leads_back(tra
     other = context.new_page()
     opened(other, train.url)
     said(other, "Paused")
-    expect(other.locator(".hm image").last).to_be_visible()
+    expect(other.locator(".hm image").nth(1)).to_be_visible()
     other.close()
     train.get_by_role("button", name="Go on", exact=True).click()
     said(train, "left")
@@ -209,6 +209,6 @@ def test_on_a_telephone_nothing_is_wider_than_the_screen(train):
     settle(train)
     wide = train.locator('[data-testid="stMain"]').evaluate("e => e.scrollWidth - e.clientWidth")
     assert wide <= 0
-    bar, pattern = train.get_by_test_id("stProgress"), train.locator(".hm image").last
+    bar, pattern = train.get_by_test_id("stProgress"), train.locator(".hm image").nth(1)
     assert bar.bounding_box()["y"] < pattern.bounding_box()["y"]
     assert pattern.bounding_box()["width"] > 200
