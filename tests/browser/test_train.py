@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 from tests.browser.pages import READY, settle
 from viz.training.folder import runs_root
+from viz.training.tasks import TASKS
 
 QUICK = {"Steps": 40, "Checkpoint every": 10}
 ENDLESS = {"Steps": 100_000, "Checkpoint every": 1_000, "Batch": 4}
@@ -199,6 +200,34 @@ def test_a_link_names_a_task_or_a_training_and_says_what_is_none(train, server):
     opened(train, f"{server}/train?run={'0' * 24}")
     expect(train.get_by_role("alert").first).to_contain_text("no training of that name")
     train.go_back()
+
+
+@pytest.mark.skipif("language" not in TASKS, reason="no task learns from a text")
+def test_a_text_that_cannot_be_learnt_from_is_said_to_be_none(train, server):
+    choose(train, QUICK)
+    start(train)
+    said(train, "Done")
+    train.get_by_role("combobox", name="Task").click()
+    train.get_by_role("option", name=TASKS["language"].title).click()
+    settle(train)
+    train.get_by_role("combobox", name="Text", exact=True).click()
+    train.get_by_role("option", name="A file of your own").click()
+    settle(train)
+    begin = train.get_by_role("button", name="Start", exact=True)
+    expect(begin).to_be_disabled()
+    chooser = train.locator('input[type="file"]')
+    for name, content, words in (
+        ("noise.txt", bytes(range(256)) * 40, "noise.txt is no text that can be read"),
+        ("three.txt", b"abc", "The text has 3 characters; a language model needs at least 2,000"),
+    ):
+        chooser.set_input_files({"name": name, "mimeType": "text/plain", "buffer": content})
+        expect(train.get_by_role("alert")).to_contain_text(words)
+        expect(begin).to_be_disabled()
+        said(train, "Done")
+    book = ("It was the best of times, it was the worst of times. " * 60).encode()
+    chooser.set_input_files({"name": "book.txt", "mimeType": "text/plain", "buffer": book})
+    expect(train.get_by_text("3,180 characters")).to_be_visible()
+    expect(begin).to_be_enabled()
 
 
 def test_on_a_telephone_nothing_is_wider_than_the_screen(train):
