@@ -122,7 +122,8 @@ def _head(name: str, look: Look, scored: str) -> tuple[str, int, int]:
     best = look.scores.best if chosen_stack == scored and look.is_scored else None
     words = {one: "layer {}, head {}".format(*one.split(".")) for one in heads}
     if best is not None:
-        words[BEST] = f"the one that scores best (layer {best.layer}, head {best.head})"
+        # Without its number, which changes: a browser knows an entry by its words.
+        words[BEST] = "the one that scores best"
     key = f"train {name} head {chosen_stack}"
     chosen = which.selectbox(
         "Head",

@@ -51,7 +51,9 @@ def text_panel(default: str) -> tuple[str | None, bool]:
 
 def _file() -> str | None:
     # Any kind may be given: what is no text is said to be none.
-    given = st.file_uploader("A text in UTF-8", key="train text")
+    given = st.file_uploader(
+        "A text in UTF-8", key="train text", max_upload_size=MOST_BYTES // 1_000_000
+    )
     if given is None:
         return None
     if given.size > MOST_BYTES:
