@@ -84,6 +84,27 @@ def test_the_same_seed_gives_the_same_training(tmp_path):
     assert runs[0] == runs[1]
 
 
+def test_one_that_is_stopped_keeps_what_it_learnt_until_then(tmp_path):
+    settings = Settings(steps=40, keep_every=20, learning_rate=1e-2)
+    whole, stopped, later = Kept(tmp_path), Kept(tmp_path), Kept(tmp_path)
+    train(build_model(OPTIONS, seed=0), counting(0), settings, whole)
+
+    def stop(moment):
+        stopped.losses[moment.step] = moment.loss
+        if moment.step == 7:
+            raise CancelledError("That is enough.")
+
+    stopped.moved = stop
+    model = build_model(OPTIONS, seed=0)
+    with pytest.raises(CancelledError):
+        train(model, counting(0), settings, stopped)
+    assert sorted(stopped.trials) == [0, 7]
+    train(model, counting(0), settings, later, start=7, memory=stopped.memory)
+    assert sorted(later.losses) == list(range(8, 41))
+    for step, loss in later.losses.items():
+        assert loss == pytest.approx(whole.losses[step], rel=1e-5)
+
+
 @pytest.mark.parametrize("start", [0, 1, 4, 5, 6, 13])
 def test_batches_go_on_where_they_were(start):
     examples = counting(0)

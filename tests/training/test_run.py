@@ -90,7 +90,7 @@ def test_the_logs_hold_every_step_and_tensorboard_the_same(tmp_path):
     assert tested == pytest.approx({line["step"]: line["accuracy"] for line in trials}, rel=1e-6)
 
 
-def test_a_training_that_was_stopped_goes_on_from_its_latest_checkpoint(tmp_path):
+def test_a_training_that_was_stopped_goes_on_where_it_stopped(tmp_path):
     whole = begun(tmp_path)
     run(whole, counting(), TOKENIZER, Control())
     folder, control = begun(tmp_path), Control()
@@ -102,12 +102,12 @@ def test_a_training_that_was_stopped_goes_on_from_its_latest_checkpoint(tmp_path
         seen=lambda moment: control.stop() if moment.step == 33 else None,
     )
     assert ended.state == "cancelled"
-    assert folder.latest() == 20
+    assert folder.latest() == 33, "what was learnt until then is kept"
     assert [line["step"] for line in folder.notes("log")] == list(range(1, 34))
     # Another process knows nothing but the folder.
     again = RunFolder.open(folder.name, tmp_path)
     assert run(again, counting(), TOKENIZER, Control()).state == "done"
-    assert folder.steps() == [0, 20, 40, 60]
+    assert folder.steps() == [0, 20, 33, 40, 60]
     ours, theirs = again.notes("log"), whole.notes("log")
     assert [line["step"] for line in ours] == list(range(1, 61))
     assert [line["loss"] for line in ours] == pytest.approx(

@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from transformers import get_cosine_schedule_with_warmup
 
-from viz.errors import DivergedError
+from viz.errors import CancelledError, DivergedError
 from viz.models.custom.pretrained import LoupeModel
 from viz.training.examples import Batch, Examples, batches, test_batches
 from viz.training.memory import load_memory, save_memory
@@ -48,7 +48,10 @@ class Moment:
 
 
 class Listener(Protocol):
-    """Who follows a training; either may wait, and may raise to stop it."""
+    """Who follows a training; either may wait, and may raise to stop it.
+
+    What is learnt when a step was heard of and a `CancelledError` comes back is kept.
+    """
 
     def moved(self, moment: Moment) -> None:
         """Hear of a step; the model's weights are those after it."""
@@ -113,7 +116,11 @@ def train(
         loss = _updated(accelerator, prepared, wrapped, batch, settings.clip)
         schedule.step()
         watch.require_falling(step, loss)
-        listener.moved(Moment(step, loss, rate))
+        try:
+            listener.moved(Moment(step, loss, rate))
+        except CancelledError:
+            keep(step)
+            raise
         if step % settings.keep_every == 0 or step == settings.steps:
             keep(step)
 
