@@ -13,11 +13,11 @@ from pathlib import Path
 
 from viz.models import wrap_model
 from viz.models.custom import build_model
-from viz.training.examples import test_batches
 from viz.training.loop import Moment, train
+from viz.training.outcome import outcome_of
 from viz.training.task import Task
 from viz.training.tasks import TASKS, find_task
-from viz.training.trial import Trial, tried
+from viz.training.trial import Trial
 
 
 class Silent:
@@ -40,9 +40,6 @@ def main() -> None:
         task = find_task(name)
         for seed in range(options.seeds):
             measure(task, seed)
-        if task.baseline is not None:
-            baseline = task.baseline(task.load(0))
-            print(f"  {baseline.name}: {task.metric} {baseline.value:.3f}", flush=True)
 
 
 def measure(task: Task, seed: int) -> None:
@@ -54,15 +51,14 @@ def measure(task: Task, seed: int) -> None:
         loaded.begin(model)
     train(model, loaded.examples, replace(task.settings, seed=seed), Silent())
     seconds, cpu = time.perf_counter() - start, time.process_time() - worked
-    count = len(loaded.examples.test)  # type: ignore[arg-type]
-    trial = tried(model, test_batches(loaded.examples, task.settings.batch_size, count))
-    value = trial.accuracy if task.metric == "accuracy" else trial.loss
-    best = loaded.scores(wrap_model(model.eval(), loaded.tokenizer)).best
+    told = outcome_of(task, loaded, wrap_model(model.eval(), loaded.tokenizer))
+    best = told.best
     print(
         f"{task.name} seed {seed}: {seconds:.0f} s ({cpu:.0f} s of CPU), "
-        f"{task.metric} {value:.3f} {'solved' if task.is_solved(value) else 'NOT SOLVED'}, "
+        f"{task.metric} {told.value:.3f} {'solved' if told.is_solved else 'NOT SOLVED'}, "
         f"layer {best.layer} head {best.head} scores {best.score:.2f} of {best.uniform:.2f} "
-        f"{'as it should' if best.score >= task.scored else 'TOO LITTLE'}",
+        f"{'as it should' if told.is_shown else 'TOO LITTLE'}"
+        f"{'' if told.baseline is None else f', {told.baseline.name}: {told.baseline.value:.3f}'}",
         flush=True,
     )
 

@@ -109,6 +109,8 @@ class Task:
         settings: with which it learns the task in a minute.
         metric: by which it is tried; a loss should be low.
         solved: the value of the metric from which on the task counts as learnt.
+        beats_baseline: whether it counts as learnt where it does better than its baseline, where that
+            was measured: how much can be known depends on the data.
         scored: the score of the best head from which on its attention shows it.
         load: makes the data.
         baseline: what does the same without attention; None where that would be a guess.
@@ -126,6 +128,7 @@ class Task:
     solved: float
     scored: float
     load: Load
+    beats_baseline: bool = False
     baseline: Callable[[Loaded], Baseline] | None = None
     takes_text: bool = False
 
@@ -141,9 +144,19 @@ class Task:
         unseen = test.select(range(min(count, len(test))))  # type: ignore[attr-defined,arg-type]
         return self.baseline(replace(loaded, examples=replace(loaded.examples, test=unseen)))
 
-    def is_solved(self, value: float) -> bool:
-        """Whether a value of the metric, on unseen examples, is good enough."""
-        return value >= self.solved if self.metric == "accuracy" else value <= self.solved
+    def goal(self, baseline: Baseline | None = None) -> float:
+        """Return the value of the metric from which on the task counts as learnt."""
+        return baseline.value if self.beats_baseline and baseline is not None else self.solved
+
+    def is_solved(self, value: float, baseline: Baseline | None = None) -> bool:
+        """Whether a value of the metric, on unseen examples, is good enough.
+
+        Args:
+            value: of the metric.
+            baseline: measured on the same examples.
+        """
+        goal = self.goal(baseline)
+        return value >= goal if self.metric == "accuracy" else value <= goal
 
 
 def without_text(task: str, text: str | None) -> None:
