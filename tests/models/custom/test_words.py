@@ -31,6 +31,11 @@ def test_words_and_punctuation_are_tokens():
     assert tokens_of(tokenizer, "The cat, cat.") == ["The", "cat", "[UNK]", "cat", "."]
 
 
+def test_capitals_are_read_as_small_letters_where_that_is_wanted():
+    tokenizer = word_tokenizer(["The CAT"], lower=True)
+    assert tokens_of(tokenizer, "the Cat, THE") == ["the", "cat", "[UNK]", "the"]
+
+
 def test_the_commonest_words_are_kept_where_there_is_no_room_for_all():
     tokenizer = word_tokenizer(["a a a b b c"], vocab_size=6)
     assert len(tokenizer) == 6

@@ -9,6 +9,7 @@ from tokenizers import (
     Tokenizer,
     decoders,
     models,
+    normalizers,
     pre_tokenizers,
     processors,
     trainers,
@@ -53,13 +54,19 @@ def character_tokenizer(
 
 
 def word_tokenizer(
-    texts: Iterable[str], *, vocab_size: int = 8_000, start: bool = False, end: bool = False
+    texts: Iterable[str],
+    *,
+    vocab_size: int = 8_000,
+    lower: bool = False,
+    start: bool = False,
+    end: bool = False,
 ) -> PreTrainedTokenizerFast:
     """Make the commonest words and punctuation marks of some texts tokens; others are unknown.
 
     Args:
         texts: whose words there are to be.
         vocab_size: how many tokens there are at most.
+        lower: whether capitals are read as small letters.
         start: whether every text is to begin with [BOS].
         end: whether every text is to end with [EOS].
 
@@ -68,6 +75,8 @@ def word_tokenizer(
     """
     require_count("vocab_size", vocab_size, least=len(SPECIAL) + 1)
     tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+    if lower:
+        tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     trainer = trainers.WordLevelTrainer(
         vocab_size=vocab_size, special_tokens=list(SPECIAL), show_progress=False

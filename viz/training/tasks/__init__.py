@@ -10,14 +10,25 @@ from viz.training.tasks import (
     digits,
     forecasting,
     induction,
+    language,
     reverse,
+    sentiment,
     sessions,
     sorting,
 )
 
 TASKS: dict[str, Task] = {
     module.TASK.name: module.TASK
-    for module in (induction, reverse, sorting, digits, forecasting, sessions)
+    for module in (
+        induction,
+        reverse,
+        sorting,
+        language,
+        sentiment,
+        digits,
+        forecasting,
+        sessions,
+    )
 }
 
 
