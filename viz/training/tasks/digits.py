@@ -104,7 +104,7 @@ TASK = Task(
         dropout=0.1,
     ),
     settings=Settings(
-        steps=1_200, batch_size=64, learning_rate=6e-3, keep_every=40, test_examples=TEST
+        steps=900, batch_size=64, learning_rate=6e-3, keep_every=45, test_examples=TEST
     ),
     metric="accuracy",
     solved=0.95,
