@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
+from typing import NoReturn
 
 from viz.capture import check
+from viz.cli_train import STOPPED, add_options, example_of, train_command
 from viz.errors import LoupeError, ModelNotFoundError
 from viz.models import load_model
 from viz.models.catalogue import CATALOGUE, find_entry, is_available
@@ -17,9 +20,18 @@ OUTPUT_ALLOWED = 1e-4
 SAMPLE = "The animal didn't cross the street because it was too tired."
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what was wrong with arguments in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with the status of a user's mistake."""
+        print(f"{self.prog}: {message}. See {self.prog} --help.", file=sys.stderr)
+        sys.exit(2)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; a user's mistake is one sentence on standard error and exit status 2."""
-    parser = argparse.ArgumentParser(prog="loupe", description="See where transformers look.")
+    parser = Parser(prog="loupe", description="See where transformers look.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("models", help="list the models of the catalogue")
     fetching = commands.add_parser("fetch", help="bring a model of the catalogue to this machine")
@@ -31,17 +43,23 @@ def main(arguments: list[str] | None = None) -> None:
     checking.add_argument("--sound", help="a file, for models that hear")
     checking.add_argument("--target", help="what an encoder-decoder writes")
     checking.add_argument("--revision", help="of a Hugging Face model")
+    training = commands.add_parser("train", help="let a small model learn a task; alone lists them")
+    add_options(training)
     options = parser.parse_args(arguments)
     try:
         if options.command == "models":
             _list_models()
         elif options.command == "fetch":
             _fetch_model(options.model)
+        elif options.command == "train":
+            sys.exit(train_command(options))
         else:
             sys.exit(0 if _check_model(options) else 1)
     except LoupeError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
 
 
 def _list_models() -> None:
@@ -53,8 +71,15 @@ def _list_models() -> None:
 def _check_model(options: argparse.Namespace) -> bool:
     """Print the largest difference of every layer; whether none is more than rounding."""
     model = load_model(options.model, revision=options.revision)
-    text = options.text or (SAMPLE if "text" in model.reads and not options.sound else None)
-    checked = check(model, text, target=options.target, image=options.image, sound=options.sound)
+    example = None
+    if not (options.text or options.image or options.sound):
+        example = example_of(Path(options.model))
+    if example is not None:
+        checked = check(model, example.given, target=options.target or example.target)
+    else:
+        text = options.text or (SAMPLE if "text" in model.reads and not options.sound else None)
+        given = {"image": options.image, "sound": options.sound}
+        checked = check(model, text, target=options.target, **given)
     rows = checked.layers.copy()
     for name in ("difference", "allowed", "output error"):
         rows[name] = rows[name].map("{:.1e}".format, na_action="ignore")
@@ -73,3 +98,7 @@ def _fetch_model(name: str) -> None:
         )
     folder = fetch(entry, lambda phase, _: print(f"{entry.title}: {phase}", flush=True))
     print(f"{entry.title} is in {folder}")
+
+
+if __name__ == "__main__":
+    main()

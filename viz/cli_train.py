@@ -1,0 +1,240 @@
+"""`loupe train`: a small model learns a task in the terminal, and is kept where the Train page finds it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from urllib.parse import urlencode
+
+from tqdm import tqdm
+from transformers.utils.logging import disable_progress_bar
+
+from viz.errors import InputError, LoupeError, StorageError, TextError
+from viz.models import load_model
+from viz.models.folders import plain_path
+from viz.training.card import model_card, said
+from viz.training.folder import About, RunFolder, runs_root
+from viz.training.loop import Moment
+from viz.training.outcome import Outcome, outcome_of
+from viz.training.run import Control, run
+from viz.training.task import Loaded, Probe, Task
+from viz.training.tasks import TASKS, find_task
+from viz.training.texts import read_text
+
+# Where the app listens, unless it was told otherwise.
+APP = "http://127.0.0.1:8501"
+
+# A text of the user's own, in bytes.
+MOST_BYTES = 20_000_000
+
+# Exit statuses: of a training that failed, and of one that Ctrl+C stopped, as shells number it.
+FAILED, STOPPED = 1, 130
+
+# What each option is called where it ends up.
+OF_MODEL = {"layers": "layers", "heads": "heads", "width": "d_model", "positions": "positions"}
+OF_TRAINING = ("steps", "learning_rate", "batch_size", "seed", "keep_every")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Say what `loupe train` takes; what is left out is as the task has it."""
+    parser.add_argument("task", nargs="?", help=f"{', '.join(TASKS)}; none lists them")
+    parser.add_argument("--list", action="store_true", help="list the tasks")
+    parser.add_argument("--layers", type=int)
+    parser.add_argument("--heads", type=int, help="of each attention")
+    parser.add_argument("--width", type=int, help="of a token; heads divide it")
+    parser.add_argument("--positions", help="none, sinusoidal, learned, rotary or alibi")
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--seed", type=int, help="of weights, examples and their order")
+    parser.add_argument("--keep-every", type=int, help="steps between checkpoints")
+    parser.add_argument("--text", metavar="FILE", help="a text of your own to learn from")
+    parser.add_argument("--out", metavar="FOLDER", help="where trainings are kept")
+    parser.add_argument("--resume", metavar="NAME", help="go on with a training that was stopped")
+
+
+def train_command(options: argparse.Namespace) -> int:
+    """Train, and print what came of it.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        LoupeError: what was asked for does not fit.
+    """
+    if options.list or not (options.task or options.resume):
+        _list_tasks()
+        return 0
+    root = runs_root() if options.out is None else plain_path(options.out).resolve()
+    if options.resume:
+        folder, task, loaded = _kept(options, root)
+    else:
+        folder, task, loaded = _new(options, root)
+    about = folder.about()
+    print(f"{task.title}: {' '.join((task.learns, *loaded.notes))}")
+    print(f"It is kept in {folder.path}")
+    with _following(folder, about) as (control, seen):
+        about = run(
+            folder, loaded.examples, loaded.tokenizer, control, begin=loaded.begin, seen=seen
+        )
+    if about.state == "done":
+        _tell(folder, task, loaded)
+        return 0
+    if about.state == "failed":
+        print(about.message, *_best_kept(folder), sep="\n", file=sys.stderr)
+        return FAILED
+    latest = folder.latest() or 0
+    print(f"Stopped after step {latest:,}; what was learnt is in {folder.checkpoint(latest)}")
+    out = "" if options.out is None else f" --out {options.out}"
+    print(f"Go on with: loupe train --resume {folder.name}{out}")
+    return STOPPED
+
+
+def _best_kept(folder: RunFolder) -> list[str]:
+    """Name the checkpoint that did best on unseen examples; one of the last steps may be lost already."""
+    kept = set(folder.steps())
+    trials = [
+        (line["loss"], int(line["step"]))
+        for line in folder.notes("trials")
+        if line["step"] in kept and math.isfinite(line["loss"])
+    ]
+    if not trials:
+        return []
+    loss, step = min(trials)
+    return [
+        f"Of those the best is of step {step:,}, with a loss of {loss:.3f}: {folder.checkpoint(step)}"
+    ]
+
+
+def _list_tasks() -> None:
+    for task in TASKS.values():
+        own = " Takes a text of your own." if task.takes_text else ""
+        print(f"{task.name:12} {task.learns}{own}")
+
+
+def _new(options: argparse.Namespace, root: Path) -> tuple[RunFolder, Task, Loaded]:
+    """Make the data and the folder of a training."""
+    task = find_task(options.task)
+    text = None if options.text is None else _text_of(options.text)
+    given = vars(options)
+    model = {field: given[name] for name, field in OF_MODEL.items() if given[name] is not None}
+    changed = {name: given[name] for name in OF_TRAINING if given[name] is not None}
+    # What does not fit is said before the data are made, which takes a moment.
+    replace(task.options, **model)
+    settings = replace(task.settings, **changed)
+    loaded = task.load(settings.seed, text)
+    about = About(task.name, settings, replace(loaded.options, **model))
+    return RunFolder.create(about, root, text), task, loaded
+
+
+def _kept(options: argparse.Namespace, root: Path) -> tuple[RunFolder, Task, Loaded]:
+    """Find a training, and make its data as they were."""
+    given = vars(options)
+    settled = [name for name in (*OF_MODEL, *OF_TRAINING, "text") if given[name] is not None]
+    if settled:
+        raise InputError(
+            "A training that goes on stays as it began.",
+            f"Leave --{settled[0].replace('_', '-')} out, or begin another one.",
+        )
+    folder = RunFolder.open(options.resume, root)
+    about = folder.about()
+    if options.task not in (None, about.task):
+        raise InputError(
+            f"The training {folder.name} learns {about.task}, not {options.task:.40}.",
+            "Leave the task out.",
+        )
+    task = find_task(about.task)
+    return folder, task, task.load(about.settings.seed, folder.text())
+
+
+def _text_of(name: str) -> str:
+    path = plain_path(name)
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise TextError(
+                f"The file {path.name} has {path.stat().st_size / 1e6:,.0f} MB.",
+                f"Give a text of at most {MOST_BYTES / 1e6:,.0f} MB.",
+            )
+        return read_text(path.read_bytes(), path.name)
+    except OSError as error:
+        raise StorageError(
+            f"The file {name} cannot be read: {error.strerror or error}.", "Check its name."
+        ) from error
+
+
+@contextlib.contextmanager
+def _following(folder: RunFolder, about: About) -> Iterator[tuple[Control, Any]]:
+    """Draw how far a training is; the first Ctrl+C lets it end after its step, a second ends it."""
+    control = Control()
+    usual = signal.getsignal(signal.SIGINT)
+
+    def stop(_: int, __: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, usual)
+        control.stop()
+
+    done = folder.latest() or 0
+    with tqdm(total=about.settings.steps, initial=done, desc=about.task, unit="step") as bar:
+
+        def seen(moment: Moment) -> None:
+            bar.set_postfix(loss=f"{moment.loss:.3f}", refresh=False)
+            bar.update()
+
+        signal.signal(signal.SIGINT, stop)
+        try:
+            yield control, seen
+        finally:
+            signal.signal(signal.SIGINT, usual)
+
+
+def _tell(folder: RunFolder, task: Task, loaded: Loaded) -> None:
+    """Print what came of it, and how it is looked at."""
+    checkpoint = folder.checkpoint(folder.about().settings.steps)
+    disable_progress_bar()
+    outcome = outcome_of(task, loaded, load_model(checkpoint, device="cpu"))
+    for line in said(task, outcome):
+        print(line)
+    card = model_card(task, folder.about(), loaded, outcome)
+    (checkpoint / "README.md").write_text(card, encoding="utf-8")
+    print(f"Checkpoint: {checkpoint}")
+    # The app opens nothing from elsewhere.
+    if folder.path.resolve().parent == runs_root().resolve():
+        print("While the app runs (`make app`):")
+        print(f"  its training  {APP}/train?{urlencode({'run': folder.name})}")
+        if link := explore_link(loaded, checkpoint, outcome):
+            print(f"  in Explore    {link}")
+
+
+def example_of(checkpoint: Path) -> Probe | None:
+    """Return an unseen example of the task that a checkpoint learnt; None of other folders."""
+    path = checkpoint.resolve().parent.parent
+    try:
+        folder = RunFolder.open(path.name, path.parent)
+        about = folder.about()
+        return find_task(about.task).load(about.settings.seed, folder.text()).probes[0]
+    except LoupeError:
+        return None
+
+
+def explore_link(loaded: Loaded, checkpoint: Path, outcome: Outcome) -> str | None:
+    """Return the address at which Explore opens on the best head; None where no text is read."""
+    probe = loaded.probes[0]
+    if not isinstance(probe.given, str):
+        return None
+    asked = {
+        "model": str(checkpoint),
+        "local": 1,
+        "stack": probe.stack,
+        "layer": outcome.best.layer,
+        "head": outcome.best.head,
+        "text": probe.given,
+        "pair": probe.target or "",
+    }
+    return f"{APP}/?{urlencode(asked)}"
