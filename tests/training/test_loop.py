@@ -18,6 +18,7 @@ from viz.training.settings import Settings
 from viz.training.trial import tried
 
 OPTIONS = TransformerOptions(vocab_size=8, d_model=16, layers=1, heads=2, max_tokens=16)
+DROPPING = dataclasses.replace(OPTIONS, dropout=0.2)
 
 
 def collate(rows):
@@ -60,11 +61,12 @@ def test_a_model_learns_to_count(tmp_path):
     assert sorted(kept.losses) == list(range(1, 121))
 
 
-def test_a_training_that_goes_on_is_as_one_that_never_stopped(tmp_path):
+@pytest.mark.parametrize("options", [OPTIONS, DROPPING], ids=["plain", "dropout"])
+def test_a_training_that_goes_on_is_as_one_that_never_stopped(options, tmp_path):
     settings = Settings(steps=40, keep_every=20, learning_rate=1e-2)
     whole, stopped = Kept(tmp_path), Kept(tmp_path, stop_at=20)
-    train(build_model(OPTIONS, seed=0), counting(0), settings, whole)
-    model = build_model(OPTIONS, seed=0)
+    train(build_model(options, seed=0), counting(0), settings, whole)
+    model = build_model(options, seed=0)
     with pytest.raises(CancelledError):
         train(model, counting(0), settings, stopped)
     later = Kept(tmp_path)
@@ -74,12 +76,13 @@ def test_a_training_that_goes_on_is_as_one_that_never_stopped(tmp_path):
         assert loss == pytest.approx(whole.losses[step], rel=1e-5)
 
 
-def test_the_same_seed_gives_the_same_training(tmp_path):
+@pytest.mark.parametrize("options", [OPTIONS, DROPPING], ids=["plain", "dropout"])
+def test_the_same_seed_gives_the_same_training(options, tmp_path):
     settings = Settings(steps=15)
     runs = []
     for _ in range(2):
         kept = Kept(tmp_path)
-        train(build_model(OPTIONS, seed=3), counting(0), settings, kept)
+        train(build_model(options, seed=3), counting(0), settings, kept)
         runs.append(kept.losses)
     assert runs[0] == runs[1]
 

@@ -113,7 +113,10 @@ def train(
     model.train()
     for step, batch in zip(range(start + 1, settings.steps + 1), coming, strict=False):
         rate = float(optimizer.param_groups[0]["lr"])
-        loss = _updated(accelerator, prepared, wrapped, batch, settings.clip)
+        # What is dropped out depends on the seed and the step alone, also where a training goes on.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed + step)
+            loss = _updated(accelerator, prepared, wrapped, batch, settings.clip)
         schedule.step()
         watch.require_falling(step, loss)
         try:

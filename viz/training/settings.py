@@ -21,7 +21,7 @@ class Settings:
         warmup: share of the steps in which it grows from nothing.
         weight_decay: of AdamW.
         clip: largest norm of a gradient.
-        seed: of the weights that are drawn, and of the order of examples.
+        seed: of the weights that are drawn, of the order of examples, and of what is dropped out.
         keep_every: steps between checkpoints; the first and the last are always kept.
         test_examples: how many unseen examples each checkpoint is tried on.
 
