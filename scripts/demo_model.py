@@ -132,11 +132,13 @@ def table_row(stage: Stage) -> str:
     """Write what was learnt in a stage, and how, as a row of a table."""
     how = stage.settings
     read = how.steps * how.batch_size * stage.length / 1e6
-    return (
-        f"| {stage.title} | {how.steps:,} | {how.batch_size} x {stage.length} | {read:.2f} million "
-        f"| {stage.repeated:.0%} | {stage.shortest} to {stage.longest} | {stage.between} "
-        f"| {how.learning_rate:g} |"
+    cells = (
+        *(stage.title, f"{how.steps:,}", f"{how.batch_size} x {stage.length}"),
+        *(f"{read:.2f} million", f"{stage.repeated:.0%}"),
+        *(f"{stage.shortest} to {stage.longest}", f"{stage.between}", f"{stage.shuffled:.0%}"),
+        f"{how.learning_rate:g}",
     )
+    return f"| {' | '.join(cells)} |"
 
 
 def row(scores: HeadScores) -> str:

@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+import viz
+from viz.errors import InputError
 from viz.models.custom.words import byte_pair_tokenizer
 from viz.training.demo import recipe
-from viz.training.demo.measures import RUN, doubled, random_runs
+from viz.training.demo.measures import RUN, doubled, measured, random_runs
 from viz.training.demo.recipe import LENGTH, STAGES, as_examples, as_text, corpus, with_repeats
 from viz.training.rows import column
 
@@ -26,8 +29,8 @@ def known(monkeypatch):
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.title)
 def test_a_passage_comes_again_with_the_text_going_on_between(stage):
-    places = with_repeats(300, stage, np.random.default_rng(0))
-    assert places.shape == (300, stage.length - 1)
+    places = with_repeats(3_000, stage, np.random.default_rng(0))
+    assert places.shape == (3_000, stage.length - 1)
     distances = set()
     for row in places:
         # The passage begins anew where a place comes that is not the next, or comes a second time.
@@ -37,7 +40,7 @@ def test_a_passage_comes_again_with_the_text_going_on_between(stage):
         # No piece of the text is left out from the first that is fresh on.
         fresh = seen[seen > stage.longest]
         assert (np.diff(fresh) == 1).all()
-        assert row.max() < stage.length
+        assert row.max() < stage.length - 1 + stage.between
     assert len(distances) > (stage.longest - stage.shortest) / 2
     assert min(distances) >= stage.shortest
     assert max(distances) <= stage.longest + stage.between
@@ -71,3 +74,9 @@ def test_random_runs_hold_every_piece_once_and_come_twice():
     twice = doubled(runs, 2)
     assert twice.shape == (8, LENGTH - 1)
     assert (twice[:, 1 : RUN + 1] == twice[:, RUN + 1 :]).all()
+
+
+def test_another_kind_of_model_is_not_measured(known):
+    other = viz.wrap_model(torch.nn.Sequential(torch.nn.MultiheadAttention(8, 2)), name="other")
+    with pytest.raises(InputError, match="other is no model that was trained here"):
+        measured(other, known)

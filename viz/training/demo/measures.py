@@ -17,6 +17,8 @@ from viz.analysis.head_scores import (
 )
 from viz.capture import capture
 from viz.capture.stack import Stack
+from viz.errors import InputError
+from viz.models.custom.pretrained import LoupeForCausalLM
 from viz.models.custom.words import SPECIAL
 from viz.models.model import Model
 from viz.training.demo.recipe import LENGTH, Corpus, as_text
@@ -68,10 +70,18 @@ class Measures:
 
 
 def measured(model: Model, known: Corpus) -> Measures:
-    """Measure a language model that reads the pieces of the texts.
+    """Measure a model of ours that reads the pieces of the texts.
+
+    Raises:
+        InputError: it is another.
 
     Cost: all unseen text, 0.2 million pieces, is read once, and all text is counted for the bigrams.
     """
+    if not isinstance(model.module, LoupeForCausalLM):
+        raise InputError(
+            f"{model.name} is no model that was trained here.",
+            "Give one that reads the same pieces, such as a folder of scripts/demo_model.py.",
+        )
     loaded = as_text(known)
     trial = tried(model.module, test_batches(loaded.examples, BATCH, len(known.unseen)))
     bigrams = by_the_piece_before(loaded)
@@ -124,7 +134,7 @@ def _stack(model: Model, row: Sequence[int] | NDArray[np.int64]) -> Stack:
 @torch.no_grad()
 def _copied(model: Model, twice: NDArray[np.int64]) -> float:
     """Return the share of right guesses where a run has begun to come the second time."""
-    ids = torch.from_numpy(twice).to(model.module.device)
+    ids = torch.from_numpy(twice).to(model.device)
     said = model.module(input_ids=ids).logits.argmax(-1)
     # The first of the run is no copy of anything: what comes after it is.
     asked = slice(RUN + 1, 2 * RUN)

@@ -50,6 +50,8 @@ class Stage:
         shortest: pieces of a passage, at least.
         longest: pieces of a passage, at most.
         between: pieces of the text that go on between, at most.
+        shuffled: share of the sequences whose pieces are in an order of chance, before passages come
+            again, so that only what came before tells what comes next.
     """
 
     title: str
@@ -59,6 +61,7 @@ class Stage:
     shortest: int
     longest: int
     between: int
+    shuffled: float = 0
 
 
 # Where a sequence is short and full of repeats, induction heads form within some hundred steps; in long
@@ -81,6 +84,16 @@ STAGES = (
         shortest=8,
         longest=100,
         between=60,
+    ),
+    Stage(
+        "text, and passages over and over at longer distances",
+        Settings(steps=500, batch_size=4, learning_rate=2e-3, keep_every=100, test_examples=64),
+        length=LENGTH,
+        repeated=2 / 3,
+        shortest=32,
+        longest=120,
+        between=20,
+        shuffled=1 / 2,
     ),
 )
 
@@ -124,10 +137,14 @@ def as_examples(known: Corpus, stage: Stage) -> Loaded:
     firsts = draw.integers(len(known.seen) - width + 1, size=(count, 1))
     repeated = draw.random((count, 1)) < stage.repeated
     places = np.where(repeated, with_repeats(count, stage, draw), np.arange(width))
+    # A sequence that begins in a passage needs a little more of the text than it is long.
+    text = known.seen.take(firsts + np.arange(width + stage.between), mode="wrap")
+    if stage.shuffled:
+        chosen = draw.random(count) < stage.shuffled
+        text[chosen, :width] = draw.permuted(text[chosen, :width], axis=1)
+    train = np.take_along_axis(text, places, axis=1)
     # Those that a checkpoint is tried on are of all three texts.
-    return _loaded(
-        known, _begun(known.seen[firsts + places], known.tokenizer), draw.permutation(known.unseen)
-    )
+    return _loaded(known, _begun(train, known.tokenizer), draw.permutation(known.unseen))
 
 
 def as_text(known: Corpus) -> Loaded:
@@ -142,7 +159,7 @@ def with_repeats(count: int, stage: Stage, draw: np.random.Generator) -> NDArray
     that no distance is always the right one.
 
     Returns:
-        Shape [count, length - 1].
+        Shape [count, length - 1], from 0 to length - 2 + between.
     """
     lengths = draw.integers(stage.shortest, stage.longest + 1, size=(count, 1))
     between = draw.integers(0, stage.between + 1, size=(count, 1))
