@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from string import Template
 
+import numpy as np
 import torch
 
 from viz.analysis import HeadScores
@@ -41,6 +42,9 @@ CARD = Path(__file__).with_name("demo_model.md")
 
 # Steps between two lines that are printed, each of which tells their mean loss.
 LINES = 50
+
+# The score from which on a head is named.
+CLEAR = 0.6
 
 
 class Progress:
@@ -124,6 +128,8 @@ def written(
         previous=row(heads.previous),
         induction=row(heads.induction),
         induction_text=row(heads.induction_text),
+        previous_heads=clear(heads.previous),
+        induction_heads=clear(heads.induction),
         copied=f"{heads.copied:.1%}",
     )
 
@@ -139,6 +145,17 @@ def table_row(stage: Stage) -> str:
         f"{how.learning_rate:g}",
     )
     return f"| {' | '.join(cells)} |"
+
+
+def clear(scores: HeadScores) -> str:
+    """Name all heads that clearly do one thing, layer by layer."""
+    layers = (np.flatnonzero(layer >= CLEAR).tolist() for layer in scores.scores)
+    named = (
+        f"layer {layer} heads {', '.join(map(str, found))}"
+        for layer, found in enumerate(layers)
+        if found
+    )
+    return "; ".join(named) or "none"
 
 
 def row(scores: HeadScores) -> str:
