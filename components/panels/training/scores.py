@@ -52,7 +52,7 @@ def score_panel(
             (
                 f"{metric_words(about)} on {about.settings.test_examples:,} unseen examples",
                 f"{value:.3f}",
-                f"{sign} {task.solved:g} {SOLVED[task.is_solved(value)]}",
+                f"{sign} {task.goal(baseline):.3g} {SOLVED[task.is_solved(value, baseline)]}",
                 "" if baseline is None else f"{baseline.value:.3f}, {literal(baseline.name)}",
             )
         )
@@ -80,8 +80,8 @@ def curves_of(
     """Draw the loss, the accuracy and the score of the best head, as far as they are."""
     task = TASKS[about.task]
     baseline = folder.baseline()
-    levels = {"goal": task.solved}
-    if baseline is not None:
+    levels = {"goal": task.goal(baseline)}
+    if baseline is not None and baseline.value != levels["goal"]:
         levels["baseline"] = baseline.value
     unit = "squared error" if about.options.task == "regression" else "loss (nats)"
     loss: dict[str, Any] = {"batches": smoothed(log)} if log else {}
