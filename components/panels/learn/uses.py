@@ -65,6 +65,7 @@ def _classification() -> None:
     )
     _compare(text, classes, lambda model: closeness(model, text, _lines(classes)))
     _explore(text)
+    page_link("Train", "Train a small model on the sentiment of posts →", task="sentiment")
 
 
 def _translation() -> None:
