@@ -23,7 +23,7 @@ from viz.models.folders import plain_path
 from viz.training.card import model_card, said
 from viz.training.folder import About, RunFolder, runs_root
 from viz.training.loop import Moment
-from viz.training.outcome import Outcome, outcome_of
+from viz.training.outcome import Outcome, best_score, keep_baseline, outcome_of
 from viz.training.run import Control, run
 from viz.training.task import Loaded, Probe, Task
 from viz.training.tasks import TASKS, find_task
@@ -81,9 +81,16 @@ def train_command(options: argparse.Namespace) -> int:
     about = folder.about()
     print(f"{task.title}: {' '.join((task.learns, *loaded.notes))}")
     print(f"It is kept in {folder.path}")
+    keep_baseline(folder, task, loaded)
+    given = (loaded.examples, loaded.tokenizer)
     with _following(folder, about) as (control, seen):
         about = run(
-            folder, loaded.examples, loaded.tokenizer, control, begin=loaded.begin, seen=seen
+            folder,
+            *given,
+            control,
+            begin=loaded.begin,
+            seen=seen,
+            measure=lambda _, model: best_score(loaded.scores(model)),
         )
     if about.state == "done":
         _tell(folder, task, loaded)

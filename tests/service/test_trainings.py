@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -130,13 +132,34 @@ def test_one_that_waits_can_be_stopped(tmp_path):
 def test_one_that_the_apps_end_cut_short_goes_on_from_its_checkpoint(tmp_path):
     here = Trainings(tmp_path)
     name = here.start(ABOUT)
-    wait_for(lambda: here.about(name).state == "done")
+    wait_for(lambda: not here.works(name))
     folder = here.folder(name)
+    assert folder.about().state == "done"
     folder.change(state="running")  # as the end of a process leaves it
     later = Trainings(tmp_path)
     assert later.about(name).state == "cancelled"
     later.go_on(name)
     wait_for(lambda: later.about(name).state == "done")
+
+
+def test_one_that_another_process_works_on_is_left_to_it(tmp_path):
+    here = Trainings(tmp_path)
+    name = here.start(ABOUT)
+    wait_for(lambda: not here.works(name))
+    folder = here.folder(name)
+    folder.change(state="running")
+    holds = f"from viz.training.hold import held; from pathlib import Path; import time\nwith held(Path({str(folder.path)!r})): print('held', flush=True); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", holds], stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        assert here.works_elsewhere(name)
+        assert here.about(name).state == "running", "it is at work, though not here"
+        with pytest.raises(trainings.BusyError, match="at work elsewhere"):
+            here.go_on(name)
+        other.kill()
+    assert not here.works_elsewhere(name)
+    assert here.about(name).state == "cancelled", "nobody is at work on it any more"
+    here.go_on(name)
+    wait_for(lambda: here.about(name).state == "done")
 
 
 def test_what_a_user_can_mend_is_said_and_the_turn_given_back(tmp_path):

@@ -22,7 +22,9 @@ from viz.models.model import Model
 from viz.service.checkpoints import Checkpoints
 from viz.service.examples import ExampleStore
 from viz.training.folder import About, RunFolder, runs_root
+from viz.training.hold import at_work_elsewhere, is_held
 from viz.training.loop import Moment
+from viz.training.outcome import best_score, keep_baseline
 from viz.training.run import Control, run
 from viz.training.tasks import find_task
 from viz.training.turn import Turn
@@ -136,7 +138,7 @@ class Trainings:
 
         Raises:
             GoneError: there is none of that name.
-            BusyError: too many wait already.
+            BusyError: too many wait already, or it is at work elsewhere.
         """
         work = self._works.get(name)
         if work is not None and work.thread.is_alive() and not work.control.is_stopped:
@@ -146,6 +148,8 @@ class Trainings:
         if work is not None:
             work.thread.join(ENDS)
         folder = RunFolder.open(name, self._root)
+        if is_held(folder.path):
+            raise at_work_elsewhere()
         self._require_place()
         self._begin(folder)
 
@@ -168,9 +172,17 @@ class Trainings:
         return RunFolder.open(name, self._root)
 
     def works(self, name: str) -> bool:
-        """Whether one is at work, waits for its turn, or is paused."""
+        """Whether one is at work here, waits for its turn, or is paused."""
         work = self._works.get(name)
         return work is not None and work.thread.is_alive()
+
+    def works_elsewhere(self, name: str) -> bool:
+        """Whether one is at work in another process, as by `loupe train`.
+
+        Raises:
+            GoneError: there is none of that name.
+        """
+        return not self.works(name) and is_held(self.folder(name).path)
 
     def standing(self, name: str) -> Standing:
         """Say how one stands at this moment.
@@ -203,7 +215,7 @@ class Trainings:
         folder = self.folder(name)
         with self._lock:
             # Asked before its state is read: what ends meanwhile has written how it ended.
-            works = self.works(name)
+            works = self.works(name) or is_held(folder.path)
         about = folder.about()
         unfinished = about.state in ("waiting", "running", "paused")
         return folder.change(state="cancelled") if unfinished and not works else about
@@ -237,6 +249,8 @@ class Trainings:
             # Threads of torch that wait for each other cost a crowded machine more than they bring.
             with threadpool_limits(THREADS):
                 self._train(folder, work)
+        except BusyError:
+            log.info("The training %s went on elsewhere", folder.name)
         except LoupeError as error:
             folder.change(state="failed", message=str(error))
         except Exception:
@@ -250,21 +264,11 @@ class Trainings:
 
     def _train(self, folder: RunFolder, work: _Work) -> None:
         loaded = self.examples.of(folder)
-        if folder.baseline() is None:
-            about = folder.about()
-            # Of the examples that checkpoints are tried on, so that the two stand side by side.
-            count = about.settings.test_examples
-            baseline = find_task(about.task).measured_baseline(loaded, count)
-            if baseline is not None:
-                folder.keep_baseline(baseline)
-
+        keep_baseline(folder, find_task(folder.about().task), loaded)
         self._settle()
 
         def measure(step: int, model: Model) -> dict[str, float]:
-            look = self.checkpoints.keep(folder, step, model, loaded)
-            if not look.is_scored:
-                return {}
-            return {"score": look.scores.best.score, "uniform": look.scores.best.uniform}
+            return best_score(self.checkpoints.keep(folder, step, model, loaded).scores)
 
         given = (loaded.examples, loaded.tokenizer, work.control)
         run(folder, *given, begin=loaded.begin, seen=work.moved, measure=measure)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from viz.analysis.head_scores import BestHead
+import numpy as np
+
+from viz.analysis.head_scores import BestHead, HeadScores
 from viz.models.custom.pretrained import LoupeModel
 from viz.models.model import Model
 from viz.training.examples import test_batches
+from viz.training.folder import RunFolder
 from viz.training.task import Baseline, Loaded, Task
 from viz.training.trial import tried
 
@@ -51,3 +54,19 @@ def outcome_of(task: Task, loaded: Loaded, model: Model) -> Outcome:
         is_solved=task.is_solved(value, baseline),
         is_shown=best.score >= task.scored,
     )
+
+
+def keep_baseline(folder: RunFolder, task: Task, loaded: Loaded) -> None:
+    """Measure what does the same without attention, once, on what checkpoints are tried on."""
+    if folder.baseline() is not None:
+        return
+    baseline = task.measured_baseline(loaded, folder.about().settings.test_examples)
+    if baseline is not None:
+        folder.keep_baseline(baseline)
+
+
+def best_score(scores: HeadScores) -> dict[str, float]:
+    """Return what a checkpoint's line tells of its best head; nothing where no head has a score."""
+    if not np.isfinite(scores.scores).any():
+        return {}
+    return {"score": scores.best.score, "uniform": scores.best.uniform}

@@ -19,6 +19,7 @@ from viz.models.loading import wrap_model
 from viz.models.model import Model
 from viz.training.examples import Examples
 from viz.training.folder import About, RunFolder, State
+from viz.training.hold import held
 from viz.training.loop import Moment, train
 from viz.training.trial import Trial
 from viz.training.turn import Turn
@@ -112,10 +113,28 @@ def run(
 
     Returns:
         How it ended; whatever goes wrong for a user's reason is in its message.
+
+    Raises:
+        BusyError: it is at work elsewhere; nothing of it is touched.
     """
-    about = folder.about()
-    if about.state == "done":
-        return about
+    with held(folder.path):
+        about = folder.about()
+        if about.state == "done":
+            return about
+        return _run(folder, about, examples, tokenizer, control, begin, device, seen, measure)
+
+
+def _run(
+    folder: RunFolder,
+    about: About,
+    examples: Examples,
+    tokenizer: PreTrainedTokenizerBase | None,
+    control: Control,
+    begin: Callable[[LoupeModel], None] | None,
+    device: str,
+    seen: Callable[[Moment], None] | None,
+    measure: Measure | None,
+) -> About:
     try:
         listener = _Kept(folder, tokenizer, control, seen or _nothing, measure)
         start = folder.latest()

@@ -40,7 +40,7 @@ def training_panel() -> None:
         _empty()
         return
     st.subheader(TASKS[about.task].title, anchor=False)
-    works = trainings().works(name)
+    works = trainings().works(name) or trainings().works_elsewhere(name)
     # A page that shows something finished asks for nothing more.
     st.fragment(_standing, run_every=LOOKS_EVERY if works else None)(name, about.state)
     is_learning = works and about.state != "paused"
@@ -95,18 +95,15 @@ def _standing(name: str, seen: str) -> None:
     """
     try:
         about, standing = trainings().about(name), trainings().standing(name)
+        elsewhere = trainings().works_elsewhere(name)
     except LoupeError as error:
         st.warning(literal(f"{error.message} {error.hint}"))
         return
-    works = trainings().works(name)
-    st.progress(min(1.0, standing.step / about.settings.steps), _said(about, standing))
-    with st.container(horizontal=True):
-        if works and about.state != "paused":
-            st.button("Pause", on_click=trainings().pause, args=(name,))
-        elif about.state != "done" and about.diverged is None:
-            st.button("Go on", on_click=_go_on, args=(name,))
-        if works:
-            st.button("Stop", on_click=trainings().stop, args=(name,))
+    st.progress(min(1.0, standing.step / about.settings.steps), _said(about, standing, elsewhere))
+    if elsewhere:
+        st.caption("A terminal is at work on it, where Ctrl+C stops it.")
+    else:
+        _buttons(name, about)
     if about.state == "failed":
         st.error(literal(about.message))
     if problem := st.session_state.pop("train problem", ""):
@@ -115,10 +112,24 @@ def _standing(name: str, seen: str) -> None:
         st.rerun()
 
 
-def _said(about: About, standing: Standing) -> str:
+def _buttons(name: str, about: About) -> None:
+    """Offer to pause, go on and stop, whichever there is to do."""
+    works = trainings().works(name)
+    with st.container(horizontal=True):
+        if works and about.state != "paused":
+            st.button("Pause", on_click=trainings().pause, args=(name,))
+        elif about.state != "done" and about.diverged is None:
+            st.button("Go on", on_click=_go_on, args=(name,))
+        if works:
+            st.button("Stop", on_click=trainings().stop, args=(name,))
+
+
+def _said(about: About, standing: Standing, elsewhere: bool) -> str:
     """Say how it stands, in a line."""
     steps = about.settings.steps
     step = f"Step {standing.step:,} of {steps:,}"
+    if elsewhere:
+        return f"{step}. At work elsewhere."
     if about.state == "waiting":
         return (
             f"{step}. Waits for its turn: {AT_ONCE} trainings are worked on at a time, and "

@@ -103,8 +103,9 @@ TASK = Task(
         max_tokens=64,
         dropout=0.1,
     ),
+    # Digits are learnt with every seed; of 0, 1 and 2 the first comes without a head that prefers ink.
     settings=Settings(
-        steps=900, batch_size=64, learning_rate=6e-3, keep_every=45, test_examples=TEST
+        seed=1, steps=900, batch_size=64, learning_rate=6e-3, keep_every=45, test_examples=TEST
     ),
     metric="accuracy",
     solved=0.95,
