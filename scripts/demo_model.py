@@ -1,7 +1,7 @@
 """Train the demo model from nothing, and write it with its card: `python scripts/demo_model.py`.
 
 It learns from the texts in `assets/data` for some 25 minutes on one core, prints how it does, and writes
-`assets/models/loupe`. `--folder` writes it elsewhere, `--steps` and `--seed` train another.
+`assets/models/loupe`. `--folder` writes it elsewhere, `--seed` trains another.
 """
 
 from __future__ import annotations

@@ -202,7 +202,6 @@ def test_a_link_names_a_task_or_a_training_and_says_what_is_none(train, server):
     train.go_back()
 
 
-@pytest.mark.skipif("language" not in TASKS, reason="no task learns from a text")
 def test_a_text_that_cannot_be_learnt_from_is_said_to_be_none(train, server):
     choose(train, QUICK)
     start(train)

@@ -63,14 +63,12 @@ class Standing:
         step: the last one that was made.
         loss: of its batch; NaN where none was made.
         seconds_left: at the pace of the last steps; None where there is none yet.
-        is_prepared: whether its examples are there and its turn has come.
         others: how many others are at work.
     """
 
     step: int
     loss: float
     seconds_left: float | None
-    is_prepared: bool
     others: int
 
 
@@ -197,14 +195,9 @@ class Trainings:
         if work is None or work.moment is None:
             log = folder.notes("log")
             step, loss = (int(log[-1]["step"]), log[-1]["loss"]) if log else (0, math.nan)
-            return Standing(step, loss, None, False, at_work)
+            return Standing(step, loss, None, at_work)
         left = work.seconds_left(folder.about().settings.steps)
-        return Standing(work.moment.step, work.moment.loss, left, True, at_work)
-
-    def has_turn(self, name: str) -> bool:
-        """Whether one may work at this moment."""
-        work = self._works.get(name)
-        return work is not None and work.turn.is_taken
+        return Standing(work.moment.step, work.moment.loss, left, at_work)
 
     def about(self, name: str) -> About:
         """Say how one stands; one that the app's end cut short counts as stopped.
