@@ -221,7 +221,7 @@ function sentence(view) {
   const say = (from, at, beside) => written(grids[from].cells[at][beside], grids[from].digits);
   const place = `${grid.name} [${named(grid.rows, row)}, ${grid.columns ? named(grid.columns, column) : column + 1}]`;
   const result = say(index, row, column);
-  if (index < grids.length - 1 || link === "join") return `${place} = ${result}`;
+  if (index < grids.length - 1 || link === "join" || link === "none") return `${place} = ${result}`;
   const before = grids[0].cells[row];
   if (link === "mask") {
     return `${place}: ${grid.cells[row][column] === null ? "it comes later, so it may not be looked at" : "it may be looked at, so its score stays"}`;

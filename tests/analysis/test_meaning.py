@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import viz
-from viz.analysis.meaning import central, closeness, meaning
+from viz.analysis.meaning import MOST_TEXTS, central, closeness, meaning
 from viz.errors import TextError
 
 
@@ -37,3 +37,10 @@ def test_nothing_to_compare_with_is_said(model):
         closeness(model, "a cat", [])
     with pytest.raises(TextError, match="nothing to sum up"):
         central(model, [])
+
+
+def test_more_lines_than_are_compared_are_refused_before_any_is_read(model):
+    lines = ["a cat"] * (MOST_TEXTS + 1)
+    for compare in (lambda: closeness(model, "a cat", lines), lambda: central(model, lines)):
+        with pytest.raises(TextError, match="There are 41 lines; at most 40 are compared"):
+            compare()

@@ -170,3 +170,17 @@ def test_nothing_reaches_beyond_the_page(page, server, width, section):
         "(main) => main.scrollWidth - main.clientWidth"
     )
     assert wide <= 1
+
+
+@pytest.mark.parametrize("section", ["steps", "textbook"])
+def test_pointing_at_any_matrix_throws_nothing(page, server, section):
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(f"{server}/learn?section={section}")
+    expect(page.locator(".matrices .cell").first).to_be_visible(timeout=READY)
+    settle(page)
+    for drawn in page.locator(".matrices").all():
+        if drawn.is_visible():
+            drawn.locator(".cell").last.hover()
+            expect(drawn).to_contain_text("=")
+    assert not problems

@@ -222,6 +222,7 @@ def test_three_layers_are_measured_at_the_press_of_a_button(monkeypatch):
     press(app, "Measure on this machine")
     assert len(app.get("plotly_chart")) == 3
     assert any("quadratic growth" in text for text in texts(app))
+    assert any("Up to 16 tokens attention takes no more operations" in text for text in texts(app))
 
 
 def test_cheaper_ways_are_tried_on_the_users_text():

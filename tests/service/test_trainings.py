@@ -152,6 +152,8 @@ def test_one_that_another_process_works_on_is_left_to_it(tmp_path):
     with subprocess.Popen([sys.executable, "-c", holds], stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"held\n"
         assert here.works_elsewhere(name)
+        folder.note("log", step=99, loss=0.5, learning_rate=0.1)
+        assert here.standing(name).step == 99, "what the other does, not what was done here"
         assert here.about(name).state == "running", "it is at work, though not here"
         with pytest.raises(trainings.BusyError, match="at work elsewhere"):
             here.go_on(name)
@@ -190,11 +192,16 @@ def test_checkpoints_beyond_the_disk_are_refused_before_work_starts(tmp_path):
 
 
 def test_too_many_are_put_off(tmp_path, monkeypatch):
-    monkeypatch.setattr(trainings, "MOST_WAITING", 0)
+    monkeypatch.setattr(trainings, "MOST_WAITING", 1)
     here = Trainings(tmp_path)
-    with pytest.raises(trainings.BusyError, match="wait for their turn"):
+    name = here.start(LONG)
+    with pytest.raises(trainings.BusyError, match="1 trainings are at work, paused, or wait for"):
         here.start(ABOUT)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    here.stop(name)
+    wait_for(lambda: not here.works(name))
+    again = here.start(ABOUT)
+    wait_for(lambda: here.about(again).state == "done")
 
 
 def test_a_name_that_is_none_is_said(tmp_path):

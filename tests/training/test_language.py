@@ -124,6 +124,7 @@ def test_the_task_is_learnt_where_bigrams_are_beaten(loaded):
     assert task.goal(baseline) == baseline.value
     assert task.is_solved(baseline.value - 0.01, baseline)
     assert not task.is_solved(baseline.value + 0.01, baseline)
+    assert not task.is_solved(baseline.value, baseline), "as good is not better"
     # Without having measured it, of the plays that come along.
     assert baseline.value - 0.2 < task.goal() < baseline.value
 

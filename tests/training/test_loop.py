@@ -13,7 +13,7 @@ from viz.models.custom.folder import build_model
 from viz.models.custom.options import TransformerOptions
 from viz.training.examples import Examples, batches
 from viz.training.examples import test_batches as unseen
-from viz.training.loop import train
+from viz.training.loop import _Watch, train
 from viz.training.settings import Settings
 from viz.training.trial import tried
 
@@ -137,6 +137,17 @@ def test_a_learning_rate_that_is_far_too_high_is_said_at_its_step(tmp_path):
         train(build_model(OPTIONS, seed=0), counting(0), settings, kept)
     assert max(kept.losses) == told.value.step - 1
     assert kept.trials, "what was kept before it is there"
+
+
+def test_one_that_goes_on_is_measured_against_its_first_loss(tmp_path):
+    """After a pause the first batch may be a lucky one, and those after it are not."""
+    watch = _Watch(Settings(), began=3.0)
+    for step, loss in enumerate([1e-4] + [0.02] * 60, 100):
+        watch.require_falling(step, loss)
+    for step in range(200, 214):
+        watch.require_falling(step, 12.0)
+    with pytest.raises(DivergedError, match=r"has grown from 3 to 9\.01 by step 214"):
+        watch.require_falling(214, 12.0)
 
 
 def test_a_loss_that_is_no_number_is_said_at_its_step(tmp_path):

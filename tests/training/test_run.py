@@ -146,6 +146,21 @@ def test_a_paused_training_can_be_stopped(tmp_path):
     assert folder.about().state == "cancelled"
 
 
+def test_one_that_stays_paused_is_stopped_and_can_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("viz.training.run.LONGEST_PAUSE", 0.1)
+    folder, control = begun(tmp_path), Control()
+    ended = run(
+        folder,
+        counting(),
+        TOKENIZER,
+        control,
+        seen=lambda moment: control.pause() if moment.step == 25 else None,
+    )
+    assert ended.state == "cancelled"
+    assert folder.latest() == 25
+    assert run(folder, counting(), TOKENIZER, Control()).state == "done"
+
+
 def test_one_that_diverges_says_where_and_keeps_what_came_before(tmp_path):
     folder = begun(tmp_path, learning_rate=100.0, steps=400, clip=1e9)
     ended = run(folder, counting(), TOKENIZER, Control())

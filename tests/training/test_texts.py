@@ -27,6 +27,7 @@ def test_a_text_is_read_in_any_unicode_encoding(encoding):
 
 def test_line_ends_become_those_of_unix():
     assert read_text(b"one\r\ntwo\r\n") == "one\ntwo\n"
+    assert read_text(b"one\rtwo\r") == "one\ntwo\n"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,9 @@ from viz.capture.capture import capture
 from viz.errors import ModelRefusedError, TextError
 from viz.models.model import Model
 
+# Each is a forward pass of its own.
+MOST_TEXTS = 40
+
 
 def meaning(model: Model, text: str) -> Tensor:
     """Make one vector of a text: the mean of what the last layer holds, of length 1.
@@ -40,21 +43,32 @@ def closeness(model: Model, text: str, others: Sequence[str]) -> list[float]:
     """Say how close a text is to each of some others, by the cosine between their vectors.
 
     Raises:
-        TextError: there are no others.
+        TextError: there are no others, or too many.
     """
     if not others:
         raise TextError("There is nothing to compare with.", "Give a text or two, one a line.")
+    _require_few(others)
     one = meaning(model, text)
     return [float(one @ meaning(model, other)) for other in others]
 
 
 def central(model: Model, sentences: Sequence[str]) -> list[float]:
-    """Say how close each sentence is to the mean of all, so that the first ones sum up the text.
+    """Say how close each sentence is to the mean of all, by the cosine: the closest sum up the text.
 
     Raises:
-        TextError: there are no sentences.
+        TextError: there are no sentences, or too many.
     """
     if not sentences:
         raise TextError("There is nothing to sum up.", "Give a few sentences, one a line.")
+    _require_few(sentences)
     each = torch.stack([meaning(model, sentence) for sentence in sentences])
-    return [float(one) for one in each @ each.mean(0)]
+    middle = torch.nn.functional.normalize(each.mean(0), dim=0)
+    return [float(one) for one in each @ middle]
+
+
+def _require_few(texts: Sequence[str]) -> None:
+    if len(texts) > MOST_TEXTS:
+        raise TextError(
+            f"There are {len(texts):,} lines; at most {MOST_TEXTS} are compared.",
+            "Leave some out.",
+        )

@@ -12,7 +12,7 @@ from viz.analysis.lesson import Worked, reversed_before_last, work
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Numbers of a worked lesson, each a mean over heads and rows.
+    """Numbers of a worked lesson: means over heads and rows, but for `asymmetry` and `order`.
 
     Attributes:
         entropy_nats: of a row of weights: 0 looks at one token, log(tokens) at all alike.

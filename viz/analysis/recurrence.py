@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ COUNTED_STEPS = 16
 
 # Short runs are repeated more often, because others use the machine too.
 ROUNDS, MOST_ROUNDS, LEAST_SECONDS = 4, 30, 0.1
+
+# The longest takes some 0.8 GB, and two that are measured at once slow each other down.
+_measuring = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +93,12 @@ def operations(kind: Kind, length: int) -> int:
 
     Only products of matrices and convolutions are counted, which are nearly all there is.
     """
-    # The fast kernels of an LSTM and of attention do not say what they multiply. In float64, and step
-    # by step, they are made of products that do.
+    # The fast kernels of an LSTM and of attention do not say what they multiply. An LSTM in float64, and
+    # attention step by step, are made of products that do.
     counted = min(length, COUNTED_STEPS) if kind == "LSTM" else length
-    tokens = torch.zeros(1, counted, WIDTH, dtype=torch.float64)
-    layer = layer_of(kind).double()
+    dtype = torch.float64 if kind == "LSTM" else torch.float32
+    tokens = torch.zeros(1, counted, WIDTH, dtype=dtype)
+    layer = layer_of(kind).to(dtype)
     counter = FlopCounterMode(display=False)
     with counter:
         layer(tokens, need_weights=True) if kind == "attention" else layer(tokens)
@@ -114,16 +119,18 @@ def seconds(kind: Kind, length: int) -> float:
 
 
 def measure(lengths: tuple[int, ...] = LENGTHS) -> Iterator[Measured]:
-    """Measure every kind at every length, the short ones first."""
+    """Measure every kind at every length, the short ones first, for one who asks at a time."""
     for length in lengths:
         for kind in KINDS:
-            yield Measured(
-                kind=kind,
-                length=length,
-                path=path_length(kind, length) if length <= LONGEST_PATH else None,
-                operations=operations(kind, length),
-                seconds=seconds(kind, length),
-            )
+            with _measuring:
+                measured = Measured(
+                    kind=kind,
+                    length=length,
+                    path=path_length(kind, length) if length <= LONGEST_PATH else None,
+                    operations=operations(kind, length),
+                    seconds=seconds(kind, length),
+                )
+            yield measured
 
 
 def growth(lengths: list[int], values: list[float]) -> float:

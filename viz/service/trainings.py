@@ -10,7 +10,7 @@ import shutil
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -192,7 +192,7 @@ class Trainings:
         at_work = sum(
             other.turn.is_taken for one, other in list(self._works.items()) if one != name
         )
-        if work is None or work.moment is None:
+        if work is None or work.moment is None or not work.thread.is_alive():
             log = folder.notes("log")
             step, loss = (int(log[-1]["step"]), log[-1]["loss"]) if log else (0, math.nan)
             return Standing(step, loss, None, at_work)
@@ -211,13 +211,18 @@ class Trainings:
             works = self.works(name) or is_held(folder.path)
         about = folder.about()
         unfinished = about.state in ("waiting", "running", "paused")
-        return folder.change(state="cancelled") if unfinished and not works else about
+        if works or not unfinished:
+            return about
+        try:
+            return folder.change(state="cancelled")
+        except OSError:  # a full disk
+            return replace(about, state="cancelled")
 
     def _require_place(self) -> None:
         waiting = sum(work.thread.is_alive() for work in list(self._works.values()))
         if waiting >= MOST_WAITING:
             raise BusyError(
-                f"{waiting} trainings are at work or wait for their turn.",
+                f"{waiting} trainings are at work, paused, or wait for their turn.",
                 "Try again when one has ended.",
             )
 
@@ -240,12 +245,14 @@ class Trainings:
             return
         try:
             # Threads of torch that wait for each other cost a crowded machine more than they bring.
-            with threadpool_limits(THREADS):
+            with threadpool_limits(THREADS, user_api="openmp"):
                 self._train(folder, work)
         except BusyError:
             log.info("The training %s went on elsewhere", folder.name)
         except LoupeError as error:
             folder.change(state="failed", message=str(error))
+        except OSError:
+            log.exception("The training %s cannot be kept", folder.name)
         except Exception:
             log.exception("The training failed")
             folder.change(

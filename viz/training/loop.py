@@ -20,6 +20,7 @@ from transformers import get_cosine_schedule_with_warmup
 
 from viz.errors import CancelledError, DivergedError
 from viz.models.custom.pretrained import LoupeModel
+from viz.models.turns import building
 from viz.training.examples import Batch, Examples, batches, test_batches
 from viz.training.memory import load_memory, save_memory
 from viz.training.settings import Settings
@@ -68,6 +69,7 @@ def train(
     *,
     start: int = 0,
     memory: Path | None = None,
+    began: float = math.nan,
     device: str = "cpu",
 ) -> None:
     """Train a model in place.
@@ -79,6 +81,7 @@ def train(
         listener: hears of every step, and keeps checkpoints, one before the first step among them.
         start: steps that are done, where a training goes on; the model's weights are those after them.
         memory: what the optimiser remembered then.
+        began: the loss of the first step, where a training goes on; NaN where it begins.
         device: to train on.
 
     Raises:
@@ -108,15 +111,13 @@ def train(
 
     if start == 0:
         keep(0)
-    watch = _Watch(settings)
+    watch = _Watch(settings, began)
     coming = batches(examples, settings.batch_size, seed=settings.seed, start=start)
     model.train()
     for step, batch in zip(range(start + 1, settings.steps + 1), coming, strict=False):
         rate = float(optimizer.param_groups[0]["lr"])
-        # What is dropped out depends on the seed and the step alone, also where a training goes on.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.seed + step)
-            loss = _updated(accelerator, prepared, wrapped, batch, settings.clip)
+        seed = settings.seed + step if model.config.options.dropout else None
+        loss = _updated(accelerator, prepared, wrapped, batch, settings.clip, seed)
         schedule.step()
         watch.require_falling(step, loss)
         try:
@@ -134,10 +135,23 @@ def _updated(
     optimizer: torch.optim.Optimizer,
     batch: Batch,
     clip: float,
+    seed: int | None,
 ) -> float:
-    """Make one step; return the loss before it."""
+    """Make one step; return the loss before it.
+
+    Args:
+        seed: of what is dropped out; None where nothing is.
+    """
     on_device = {name: one.to(accelerator.device) for name, one in batch.items()}
-    loss: Tensor = model(**on_device).loss
+    loss: Tensor
+    if seed is None:
+        loss = model(**on_device).loss
+    else:
+        # The seed and the step alone tell what is dropped out, also where a training goes on; the random
+        # state is the whole process's, and others draw from it too.
+        with building, torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            loss = model(**on_device).loss
     optimizer.zero_grad()
     accelerator.backward(loss)
     accelerator.clip_grad_norm_(model.parameters(), clip)
@@ -148,10 +162,10 @@ def _updated(
 class _Watch:
     """Notices that a training is lost."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, began: float) -> None:
         self._rate = settings.learning_rate
         self._latest: deque[float] = deque(maxlen=AVERAGED)
-        self._first = math.nan
+        self._first = began
 
     def require_falling(self, step: int, loss: float) -> None:
         """Hear of the loss of a step.

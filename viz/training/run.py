@@ -28,6 +28,10 @@ from viz.training.turn import Turn
 LINES = 20
 
 
+# A training that stays paused keeps its memory; after so many seconds it is stopped, and can still go on.
+LONGEST_PAUSE = 3600.0
+
+
 class Control:
     """What others may ask of a training, from any thread.
 
@@ -67,6 +71,8 @@ class Control:
     def wait(self, told: Callable[[State], None]) -> None:
         """Wait while it is paused, and then for its turn, saying how it stands.
 
+        Who has forgotten it finds it stopped.
+
         Raises:
             CancelledError: it was stopped.
         """
@@ -74,7 +80,8 @@ class Control:
             told("paused")
             if self._turn is not None:
                 self._turn.give_back()
-            self._going.wait()
+            if not self._going.wait(LONGEST_PAUSE):
+                self.stop()
             if self._turn is not None and not self._stopped:
                 told("waiting")
                 self._turn.take(lambda: self._stopped)
@@ -153,6 +160,7 @@ def _run(
                 listener,
                 start=start or 0,
                 memory=None if start is None else folder.memory(start),
+                began=_began(folder),
                 device=device,
             )
         finally:
@@ -205,7 +213,14 @@ class _Kept:
             remember(self.folder.memory(step))
             self.folder.forget_memory(step)
         measured = self._measured(step)
-        self.folder.note("trials", step=step, loss=trial.loss, accuracy=trial.accuracy, **measured)
+        self.folder.note(
+            "trials",
+            step=step,
+            loss=trial.loss,
+            accuracy=trial.accuracy,
+            examples=trial.examples,
+            **measured,
+        )
         told = {"test/loss": trial.loss, "test/accuracy": trial.accuracy}
         told |= {f"attention/{name}": value for name, value in measured.items()}
         for name, value in told.items():
@@ -246,6 +261,12 @@ class _Kept:
     def _told(self, state: State) -> None:
         self.flush()
         self.folder.change(state=state)
+
+
+def _began(folder: RunFolder) -> float:
+    """Return the loss of a training's first step; NaN where there was none."""
+    log = folder.notes("log")
+    return log[0]["loss"] if log else math.nan
 
 
 def _nothing(_: Moment) -> None:

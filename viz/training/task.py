@@ -156,6 +156,8 @@ class Task:
             baseline: measured on the same examples.
         """
         goal = self.goal(baseline)
+        if self.beats_baseline and baseline is not None and value == goal:
+            return False
         return value >= goal if self.metric == "accuracy" else value <= goal
 
 

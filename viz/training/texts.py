@@ -41,7 +41,7 @@ def read_text(content: bytes, name: str = "The file") -> str:
     control = sum(unicodedata.category(one) == "Cc" and not one.isspace() for one in text)
     if control > MOST_CONTROL * len(text):
         raise _no_text(name)
-    return text.replace("\r\n", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def require_learnable(text: str) -> None:

@@ -21,10 +21,12 @@ class Trial:
     Attributes:
         loss: mean over examples, in nats for tokens and classes, squared for numbers.
         accuracy: share of labels that it would have chosen; NaN where labels are numbers.
+        examples: how many it was tried on.
     """
 
     loss: float
     accuracy: float
+    examples: int
 
 
 @torch.no_grad()
@@ -42,7 +44,7 @@ def tried(model: LoupeModel, batches: Iterable[Batch]) -> Trial:
         hits, count = hits_of(model.config.options, told.logits, on_device["labels"])
         right, labels = right + hits, labels + count
     model.train(was_training)
-    return Trial(loss / max(1, examples), right / labels if labels else math.nan)
+    return Trial(loss / max(1, examples), right / labels if labels else math.nan, examples)
 
 
 def hits_of(options: TransformerOptions, logits: Tensor, labels: Tensor) -> tuple[int, int]:

@@ -122,7 +122,7 @@ PAPERS = (
     ),
     (
         "Dosovitskiy et al. 2020",
-        "An Image is Worth 16x16 Words",
+        "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale",
         "2010.11929",
         "pictures as patches",
     ),
@@ -138,7 +138,12 @@ PAPERS = (
         "2209.11895",
         "the head that copies",
     ),
-    ("Su et al. 2021", "RoFormer: Rotary Position Embedding", "2104.09864", "rotary positions"),
+    (
+        "Su et al. 2021",
+        "RoFormer: Enhanced Transformer with Rotary Position Embedding",
+        "2104.09864",
+        "rotary positions",
+    ),
     ("Press, Smith & Lewis 2021", "Train Short, Test Long", "2108.12409", "ALiBi"),
     (
         "Wang et al. 2020",

@@ -207,7 +207,7 @@ def _measures(usual: Worked, worked: Worked) -> None:
             (words, _rounded(before[name]), _rounded(after[name]))
             for name, words in MEASURES.items()
         ],
-        columns=["mean over heads and tokens", "usual", "now"],
+        columns=["over all heads and tokens", "usual", "now"],
     )
     st.dataframe(
         table,

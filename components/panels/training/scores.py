@@ -48,9 +48,10 @@ def score_panel(
     if trial is not None:
         value, sign = task.value(trial), "≥" if task.metric == "accuracy" else "≤"
         baseline = folder.baseline()
+        count = int(trial.get("examples", about.settings.test_examples))
         rows.append(
             (
-                f"{metric_words(about)} on {about.settings.test_examples:,} unseen examples",
+                f"{metric_words(about)} on {count:,} unseen examples",
                 f"{value:.3f}",
                 f"{sign} {task.goal(baseline):.3g} {SOLVED[task.is_solved(value, baseline)]}",
                 "" if baseline is None else f"{baseline.value:.3f}, {literal(baseline.name)}",

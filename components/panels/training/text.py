@@ -65,5 +65,11 @@ def _file() -> str | None:
 
 
 def _pasted() -> str | None:
-    text = st.text_area("Your text", key="train pasted", height=160, persist_state="session")
+    text = st.text_area(
+        "Your text",
+        key="train pasted",
+        height=160,
+        max_chars=MOST_CHARACTERS,
+        persist_state="session",
+    )
     return text or None

@@ -76,7 +76,9 @@ def as_a_week_ago(loaded: Loaded) -> Baseline:
     before = torch.cat([known[:, :1], told], dim=1)
     # Only the days that have a week before them in their own stretch.
     errors = (told[:, WEEK - 1 :] - before[:, : DAYS - WEEK + 1]) ** 2
-    return Baseline("the same weekday of the week before", float(errors.mean()))
+    return Baseline(
+        "the same weekday of the week before, of days that have one", float(errors.mean())
+    )
 
 
 TASK = Task(
