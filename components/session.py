@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -100,9 +101,25 @@ def page_link(title: str, label: str, **query: str) -> None:
         st.page_link(page, label=label, query_params=query)
 
 
+def explore_link(label: str, **query: str) -> None:
+    """Draw a link to Explore, in the words that Explore writes, so that nothing is rewritten there."""
+    seen, _ = from_query(query, texts())
+    # Where a long text cannot be kept, the link has it in full.
+    with contextlib.suppress(StorageError):
+        query = to_query(seen, texts())
+    page_link("Explore", label, **query)
+
+
 def leave() -> None:
     """Note that another page than Explore is shown; its address says nothing of the view."""
     st.session_state.left = True
+
+
+def arrived(page: str) -> bool:
+    """Whether another page of this session was shown before this one; to be asked once a run."""
+    before = st.session_state.get("page", page)
+    st.session_state.page = page
+    return bool(before != page)
 
 
 def went_back() -> bool:

@@ -25,7 +25,15 @@ from components.panels.whole import (
     stack_panel,
     written_panel,
 )
-from components.session import forget_link, keep_inside, request_of, view, went_back, write_link
+from components.session import (
+    arrived,
+    forget_link,
+    keep_inside,
+    request_of,
+    view,
+    went_back,
+    write_link,
+)
 
 # Room for the progress bar, or for what the run will cost, in pixels.
 LINE = 56
@@ -33,6 +41,7 @@ LINE = 56
 
 def page() -> None:
     """Draw the page; on the first visit the linked or the sample text is run at once."""
+    arrived("explore")
     title, link = st.columns([5, 1], vertical_alignment="center")
     title.header("Attention Loupe", anchor=False)
     with link:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
+from components.canvas import copy_link
 from components.panels.learn.cheaper import cheaper_panel
-from components.panels.learn.place import place_control
+from components.panels.learn.place import come_back, keep, place_control
 from components.panels.learn.reading import reading_panel
 from components.panels.learn.recurrence import recurrence_panel
 from components.panels.learn.steps import steps_panel
 from components.panels.learn.textbook import textbook_panel
 from components.panels.learn.uses import uses_panel
-from components.session import leave
+from components.session import arrived, leave
 
 SECTIONS = {
     "steps": ("Step by step", steps_panel),
@@ -26,6 +27,12 @@ SECTIONS = {
 def page() -> None:
     """Draw the page: one section at a time."""
     leave()
-    st.header("Learn self-attention", anchor=False)
+    if arrived("learn"):
+        come_back()
+    title, link = st.columns([5, 1], vertical_alignment="center")
+    title.header("Learn self-attention", anchor=False)
+    with link:
+        copy_link()
     section = place_control("section", "Section", list(SECTIONS), lambda name: SECTIONS[name][0])
+    keep()
     SECTIONS[section][1]()

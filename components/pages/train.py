@@ -8,12 +8,13 @@ from components.canvas import copy_link
 from components.panels.training.form import form_panel
 from components.panels.training.live import training_panel
 from components.panels.training.shared import known, show
-from components.session import leave
+from components.session import arrived, leave
 
 
 def page() -> None:
     """Draw what to train on the left, and the training on the right."""
     leave()
+    arrived("train")
     if not st.query_params and known():
         # Come back from another page by the navigation: what was shown last goes on.
         show(known()[0])

@@ -19,7 +19,7 @@ from viz.analysis.lesson import (
     work,
 )
 from viz.analysis.measures import measures, output_change
-from viz.errors import ConfigError, LoupeError, ShapeError, TextError
+from viz.errors import ConfigError, LoupeError, ShapeError, TextError, TextTooLongError
 from viz.models.custom import steps
 
 TEXT = "the cat sat on the mat"
@@ -57,6 +57,20 @@ def test_words_and_marks_of_any_script_are_tokens():
     assert text_lesson("Don't stop!").labels == ("Don", "'", "t", "stop", "!")
     assert text_lesson("猫 坐").labels == ("猫", "坐")
     assert text_lesson("القطة نامت").labels == ("القطة", "نامت")
+    assert text_lesson("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645").labels == (
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+    )
+
+
+def test_an_emoji_of_several_parts_is_one_token():
+    family, thumb = "\U0001f469\u200d\U0001f469\u200d\U0001f467", "\U0001f44d\U0001f3fd"
+    assert text_lesson(f"{family}{thumb} hi").labels == (family, thumb, "hi")
+
+
+def test_a_letter_that_is_written_in_two_ways_is_one():
+    lesson = text_lesson("caf\u00e9 cafe\u0301")
+    assert lesson.labels == ("caf\u00e9", "caf\u00e9")
+    assert torch.equal(*lesson.embeddings)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +83,7 @@ def test_words_and_marks_of_any_script_are_tokens():
     ],
 )
 def test_a_text_that_cannot_be_worked_is_said(text, words):
-    with pytest.raises(TextError, match=words):
+    with pytest.raises((TextError, TextTooLongError), match=words):
         text_lesson(text)
 
 
@@ -150,7 +164,7 @@ def test_the_change_of_the_output_is_a_share_of_its_size():
 @pytest.mark.parametrize(
     ("shapes", "words"),
     [
-        ([(3, 3), (2, 3), (3, 3), (3, 3)], "W_Q has 2 rows, and a token of X is 3"),
+        ([(3, 3), (2, 3), (3, 3), (3, 3)], "W_Q has 2 rows, and X has 3 columns"),
         ([(3, 3), (3, 3), (3, 2), (3, 3)], "queries of width 3 and W_K keys of width 2"),
         ([(3, 3), (3, 3), (3, 3), (4, 3)], "W_V has 4 rows"),
     ],

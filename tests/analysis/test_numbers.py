@@ -65,7 +65,13 @@ def test_an_empty_cell_is_said(cell):
 
 @pytest.mark.parametrize(
     ("cell", "hint"),
-    [("1,5", "as 1.5"), ("abc", "as 0.5"), ("1e", "as 0.5"), ("1,2,3", "as 0.5"), (["1"], "as 0.5")],
+    [
+        ("1,5", "as 1.5"),
+        ("abc", "as 0.5"),
+        ("1e", "as 0.5"),
+        ("1,2,3", "as 0.5"),
+        (["1"], "as 0.5"),
+    ],
 )
 def test_a_cell_that_is_no_number_is_said_as_it_was_typed(cell, hint):
     with pytest.raises(ShapeError, match="in row 1, column 2 of X is not a number") as caught:

@@ -52,8 +52,9 @@ def shown(app):
     """What the matrices hold: a list of {name: cells}, in the order of the page."""
     found = []
     for element in app.get("bidi_component"):
-        data = json.loads(element.proto.json)
-        found.append({grid["name"]: grid["cells"] for grid in data["grids"]})
+        data = json.loads(element.proto.json or "{}")
+        if "grids" in data:
+            found.append({grid["name"]: grid["cells"] for grid in data["grids"]})
     return found
 
 
@@ -176,7 +177,7 @@ def test_pasted_numbers_change_the_output_and_the_textbook_returns():
         ("X", "1 two 3", "'two' in row 1, column 2 of X is not a number"),
         ("X", "", "X is empty"),
         ("W_K", "1 nan 1", "no number in row 1, column 2 of W_K"),
-        ("W_Q", "1 1\n1 1", "W_Q has 2 rows, and a token of X is 3 numbers wide"),
+        ("W_Q", "1 1\n1 1", "W_Q has 2 rows, and X has 3 columns"),
         ("W_V", "1 2\n3", "rows of 1 and of 2 numbers"),
     ],
 )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 import zlib
 from dataclasses import dataclass, replace
 
 import torch
-from tokenizers import normalizers, pre_tokenizers
+from tokenizers import Regex, pre_tokenizers
 from torch import Tensor
 
-from viz.errors import ShapeError, TextError
+from viz.errors import ShapeError, TextError, TextTooLongError
 from viz.models.custom.attention import Attention
 from viz.models.custom.positions import sinusoids
 from viz.models.custom.steps import Steps
@@ -25,8 +26,22 @@ from viz.models.prepare import check_text
 # More rows than this are no longer read cell by cell.
 MOST_TOKENS = 10
 
+# Numbers have twelve columns at most, and each head needs one.
+MOST_HEADS = 12
+
 # Wide enough for two heads, narrow enough that a matrix fits beside two others.
 WIDTH, HEADS = 6, 2
+
+# A Chinese character; letters and digits with their accents and joiners; any other mark, as a whole.
+WORDS = pre_tokenizers.Split(
+    Regex(
+        r"\p{Han}\p{M}*"
+        r"|(?!\p{Han})[\p{L}\p{M}\p{N}](?:(?!\p{Han})[\p{L}\p{M}\p{N}\x{200c}\x{200d}])*"
+        r"|(?![\s\p{C}])\X"
+    ),
+    "removed",
+    invert=True,
+)
 
 # Draws the matrices of a text; another seed would do as well.
 SEED = 7
@@ -115,8 +130,8 @@ def work(lesson: Lesson, switches: Switches = USUAL) -> Worked:
     for name, matrix in (("W_Q", lesson.query), ("W_K", lesson.key), ("W_V", lesson.value)):
         if matrix.shape[0] != width:
             raise ShapeError(
-                f"{name} has {matrix.shape[0]} rows, and a token of X is {width} numbers wide.",
-                f"Give {name} {width} rows, one for each column of X.",
+                f"{name} has {_counted(matrix.shape[0], 'row')}, and X has {_counted(width, 'column')}.",
+                f"Give {name} as many rows as X has columns: {width}.",
             )
     same = torch.eye(width, dtype=lesson.embeddings.dtype)
     kept = (lesson.query, lesson.key, lesson.value) if switches.projections else (same,) * 3
@@ -148,16 +163,19 @@ def text_lesson(text: str) -> Lesson:
     decimal, so that products can be followed with a pencil.
 
     Raises:
-        TextError: it is empty, or has too many tokens to be read cell by cell.
+        TextError: it is empty.
+        TextTooLongError: it has too many tokens to be read cell by cell.
     """
     check_text(text)
     labels = tuple(_words(text))
     if not labels:
         raise TextError(f"There is no word in {text!r:.40}.", "Write a word or two.")
     if len(labels) > MOST_TOKENS:
-        raise TextError(
+        raise TextTooLongError(
             f"The text has {len(labels)} tokens; every number of up to {MOST_TOKENS} is shown here.",
             "Shorten it, or open it in Explore.",
+            tokens=len(labels),
+            limit=MOST_TOKENS,
         )
     rows = [_drawn(1, WIDTH, zlib.crc32(label.encode("utf-8", "replace")))[0] for label in labels]
     query, key, value, output = (
@@ -217,10 +235,17 @@ def reversed_before_last(lesson: Lesson) -> Lesson:
     )
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def _words(text: str) -> list[str]:
-    """Cut a text into words and marks; a Chinese character is a word."""
-    cleaned = normalizers.BertNormalizer(lowercase=False, strip_accents=False).normalize_str(text)
-    return [word for word, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(cleaned)]
+    """Cut a text into runs of letters and marks; a Chinese character is a word, an emoji a mark.
+
+    A letter that can be written in two ways is the same letter, and what is joined stays so.
+    """
+    written = unicodedata.normalize("NFC", text)
+    return [word for word, _ in WORDS.pre_tokenize_str(written)]
 
 
 def _drawn(rows: int, columns: int, seed: int, *, spread: float = 1.0) -> Tensor:

@@ -6,6 +6,10 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from components.panels.literal import literal
+
+KEPT = "learn address"
+
 
 def place(name: str, options: Sequence[str]) -> str:
     """Return which of some options is open: as the URL says, or the first."""
@@ -15,15 +19,17 @@ def place(name: str, options: Sequence[str]) -> str:
 
 def go(name: str, option: str) -> None:
     """Open one of the options."""
+    touched()
     st.query_params[name] = option
+    keep()
 
 
 def place_control(
     name: str, label: str, options: Sequence[str], titles: Callable[[str], str]
 ) -> str:
-    """Let one of some options be chosen, and return which is open."""
+    """Let one of some options be chosen, and return which is open; say so if a link asks for another."""
     key = f"learn {name} control"
-    st.session_state[key] = place(name, options)
+    st.session_state[key] = opened = place(name, options)
     st.segmented_control(
         label,
         options,
@@ -34,4 +40,30 @@ def place_control(
         wrap=True,
         on_change=lambda: go(name, st.session_state[key]),
     )
-    return place(name, options)
+    asked = st.query_params.get(name, opened)
+    if asked != opened:
+        st.warning(
+            f"The link's {name} {literal(repr(asked[:40]))} is not there, so {titles(opened)} is shown."
+        )
+    return opened
+
+
+def keep() -> None:
+    """Remember the address, for when somebody comes back by the navigation."""
+    st.session_state[KEPT] = st.query_params.to_dict()
+
+
+def come_back() -> None:
+    """Go on where this page was left, if the address does not say where."""
+    if not st.query_params and st.session_state.get(KEPT):
+        st.query_params.from_dict(st.session_state[KEPT])
+
+
+def touched() -> None:
+    """Note that this run was started by something on the page, and not by Back or Forward."""
+    st.session_state["learn touched"] = True
+
+
+def was_touched() -> bool:
+    """Whether it was; asked once a run."""
+    return bool(st.session_state.pop("learn touched", False))

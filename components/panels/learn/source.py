@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
+from components.panels.learn.place import touched
+from components.panels.learn.work import NAMES, SAMPLE, TEXTBOOK, numbers_of, numbers_text
 from components.panels.literal import literal
-from viz.analysis.lesson import Lesson, numbers_lesson, text_lesson, textbook_lesson
-from viz.analysis.numbers import matrix_of, read_matrix
-from viz.errors import LoupeError
+from components.session import explore_link
+from viz.analysis.lesson import MOST_HEADS, Lesson, numbers_lesson, text_lesson, textbook_lesson
+from viz.analysis.numbers import matrix_of, read_matrix, written
+from viz.errors import LoupeError, TextTooLongError
 
 TEXT, NUMBERS = "A text", "Numbers"
-SAMPLE = "the cat sat on the mat"
-NAMES = ("X", "W_Q", "W_K", "W_V")
 KEPT = "What you see below is from before."
+
+# The last numbers that could be worked, as `numbers_text` writes them; these are what a link holds.
+WORKED = "learn numbers"
 
 
 def source_panel() -> Lesson:
@@ -24,10 +30,10 @@ def source_panel() -> Lesson:
         "Work on",
         [TEXT, NUMBERS],
         key="learn source",
-        default=TEXT,
         required=True,
         persist_state="session",
         label_visibility="collapsed",
+        on_change=touched,
     )
     memory = f"learn lesson {kind}"
     try:
@@ -35,6 +41,8 @@ def source_panel() -> Lesson:
     except LoupeError as error:
         kept: Lesson | None = st.session_state.get(memory)
         st.error(f"{literal(error.message)} {literal(error.hint)} {KEPT}")
+        if isinstance(error, TextTooLongError):
+            explore_link("Open it in Explore →", text=st.session_state["learn text"])
         lesson = kept or (text_lesson(SAMPLE) if kind == TEXT else textbook_lesson())
     st.session_state[memory] = lesson
     return lesson
@@ -43,11 +51,12 @@ def source_panel() -> Lesson:
 def _of_text() -> Lesson:
     text = st.text_input(
         "Text",
-        SAMPLE,
         key="learn text",
         persist_state="session",
-        help="A word or a mark is a token here. Each has an embedding of its own, six numbers drawn "
-        "from a seed that is the word itself, and the matrices are drawn once: nothing is trained, so "
+        on_change=touched,
+        help="A word or a mark is a token here: a run of letters, where a script writes no blanks between "
+        "words. Each has an embedding of its own, six numbers drawn "
+        "from a seed that is the token itself, and the matrices are drawn once: nothing is trained, so "
         "look at how it is computed, and not at what it means.",
     )
     return text_lesson(text)
@@ -59,7 +68,6 @@ def _of_numbers() -> Lesson:
     Raises:
         LoupeError: a cell is no number, or the matrices do not fit.
     """
-    _seed()
     st.caption(
         "Change any cell, add or delete rows, or paste matrices of your own. At first these are the "
         "textbook's numbers."
@@ -67,22 +75,30 @@ def _of_numbers() -> Lesson:
     frames = [_editor(name, place) for name, place in zip(NAMES, st.columns(4), strict=True)]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         heads = st.number_input(
-            "Heads", 1, 12, key="learn heads", persist_state="session", width=140
+            "Heads",
+            1,
+            MOST_HEADS,
+            key="learn heads",
+            persist_state="session",
+            width=140,
+            on_change=touched,
         )
         with st.popover("Paste numbers"):
             _pasting()
         st.button("Textbook numbers", on_click=_restore)
     if (failure := st.session_state.pop("learn pasted wrong", None)) is not None:
         raise failure
-    tokens, query, key, value = (
-        matrix_of(name, frame.to_numpy(dtype=object).tolist())
+    given = {
+        name: matrix_of(name, frame.to_numpy(dtype=object).tolist())
         for name, frame in zip(NAMES, frames, strict=True)
-    )
-    return numbers_lesson(tokens, query, key, value, heads=int(heads))
+    }
+    lesson = numbers_lesson(*given.values(), heads=int(heads))
+    st.session_state[WORKED] = numbers_text(given)
+    return lesson
 
 
 def _editor(name: str, place: DeltaGenerator) -> pd.DataFrame:
-    """Show one matrix to be edited, and return it as it is now."""
+    """Show one matrix to be edited, and return it as it is now: cells are texts, as they were typed."""
     given, edited = st.session_state["learn given"], st.session_state["learn edited"]
     # Edits are kept as differences from the frame given first: a new frame needs a new key, and an
     # editor that was not drawn for a while begins with what it ended with.
@@ -96,8 +112,10 @@ def _editor(name: str, place: DeltaGenerator) -> pd.DataFrame:
         key=key,
         num_rows="dynamic",
         hide_index=True,
+        on_change=touched,
+        # A column of numbers would drop what is no digit while it is typed: 1,5 would become 15.
         column_config={
-            column: st.column_config.NumberColumn(column, width=40, format="%.4g")
+            column: st.column_config.TextColumn(column, width=40, alignment="right")
             for column in frame.columns
         },
     )
@@ -105,44 +123,47 @@ def _editor(name: str, place: DeltaGenerator) -> pd.DataFrame:
 
 
 def _pasting() -> None:
-    st.selectbox("Matrix", NAMES, key="learn pasted name")
+    st.selectbox("Matrix", NAMES, key="learn pasted name", on_change=touched)
     st.text_area(
         "Numbers",
         key="learn pasted",
         placeholder="1 0 1\n0 1 0\n1 1 1",
-        help="A row a line, numbers with spaces or commas; [[1, 0], [0, 1]] is read too.",
+        on_change=touched,
+        help="A row a line, numbers with spaces or commas, decimals with a point; [[1, 0], [0, 1]] is "
+        "read too.",
     )
     st.button("Use them", on_click=_take, type="primary")
 
 
 def _take() -> None:
+    touched()
     name = st.session_state["learn pasted name"]
     try:
-        _put(name, read_matrix(name, st.session_state["learn pasted"]))
+        _put({name: read_matrix(name, st.session_state["learn pasted"])})
     except LoupeError as error:
         st.session_state["learn pasted wrong"] = error
 
 
-def _put(name: str, matrix: Tensor) -> None:
-    """Let a matrix be what its editor begins with."""
-    columns = [str(column + 1) for column in range(matrix.shape[1])]
-    frame = pd.DataFrame(matrix.numpy(), columns=columns)
-    st.session_state["learn given"][name] = st.session_state["learn edited"][name] = frame
-    st.session_state["learn versions"][name] += 1
+def _put(matrices: Mapping[str, Tensor]) -> None:
+    """Let matrices be what their editors begin with."""
+    versions = st.session_state.setdefault("learn versions", {})
+    for name, matrix in matrices.items():
+        columns = [str(column + 1) for column in range(matrix.shape[1])]
+        cells = [[written(number) for number in row] for row in matrix.tolist()]
+        frame = pd.DataFrame(cells, columns=columns)
+        for kept in ("learn given", "learn edited"):
+            st.session_state.setdefault(kept, {})[name] = frame
+        versions[name] = versions.get(name, -1) + 1
 
 
 def _restore() -> None:
     """Let all matrices be those of the textbook."""
-    lesson = textbook_lesson()
-    given = (lesson.embeddings, lesson.query, lesson.key, lesson.value)
-    st.session_state["learn heads"] = lesson.heads
-    for name, matrix in zip(NAMES, given, strict=True):
-        _put(name, matrix)
+    touched()
+    put_numbers(TEXTBOOK, 1)
 
 
-def _seed() -> None:
-    if "learn versions" in st.session_state:
-        return
-    st.session_state["learn versions"] = dict.fromkeys(NAMES, 0)
-    st.session_state["learn given"], st.session_state["learn edited"] = {}, {}
-    _restore()
+def put_numbers(line: str, heads: int) -> None:
+    """Let all matrices be what `numbers_text` wrote."""
+    st.session_state["learn heads"] = heads
+    st.session_state[WORKED] = line
+    _put(numbers_of(line))

@@ -15,9 +15,11 @@ from torch import Tensor
 
 from components.canvas.matrices import Grid, Link, matrices
 from components.panels.learn.flow import flow
-from components.panels.learn.place import go, place_control
+from components.panels.learn.link import receive, send, switch_key
+from components.panels.learn.place import go, place_control, touched
 from components.panels.learn.source import source_panel
 from components.panels.learn.words import BROKEN, MEASURES, STEPS
+from components.panels.learn.work import TEMPERATURES
 from components.session import is_dark
 from viz.analysis.lesson import USUAL, Lesson, Switches, Worked, work
 from viz.analysis.measures import measures, output_change
@@ -49,9 +51,11 @@ NOTHING = 1e-9
 @st.fragment
 def steps_panel() -> None:
     """Walk through the steps, on a text or on numbers."""
+    receive()
     lesson = source_panel()
     switches = _switches(lesson)
     worked = work(lesson, switches)
+    send()
     current = place_control("step", "Step", list(STEPS), lambda name: STEPS[name].title)
     picture, diagram = st.columns([3.2, 1], gap="medium")
     with picture:
@@ -101,12 +105,9 @@ def _head(worked: Worked) -> int:
         persist_state="session",
         format_func=lambda head: f"head {head}",
         label_visibility="collapsed",
+        on_change=touched,
     )
     return chosen or 0
-
-
-def _key(name: str) -> str:
-    return f"learn switch {name}"
 
 
 def _applies(name: str, lesson: Lesson) -> bool:
@@ -125,8 +126,10 @@ def _applies(name: str, lesson: Lesson) -> bool:
 def _switches(lesson: Lesson) -> Switches:
     """Read all switches, those of steps that are not open too."""
     state = st.session_state
-    kept = {name: not (state.get(_key(name), False) and _applies(name, lesson)) for name in LABELS}
-    return Switches(**kept, temperature=state.get(_key("temperature"), 1.0))
+    kept = {
+        name: not (state.get(switch_key(name), False) and _applies(name, lesson)) for name in LABELS
+    }
+    return Switches(**kept, temperature=state.get(switch_key("temperature"), 1.0))
 
 
 def _switch(worked: Worked, step: str) -> None:
@@ -139,15 +142,20 @@ def _switch(worked: Worked, step: str) -> None:
     elif name == "temperature":
         st.slider(
             "Temperature: scores are divided by it",
-            min_value=0.1,
-            max_value=5.0,
-            value=1.0,
+            min_value=TEMPERATURES[0],
+            max_value=TEMPERATURES[1],
             step=0.1,
-            key=_key(name),
+            key=switch_key(name),
             persist_state="session",
+            on_change=touched,
         )
     else:
-        st.toggle(f":material/build: {LABELS[name]}", key=_key(name), persist_state="session")
+        st.toggle(
+            f":material/build: {LABELS[name]}",
+            key=switch_key(name),
+            persist_state="session",
+            on_change=touched,
+        )
 
 
 MISSING = {
@@ -167,9 +175,10 @@ def _broken(switches: Switches) -> list[str]:
 
 
 def _mend() -> None:
+    touched()
     for name in LABELS:
-        st.session_state[_key(name)] = False
-    st.session_state[_key("temperature")] = 1.0
+        st.session_state[switch_key(name)] = False
+    st.session_state[switch_key("temperature")] = 1.0
 
 
 def _comparison(worked: Worked) -> None:

@@ -10,9 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from components.panels.literal import literal
-from components.session import page_link, workbench
+from components.session import explore_link, page_link, workbench
 from viz.analysis.meaning import central, closeness
-from viz.errors import LoupeError
+from viz.errors import LoupeError, TextTooLongError
 from viz.models import Model
 from viz.models.catalogue import CATALOGUE, DEFAULT, is_available
 from viz.service import Request
@@ -159,6 +159,10 @@ def _compare(text: str, others: str, measure: Callable[[Model], list[float]]) ->
     try:
         model = workbench().model(Request(model=DEFAULT, text=text), lambda _phase, _share: None)
         found = measure(model)
+    except TextTooLongError as error:
+        # One model is used here, so that the usual hint, to choose another, leads nowhere.
+        st.error(f"{literal(error.message)} Shorten it to {error.limit:,} tokens.")
+        return
     except LoupeError as error:
         st.error(f"{literal(error.message)} {literal(error.hint)}")
         return
@@ -178,14 +182,8 @@ def _lines(text: str) -> list[str]:
 
 def _explore(text: str, **more: str) -> None:
     if text.strip():
-        page_link(
-            "Explore",
-            "See where every head looks →",
-            model=DEFAULT,
-            text=text,
-            layer="3",
-            head="1",
-            **more,
+        explore_link(
+            "See where every head looks →", model=DEFAULT, text=text, layer="3", head="1", **more
         )
 
 
@@ -200,4 +198,4 @@ def _fetched(model: str, words: str, file: str) -> None:
         return
     cost = "" if is_available(entry) else f" It is fetched first, {entry.download_mb} MB."
     st.caption(words + cost)
-    page_link("Explore", f"Open {entry.title} in Explore →", model=model, text="", media=media)
+    explore_link(f"Open {entry.title} in Explore →", model=model, text="", media=media)
