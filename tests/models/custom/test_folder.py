@@ -13,7 +13,14 @@ from transformers import AutoConfig
 
 import viz
 from tests.models.custom.models import inputs, kinds, tokenizer
-from viz.errors import ConfigError, ModelError, ModelNotFoundError, ModelRefusedError, StorageError
+from viz.errors import (
+    ConfigError,
+    ModelError,
+    ModelNotFoundError,
+    ModelRefusedError,
+    ShapeError,
+    StorageError,
+)
 from viz.models.custom import TransformerOptions, build_model, save_model
 from viz.models.custom.pretrained import LoupeConfig, LoupeForCausalLM, shifted_right
 
@@ -55,6 +62,37 @@ def test_a_seed_gives_the_same_weights_and_leaves_chance_alone():
     assert all(torch.equal(one, two) for one, two in pairs)
     table = "transformer.embedding.table.weight"
     assert not torch.equal(first.state_dict()[table], other.state_dict()[table])
+
+
+def test_a_model_without_a_limit_reads_texts_of_any_length(tmp_path):
+    options = TransformerOptions(vocab_size=len(tokenizer()), positions="alibi", max_tokens=None)
+    module = build_model(options, tokenizer(), seed=0)
+    assert module.config.options == module.transformer.options == options
+    model = viz.load_model(save_model(module, tmp_path / "saved", tokenizer()))
+    assert model.module.config.options == options
+    assert model.context_limit is None
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1)])
+def test_the_loss_of_a_regression_compares_each_label_with_its_own_prediction(shape):
+    options = TransformerOptions("encoder", "regression", d_input=3, outputs=1)
+    module = build_model(options, seed=0).eval()
+    vectors, labels = torch.randn(4, 5, 3), torch.arange(4.0)
+    output = module(vectors, labels=labels.reshape(shape))
+    assert output.logits.shape == (4, 1)
+    expected = (output.logits[:, 0] - labels).square().mean()
+    torch.testing.assert_close(output.loss, expected)
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "hint"),
+    [("regression", (4, 2), r"shape \(4, 3\)"), ("classification", (3,), r"shape \(4,\)")],
+)
+def test_labels_that_belong_to_no_prediction_are_said(task, labels, hint):
+    module = build_model(TransformerOptions("encoder", task, d_input=3, outputs=3), seed=0)
+    kind = torch.float32 if task == "regression" else torch.int64
+    with pytest.raises(ShapeError, match=hint):
+        module(torch.randn(4, 5, 3), labels=torch.zeros(labels, dtype=kind))
 
 
 def test_the_limit_of_learned_positions_is_that_of_the_model(tmp_path):

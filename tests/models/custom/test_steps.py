@@ -171,6 +171,10 @@ def test_masks_join_to_one():
         ((12, 3, {"fused": True, "kdim": 5}), r"tokens of width \[12, 5, 5\]. Use separate"),
         ((12, 3, {"fused": True, "projections": False}), "and no projections. Use separate"),
         ((12, 3, {"projections": False, "d_head": 5}), "Without projections"),
+        ((12, 3, {"scaled": "no"}), "The option scaled is 'no'. Give True or False."),
+        ((12, 3, {"causal": "yes"}), "The option causal is 'yes'."),
+        ((12, 3, {"bias": None}), "The option bias is None."),
+        ((12, 3, {"rotary": 1}), "The option rotary is 1."),
     ],
 )
 def test_options_that_do_not_fit_are_said(arguments, message):
@@ -200,6 +204,28 @@ def test_tensors_that_do_not_fit_are_said(given, message):
         attention(**tensors)
 
 
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ([[1.0] * 12], r"The query is a list. Give a torch.Tensor."),
+        (torch.ones(2, 5, 12, dtype=torch.float64), r"of float64, .* Give .to\(torch.float32\)"),
+        (torch.ones(2, 5, 12, dtype=torch.int64), r"of int64, .* Give .to\(torch.float32\)"),
+    ],
+)
+@pytest.mark.parametrize("projections", [True, False])
+def test_what_is_no_tensor_of_the_right_kind_is_said(query, message, projections):
+    if not projections and not isinstance(query, list) and query.is_floating_point():
+        return  # nothing is multiplied with weights of another kind
+    with pytest.raises(ShapeError, match=message):
+        Attention(12, 3, projections=projections, output_projection=False)(query)
+
+
+def test_autocast_reads_what_it_converts_itself():
+    with torch.autocast("cpu", torch.bfloat16):
+        output, _ = Attention(12, 3)(torch.ones(2, 5, 12, dtype=torch.bfloat16))
+    assert output.dtype == torch.bfloat16
+
+
 def test_a_mask_of_whole_numbers_is_refused_because_its_meaning_is_doubtful():
     with pytest.raises(ShapeError, match=r"The mask is of int64; .* Give mask.bool\(\)"):
         Attention(12, 3)(torch.ones(1, 4, 12), mask=torch.ones(4, 4, dtype=torch.int64))
@@ -209,7 +235,16 @@ def test_a_mask_of_whole_numbers_is_refused_because_its_meaning_is_doubtful():
     ("shapes", "options", "message"),
     [
         (((3, 4), (3, 5), (3, 3)), {}, "W_Q makes queries of width 4 and W_K keys of width 5"),
-        (((3, 4), (3, 4), (3, 3)), {"heads": 2}, "Of the columns W_V 3 none of the 2 heads"),
+        (
+            ((3, 3), (3, 3), (3, 3)),
+            {"heads": 2},
+            "W_Q, W_K and W_V have 3 columns, which 2 heads cannot share equally. Choose 1 or 3 heads.",
+        ),
+        (
+            ((3, 4), (3, 4), (3, 3)),
+            {"heads": 2},
+            "W_Q has 4, W_K has 4, W_V has 3 columns, which 2 heads cannot share equally. Choose 1 head.",
+        ),
         (((3,), (3, 4), (3, 4)), {}, r"W_Q has shape \(3,\)"),
         (((3, 4), (3, 4), (3, 4), (3, 3)), {}, r"W_O has shape \(3, 3\). Give \[4, 3\]"),
     ],

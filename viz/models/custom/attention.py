@@ -17,6 +17,7 @@ from viz.models.custom.checks import (
     head_width,
     require_choice,
     require_count,
+    require_flag,
     require_positive,
     require_share,
 )
@@ -105,6 +106,12 @@ class Attention(nn.Module):
         for name, count in {**counts, **widths}.items():
             if count is not None:
                 require_count(name, count)
+        flags = {"projections": projections, "fused": fused, "bias": bias, "causal": causal}
+        flags |= {"output_projection": output_projection, "rotary": rotary}
+        for name, flag in flags.items():
+            require_flag(name, flag)
+        if scaled is not None:
+            require_flag("scaled", scaled)
         require_choice("scores", scores, get_args(Scores))
         require_positive("temperature", temperature)
         require_share("dropout", dropout)
@@ -301,14 +308,16 @@ class Attention(nn.Module):
         """Project and split: [batch, head, query, d], [batch, kv_head, key, d] and [.., d_value]."""
         key = query if key is None else key
         value = key if value is None else value
-        check_tokens(query, key, value, (self.d_model, self.kdim, self.vdim))
+        weights = self.matrices()
+        dtype = weights[0][0].dtype if weights else None
+        check_tokens(query, key, value, (self.d_model, self.kdim, self.vdim), dtype=dtype)
         if not self.projections:
             parts = [query, key, value]
         elif self.fused and key is query and value is query:
             together = project(query, self.qkv.weight, self.qkv.bias)
             parts = list(torch.split(together, self.widths, dim=-1))
         else:
-            given = zip((query, key, value), self.matrices(), strict=True)
+            given = zip((query, key, value), weights, strict=True)
             parts = [project(tokens, weight, bias) for tokens, (weight, bias) in given]
         counts = (self.heads, self.kv_heads, self.kv_heads)
         first, second, third = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from viz.errors import ConfigError, ShapeError
@@ -117,14 +118,31 @@ def check_rotary(d_head: int) -> None:
         )
 
 
-def check_tokens(query: Tensor, key: Tensor, value: Tensor, widths: tuple[int, int, int]) -> None:
-    """Make sure that tokens have the widths that projections read, and belong together.
+def check_tokens(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    widths: tuple[int, int, int],
+    *,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Make sure that tokens are what projections read, of their widths, and belong together.
+
+    Args:
+        query: [batch, query, width] or [query, width].
+        key: likewise.
+        value: likewise.
+        widths: of the three.
+        dtype: of the projections; None where there are none.
 
     Raises:
         ShapeError: they do not.
     """
     given = zip(("query", "key", "value"), (query, key, value), widths, strict=True)
     for name, tokens, width in given:
+        if not isinstance(tokens, Tensor):
+            raise ShapeError(f"The {name} is {kind_of_value(tokens)}.", "Give a torch.Tensor.")
+        _check_dtype(name, tokens, dtype)
         if tokens.ndim not in (2, 3) or tokens.shape[-1] != width:
             raise ShapeError(
                 f"The {name} has shape {tuple(tokens.shape)}.",
@@ -136,6 +154,20 @@ def check_tokens(query: Tensor, key: Tensor, value: Tensor, widths: tuple[int, i
             f"{tuple(value.shape)} do not belong together.",
             "Give one batch, and as many values as keys.",
         )
+
+
+def _check_dtype(name: str, tokens: Tensor, dtype: torch.dtype | None) -> None:
+    """Make sure that tokens are decimal numbers, as precise as what they are multiplied with."""
+    # Autocast brings them to one dtype itself.
+    mixed = torch.is_autocast_enabled(tokens.device.type)
+    same = dtype is None or mixed or tokens.dtype == dtype
+    if same and tokens.is_floating_point():
+        return
+    wanted = str(torch.get_default_dtype() if dtype is None else dtype)
+    raise ShapeError(
+        f"The {name} is of {str(tokens.dtype)[6:]}, which this attention does not read.",
+        f"Give .to({wanted}).",
+    )
 
 
 def either(choices: Sequence[object]) -> str:

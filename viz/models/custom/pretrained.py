@@ -70,7 +70,14 @@ class LoupeConfig(PretrainedConfig):  # type: ignore[misc]
         named = {
             field.name: getattr(self, field.name, None) for field in fields(TransformerOptions)
         }
-        return TransformerOptions(**{name: one for name, one in named.items() if one is not None})
+        # None is what options are by default, but for max_tokens: there it means any number.
+        return TransformerOptions(
+            **{
+                name: one
+                for name, one in named.items()
+                if one is not None or (name == "max_tokens" and hasattr(self, name))
+            }
+        )
 
 
 class LoupeModel(PreTrainedModel):  # type: ignore[misc]
@@ -372,10 +379,30 @@ def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def task_loss(options: TransformerOptions, predicted: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of classes in nats, or the mean squared error of numbers."""
-    if options.task == "classification":
+    """Cross-entropy of classes in nats, or the mean squared error of numbers.
+
+    Args:
+        options: of the model.
+        predicted: [.., outputs].
+        labels: a class for each place, [..]; or numbers [.., outputs], where one is predicted [..] too.
+
+    Raises:
+        ShapeError: labels do not belong to what was predicted.
+    """
+    classes = options.task == "classification"
+    places = predicted.shape[:-1]
+    fitting = [places] if classes else [predicted.shape]
+    if classes or predicted.shape[-1] == 1:
+        # One number for each place, with a side of its own or without.
+        fitting = [*fitting, places, (*places, 1)]
+    if tuple(labels.shape) not in map(tuple, fitting):
+        raise ShapeError(
+            f"The labels have shape {tuple(labels.shape)}, and the predictions {tuple(predicted.shape)}.",
+            f"Give labels of shape {tuple(fitting[0])}.",
+        )
+    if classes:
         return token_loss(predicted, labels)
-    return functional.mse_loss(predicted, labels.to(predicted.dtype))
+    return functional.mse_loss(predicted, labels.reshape(predicted.shape).to(predicted.dtype))
 
 
 def shifted_right(labels: Tensor, config: LoupeConfig) -> Tensor:
