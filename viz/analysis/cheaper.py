@@ -424,8 +424,9 @@ WAYS = {
             "heads",
             lambda exact, _: linear_elu(exact),
             _elu_cost,
-            "The cheapest features. A model trained with them does well; put into one that was "
-            "trained with softmax, as here, they blur it.",
+            "As many features as a head is wide, so that it pays once there are more tokens than "
+            "dimensions. A model trained with them does well; put into one that was trained with "
+            "softmax, as here, they blur it.",
         ),
         Way(
             "Nystrom",

@@ -81,8 +81,9 @@ def common_slips(lesson: Lesson) -> list[Slip]:
             done,
             "Multiplied by the root",
             r"\operatorname{softmax}\!\left(QK^\top\cdot\sqrt{d_k}\right)V",
-            "Rows still sum to 1, so that nothing looks wrong; but the weights are nearly one-hot, "
-            "and their gradient is nearly 0.",
+            "Rows still sum to 1, so that nothing looks wrong; but the scores lie d_k times as far apart "
+            "as they should, so that the larger take nearly all of the weight, and where one takes it "
+            "all, the gradient is nearly 0.",
             steps.softmax(multiplied),
         ),
         _slip(

@@ -18,9 +18,11 @@ QUESTIONS = {
     "which choosing the largest would not have.",
     "Why several heads?": "A row of weights sums to 1: looking at one thing takes from another. With "
     "several heads a token looks at the word before with one and at its subject with another.",
-    "How does it know the order of words?": "It does not, by itself: the same tokens in another order give "
-    "the same outputs in another order. Positions have to be added to the tokens, turned into queries and "
-    "keys (rotary), or added to the scores (ALiBi).",
+    "How does it know the order of words?": "Without a mask it does not, by itself: the same tokens in "
+    "another order give the same outputs in another order. Positions are added to the tokens, turned into "
+    "queries and keys (rotary), or added to the scores (ALiBi). A causal mask tells a little, because each "
+    "token then sees another set of tokens: one layer knows what came before, though not in which order, and "
+    "several can learn from that where they are (Haviv et al. 2022).",
     "What is the mask for?": "In training a language model predicts every token at once, and each must "
     "be predicted from those before it alone. Padding is masked because it is no text.",
     "Does attention explain what a model does?": "No. It says where a head reads from, and not what is "
@@ -69,6 +71,14 @@ GLOSSARY = {
     "grouped queries": "several query heads share one head of keys and values",
     "rotary position": "queries and keys turned by an angle that grows with their place",
     "landmark": "a mean of neighbours that stands for them",
+    "one-hot": "of a row: 1 in one place, 0 in all others",
+    "gradient": "how much the error changes with each weight of a model; training goes against it",
+    "temperature": "what scores are divided by before softmax; the higher, the flatter the weights",
+    "nat": "unit of entropy with natural logarithms; 0.69 nats are one bit",
+    "rank": "how many products of a column and a row a matrix is the sum of, at the least",
+    "singular value": "how much each of these products weighs; small ones can be left out",
+    "Frobenius norm": "root of the sum of all squares of a matrix",
+    "LSTM": "long short-term memory: a layer that reads token by token and hands on what it remembers",
 }
 
 PAPERS = (
@@ -92,13 +102,13 @@ PAPERS = (
     ),
     (
         "Devlin et al. 2018",
-        "BERT: Pre-training of Deep Bidirectional Transformers",
+        "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding",
         "1810.04805",
         "encoders",
     ),
     (
         "Clark et al. 2019",
-        "What Does BERT Look At?",
+        "What Does BERT Look At? An Analysis of BERT's Attention",
         "1906.04341",
         "what single heads have learned",
     ),
@@ -144,7 +154,18 @@ PAPERS = (
         "2104.09864",
         "rotary positions",
     ),
-    ("Press, Smith & Lewis 2021", "Train Short, Test Long", "2108.12409", "ALiBi"),
+    (
+        "Press, Smith & Lewis 2021",
+        "Train Short, Test Long: Attention with Linear Biases Enables Input Length Extrapolation",
+        "2108.12409",
+        "ALiBi",
+    ),
+    (
+        "Haviv et al. 2022",
+        "Transformer Language Models without Positional Encodings Still Learn Positional Information",
+        "2203.16634",
+        "what a causal mask tells",
+    ),
     (
         "Wang et al. 2020",
         "Linformer: Self-Attention with Linear Complexity",
@@ -157,18 +178,39 @@ PAPERS = (
         "2004.05150",
         "windows",
     ),
-    ("Katharopoulos et al. 2020", "Transformers are RNNs", "2006.16236", "linear attention"),
+    (
+        "Katharopoulos et al. 2020",
+        "Transformers are RNNs: Fast Autoregressive Transformers with Linear Attention",
+        "2006.16236",
+        "linear attention",
+    ),
     (
         "Choromanski et al. 2020",
         "Rethinking Attention with Performers",
         "2009.14794",
         "random features",
     ),
-    ("Xiong et al. 2021", "Nyströmformer", "2102.03902", "landmarks"),
-    ("Dao et al. 2022", "FlashAttention", "2205.14135", "exact, and fast by reading memory less"),
+    (
+        "Xiong et al. 2021",
+        "Nyströmformer: A Nyström-Based Algorithm for Approximating Self-Attention",
+        "2102.03902",
+        "landmarks",
+    ),
+    (
+        "Gupta et al. 2021",
+        "Memory-efficient Transformers via Top-k Attention",
+        "2106.06899",
+        "top-k",
+    ),
+    (
+        "Dao et al. 2022",
+        "FlashAttention: Fast and Memory-Efficient Exact Attention with IO-Awareness",
+        "2205.14135",
+        "exact, and fast by reading memory less",
+    ),
     (
         "Ainslie et al. 2023",
-        "GQA: Training Generalized Multi-Query Transformer Models",
+        "GQA: Training Generalized Multi-Query Transformer Models from Multi-Head Checkpoints",
         "2305.13245",
         "grouped queries",
     ),

@@ -27,8 +27,8 @@ STEPS = {
         "Tokens",
         "Embeddings + positions",
         r"X = E + P",
-        "Every token is a row of numbers, its embedding; its position is added, because attention "
-        "takes no notice of order by itself.",
+        "Every token is a row of numbers, its embedding; its position is added, because scores and "
+        "weighted sums take no notice of order by themselves.",
     ),
     "projections": Step(
         "Q, K, V",
@@ -89,8 +89,8 @@ STEPS = {
 BROKEN = {
     "positions": (
         "no positions",
-        "Without positions the order of words is lost: shuffle what came before, and the output of "
-        "the last token stays the same.",
+        "Without positions the order of what a token may look at is lost: shuffle what came before, and "
+        "the output of the last token stays the same. Only the mask still tells what came before at all.",
     ),
     "projections": (
         "no projections",

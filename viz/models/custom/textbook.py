@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor
 
 from viz.errors import ShapeError
 from viz.models.custom.attention import Attention
+from viz.models.custom.checks import either
 
 # Three tokens of width 3, and matrices that make every number easy to follow.
 EXAMPLE_TOKENS = ((1, 0, 1), (0, 1, 0), (1, 1, 1))
@@ -51,11 +54,12 @@ def from_matrices(
                 "Give rows and columns, one each at least.",
             )
     widths = {name: matrix.shape[1] for name, matrix in given.items() if name != "W_O"}
-    uneven = [f"{name} {width}" for name, width in widths.items() if width % heads]
-    if uneven:
+    if any(width % heads for width in widths.values()):
+        common = math.gcd(*widths.values())
+        fitting = [count for count in range(1, common + 1) if common % count == 0]
         raise ShapeError(
-            f"Of the columns {', '.join(uneven)} none of the {heads} heads gets an equal share.",
-            "Choose a number of heads that divides them.",
+            f"{_columns(widths)}, which {heads} heads cannot share equally.",
+            f"Choose {either(fitting)} head{'s' if fitting[-1] > 1 else ''}.",
         )
     if query.shape[1] != key.shape[1]:
         raise ShapeError(
@@ -85,3 +89,11 @@ def from_matrices(
         if output is not None:
             attention.output.weight.copy_(output.T)
     return attention
+
+
+def _columns(widths: Mapping[str, int]) -> str:
+    """Say "W_Q, W_K and W_V have 3 columns", or how many each has."""
+    *first, last = widths
+    if len(set(widths.values())) == 1:
+        return f"{', '.join(first)} and {last} have {widths[last]} column{'s' * (widths[last] > 1)}"
+    return ", ".join(f"{name} has {width}" for name, width in widths.items()) + " columns"
