@@ -39,7 +39,7 @@ def test_commands_of_the_readme_are_there(command):
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    first, own = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    first, own, built = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names = {}
     exec(compile(first, "README.md", "exec"), names)
     exec(compile(own, "README.md", "exec"), names)
@@ -48,6 +48,10 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     with pytest.raises(viz.LoupeError, match=r"say how: viz\.wrap_model"):
         viz.capture(untold, {"input": torch.randn(1, 9, 32)})
     assert (tmp_path / "run.safetensors").exists()
+    exec(compile(built, "README.md", "exec"), names)
+    assert names["trace"].stacks["self"].layers == names["options"].layers
+    assert names["steps"].weights.shape == (4, 9, 9)
+    assert viz.load_model(tmp_path / "my-model").module.config.options == names["options"]
 
 
 @pytest.mark.parametrize("arguments", [["models"], ["fetch", "minilm"]])

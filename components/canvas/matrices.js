@@ -71,9 +71,11 @@ function table(view, grid, index) {
   holder.tabIndex = 0;
   holder.setAttribute("role", "grid");
   holder.setAttribute("aria-label", `${grid.name}. Arrow keys walk from number to number.`);
-  holder.style.gridTemplateColumns = `auto repeat(${grid.cells[0].length}, var(--cell))`;
-  if (grid.columns) holder.append(headings(grid));
   grid.digits = digitsOf(grid.cells);
+  // Whole numbers need less room, names of columns need it.
+  const wide = grid.digits || grid.columns ? "var(--cell)" : "var(--whole)";
+  holder.style.gridTemplateColumns = `max-content repeat(${grid.cells[0].length}, ${wide})`;
+  if (grid.columns) holder.append(headings(grid));
   const cells = grid.cells.map((numbers, row) => {
     const line = document.createElement("div");
     line.className = "line";
@@ -209,17 +211,17 @@ function mark(view) {
 }
 
 // A label, and its place where others are called the same.
-function named(labels, index) {
+function named(labels, index, first) {
   const label = labels[index];
-  return labels.filter((other) => other === label).length > 1 ? `${label} (${index})` : label;
+  return labels.filter((other) => other === label).length > 1 ? `${label} (${index + first})` : label;
 }
 
 function sentence(view) {
-  const { grids, link, words } = view.data;
+  const { grids, link, words, first } = view.data;
   const { index, row, column } = view.at;
   const grid = grids[index];
   const say = (from, at, beside) => written(grids[from].cells[at][beside], grids[from].digits);
-  const place = `${grid.name} [${named(grid.rows, row)}, ${grid.columns ? named(grid.columns, column) : column + 1}]`;
+  const place = `${grid.name} [${named(grid.rows, row, first)}, ${grid.columns ? named(grid.columns, column, first) : column + first}]`;
   const result = say(index, row, column);
   if (index < grids.length - 1 || link === "join" || link === "none") return `${place} = ${result}`;
   const before = grids[0].cells[row];
@@ -236,5 +238,24 @@ function sentence(view) {
       return `${exponent(column)} / (${summed.join(" + ")})`;
     },
   }[link]();
-  return `${place} = ${terms} = ${result}`;
+  const sign = written(reckoned(view), grid.digits) === result ? "=" : "≈";
+  return `${place} = ${terms} ${sign} ${result}`;
+}
+
+// What comes out of the numbers as they are written: rounded, they need not give the rounded result.
+function reckoned(view) {
+  const { grids, link } = view.data;
+  const { index, row, column } = view.at;
+  const read = (from, at, beside) => Number(written(grids[from].cells[at][beside], grids[from].digits).replace("−", "-"));
+  const before = grids[0].cells[row];
+  const sum = (numbers) => numbers.reduce((one, other) => one + other, 0);
+  return {
+    product: () => sum(before.map((_, inner) => read(0, row, inner) * read(1, inner, column))),
+    sum: () => sum(grids.slice(0, -1).map((_, from) => read(from, row, column))),
+    scale: () => (before[column] ? (read(0, row, column) * grids[index].cells[row][column]) / before[column] : 0),
+    softmax: () => {
+      const powers = before.map((other, inner) => (other === null ? 0 : Math.exp(read(0, row, inner))));
+      return powers[column] / sum(powers);
+    },
+  }[link]();
 }

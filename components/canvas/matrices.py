@@ -51,6 +51,8 @@ def matrices(
     *,
     link: Link,
     words: str = "",
+    first: int = 0,
+    largest: float | None = None,
     dark: bool,
     key: str,
 ) -> None:
@@ -65,14 +67,16 @@ def matrices(
         signs: what stands between them, one fewer than there are grids.
         link: how it is made of them.
         words: how the factor is written, where `link` is `scale`.
+        first: what rows and columns without a name of their own are counted from.
+        largest: what the deepest red stands for, so that views side by side agree; the largest number
+            of these by default.
         dark: whether the page is dark.
         key: of the component.
     """
     component = st.components.v2.component(
         "loupe_matrices", html=HTML, css=style("matrices"), js=module("matrices")
     )
-    signed = [np.abs(grid.values[np.isfinite(grid.values)]) for grid in grids if not grid.weights]
-    largest = max((float(one.max()) for one in signed if one.size), default=1.0)
+    largest = largest_of(grids) if largest is None else largest
     component(
         key=key,
         data={
@@ -80,11 +84,18 @@ def matrices(
             "signs": list(signs),
             "link": link,
             "words": words,
+            "first": first,
             "largest": largest or 1.0,
             "signed": flat(diverging_rgb(dark)),
             "weights": flat(palette_rgb("cividis", dark)),
         },
     )
+
+
+def largest_of(grids: Sequence[Grid]) -> float:
+    """Return the largest size of a number of either sign; 1 where there are only weights."""
+    signed = [np.abs(grid.values[np.isfinite(grid.values)]) for grid in grids if not grid.weights]
+    return max((float(one.max()) for one in signed if one.size), default=1.0)
 
 
 def _packed(grid: Grid) -> dict[str, object]:

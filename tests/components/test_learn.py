@@ -246,7 +246,43 @@ def test_a_text_that_cannot_be_run_leaves_the_earlier_ways():
     app.text_area(key="learn cheaper text").set_value("  ")
     press(app, "Run")
     assert len(app.error) == 1
+    assert app.error[0].value.endswith("What you see below is from before.")
     assert app.dataframe[0].value.equals(before)
+
+
+def test_small_weights_are_seen_on_a_scale_of_logarithms():
+    app = opened(section="cheaper")
+    app.button_group(key="learn scale").set_value("log").run()
+    assert not app.exception
+    exact = json.loads(app.get("plotly_chart")[0].proto.spec)["data"][0]
+    assert exact["zmin"] == -4
+    assert exact["colorbar"]["title"]["text"] == "log scale"
+
+
+def test_a_slip_has_the_colours_of_the_right_result():
+    app = opened(section="textbook")
+    data = [json.loads(one.proto.json or "{}") for one in app.get("bidi_component")]
+    slips = [
+        (one["grids"][0]["name"], one["largest"])
+        for one in data
+        if one.get("grids", [{"name": ""}])[0]["name"].endswith(": weights")
+    ]
+    assert len(slips) == 10
+    assert all(slip[1] == good[1] for slip, good in zip(slips[::2], slips[1::2], strict=True))
+
+
+def test_a_comparison_says_of_which_head_it_is():
+    app = opened(step="mask", broken="masked", head="1")
+    assert list(shown(app)[-1]) == ["A₁, usual", "A₁, now"]
+    assert any("head 1" in one.value for one in app.caption)
+
+
+def test_a_text_that_is_too_long_for_the_only_model_is_to_be_shortened():
+    app = opened(section="uses")
+    app.text_input(key="learn review").set_value("word " * 700).run()
+    assert not app.exception
+    assert "Shorten it to" in app.error[0].value
+    assert "model" not in app.error[0].value.split("Shorten")[1]
 
 
 def test_a_text_too_long_for_its_pattern_is_said():

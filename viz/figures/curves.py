@@ -85,7 +85,7 @@ def cost_figure(tried: Sequence[Tried], *, chosen: Tried | None, dark: bool) -> 
         )
     ticks = [factor * 10.0**power for power in range(-4, 3) for factor in (1, 3)]
     figure.update_xaxes(
-        title_text="multiplications, 1 is exact attention",
+        title_text="multiplications (log scale), 1 is exact attention",
         type="log",
         tickvals=ticks,
         ticktext=[f"{tick:.4g}" for tick in ticks],
@@ -139,12 +139,15 @@ def spectrum_figure(
     return _laid_out(figure, dark, 280).update_layout(showlegend=False)
 
 
-def growth_figure(curves: Mapping[str, Curve], *, name: str, dark: bool) -> go.Figure:
+def growth_figure(
+    curves: Mapping[str, Curve], *, name: str, unit: str = "", dark: bool
+) -> go.Figure:
     """Draw what grows with the length; on these axes n^2 is a straight line twice as steep as n.
 
     Args:
         curves: by any key; a colour each, those that were not measured grey.
-        name: of what grows, with its unit.
+        name: of what grows.
+        unit: behind the numbers, which are shortened with its prefixes, as in 50 µs.
         dark: whether the page is dark.
     """
     figure = go.Figure()
@@ -162,24 +165,26 @@ def growth_figure(curves: Mapping[str, Curve], *, name: str, dark: bool) -> go.F
                 line={"color": colour, "width": 1.5 if curve.drawn else 6 - 2 * min(number, 2)}
                 | ({"dash": curve.drawn} if curve.drawn else {}),
                 marker={"size": 8, "symbol": MARKS[number]},
-                hovertemplate=f"{curve.name}<br>%{{x}} tokens<br>%{{y:.4~s}}<extra></extra>",
+                hovertemplate=f"{curve.name}<br>%{{x}} tokens<br>%{{y:.4~s}}{unit}<extra></extra>",
             )
         )
     most = max(max(curve.values) for curve in measured)
     least = min(min(curve.values) for curve in measured)
     lengths = sorted({length for curve in measured for length in curve.lengths})
     figure.update_xaxes(
-        title_text="tokens",
+        title_text="tokens (log scale)",
         type="log",
         tickvals=lengths,
         ticktext=[f"{length:,}" for length in lengths],
         range=[np.log10(lengths[0] / 1.15), np.log10(lengths[-1] * 1.15)],
     )
     figure.update_yaxes(
-        title_text=name,
+        title_text=f"{name} (log scale)",
         type="log",
         range=[np.log10(least) - 0.2, np.log10(most) + 0.5],
+        # "50 µs" of seconds, "2M" of what is counted.
         tickformat="~s",
+        ticksuffix=unit,
         nticks=8,
     )
     return _laid_out(figure, dark, 360)

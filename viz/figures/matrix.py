@@ -11,10 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from viz.figures.palettes import colorscale, diverging_rgb
-from viz.figures.pattern import LONGEST_LABEL
-
-# Names of more cells than this weigh more than the picture.
-MOST_NAMED = 20_000
+from viz.figures.pattern import LOG_FLOOR, LONGEST_LABEL
 
 # Steps of the palette that a colour scale keeps.
 EVERY = 15
@@ -29,6 +26,7 @@ def matrix_figure(
     largest: float,
     dark: bool,
     height: int = 380,
+    scale: Literal["linear", "log"] = "linear",
 ) -> go.Figure:
     """Draw a pattern, or how far one lies above (red) or below (blue) another.
 
@@ -40,33 +38,44 @@ def matrix_figure(
         largest: what the end of the colour bar stands for, so that figures side by side agree.
         dark: whether the page is dark.
         height: in pixels.
+        scale: of the colours of weights; `log` shows small ones beside a large one, down to 0.0001.
     """
     weights = kind == "weights"
-    named = values.size <= MOST_NAMED
-    names = [
-        [f"{_plain(row)} ({r}) → {_plain(column)} ({c})" for c, column in enumerate(columns)]
-        for r, row in enumerate(rows if named else ())
-    ]
+    bar: dict[str, object] = {
+        "orientation": "h",
+        "thickness": 8,
+        "outlinewidth": 0,
+        "y": 1.0,
+        "yanchor": "bottom",
+        "nticks": 5,
+        "tickformat": ".2~g",
+    }
+    logs = weights and scale == "log"
+    shown, least, most = values, 0.0 if weights else -largest, largest
+    if logs:
+        least, most = np.log10(LOG_FLOOR), max(np.log10(largest), np.log10(LOG_FLOOR) + 1)
+        shown = np.log10(np.maximum(values, LOG_FLOOR))
+        exponents = range(int(least), int(np.floor(most)) + 1)
+        bar |= {
+            "title": {"text": "log scale", "side": "top"},
+            "tickvals": list(exponents),
+            "ticktext": [f"{10.0**exponent:g}" for exponent in exponents],
+        }
     figure = go.Figure(
         go.Heatmap(
-            z=values,
-            text=names if named else None,
-            hovertemplate=f"{'%{text}' if named else '%{y} → %{x}'}<br>%{{z:.3g}}<extra></extra>",
+            z=shown,
+            x=_names(columns),
+            y=_names(rows),
+            customdata=values if logs else None,
+            hovertemplate=f"%{{y}} → %{{x}}<br>%{{{'customdata' if logs else 'z'}:.3g}}<extra></extra>",
             colorscale=colorscale("cividis", dark) if weights else _diverging(dark),
-            zmin=0.0 if weights else -largest,
-            zmax=largest,
-            colorbar={
-                "orientation": "h",
-                "thickness": 8,
-                "outlinewidth": 0,
-                "y": 1.0,
-                "yanchor": "bottom",
-                "nticks": 5,
-                "tickformat": ".2~g",
-            },
+            zmin=least,
+            zmax=most,
+            colorbar=bar,
         )
     )
     hidden = {"showticklabels": False, "showgrid": False, "zeroline": False, "ticks": ""}
+    hidden |= {"type": "category"}
     figure.update_xaxes(title_text="looked at (key)", **hidden)
     figure.update_yaxes(title_text="looks from (query)", autorange="reversed", **hidden)
     figure.update_layout(
@@ -86,6 +95,11 @@ def _diverging(dark: bool) -> list[list[float | str]]:
         [place / last, "rgb({},{},{})".format(*colours[place])]
         for place in range(0, last + 1, EVERY)
     ]
+
+
+def _names(labels: Sequence[str]) -> list[str]:
+    """Name rows or columns so that no two are alike, which Plotly needs of categories."""
+    return [f"{_plain(label)} ({place})" for place, label in enumerate(labels)]
 
 
 def _plain(label: str) -> str:

@@ -7,6 +7,7 @@ import logging
 import pandas as pd
 import streamlit as st
 
+from components.panels.learn.source import KEPT
 from components.panels.literal import literal
 from components.panels.run import PHASES, shown
 from components.session import is_dark, owner, view, workbench
@@ -113,10 +114,14 @@ def _run(request: Request) -> None:
         st.session_state["learn cheaper shown"] = request
         line.empty()
     except LoupeError as error:
-        line.error(f"{literal(error.message)} {literal(error.hint)}")
+        line.error(f"{literal(error.message)} {literal(error.hint)}{_kept()}")
     except Exception:
         log.exception("The run failed")
-        line.error("This is a defect in Attention Loupe; the log has its details.")
+        line.error(f"This is a defect in Attention Loupe; the log has its details.{_kept()}")
+
+
+def _kept() -> str:
+    return f" {KEPT}" if "learn cheaper shown" in st.session_state else ""
 
 
 def _head(analysis: Analysis) -> tuple[str, int, int]:
@@ -198,6 +203,17 @@ def _beside(analysis: Analysis, where: tuple[str, int, int], exact: Exact, chose
     weights = WAYS[chosen.way].attend(exact, chosen.setting)
     apart = weights - exact.weights
     largest = float(exact.weights.max()) or 1.0
+    scale = st.segmented_control(
+        "Colour scale",
+        ["linear", "log"],
+        key="learn scale",
+        default="linear",
+        required=True,
+        persist_state="session",
+        help="The logarithm shows small weights beside a large one.",
+        format_func=lambda name: f"{name} colour scale",
+        label_visibility="collapsed",
+    )
     pictures = (
         ("Exact", exact.weights, "weights", largest),
         (f"With {chosen.way}", weights, "weights", largest),
@@ -219,6 +235,7 @@ def _beside(analysis: Analysis, where: tuple[str, int, int], exact: Exact, chose
                     kind=kind,  # type: ignore[arg-type]
                     largest=most,
                     dark=is_dark(),
+                    scale="log" if scale == "log" else "linear",
                 ),
                 key=f"learn beside {title.split()[0]}",
                 config=STATIC,

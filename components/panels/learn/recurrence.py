@@ -109,7 +109,9 @@ def _charts(found: list[Measured]) -> None:
         for kind, mine in by_kind.items()
     }
     st.plotly_chart(
-        growth_figure(curves, name="seconds", dark=is_dark()), key="learn time", config=STATIC
+        growth_figure(curves, name="time", unit="s", dark=is_dark()),
+        key="learn time",
+        config=STATIC,
     )
 
 

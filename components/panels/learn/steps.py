@@ -195,14 +195,21 @@ def _comparison(worked: Worked) -> None:
         beside = min(head, usual.attention.heads - 1)
         matrices(
             [
-                _pattern("A, usual", usual, beside),
-                _pattern("A, now", worked, head),
+                _pattern(f"{_of('A', usual, beside)}, usual", usual, beside),
+                _pattern(f"{_of('A', worked, head)}, now", worked, head),
             ],
             ["→"],
             link="none",
+            first=_first(worked),
             dark=is_dark(),
             key="learn beside",
         )
+        if usual.attention.heads > 1:
+            st.caption(
+                f"Of head {beside}; *Scores* to *Sum* let you choose another."
+                if worked.attention.heads > 1
+                else f"Head {beside} of {usual.attention.heads} before, the only one now."
+            )
         change = output_change(usual, worked)
         if change is not None:
             st.markdown(f"The output moves by **{change:.0%}** of its size.")
@@ -235,11 +242,11 @@ def _tokens(worked: Worked, _: int) -> None:
     lesson, labels = worked.lesson, worked.lesson.labels
     tokens = Grid("X", numpy(worked.tokens), labels)
     if lesson.positions is None or not worked.switches.positions:
-        _draw([tokens], [], "none", "tokens")
+        _draw(worked, [tokens], [], "none", "tokens")
         return
     embeddings = Grid("E", numpy(lesson.embeddings), labels)
     positions = Grid("P", numpy(lesson.positions), [str(place) for place in range(len(labels))])
-    _draw([embeddings, positions, tokens], ["+", "="], "sum", "tokens")
+    _draw(worked, [embeddings, positions, tokens], ["+", "="], "sum", "tokens")
 
 
 def _projections(worked: Worked, _: int) -> None:
@@ -252,10 +259,10 @@ def _projections(worked: Worked, _: int) -> None:
         given = numpy(weight.T)
         grids = [
             Grid("X", numpy(worked.tokens), labels),
-            Grid(f"W_{name}", given, _numbered(len(given)), group=group),
+            Grid(f"W_{name}", given, _numbered(len(given), worked), group=group),
             Grid(name, numpy(joined), labels, group=group),
         ]
-        _draw(grids, ["·", "="], "product", f"projections {name}")
+        _draw(worked, grids, ["·", "="], "product", f"projections {name}")
     if worked.attention.heads > 1:
         st.caption(
             f"The line parts the {worked.attention.heads} heads: each has "
@@ -268,10 +275,10 @@ def _scores(worked: Worked, head: int) -> None:
     key = numpy(done.key[head]).T
     grids = [
         Grid(_of("Q", worked, head), numpy(done.query[head]), labels),
-        Grid(_of("K", worked, head) + "ᵀ", key, _numbered(len(key)), labels),
+        Grid(_of("K", worked, head) + "ᵀ", key, _numbered(len(key), worked), labels),
         Grid("S", numpy(done.scores[head]), labels, labels),
     ]
-    _draw(grids, ["·", "="], "product", "scores")
+    _draw(worked, grids, ["·", "="], "product", "scores")
 
 
 def _scale(worked: Worked, head: int) -> None:
@@ -284,7 +291,7 @@ def _scale(worked: Worked, head: int) -> None:
         Grid("S scaled", numpy(done.scaled[head]), labels, labels),
     ]
     st.caption(f"d_k is {d_head} here, √d_k is {math.sqrt(d_head):.4g}.")
-    _draw(grids, [f"{words} ="], "scale", "scale", words=words)
+    _draw(worked, grids, [f"{words} ="], "scale", "scale", words=words)
 
 
 def _mask(worked: Worked, head: int) -> None:
@@ -293,7 +300,7 @@ def _mask(worked: Worked, head: int) -> None:
         Grid("S scaled", numpy(done.scaled[head]), labels, labels),
         Grid("S masked", numpy(done.masked[head]), labels, labels),
     ]
-    _draw(grids, ["→"], "mask", "mask")
+    _draw(worked, grids, ["→"], "mask", "mask")
 
 
 def _softmax(worked: Worked, head: int) -> None:
@@ -302,7 +309,7 @@ def _softmax(worked: Worked, head: int) -> None:
         Grid("S masked", numpy(done.masked[head]), labels, labels),
         _pattern(_of("A", worked, head), worked, head),
     ]
-    _draw(grids, ["→"], "softmax", "softmax")
+    _draw(worked, grids, ["→"], "softmax", "softmax")
 
 
 def _sum(worked: Worked, head: int) -> None:
@@ -312,7 +319,7 @@ def _sum(worked: Worked, head: int) -> None:
         Grid(_of("V", worked, head), numpy(done.value[head]), labels),
         Grid(_of("O", worked, head), numpy(done.heads[head]), labels),
     ]
-    _draw(grids, ["·", "="], "product", "sum")
+    _draw(worked, grids, ["·", "="], "product", "sum")
 
 
 def _join(worked: Worked, _: int) -> None:
@@ -320,22 +327,22 @@ def _join(worked: Worked, _: int) -> None:
     heads = [Grid(f"O{_low(index)}", numpy(one), labels) for index, one in enumerate(done.heads)]
     group = worked.attention.d_value if len(heads) > 1 else 0
     joined = Grid("joined", numpy(done.joined), labels, group=group)
-    _draw([*heads, joined], ["|"] * (len(heads) - 1) + ["="], "join", "join")
+    _draw(worked, [*heads, joined], ["|"] * (len(heads) - 1) + ["="], "join", "join")
 
 
 def _output(worked: Worked, _: int) -> None:
     labels, done = worked.lesson.labels, worked.steps
     joined = Grid("joined", numpy(done.joined), labels)
     if not worked.attention.output_projection:
-        _draw([Grid("Y", numpy(done.output), labels)], [], "none", "output")
+        _draw(worked, [Grid("Y", numpy(done.output), labels)], [], "none", "output")
         return
     weight = numpy(worked.attention.output.weight.T)
     grids = [
         joined,
-        Grid("W_O", weight, _numbered(len(weight))),
+        Grid("W_O", weight, _numbered(len(weight), worked)),
         Grid("Y", numpy(done.output), labels),
     ]
-    _draw(grids, ["·", "="], "product", "output")
+    _draw(worked, grids, ["·", "="], "product", "output")
 
 
 DRAWN: dict[str, Callable[[Worked, int], None]] = {
@@ -351,12 +358,15 @@ DRAWN: dict[str, Callable[[Worked, int], None]] = {
 }
 
 
-def _draw(grids: list[Grid], signs: list[str], link: Link, key: str, *, words: str = "") -> None:
+def _draw(
+    worked: Worked, grids: list[Grid], signs: list[str], link: Link, key: str, *, words: str = ""
+) -> None:
     matrices(
         grids,
         signs,
         link=link,
         words=words,
+        first=_first(worked),
         dark=is_dark(),
         key=f"learn matrices {key}",
     )
@@ -380,8 +390,13 @@ def numpy(matrix: Tensor) -> NDArray[np.float64]:
     return matrix.detach().double().numpy()
 
 
-def _numbered(count: int) -> list[str]:
-    return [str(number + 1) for number in range(count)]
+def _first(worked: Worked) -> int:
+    """Say what rows and columns are counted from: from 1 beside x1, x2, ...; from 0 as tokens are."""
+    return 0 if worked.lesson.positions is not None else 1
+
+
+def _numbered(count: int, worked: Worked) -> list[str]:
+    return [str(number + _first(worked)) for number in range(count)]
 
 
 def _of(name: str, worked: Worked, head: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from components.canvas.matrices import Grid, matrices
+from components.canvas.matrices import Grid, largest_of, matrices
 from components.panels.learn.steps import numpy
 from components.session import is_dark
 from viz.analysis.lesson import Worked, textbook_lesson, work
@@ -48,7 +48,12 @@ def _worked(worked: Worked) -> None:
                 Grid(name, numpy(made[0]), labels),
             ]
             matrices(
-                grids, ["·", "="], link="product", dark=is_dark(), key=f"learn textbook {name}"
+                grids,
+                ["·", "="],
+                link="product",
+                first=1,
+                dark=is_dark(),
+                key=f"learn textbook {name}",
             )
     query, key, value = (numpy(part[0]) for part in (done.query, done.key, done.value))
     scores, scaled = numpy(done.scores[0]), numpy(done.scaled[0])
@@ -61,7 +66,9 @@ def _worked(worked: Worked) -> None:
             Grid("Kᵀ", key.T, columns, labels),
             Grid("S", scores, labels, labels),
         ]
-        matrices(grids, ["·", "="], link="product", dark=is_dark(), key="learn textbook scores")
+        matrices(
+            grids, ["·", "="], link="product", first=1, dark=is_dark(), key="learn textbook scores"
+        )
     with right_side:
         st.latex(r"\frac{S}{\sqrt{3}}")
         grids = [Grid("S", scores, labels, labels), Grid("S scaled", scaled, labels, labels)]
@@ -70,6 +77,7 @@ def _worked(worked: Worked) -> None:
             ["÷ √3 ="],
             link="scale",
             words="÷ √3",
+            first=1,
             dark=is_dark(),
             key="learn textbook scaled",
         )
@@ -79,7 +87,9 @@ def _worked(worked: Worked) -> None:
             Grid("S scaled", scaled, labels, labels),
             Grid("A", weights, labels, labels, weights=True),
         ]
-        matrices(grids, ["→"], link="softmax", dark=is_dark(), key="learn textbook weights")
+        matrices(
+            grids, ["→"], link="softmax", first=1, dark=is_dark(), key="learn textbook weights"
+        )
     with right_side:
         st.latex(r"Y = AV")
         grids = [
@@ -87,7 +97,9 @@ def _worked(worked: Worked) -> None:
             Grid("V", value, labels),
             Grid("Y", output, labels),
         ]
-        matrices(grids, ["·", "="], link="product", dark=is_dark(), key="learn textbook output")
+        matrices(
+            grids, ["·", "="], link="product", first=1, dark=is_dark(), key="learn textbook output"
+        )
     rows = "; ".join(
         f"{label}: ({', '.join(f'{number:.4f}' for number in row)})"
         for label, row in zip(labels, output, strict=True)
@@ -123,19 +135,27 @@ def _slip(slip: Slip, good: Slip, key: str) -> None:
     labels = [f"x{row + 1}" for row in range(slip.output.shape[0])]
     with st.container(border=True):
         st.markdown(f"**{slip.name}.** {slip.why}")
-        for place, one, title in zip(st.columns(2), (slip, good), ("Slip", "Right"), strict=True):
+        both = [
+            [
+                # What stands for weights here need not lie between 0 and 1.
+                Grid(f"{title}: weights", numpy(one.weights[0]), labels, labels, _are_shares(one)),
+                Grid(f"{title}: output", numpy(one.output), labels),
+            ]
+            for one, title in ((slip, "Slip"), (good, "Right"))
+        ]
+        for place, one, grids in zip(st.columns(2), (slip, good), both, strict=True):
             with place:
                 st.latex(one.formula)
-                # What stands for weights here need not lie between 0 and 1.
-                shares = bool(((one.weights >= 0) & (one.weights <= 1)).all())
-                weights = numpy(one.weights[0])
                 matrices(
-                    [
-                        Grid(f"{title}: weights", weights, labels, labels, weights=shares),
-                        Grid(f"{title}: output", numpy(one.output), labels),
-                    ],
+                    grids,
                     [""],
                     link="none",
+                    first=1,
+                    largest=largest_of([*both[0], *both[1]]),
                     dark=is_dark(),
-                    key=f"{key} {title}",
+                    key=f"{key} {grids[0].name}",
                 )
+
+
+def _are_shares(slip: Slip) -> bool:
+    return bool(((slip.weights >= 0) & (slip.weights <= 1)).all())

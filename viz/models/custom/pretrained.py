@@ -67,7 +67,7 @@ class LoupeConfig(PretrainedConfig):  # type: ignore[misc]
     @property
     def options(self) -> TransformerOptions:
         """What the model is made of."""
-        named = {
+        named: dict[str, Any] = {
             field.name: getattr(self, field.name, None) for field in fields(TransformerOptions)
         }
         # None is what options are by default, but for max_tokens: there it means any number.
@@ -391,14 +391,14 @@ def task_loss(options: TransformerOptions, predicted: Tensor, labels: Tensor) ->
     """
     classes = options.task == "classification"
     places = predicted.shape[:-1]
-    fitting = [places] if classes else [predicted.shape]
+    fitting = [tuple(places if classes else predicted.shape)]
     if classes or predicted.shape[-1] == 1:
         # One number for each place, with a side of its own or without.
-        fitting = [*fitting, places, (*places, 1)]
-    if tuple(labels.shape) not in map(tuple, fitting):
+        fitting += [tuple(places), (*places, 1)]
+    if tuple(labels.shape) not in fitting:
         raise ShapeError(
             f"The labels have shape {tuple(labels.shape)}, and the predictions {tuple(predicted.shape)}.",
-            f"Give labels of shape {tuple(fitting[0])}.",
+            f"Give labels of shape {fitting[0]}.",
         )
     if classes:
         return token_loss(predicted, labels)
