@@ -6,7 +6,7 @@ import streamlit as st
 
 from components.canvas import copy_link
 from components.panels.learn.cheaper import cheaper_panel
-from components.panels.learn.place import come_back, keep, place_control
+from components.panels.learn.place import come_back, keep, place_control, was_touched
 from components.panels.learn.reading import reading_panel
 from components.panels.learn.recurrence import recurrence_panel
 from components.panels.learn.steps import steps_panel
@@ -36,3 +36,5 @@ def page() -> None:
     section = place_control("section", "Section", list(SECTIONS), lambda name: SECTIONS[name][0])
     keep()
     SECTIONS[section][1]()
+    # Not every section asks; what is left would be taken for the next run's.
+    was_touched()

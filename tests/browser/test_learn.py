@@ -55,6 +55,40 @@ def test_pointing_at_a_score_marks_the_row_and_the_column_that_made_it(learn):
     expect(view.locator(".said")).to_contain_text("S [cat, sat] = ")
 
 
+def test_rounded_numbers_that_do_not_give_the_rounded_result_are_said_so(learn):
+    """Read from the page and reckoned again: `=` only where the written numbers give the written sum."""
+    open_step(learn, "Scores")
+    said = learn.locator(".matrices").first.evaluate(
+        """(view) => [...view.querySelectorAll(".part:last-child .cell")].map((cell) => {
+          cell.dispatchEvent(new MouseEvent("mouseover", { bubbles: true }));
+          return view.querySelector(".said").textContent;
+        })"""
+    )
+    signs = set()
+    for sentence in said:
+        _, terms, sign, result = re.fullmatch(
+            r"(S \[.*\]) = (.*) ([=≈]) (\S+)", sentence.replace("−", "-")
+        ).groups()
+        factors = [[float(one) for one in term.split(" × ")] for term in terms.split(" + ")]
+        summed = sum(one * other for one, other in factors)
+        assert (sign == "=") == (f"{summed:.2f}" == f"{float(result):.2f}"), sentence
+        signs.add(sign)
+    assert signs == {"=", "≈"}
+
+
+def test_names_of_rows_stay_in_sight_on_a_narrow_screen(page, server):
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{server}/learn?step=scores&text=one+two+three+four+five+six+seven+eight+nine+ten")
+    expect(page.locator(".matrices .cell").first).to_be_visible(timeout=READY)
+    settle(page)
+    grid = page.locator(".matrices .grid").last
+    label = grid.locator(".label", has_text="three").first
+    assert label.bounding_box()["width"] > 20
+    grid.evaluate("(one) => { one.scrollLeft = one.scrollWidth; }")
+    assert grid.evaluate("(one) => one.scrollLeft") > 0
+    assert label.bounding_box()["x"] >= grid.bounding_box()["x"] - 3
+
+
 def test_the_matrices_are_walked_with_the_keyboard(learn):
     open_step(learn, "Scores")
     view = learn.locator(".matrices").first
@@ -115,6 +149,41 @@ def test_an_emptied_cell_is_one_sentence_and_the_output_stays(learn):
     assert cells(learn, "Y") == before
 
 
+def test_a_decimal_comma_is_refused_and_stays_as_it_was_typed(learn):
+    learn.get_by_role("radio", name="Numbers", exact=True).click()
+    settle(learn)
+    open_step(learn, "Output")
+    before = cells(learn, "Y")
+    editor(learn, 3)
+    learn.keyboard.press("Enter")
+    learn.wait_for_timeout(500)
+    learn.keyboard.press("Control+A")
+    learn.keyboard.type("1,5", delay=80)
+    learn.keyboard.press("Enter")
+    expect(learn.get_by_text("'1,5' in row 1, column 1 of W_V is not a number.")).to_be_visible()
+    settle(learn)
+    assert cells(learn, "Y") == before
+
+
+def test_a_reload_keeps_the_work_and_back_undoes_it(learn):
+    field = learn.get_by_role("textbox", name="Text")
+    field.fill("we saw them")
+    field.press("Enter")
+    settle(learn)
+    learn.reload()
+    expect(field).to_have_value("we saw them", timeout=READY)
+    learn.go_back()
+    expect(field).to_have_value("the cat sat on the mat")
+    learn.go_forward()
+    expect(field).to_have_value("we saw them")
+    learn.get_by_role("link", name="Train").click()
+    expect(learn.get_by_role("heading", name="Train a small model")).to_be_visible()
+    settle(learn)
+    learn.get_by_role("link", name="Learn").click()
+    expect(field).to_have_value("we saw them")
+    expect(learn).to_have_url(re.compile("text=we.saw.them"))
+
+
 def editor(page, number):
     """Choose the first cell of a matrix."""
     grid = page.locator('[data-testid="stDataFrame"]').nth(number)
@@ -157,6 +226,9 @@ def test_a_use_leads_to_its_text_in_explore(page, server):
     link.click()
     expect(page.get_by_text("Layer 3, head 1").first).to_be_visible(timeout=READY)
     expect(page.locator("textarea").first).to_have_value(re.compile("^I laughed"))
+    settle(page)
+    page.go_back()
+    expect(page.get_by_role("heading", name="Learn self-attention")).to_be_visible(timeout=READY)
 
 
 @pytest.mark.parametrize("width", [390, 1280])

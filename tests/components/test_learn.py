@@ -243,7 +243,7 @@ def test_cheaper_ways_are_tried_on_the_users_text():
 def test_a_text_that_cannot_be_run_leaves_the_earlier_ways():
     app = opened(section="cheaper")
     before = app.dataframe[0].value
-    app.text_area(key="learn cheaper text").set_value("  ")
+    app.text_area(key="learn tried text").set_value("  ")
     press(app, "Run")
     assert len(app.error) == 1
     assert app.error[0].value.endswith("What you see below is from before.")
@@ -287,7 +287,7 @@ def test_a_text_that_is_too_long_for_the_only_model_is_to_be_shortened():
 
 def test_a_text_too_long_for_its_pattern_is_said():
     app = opened(section="cheaper")
-    app.text_area(key="learn cheaper text").set_value("cat " * 2_000)
+    app.text_area(key="learn tried text").set_value("cat " * 2_000)
     press(app, "Run")
     assert "tokens" in app.error[0].value
 

@@ -158,6 +158,52 @@ def test_what_is_typed_is_never_another_number():
         assert shown(app) == before
 
 
+def test_what_is_tried_is_in_the_link_and_back_undoes():
+    app = opened(section="cheaper")
+    assert set(app.query_params) == {"section"}, "what is usual stays out of it"
+    before = app.dataframe[0].value
+    app.text_area(key="learn tried text").set_value("A cat sat. Then it ran.")
+    press(app, "Run")
+    app.number_input[1].set_value(5).run()
+    app.button_group(key="learn way").set_value("window").run()
+    app.select_slider[0].set_value(1).run()
+    query = dict(app.query_params)
+    again = opened(**query)
+    assert again.text_area(key="learn tried text").value == "A cat sat. Then it ran."
+    assert [one.value for one in again.number_input] == [3, 5]
+    assert again.select_slider[0].value == 1
+    assert again.dataframe[0].value.equals(app.dataframe[0].value)
+    app.query_params.clear()
+    app.query_params["section"] = "cheaper"
+    app.run()
+    assert app.dataframe[0].value.equals(before)
+    assert [one.value for one in app.number_input] == [3, 1]
+
+
+def test_a_link_to_a_way_or_a_head_that_is_not_there_is_said():
+    query = {"model": "nothing", "way": "magic", "at": "first", "setting": "many"}
+    app = opened(section="cheaper", **query)
+    assert len(app.warning) == 4
+    assert not app.error
+    far = opened(section="cheaper", at="99.99", setting="3")
+    assert [one.value for one in far.number_input] == [5, 11]
+    assert not far.error
+
+
+def test_the_texts_of_uses_are_in_the_link(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOUPE_CACHE", str(tmp_path))
+    app = opened(section="uses")
+    app.text_input(key="learn review").set_value("What a waste.").run()
+    app.text_area(key="learn article").set_value("One line.\n" + "Another one. " * 150).run()
+    assert app.query_params["review"] == "What a waste."
+    assert len(app.query_params["article_digest"]) == 40
+    again = opened(**dict(app.query_params))
+    for ours, theirs in zip(again.dataframe, app.dataframe, strict=True):
+        assert ours.value.equals(theirs.value)
+    gone = opened(section="uses", article_digest="f" * 40)
+    assert "not kept on this machine" in gone.warning[0].value.replace("\\", "")
+
+
 def test_the_step_and_the_text_are_where_they_were_after_another_page(tmp_path, monkeypatch):
     from streamlit.testing.v1 import AppTest
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Mapping
 
 import pandas as pd
 import streamlit as st
 
+from components.panels.learn import address
+from components.panels.learn.place import touched
 from components.panels.learn.source import KEPT
 from components.panels.literal import literal
 from components.panels.run import PHASES, shown
@@ -21,7 +25,7 @@ from viz.analysis.cheaper import (
     singular_values,
     try_all,
 )
-from viz.errors import LoupeError
+from viz.errors import LoupeError, StorageError
 from viz.figures import cost_figure, matrix_figure, spectrum_figure
 from viz.models.catalogue import CATALOGUE, DEFAULT, is_available
 from viz.service import Analysis, Request
@@ -36,6 +40,14 @@ SAMPLE = (
 
 # The head whose "it" looks at "animal", which Explore opens with too.
 FIRST = (3, 1)
+
+# What a link says of this section: the text, the model, layer.head, the way and its setting.
+PARAMETERS = ("sample", "sample_digest", "model", "at", "way", "setting")
+AT, SETTING = re.compile(r"\d{1,4}\.\d{1,4}"), re.compile(r"\d{1,9}")
+
+# No link asked for a setting; none at all asks for the usual one.
+NO_WISH = -1
+
 STATIC = {"displayModeBar": False, "showTips": False}
 
 
@@ -47,6 +59,7 @@ def cheaper_panel() -> None:
         "fewer numbers; here they stand in for the exact pattern of a trained head, without training "
         "it anew. What is far from exact here may still do well in a model that is trained with it."
     )
+    address.receive("cheaper", PARAMETERS, _show)
     analysis = _analysis()
     if analysis is None:
         return
@@ -55,14 +68,70 @@ def cheaper_panel() -> None:
         exact, tried = _tried(analysis, *where)
     except LoupeError as error:
         st.error(f"{literal(error.message)} {literal(error.hint)}")
+        _say(where, None)
         return
     if exact.reason:
         st.caption(
             f"Linear and Nystrom attention need queries and keys, and here {literal(exact.reason)}."
         )
     chosen = _choose(exact, tried)
+    _say(where, chosen)
     _beside(analysis, where, exact, chosen)
     _charts(exact, tried, chosen)
+
+
+def _show(query: Mapping[str, str]) -> list[str]:
+    """Put what a link says into the widgets; the head and the setting once there is what to choose of."""
+    state, problems = st.session_state, []
+    try:
+        text = address.long("sample", query)
+    except StorageError as error:
+        problems.append(str(error))
+        text = None
+    state["learn tried text"] = SAMPLE if text is None else text
+    model, way = query.get("model", DEFAULT), query.get("way", next(iter(WAYS)))
+    if model not in _models():
+        problems.append(f"The link's model {model[:40]!r} is not here, so {DEFAULT} is run.")
+        model = DEFAULT
+    if way not in WAYS:
+        problems.append(f"The link's way {way[:40]!r} is not there, so the first is shown.")
+        way = next(iter(WAYS))
+    state["learn tried model"], state["learn way"] = model, way
+    at, setting = query.get("at", ""), query.get("setting", "")
+    if at and not AT.fullmatch(at):
+        problems.append(f"The link's at {at[:40]!r} is no layer and head, as 3.1 is.")
+        at = ""
+    if setting and not SETTING.fullmatch(setting):
+        problems.append(f"The link's setting {setting[:40]!r} is no whole number.")
+        setting = ""
+    layer, head = map(int, at.split(".")) if at else FIRST
+    state["learn wanted head"] = (layer, head)
+    state["learn wanted setting"] = int(setting) if setting else None
+    return problems
+
+
+def _say(where: tuple[str, int, int], chosen: Tried | None) -> None:
+    """Let the address say what is tried; None where the text is too long for it."""
+    state, (_, layer, head) = st.session_state, where
+    way = state["learn way"] if chosen is None else chosen.way
+    usual = {"model": DEFAULT, "at": "{}.{}".format(*FIRST), "way": next(iter(WAYS))}
+    seen = {"model": state["learn tried model"], "at": f"{layer}.{head}", "way": way}
+    query = {name: value for name, value in seen.items() if value != usual[name]}
+    try:
+        if (text := state["learn tried text"]) != SAMPLE:
+            query |= address.short("sample", text)
+    except StorageError as error:
+        st.warning(literal(str(error)))
+        return
+    if chosen is not None and WAYS[way].setting:
+        query["setting"] = str(chosen.setting)
+    address.send("cheaper", PARAMETERS, query)
+
+
+def _models() -> list[str]:
+    return [
+        name for name, entry in CATALOGUE.items() if entry.reads == "text" and is_available(entry)
+    ]
 
 
 def _analysis() -> Analysis | None:
@@ -74,28 +143,24 @@ def _analysis() -> Analysis | None:
             [OWN, EXPLORE],
             key="learn cheaper source",
             default=OWN,
+            on_change=touched,
             required=True,
             persist_state="session",
             label_visibility="collapsed",
         )
         if source == EXPLORE:
             return explored
-    here = [
-        name for name, entry in CATALOGUE.items() if entry.reads == "text" and is_available(entry)
-    ]
     with st.form("learn cheaper form", border=False):
-        text = st.text_area(
-            "Text", SAMPLE, key="learn cheaper text", height=96, persist_state="session"
-        )
+        text = st.text_area("Text", key="learn tried text", height=96, persist_state="session")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             model = st.selectbox(
                 "Model",
-                here,
-                key="learn cheaper model",
+                _models(),
+                key="learn tried model",
                 persist_state="session",
                 format_func=lambda name: CATALOGUE[name].title,
             )
-            st.form_submit_button("Run", type="primary")
+            st.form_submit_button("Run", type="primary", on_click=touched)
     _run(Request(model=model or DEFAULT, text=text))
     kept: Request | None = st.session_state.get("learn cheaper shown")
     return None if kept is None else workbench().result(owner(), kept)
@@ -133,25 +198,27 @@ def _head(analysis: Analysis) -> tuple[str, int, int]:
         if len(stacks) > 1:
             name = st.selectbox("Stack", list(stacks), key=f"learn stack {analysis.token}") or name
         stack = stacks[name]
+        wanted = st.session_state.pop("learn wanted head", None)
         first = (view().layer, view().head) if explored else FIRST
-        layer = st.number_input(
-            "Layer",
-            0,
-            stack.layers - 1,
-            min(first[0], stack.layers - 1),
-            key=f"learn layer {analysis.token} {name}",
-            width=140,
+        layer = _number(
+            "Layer", stack.layers - 1, first[0], wanted and wanted[0], f"{analysis.token} {name}"
         )
-        heads = stack.heads(int(layer))
-        head = st.number_input(
-            "Head",
-            0,
-            heads - 1,
-            min(first[1], heads - 1),
-            key=f"learn head {analysis.token} {name} {heads}",
-            width=140,
+        heads = stack.heads(layer)
+        head = _number(
+            "Head", heads - 1, first[1], wanted and wanted[1], f"{analysis.token} {name} {heads}"
         )
-    return name, int(layer), int(head)
+    return name, layer, head
+
+
+def _number(label: str, most: int, first: int, wanted: int | None, of: str) -> int:
+    """Choose a number from 0: what a link asks for, what was chosen, or the first."""
+    key = f"learn tried {label} {of}"
+    number = st.session_state.get(key, first) if wanted is None else wanted
+    st.session_state[key] = min(number, most)
+    chosen: int = st.number_input(
+        label, 0, most, key=key, width=140, persist_state="session", on_change=touched
+    )
+    return chosen
 
 
 def _tried(analysis: Analysis, name: str, layer: int, head: int) -> tuple[Exact, list[Tried]]:
@@ -172,27 +239,30 @@ def _tried(analysis: Analysis, name: str, layer: int, head: int) -> tuple[Exact,
 def _choose(exact: Exact, tried: list[Tried]) -> Tried:
     """Choose a way and its setting."""
     fitting = [name for name, way in WAYS.items() if way.fits(exact)]
+    if st.session_state["learn way"] not in fitting:
+        st.session_state["learn way"] = fitting[0]
     name = st.segmented_control(
         "Way",
         fitting,
         key="learn way",
-        default=fitting[0],
         required=True,
         wrap=True,
         persist_state="session",
         label_visibility="collapsed",
+        on_change=touched,
     )
     way = WAYS[name if name in fitting else fitting[0]]
     st.markdown(way.says)
     mine = {one.setting: one for one in tried if one.way == way.name}
+    asked = st.session_state.pop("learn wanted setting", NO_WISH)
     if not way.setting:
         return next(iter(mine.values()))
     options = settings_of(exact)
+    key = f"learn setting {way.name} {options[-1]}"
+    wanted = st.session_state.get(key) if asked == NO_WISH else asked
+    st.session_state[key] = wanted if wanted in options else options[min(2, len(options) - 1)]
     setting = st.select_slider(
-        way.setting.capitalize(),
-        options,
-        options[min(2, len(options) - 1)],
-        key=f"learn setting {way.name} {options[-1]}",
+        way.setting.capitalize(), options, key=key, persist_state="session", on_change=touched
     )
     return mine[setting]
 
@@ -208,6 +278,7 @@ def _beside(analysis: Analysis, where: tuple[str, int, int], exact: Exact, chose
         ["linear", "log"],
         key="learn scale",
         default="linear",
+        on_change=touched,
         required=True,
         persist_state="session",
         help="The logarithm shows small weights beside a large one.",

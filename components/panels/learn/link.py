@@ -1,10 +1,12 @@
-"""*Step by step* and the address: what a link says goes into the page, what is changed into the link."""
+"""*Step by step* and its part of the address."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
-from components.panels.learn.place import keep, was_touched
+from components.panels.learn import address
 from components.panels.learn.source import NUMBERS, TEXT, WORKED, put_numbers
 from components.panels.learn.work import LEFT_OUT, PARAMETERS, Work, from_query, to_query
 from components.panels.literal import literal
@@ -13,9 +15,6 @@ from viz.errors import StorageError
 
 WORDS = {"text": TEXT, "numbers": NUMBERS}
 
-# What was read or written last, what that means, and what could not be used of it.
-KNOWN, MEANT, PROBLEMS = "learn known", "learn meant", "learn problems"
-
 
 def switch_key(name: str) -> str:
     """Name the widget of a switch."""
@@ -23,54 +22,33 @@ def switch_key(name: str) -> str:
 
 
 def receive() -> None:
-    """Take over what the address says, where it is new: on the first run, and after Back or Forward."""
-    touched, asked = was_touched(), _asked()
-    known = st.session_state.get(KNOWN)
-    if known is None or (asked != known and not touched):
-        work, problems = from_query(asked, texts())
-        _show(work, is_new=known is None)
-        st.session_state[KNOWN], st.session_state[MEANT] = asked, work
-        st.session_state[PROBLEMS] = problems
-    for problem in st.session_state[PROBLEMS]:
-        st.warning(literal(problem))
+    """Take over what the address says, where it is new."""
+    address.receive("steps", PARAMETERS, _show)
 
 
 def send() -> None:
-    """Let the address say what is worked on; one that says so already is left as it is."""
-    seen = _seen()
-    if seen == st.session_state[MEANT] and _asked() == st.session_state[KNOWN]:
-        return
+    """Let the address say what is worked on."""
     try:
-        ours = to_query(seen, texts())
+        query = to_query(_seen(), texts())
     except StorageError as error:
         st.warning(literal(str(error)))
         return
-    others = {
-        name: value for name, value in st.query_params.to_dict().items() if name not in PARAMETERS
-    }
-    if st.query_params.to_dict() != others | ours:
-        st.query_params.from_dict(others | ours)
-    st.session_state[KNOWN], st.session_state[MEANT] = ours, seen
-    st.session_state[PROBLEMS] = []
-    keep()
+    address.send("steps", PARAMETERS, query)
 
 
-def _asked() -> dict[str, str]:
-    query = st.query_params.to_dict()
-    return {name: query[name] for name in PARAMETERS if name in query}
-
-
-def _show(work: Work, *, is_new: bool) -> None:
+def _show(query: Mapping[str, str]) -> list[str]:
     """Put a work into the widgets."""
+    work, problems = from_query(query, texts())
     state = st.session_state
     state["learn source"] = WORDS[work.source]
     state["learn text"] = work.text
-    if is_new or (work.numbers, work.heads) != (state[WORKED], state["learn heads"]):
+    if (work.numbers, work.heads) != (state.get(WORKED), state.get("learn heads")):
         put_numbers(work.numbers, work.heads)
     for name in LEFT_OUT:
         state[switch_key(name)] = name in work.broken.split(",")
     state[switch_key("temperature")] = work.temperature
     state["learn head"] = work.head
+    return problems
 
 
 def _seen() -> Work:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from components.panels.learn.address import text_fields
+from components.panels.learn.place import touched
 from components.panels.literal import literal
 from components.session import explore_link, page_link, workbench
 from viz.analysis.meaning import central, closeness
@@ -35,6 +37,14 @@ ARTICLE = (
     "A baker in the old town sold out of bread before eight.\n"
     "Nobody was hurt, and most roads are open again."
 )
+# What is typed here, by its parameter of the address.
+USUAL = {
+    "review": REVIEW,
+    "classes": CLASSES,
+    "article": ARTICLE,
+    "question": QUESTION,
+    "passages": PASSAGES,
+}
 BARS = {"closeness": st.column_config.ProgressColumn(format="%.2f", min_value=0.0, max_value=1.0)}
 
 
@@ -48,20 +58,22 @@ def uses_panel() -> None:
     st.caption(
         f"The live examples run {CATALOGUE[DEFAULT].title}, a sentence encoder, on this machine."
     )
+    say = text_fields("uses", USUAL)
     for title, sentence, draw in USES:
         with st.container(border=True):
             st.markdown(f"**{title}.** {sentence}")
             draw()
+    say()
 
 
 def _classification() -> None:
-    text = st.text_input("A review", REVIEW, key="learn review", persist_state="session")
+    text = st.text_input("A review", key="learn review", persist_state="session", on_change=touched)
     classes = st.text_area(
         "Classes, a sentence for each",
-        CLASSES,
         key="learn classes",
         height=80,
         persist_state="session",
+        on_change=touched,
     )
     _compare(text, classes, lambda model: closeness(model, text, _lines(classes)))
     _explore(text)
@@ -81,20 +93,26 @@ def _translation() -> None:
 
 def _summary() -> None:
     text = st.text_area(
-        "Sentences, one a line", ARTICLE, key="learn article", height=128, persist_state="session"
+        "Sentences, one a line",
+        key="learn article",
+        height=128,
+        persist_state="session",
+        on_change=touched,
     )
     _compare(text, text, lambda model: central(model, _lines(text)))
     _explore(" ".join(_lines(text)))
 
 
 def _answers() -> None:
-    question = st.text_input("A question", QUESTION, key="learn question", persist_state="session")
+    question = st.text_input(
+        "A question", key="learn question", persist_state="session", on_change=touched
+    )
     passages = st.text_area(
         "Where the answer may stand, a sentence a line",
-        PASSAGES,
         key="learn passages",
         height=104,
         persist_state="session",
+        on_change=touched,
     )
     _compare(question, passages, lambda model: closeness(model, question, _lines(passages)))
     _explore(question, pair=" ".join(_lines(passages)))

@@ -1,0 +1,135 @@
+"""Widgets and the address: what a link says goes into the page, what is changed goes into the link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import streamlit as st
+
+from components.panels.learn.place import keep, was_touched
+from components.panels.literal import literal
+from components.session import texts
+from components.state import LONGEST_IN_URL
+from viz.errors import StorageError
+
+DIGEST = "_digest"
+
+
+def receive(
+    part: str, parameters: Sequence[str], show: Callable[[Mapping[str, str]], list[str]]
+) -> None:
+    """Take over what the address says, where it is new: on the first run, and after Back or Forward.
+
+    Args:
+        part: of the page, for what is remembered.
+        parameters: of the address that belong to it.
+        show: puts what they say into the widgets, and returns a sentence for each that it cannot use.
+    """
+    touched, asked = was_touched(), _asked(parameters)
+    known = st.session_state.get(_known(part))
+    if known is None or (asked != known and not touched):
+        st.session_state[_problems(part)] = show(asked)
+        st.session_state[_known(part)] = asked
+        # What that means is known when the widgets are read for the first time.
+        st.session_state[_meant(part)] = None
+    for problem in st.session_state[_problems(part)]:
+        st.warning(literal(problem))
+
+
+def send(part: str, parameters: Sequence[str], query: Mapping[str, str]) -> None:
+    """Let the address say what the widgets hold; one that says so already is left as it is.
+
+    Args:
+        part: as in `receive`.
+        parameters: likewise.
+        query: what the widgets hold, as parameters.
+    """
+    state, asked = st.session_state, _asked(parameters)
+    if state[_meant(part)] is None:
+        state[_meant(part)] = dict(query)
+    if query == state[_meant(part)] and asked == state[_known(part)]:
+        return
+    rest = {
+        name: value for name, value in st.query_params.to_dict().items() if name not in parameters
+    }
+    if asked != query:
+        st.query_params.from_dict({**rest, **query})
+    state[_known(part)] = state[_meant(part)] = dict(query)
+    state[_problems(part)] = []
+    keep()
+
+
+def short(name: str, text: str) -> dict[str, str]:
+    """Write a text as a parameter; a long one is kept here, and named by its digest.
+
+    Raises:
+        StorageError: it cannot be kept.
+    """
+    if len(text) <= LONGEST_IN_URL:
+        return {name: text}
+    return {name + DIGEST: texts().put(text)}
+
+
+def long(name: str, query: Mapping[str, str]) -> str | None:
+    """Read a text that `short` wrote; None where there is none.
+
+    Raises:
+        StorageError: the text of a digest is not kept here.
+    """
+    digest = query.get(name + DIGEST, "")
+    return texts().get(digest) if digest else query.get(name)
+
+
+def text_fields(part: str, usual: Mapping[str, str]) -> Callable[[], None]:
+    """Bind text widgets, whose keys are `learn NAME`, to parameters of the same names.
+
+    Args:
+        part: as in `receive`.
+        usual: what each holds at first; that is left out of the address.
+
+    Returns:
+        What is to be called when the widgets are drawn.
+    """
+    parameters = [name + end for name in usual for end in ("", DIGEST)]
+
+    def show(query: Mapping[str, str]) -> list[str]:
+        problems = []
+        for name, first in usual.items():
+            try:
+                found = long(name, query)
+            except StorageError as error:
+                problems.append(str(error))
+                found = None
+            st.session_state[f"learn {name}"] = first if found is None else found
+        return problems
+
+    def say() -> None:
+        query: dict[str, str] = {}
+        try:
+            for name, first in usual.items():
+                text = st.session_state[f"learn {name}"]
+                query |= {} if text == first else short(name, text)
+        except StorageError as error:
+            st.warning(literal(str(error)))
+            return
+        send(part, parameters, query)
+
+    receive(part, parameters, show)
+    return say
+
+
+def _asked(parameters: Sequence[str]) -> dict[str, str]:
+    query = st.query_params.to_dict()
+    return {name: query[name] for name in parameters if name in query}
+
+
+def _known(part: str) -> str:
+    return f"learn {part} known"
+
+
+def _meant(part: str) -> str:
+    return f"learn {part} meant"
+
+
+def _problems(part: str) -> str:
+    return f"learn {part} problems"
