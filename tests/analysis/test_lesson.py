@@ -185,3 +185,15 @@ def test_the_steps_are_those_of_the_models():
     worked = work(textbook_lesson())
     close(worked.steps.weights, steps.softmax(worked.steps.masked))
     assert type(worked.attention).__module__ == "viz.models.custom.attention"
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_without_positions_order_is_lost_but_for_what_a_mask_hides(masked):
+    lesson, turned = text_lesson("a dog saw me"), text_lesson("saw a dog me")
+    one, other = (
+        work(given, Switches(positions=False, masked=masked)).steps.output
+        for given in (lesson, turned)
+    )
+    close(other[-1], one[-1])
+    place = [lesson.labels.index(label) for label in turned.labels]
+    assert torch.allclose(other, one[place]) is not masked

@@ -72,3 +72,10 @@ def test_slips_stay_behind_the_mask():
 def test_the_right_result_is_that_of_the_module():
     lesson = text_lesson("the cat sat")
     torch.testing.assert_close(right(lesson).output, work(lesson).steps.joined)
+
+
+def test_multiplied_by_the_root_scores_lie_d_k_times_as_far_apart():
+    lesson = textbook_lesson()
+    slip = next(one for one in common_slips(lesson) if one.name == "Multiplied by the root")
+    gaps = [torch.log(one.weights[..., :1] / one.weights) for one in (slip, right(lesson))]
+    torch.testing.assert_close(gaps[0], 3 * gaps[1])

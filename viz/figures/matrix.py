@@ -49,6 +49,8 @@ def matrix_figure(
         "yanchor": "bottom",
         "nticks": 5,
         "tickformat": ".2~g",
+        # Above each picture, so that those side by side stand at one height.
+        "title": {"text": "linear scale", "side": "top"},
     }
     logs = weights and scale == "log"
     shown, least, most = values, 0.0 if weights else -largest, largest
@@ -80,7 +82,8 @@ def matrix_figure(
     figure.update_yaxes(title_text="looks from (query)", autorange="reversed", **hidden)
     figure.update_layout(
         height=height,
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        # Without names along the axis Plotly would write its title over the cells.
+        margin={"l": 30, "r": 8, "t": 8, "b": 30},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": "#e6ebf0" if dark else "#1b2430", "size": 12},

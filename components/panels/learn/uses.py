@@ -216,4 +216,6 @@ def _fetched(model: str, words: str, file: str) -> None:
         return
     cost = "" if is_available(entry) else f" It is fetched first, {entry.download_mb} MB."
     st.caption(words + cost)
-    explore_link(f"Open {entry.title} in Explore →", model=model, text="", media=media)
+    # What Explore opens such a model with; else it would write the address anew, and Back lead nowhere.
+    stack = "decoder" if model == "whisper" else "self"
+    explore_link(f"Open {entry.title} in Explore →", model=model, text="", media=media, stack=stack)
