@@ -25,7 +25,7 @@ def matrix_figure(
     kind: Literal["weights", "difference"],
     largest: float,
     dark: bool,
-    height: int = 380,
+    height: int = 360,
     scale: Literal["linear", "log"] = "linear",
 ) -> go.Figure:
     """Draw a pattern, or how far one lies above (red) or below (blue) another.
@@ -78,12 +78,21 @@ def matrix_figure(
     )
     hidden = {"showticklabels": False, "showgrid": False, "zeroline": False, "ticks": ""}
     hidden |= {"type": "category"}
-    figure.update_xaxes(title_text="looked at (key)", **hidden)
+    figure.update_xaxes(**hidden)
+    # As a title of an axis without names Plotly would write it over the cells.
+    figure.add_annotation(
+        text="looked at (key)",
+        x=0.5,
+        y=0.0,
+        xref="paper",
+        yref="paper",
+        yanchor="top",
+        showarrow=False,
+    )
     figure.update_yaxes(title_text="looks from (query)", autorange="reversed", **hidden)
     figure.update_layout(
         height=height,
-        # Without names along the axis Plotly would write its title over the cells.
-        margin={"l": 30, "r": 8, "t": 8, "b": 30},
+        margin={"l": 32, "r": 8, "t": 56, "b": 32, "autoexpand": False},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": "#e6ebf0" if dark else "#1b2430", "size": 12},
