@@ -13,7 +13,10 @@ def test_axes_of_growth_say_that_they_are_logarithmic_and_have_a_unit():
     figure = growth_figure(curves, name="time", unit="s", dark=False)
     assert figure.layout.xaxis.title.text == "tokens (log scale)"
     assert figure.layout.yaxis.title.text == "time (log scale)"
-    assert (figure.layout.yaxis.tickformat, figure.layout.yaxis.ticksuffix) == ("~s", "s")
+    ticks = dict(zip(figure.layout.yaxis.tickvals, figure.layout.yaxis.ticktext, strict=True))
+    assert ticks[5 * 10.0**-5] == "50 µs"
+    assert ticks[10.0**-3] == "1 ms"
+    assert list(figure.data[0].customdata) == ["50 µs", "200 µs"]
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])

@@ -147,7 +147,7 @@ def growth_figure(
     Args:
         curves: by any key; a colour each, those that were not measured grey.
         name: of what grows.
-        unit: behind the numbers, which are shortened with its prefixes, as in 50 µs.
+        unit: behind the numbers, as in 50 µs; none for what is counted.
         dark: whether the page is dark.
     """
     figure = go.Figure()
@@ -165,7 +165,10 @@ def growth_figure(
                 line={"color": colour, "width": 1.5 if curve.drawn else 6 - 2 * min(number, 2)}
                 | ({"dash": curve.drawn} if curve.drawn else {}),
                 marker={"size": 8, "symbol": MARKS[number]},
-                hovertemplate=f"{curve.name}<br>%{{x}} tokens<br>%{{y:.4~s}}{unit}<extra></extra>",
+                customdata=[_measured(value, unit) for value in curve.values] if unit else None,
+                hovertemplate=f"{curve.name}<br>%{{x}} tokens<br>"
+                + ("%{customdata}" if unit else "%{y:.4~s}")
+                + "<extra></extra>",
             )
         )
     most = max(max(curve.values) for curve in measured)
@@ -182,12 +185,26 @@ def growth_figure(
         title_text=f"{name} (log scale)",
         type="log",
         range=[np.log10(least) - 0.2, np.log10(most) + 0.5],
-        # "50 µs" of seconds, "2M" of what is counted.
-        tickformat="~s",
-        ticksuffix=unit,
-        nticks=8,
+        **(_ticks(least, most, unit) if unit else {"tickformat": "~s", "nticks": 8}),
     )
     return _laid_out(figure, dark, 360)
+
+
+def _measured(value: float, unit: str) -> str:
+    """Write a measured value of at most some thousand with its unit, as 50 µs."""
+    prefixes = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"))
+    # A hair less, because 1e-3 of a power of ten may be 0.000999.
+    size, prefix = next((one for one in prefixes if value >= one[0] * 0.9999), (1e-9, "n"))
+    return f"{value / size:.4g} {prefix}{unit}"
+
+
+def _ticks(least: float, most: float, unit: str) -> dict[str, list[float] | list[str]]:
+    """Name a tick at 1, 2 and 5 of each power of ten, or at 1 alone where there are many powers."""
+    powers = range(int(np.floor(np.log10(least))), int(np.ceil(np.log10(most))) + 1)
+    values = [
+        factor * 10.0**power for power in powers for factor in ((1, 2, 5), (1,))[len(powers) > 4]
+    ]
+    return {"tickvals": values, "ticktext": [_measured(value, unit) for value in values]}
 
 
 def _ink(dark: bool) -> str:
