@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -15,33 +15,15 @@ from torch import Tensor
 
 from components.canvas.matrices import Grid, Link, matrices
 from components.panels.learn.flow import flow
-from components.panels.learn.link import receive, send, switch_key
+from components.panels.learn.link import receive, send
 from components.panels.learn.place import go, place_control, touched
 from components.panels.learn.source import source_panel
+from components.panels.learn.switches import BREAKS, broken_by, mend, switch_panel, switches_of
 from components.panels.learn.words import BROKEN, MEASURES, STEPS
-from components.panels.learn.work import TEMPERATURES
 from components.session import is_dark
-from viz.analysis.lesson import USUAL, Lesson, Switches, Worked, work
+from viz.analysis.lesson import USUAL, Worked, work
 from viz.analysis.measures import measures, output_change
 
-# Switch -> the step that it breaks.
-BREAKS = {
-    "positions": "tokens",
-    "projections": "projections",
-    "scaled": "scale",
-    "masked": "mask",
-    "temperature": "softmax",
-    "several": "join",
-    "output": "output",
-}
-LABELS = {
-    "positions": "Leave the positions out",
-    "projections": "Use the tokens themselves: Q = K = V = X",
-    "scaled": "Leave the scale out",
-    "masked": "Leave the mask out",
-    "several": "Use one head only",
-    "output": "Leave W_O out",
-}
 PER_HEAD = ("scores", "scale", "mask", "softmax", "sum")
 
 # Less than this is rounding.
@@ -53,7 +35,7 @@ def steps_panel() -> None:
     """Walk through the steps, on a text or on numbers."""
     receive()
     lesson = source_panel()
-    switches = _switches(lesson)
+    switches = switches_of(lesson)
     worked = work(lesson, switches)
     send()
     current = place_control("step", "Step", list(STEPS), lambda name: STEPS[name].title)
@@ -63,7 +45,7 @@ def steps_panel() -> None:
         if switches != USUAL:
             _comparison(worked)
     with diagram:
-        broken = frozenset(BREAKS[name] for name in _broken(switches))
+        broken = frozenset(BREAKS[name] for name in broken_by(switches))
         st.mermaid_chart(
             flow(current, broken, dark=is_dark()),
             alt=f"The flow of self-attention; the open step is {STEPS[current].node}.",
@@ -86,7 +68,7 @@ def _step(worked: Worked, name: str) -> None:
             )
     st.latex(step.formula)
     st.markdown(step.sentence)
-    _switch(worked, name)
+    switch_panel(worked, name)
     head = _head(worked) if name in PER_HEAD else 0
     DRAWN[name](worked, head)
 
@@ -110,85 +92,14 @@ def _head(worked: Worked) -> int:
     return chosen or 0
 
 
-def _applies(name: str, lesson: Lesson) -> bool:
-    """Whether a lesson has what a switch leaves out."""
-    return {
-        "positions": lesson.positions is not None,
-        "projections": True,
-        "scaled": True,
-        "masked": lesson.causal,
-        "temperature": True,
-        "several": lesson.heads > 1,
-        "output": lesson.output is not None,
-    }[name]
-
-
-def _switches(lesson: Lesson) -> Switches:
-    """Read all switches, those of steps that are not open too."""
-    state = st.session_state
-    kept = {
-        name: not (state.get(switch_key(name), False) and _applies(name, lesson)) for name in LABELS
-    }
-    return Switches(**kept, temperature=state.get(switch_key("temperature"), 1.0))
-
-
-def _switch(worked: Worked, step: str) -> None:
-    """Offer to break the open step."""
-    name = next((switch for switch, broken in BREAKS.items() if broken == step), None)
-    if name is None:
-        return
-    if not _applies(name, worked.lesson):
-        st.caption(MISSING[name])
-    elif name == "temperature":
-        st.slider(
-            "Temperature: scores are divided by it",
-            min_value=TEMPERATURES[0],
-            max_value=TEMPERATURES[1],
-            step=0.1,
-            key=switch_key(name),
-            persist_state="session",
-            on_change=touched,
-        )
-    else:
-        st.toggle(
-            f":material/build: {LABELS[name]}",
-            key=switch_key(name),
-            persist_state="session",
-            on_change=touched,
-        )
-
-
-MISSING = {
-    "positions": "These are numbers, so X is given as it is: no positions are added.",
-    "masked": "There is no mask here, as in the textbook: every token may look at all.",
-    "several": "There is one head here.",
-    "output": "There is no W_O here: the joined heads are the output.",
-}
-
-
-def _broken(switches: Switches) -> list[str]:
-    return [
-        field.name
-        for field in fields(Switches)
-        if getattr(switches, field.name) != getattr(USUAL, field.name)
-    ]
-
-
-def _mend() -> None:
-    touched()
-    for name in LABELS:
-        st.session_state[switch_key(name)] = False
-    st.session_state[switch_key("temperature")] = 1.0
-
-
 def _comparison(worked: Worked) -> None:
     """Show what the broken computation comes to, beside the usual one."""
     usual = work(worked.lesson)
-    names = _broken(worked.switches)
+    names = broken_by(worked.switches)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**Broken on purpose: {', '.join(BROKEN[name][0] for name in names)}**")
-            st.button("Mend", on_click=_mend)
+            st.button("Mend", on_click=mend)
         for name in names:
             st.markdown(BROKEN[name][1])
         head = min(st.session_state.get("learn head", 0), worked.attention.heads - 1)
