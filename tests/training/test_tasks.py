@@ -116,7 +116,8 @@ def test_what_is_solved_depends_on_the_metric(task):
 def test_a_task_that_is_to_beat_its_baseline_is_measured_by_it(task):
     baseline = Baseline("by chance", 0.3)
     assert task.goal() == task.solved
-    assert task.goal(baseline) == (0.3 if task.beats_baseline else task.solved)
+    gap = task.margin if task.metric == "accuracy" else -task.margin
+    assert task.goal(baseline) == (0.3 + gap if task.beats_baseline else task.solved)
     assert task.beats_baseline <= (task.baseline is not None)
 
 

@@ -13,6 +13,8 @@ def said(task: Task, outcome: Outcome) -> list[str]:
     """Say what came of a training, in sentences."""
     best = outcome.best
     solved = "solved" if outcome.is_solved else "not solved"
+    if not outcome.is_judged:
+        solved = "too few to judge"
     bound = "at least" if task.metric == "accuracy" else "at most"
     lines = [
         f"On {outcome.examples:,} unseen examples: {task.metric} {outcome.value:.3f}, {solved} "

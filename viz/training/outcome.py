@@ -25,6 +25,7 @@ class Outcome:
         examples: how many those are.
         baseline: what does the same without attention; None where the task has none.
         best: the head that scores highest.
+        is_judged: whether the examples are enough to tell.
         is_solved: whether the value is good enough.
         is_shown: whether the best head's attention shows it.
     """
@@ -33,6 +34,7 @@ class Outcome:
     examples: int
     baseline: Baseline | None
     best: BestHead
+    is_judged: bool
     is_solved: bool
     is_shown: bool
 
@@ -51,7 +53,8 @@ def outcome_of(task: Task, loaded: Loaded, model: Model) -> Outcome:
         examples=count,
         baseline=baseline,
         best=best,
-        is_solved=task.is_solved(value, baseline),
+        is_judged=task.judges(count),
+        is_solved=task.judges(count) and task.is_solved(value, baseline),
         is_shown=best.score >= task.scored,
     )
 

@@ -113,6 +113,8 @@ class Task:
             was measured: how much can be known depends on the data.
         scored: the score of the best head from which on its attention shows it.
         load: makes the data.
+        margin: by how much it has to do better.
+        least_judged: of how many unseen examples at least a value tells whether the task was learnt.
         baseline: what does the same without attention; None where that would be a guess.
         takes_text: whether it learns from a text of the user's own.
     """
@@ -129,6 +131,8 @@ class Task:
     scored: float
     load: Load
     beats_baseline: bool = False
+    margin: float = 0.0
+    least_judged: int = 1
     baseline: Callable[[Loaded], Baseline] | None = None
     takes_text: bool = False
 
@@ -146,7 +150,13 @@ class Task:
 
     def goal(self, baseline: Baseline | None = None) -> float:
         """Return the value of the metric from which on the task counts as learnt."""
-        return baseline.value if self.beats_baseline and baseline is not None else self.solved
+        if not self.beats_baseline or baseline is None:
+            return self.solved
+        return baseline.value + (self.margin if self.metric == "accuracy" else -self.margin)
+
+    def judges(self, examples: int) -> bool:
+        """Whether so many unseen examples tell whether the task was learnt."""
+        return examples >= self.least_judged
 
     def is_solved(self, value: float, baseline: Baseline | None = None) -> bool:
         """Whether a value of the metric, on unseen examples, is good enough.

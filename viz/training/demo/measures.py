@@ -23,7 +23,7 @@ from viz.models.custom.words import SPECIAL
 from viz.models.model import Model
 from viz.training.demo.recipe import LENGTH, Corpus, as_text
 from viz.training.examples import test_batches
-from viz.training.tasks.language import by_the_piece_before
+from viz.training.tasks.language import by_counting
 from viz.training.trial import tried
 
 # Sequences that heads are scored on, and how many are run at a time for the loss.
@@ -84,7 +84,7 @@ def measured(model: Model, known: Corpus) -> Measures:
         )
     loaded = as_text(known)
     trial = tried(model.module, test_batches(loaded.examples, BATCH, len(known.unseen)))
-    bigrams = by_the_piece_before(loaded)
+    bigrams = by_counting(loaded)
     return Measures(trial.loss, trial.accuracy, bigrams.value, scored(model, known))
 
 

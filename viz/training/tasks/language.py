@@ -29,6 +29,12 @@ LENGTH = 64
 TEST_SHARE = 0.1
 PROBES, LOOKED_AT = 4, 64
 
+# Of fewer unseen stretches the loss says too little: on ten, its standard error is some 0.05 nats.
+LEAST_JUDGED = 10
+
+# What a model gains by knowing the counts a little better, and nothing else, in nats.
+MARGIN = 0.05
+
 # A text of fewer characters is read many times over in a minute.
 SHORT = 100_000
 
@@ -51,8 +57,13 @@ def load(seed: int, text: str | None = None) -> Loaded:
     end = round(len(used) * (1 - TEST_SHARE))
     seen, unseen = used[:end], used[end:]
     tokenizer = byte_pair_tokenizer([seen], vocab_size=PIECES)
+    parts = {
+        f"first {1 - TEST_SHARE:.0%} of the text, which are learnt from,": seen,
+        f"last {TEST_SHARE:.0%} of the text, which are unseen,": unseen,
+    }
     train, test = (
-        stretches(np.array(tokenizer.backend_tokenizer.encode(part).ids)) for part in (seen, unseen)
+        stretches(np.array(tokenizer.backend_tokenizer.encode(part).ids), name)
+        for name, part in parts.items()
     )
     notes = (
         f"The last {TEST_SHARE:.0%} of the text are unseen.",
@@ -62,6 +73,14 @@ def load(seed: int, text: str | None = None) -> Loaded:
                 "unseen end then grows.",
             )
             if len(whole) < SHORT
+            else ()
+        ),
+        *(
+            (
+                f"Of those {pieces(test.size)} too little can be told: {pieces(LEAST_JUDGED * LENGTH)} "
+                "are needed to judge whether the text was learnt.",
+            )
+            if len(test) < LEAST_JUDGED
             else ()
         ),
         *(
@@ -81,8 +100,12 @@ def load(seed: int, text: str | None = None) -> Loaded:
     )
 
 
-def stretches(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+def stretches(ids: NDArray[np.int64], name: str) -> NDArray[np.int64]:
     """Cut a row of pieces into stretches [stretch, LENGTH], one after the other.
+
+    Args:
+        ids: of the pieces.
+        name: of the part of the text that they are.
 
     Raises:
         TextError: there are not enough for one.
@@ -90,10 +113,15 @@ def stretches(ids: NDArray[np.int64]) -> NDArray[np.int64]:
     count = len(ids) // LENGTH
     if not count:
         raise TextError(
-            f"A part of the text is only {len(ids)} pieces long, as it repeats itself so much.",
-            "Give a text with more variety, or a longer one.",
+            f"The {name} make {pieces(len(ids))}; at least {LENGTH} are needed.",
+            "Give a longer text, or one that repeats itself less.",
         )
     return ids[: count * LENGTH].reshape(count, LENGTH)
+
+
+def pieces(count: int) -> str:
+    """Say how many pieces."""
+    return "1 piece" if count == 1 else f"{count:,} pieces"
 
 
 def probes(unseen: NDArray[np.int64], tokenizer: PreTrainedTokenizerBase) -> tuple[Probe, ...]:
@@ -112,10 +140,11 @@ def probes(unseen: NDArray[np.int64], tokenizer: PreTrainedTokenizerBase) -> tup
     return tuple(Probe(one, None, "self", previous_targets(LENGTH)) for _, one in first)
 
 
-def by_the_piece_before(loaded: Loaded) -> Baseline:
-    """Guess each piece from the one before alone, by how often it came after it: a bigram model.
+def by_counting(loaded: Loaded) -> Baseline:
+    """Guess each piece by how often it came, after the one before or at all, whichever does better.
 
-    Counts are smoothed with those of single pieces, Witten & Bell 1991.
+    Pairs say less than single pieces where they are few, or say nothing. Counts of pairs are smoothed
+    with those of single pieces, Witten & Bell 1991.
     """
     train, test = (
         column(rows, "input_ids") for rows in (loaded.examples.train, loaded.examples.test)
@@ -126,8 +155,11 @@ def by_the_piece_before(loaded: Loaded) -> Baseline:
     alone = torch.bincount(train.flatten(), minlength=size).double() + 1
     kinds = (counts > 0).sum(dim=1, keepdim=True).clamp(min=1)
     chances = (counts + kinds * alone / alone.sum()) / (counts.sum(dim=1, keepdim=True) + kinds)
-    loss = -chances[test[:, :-1], test[:, 1:]].log().mean()
-    return Baseline("how often a piece came after the one before (bigrams)", float(loss))
+    paired = -chances[test[:, :-1], test[:, 1:]].log().mean()
+    single = -(alone / alone.sum())[test[:, 1:]].log().mean()
+    if single < paired:
+        return Baseline("how often a piece came at all (unigrams)", float(single))
+    return Baseline("how often a piece came after the one before (bigrams)", float(paired))
 
 
 TASK = Task(
@@ -152,6 +184,8 @@ TASK = Task(
     scored=0.4,
     load=load,
     beats_baseline=True,
-    baseline=by_the_piece_before,
+    margin=MARGIN,
+    least_judged=LEAST_JUDGED,
+    baseline=by_counting,
     takes_text=True,
 )
