@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from viz import cli_train
 from viz.cli import main
 from viz.training.folder import RunFolder
+from viz.training.hold import held
 from viz.training.tasks import TASKS
 from viz.training.texts import LEAST_CHARACTERS
 
@@ -169,10 +172,16 @@ def test_one_that_diverges_says_at_which_step_and_what_is_kept(kept, capsys):
         (["zzz"], r"There is no task 'zzz'\. Choose one of induction, "),
         (["induction", "--width", "10", "--heads", "3"], "width 10 is not divisible by 3 heads"),
         (["induction", "--positions", "round"], r"positions is 'round'.*Choose none, sinus"),
-        (["induction", "--layers", "0"], "layers is 0"),
-        (["induction", "--steps", "0"], "steps is 0"),
-        (["induction", "--seed", "-1"], "seed is -1"),
-        (["induction", "--learning-rate", "nan"], "learning_rate is nan"),
+        (["induction", "--layers", "0"], r"--layers is 0\. Choose 1 to"),
+        (["induction", "--steps", "0"], r"--steps is 0\."),
+        (["induction", "--width", "0"], r"--width is 0\."),
+        (["induction", "--batch-size", "0"], r"--batch-size is 0\."),
+        (
+            ["language", "--width", "6", "--heads", "6"],
+            r"each of the 6 heads has 1 of the 6 .* odd\. Choose 3 heads, a width of 12, or other",
+        ),
+        (["induction", "--seed", "-1"], r"--seed is -1\."),
+        (["induction", "--learning-rate", "nan"], r"--learning-rate is nan\."),
         (["induction", "--learning-rate", "fast"], "invalid float value: 'fast'. See loupe train"),
         (["induction", "--steps", "many"], "invalid int value: 'many'"),
         (["induction", "--colour", "red"], "unrecognized arguments: --colour red"),
@@ -195,7 +204,7 @@ def test_what_does_not_fit_is_one_line_and_leaves_nothing_behind(arguments, said
     [
         (b"abc", "The text has 3 characters; a language model needs at least 2,000"),
         (b"PK\x03\x04" + b"\xff\x00" * 99, r"book\.txt is no text that can be read"),
-        (b"a" * LEAST_CHARACTERS, "as it repeats itself so much"),
+        (b"a" * LEAST_CHARACTERS, r"make \d+ pieces?; at least 64 are needed"),
     ],
 )
 def test_a_text_that_cannot_be_learnt_from_is_said(content, said, kept, tmp_path, capsys):
@@ -227,4 +236,79 @@ def test_what_goes_on_stays_as_it_began(kept, capsys):
 def test_a_folder_that_cannot_be_written_to_is_said(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert loupe("sorting", *FEW, "--out", tmp_path / "file") == 2
-    assert "cannot be kept in" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "cannot be kept in" in told
+    assert "Let --out name a folder that can be written to" in told
+
+
+def test_it_takes_its_share_of_the_cores_as_trainings_of_the_page_do(kept, monkeypatch):
+    monkeypatch.setattr("viz.training.threads.THREADS", 1)
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    run = cli_train.run
+
+    def counted(*given, **more):
+        seen.append(torch.get_num_threads())
+        return run(*given, **more)
+
+    monkeypatch.setattr(cli_train, "run", counted)
+    try:
+        assert loupe("sorting", *FEW) == 0
+        assert seen == [1]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_what_was_lost_is_not_gone_on_with(kept, capsys):
+    wild = ["--learning-rate", "1e9", "--steps", "400", "--keep-every", "10"]
+    loupe("forecasting", *SMALL, *wild)
+    said = only(kept).about().message
+    capsys.readouterr()
+    assert loupe("--resume", only(kept).name) == 2
+    told = capsys.readouterr()
+    assert told.err == f"{said}\n"
+    assert "warm-up" not in said
+    assert only(kept).about().state == "failed"
+
+
+@pytest.mark.parametrize(("by", "said"), [("page", "press Stop there"), ("terminal", "Ctrl+C")])
+def test_one_that_works_elsewhere_is_said_at_once_and_where(by, said, kept, capsys):
+    loupe("sorting", *FEW)
+    folder = only(kept)
+    folder.change(state="cancelled")
+    capsys.readouterr()
+    with held(folder.path, by):
+        assert loupe("--resume", folder.name) == 2
+    told = capsys.readouterr()
+    assert said in told.err
+    assert not told.out
+
+
+def test_a_folder_that_is_only_to_be_looked_at_is_said_and_its_results_are_told(kept, capsys):
+    loupe("sorting", *FEW)
+    folder = only(kept)
+    first = capsys.readouterr().out
+    (folder.path / "work.lock").unlink()
+    (folder.path / "work.lock").mkdir()  # so that it cannot be opened, by root neither
+    assert loupe("--resume", folder.name) == 0
+    assert capsys.readouterr().out.splitlines()[-5:] == first.splitlines()[-5:]
+    folder.change(state="cancelled")
+    assert loupe("--resume", folder.name) == 2
+    told = capsys.readouterr().err
+    assert f"Nothing can be written to {folder.path}: Is a directory. Let the folder be" in told
+
+
+def test_how_to_go_on_can_be_typed_as_it_stands(tmp_path, kept, capsys, monkeypatch):
+    run, out = cli_train.run, tmp_path / "my runs"
+
+    def stopped(folder, examples, tokenizer, control, **more):
+        control.stop()
+        return run(folder, examples, tokenizer, control, **more)
+
+    monkeypatch.setattr(cli_train, "run", stopped)
+    monkeypatch.setattr(sys, "argv", [".venv/bin/loupe", "train"])
+    assert loupe("sorting", *FEW, "--out", out) == cli_train.STOPPED
+    line = next(one for one in capsys.readouterr().out.splitlines() if one.startswith("Go on"))
+    typed = shlex.split(line.removeprefix("Go on with: "))
+    assert typed == [".venv/bin/loupe", "train", "--resume", only(out).name, "--out", str(out)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,23 +17,23 @@ from urllib.parse import urlencode
 from tqdm import tqdm
 from transformers.utils.logging import disable_progress_bar
 
-from viz.errors import InputError, LoupeError, StorageError, TextError
+from viz.errors import InputError, LoupeError, StorageError
 from viz.models import load_model
 from viz.models.folders import plain_path
+from viz.training.asked import asked_options, asked_settings
 from viz.training.card import model_card, said
-from viz.training.folder import About, RunFolder, runs_root
+from viz.training.folder import About, RunFolder, require_sound, runs_root
+from viz.training.hold import at_work_elsewhere, is_held
 from viz.training.loop import Moment
 from viz.training.outcome import Outcome, best_score, keep_baseline, outcome_of
 from viz.training.run import Control, run
 from viz.training.task import Loaded, Probe, Task
 from viz.training.tasks import TASKS, find_task
-from viz.training.texts import read_text
+from viz.training.texts import read_text, require_small
+from viz.training.threads import few_threads
 
 # Where the app listens, unless it was told otherwise.
 APP = "http://127.0.0.1:8501"
-
-# A text of the user's own, in bytes.
-MOST_BYTES = 20_000_000
 
 # Exit statuses: of a training that failed, and of one that Ctrl+C stopped, as shells number it.
 FAILED, STOPPED = 1, 130
@@ -41,6 +41,12 @@ FAILED, STOPPED = 1, 130
 # What each option is called where it ends up.
 OF_MODEL = {"layers": "layers", "heads": "heads", "width": "d_model", "positions": "positions"}
 OF_TRAINING = ("steps", "learning_rate", "batch_size", "seed", "keep_every")
+
+# And what was typed for what.
+TYPED = {
+    field: f"--{name.replace('_', '-')}"
+    for name, field in (*OF_MODEL.items(), *zip(OF_TRAINING, OF_TRAINING, strict=True))
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -73,12 +79,20 @@ def train_command(options: argparse.Namespace) -> int:
     if options.list or not (options.task or options.resume):
         _list_tasks()
         return 0
-    root = runs_root() if options.out is None else plain_path(options.out).resolve()
+    with few_threads():
+        return _train(options)
+
+
+def _train(options: argparse.Namespace) -> int:
+    root = None if options.out is None else plain_path(options.out).resolve()
     if options.resume:
         folder, task, loaded = _kept(options, root)
     else:
         folder, task, loaded = _new(options, root)
     about = folder.about()
+    if about.state == "done":
+        _tell(folder, task, loaded)
+        return 0
     print(f"{task.title}: {' '.join((task.learns, *loaded.notes))}")
     print(f"It is kept in {folder.path}")
     keep_baseline(folder, task, loaded)
@@ -100,9 +114,17 @@ def train_command(options: argparse.Namespace) -> int:
         return FAILED
     latest = folder.latest() or 0
     print(f"Stopped after step {latest:,}; what was learnt is in {folder.checkpoint(latest)}")
-    out = "" if options.out is None else f" --out {options.out}"
-    print(f"Go on with: loupe train --resume {folder.name}{out}")
+    again = [_called(), "train", "--resume", folder.name]
+    if options.out is not None:
+        again += ["--out", options.out]
+    print(f"Go on with: {shlex.join(again)}")
     return STOPPED
+
+
+def _called() -> str:
+    """Return what this command was called as, so that it can be called so again."""
+    called = Path(sys.argv[0])
+    return str(called) if called.stem == "loupe" else "loupe"
 
 
 def _best_kept(folder: RunFolder) -> list[str]:
@@ -127,7 +149,7 @@ def _list_tasks() -> None:
         print(f"{task.name:12} {task.learns}{own}")
 
 
-def _new(options: argparse.Namespace, root: Path) -> tuple[RunFolder, Task, Loaded]:
+def _new(options: argparse.Namespace, root: Path | None) -> tuple[RunFolder, Task, Loaded]:
     """Make the data and the folder of a training."""
     task = find_task(options.task)
     text = None if options.text is None else _text_of(options.text)
@@ -135,14 +157,23 @@ def _new(options: argparse.Namespace, root: Path) -> tuple[RunFolder, Task, Load
     model = {field: given[name] for name, field in OF_MODEL.items() if given[name] is not None}
     changed = {name: given[name] for name in OF_TRAINING if given[name] is not None}
     # What does not fit is said before the data are made, which takes a moment.
-    replace(task.options, **model)
-    settings = replace(task.settings, **changed)
+    asked_options(task.options, model, TYPED)
+    settings = asked_settings(task.settings, changed, TYPED)
     loaded = task.load(settings.seed, text)
-    about = About(task.name, settings, replace(loaded.options, **model))
-    return RunFolder.create(about, root, text), task, loaded
+    made = asked_options(loaded.options, model, TYPED)
+    called = "" if options.text is None else plain_path(options.text).name
+    about = About(task.name, settings, made, text_name=called)
+    try:
+        return RunFolder.create(about, root, text), task, loaded
+    except StorageError as error:
+        if root is None:
+            raise
+        raise StorageError(
+            error.message, "Let --out name a folder that can be written to."
+        ) from error
 
 
-def _kept(options: argparse.Namespace, root: Path) -> tuple[RunFolder, Task, Loaded]:
+def _kept(options: argparse.Namespace, root: Path | None) -> tuple[RunFolder, Task, Loaded]:
     """Find a training, and make its data as they were."""
     given = vars(options)
     settled = [name for name in (*OF_MODEL, *OF_TRAINING, "text") if given[name] is not None]
@@ -158,6 +189,10 @@ def _kept(options: argparse.Namespace, root: Path) -> tuple[RunFolder, Task, Loa
             f"The training {folder.name} learns {about.task}, not {options.task:.40}.",
             "Leave the task out.",
         )
+    # Said before the data are made: they take a moment.
+    if is_held(folder.path):
+        raise at_work_elsewhere(folder.path)
+    require_sound(about)
     task = find_task(about.task)
     return folder, task, task.load(about.settings.seed, folder.text())
 
@@ -165,11 +200,7 @@ def _kept(options: argparse.Namespace, root: Path) -> tuple[RunFolder, Task, Loa
 def _text_of(name: str) -> str:
     path = plain_path(name)
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise TextError(
-                f"The file {path.name} has {path.stat().st_size / 1e6:,.0f} MB.",
-                f"Give a text of at most {MOST_BYTES / 1e6:,.0f} MB.",
-            )
+        require_small(path.stat().st_size, path.name)
         return read_text(path.read_bytes(), path.name)
     except OSError as error:
         raise StorageError(
@@ -209,7 +240,8 @@ def _tell(folder: RunFolder, task: Task, loaded: Loaded) -> None:
     for line in said(task, outcome):
         print(line)
     card = model_card(task, folder.about(), loaded, outcome)
-    (checkpoint / "README.md").write_text(card, encoding="utf-8")
+    with contextlib.suppress(OSError):  # a folder that is only to be looked at
+        (checkpoint / "README.md").write_text(card, encoding="utf-8")
     print(f"Checkpoint: {checkpoint}")
     # The app opens nothing from elsewhere.
     if folder.path.resolve().parent == runs_root().resolve():
@@ -238,10 +270,11 @@ def explore_link(loaded: Loaded, checkpoint: Path, outcome: Outcome) -> str | No
     asked = {
         "model": str(checkpoint),
         "local": 1,
-        "stack": probe.stack,
+        # What is usual Explore leaves out; were it here, the address would be written anew.
+        **({} if probe.stack == "self" else {"stack": probe.stack}),
         "layer": outcome.best.layer,
         "head": outcome.best.head,
         "text": probe.given,
-        "pair": probe.target or "",
+        **({"pair": probe.target} if probe.target else {}),
     }
     return f"{APP}/?{urlencode(asked)}"

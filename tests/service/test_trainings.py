@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 
@@ -11,11 +12,12 @@ import pytest
 import torch
 
 from tests.training.test_run import wait_for
-from viz.errors import BudgetError, GoneError
-from viz.service import trainings
+from viz.errors import BudgetError, BusyError, DivergedError, GoneError, StorageError
+from viz.service import room, trainings
 from viz.service.checkpoints import Checkpoints
 from viz.service.trainings import AT_ONCE, Trainings
 from viz.training.folder import About
+from viz.training.hold import held
 from viz.training.settings import Settings
 from viz.training.tasks import TASKS
 
@@ -23,6 +25,9 @@ SETTINGS = Settings(steps=12, keep_every=6, batch_size=8, test_examples=16)
 ABOUT = About("induction", SETTINGS, TASKS["induction"].options)
 LONG = dataclasses.replace(
     ABOUT, settings=dataclasses.replace(SETTINGS, steps=100_000, keep_every=10_000)
+)
+ABOUT_OFTEN = dataclasses.replace(
+    ABOUT, settings=dataclasses.replace(SETTINGS, steps=100_000, keep_every=100)
 )
 
 
@@ -111,7 +116,7 @@ def test_a_training_leaves_other_threads_their_processors(tmp_path):
 
 
 def test_a_full_disk_is_said_before_work_starts(tmp_path, monkeypatch):
-    monkeypatch.setattr(trainings, "LEFT_FREE", 10**18)
+    monkeypatch.setattr(room, "LEFT_FREE", 10**18)
     with pytest.raises(BudgetError, match=r"the disk has room for 0.0 GB. Keep a checkpoint less"):
         Trainings(tmp_path).start(ABOUT)
     assert not list(tmp_path.iterdir())
@@ -155,7 +160,7 @@ def test_one_that_another_process_works_on_is_left_to_it(tmp_path):
         folder.note("log", step=99, loss=0.5, learning_rate=0.1)
         assert here.standing(name).step == 99, "what the other does, not what was done here"
         assert here.about(name).state == "running", "it is at work, though not here"
-        with pytest.raises(trainings.BusyError, match="at work elsewhere"):
+        with pytest.raises(trainings.BusyError, match=r"in a terminal, .* with Ctrl\+C"):
             here.go_on(name)
         other.kill()
     assert not here.works_elsewhere(name)
@@ -207,3 +212,96 @@ def test_too_many_are_put_off(tmp_path, monkeypatch):
 def test_a_name_that_is_none_is_said(tmp_path):
     with pytest.raises(GoneError, match="no training of that name"):
         Trainings(tmp_path).about("0" * 24)
+
+
+def test_room_on_the_disk_is_promised_once(tmp_path, monkeypatch):
+    here = Trainings(tmp_path)
+    needed = room.room_of(LONG)
+    free = shutil.disk_usage(tmp_path).free
+    monkeypatch.setattr(room, "LEFT_FREE", free - 1.5 * needed)
+    name = here.start(LONG)
+    wait_for(lambda: here.standing(name).step > 2)
+    with pytest.raises(BudgetError, match="the disk has room for"):
+        here.start(LONG)
+    here.stop(name)
+    wait_for(lambda: not here.works(name))
+
+
+def test_one_that_was_cut_short_says_up_to_where_it_is_kept(tmp_path):
+    here = Trainings(tmp_path)
+    name = here.start(LONG)
+    wait_for(lambda: here.folder(name).notes("log"))
+    here.stop(name)
+    wait_for(lambda: not here.works(name))
+    folder = here.folder(name)
+    stopped = here.standing(name)
+    assert stopped.kept == stopped.step == folder.latest()
+    # As the end of a process leaves it: steps were made, and no checkpoint of them.
+    shutil.rmtree(folder.checkpoint(stopped.step))
+    folder.change(state="running")
+    cut = Trainings(tmp_path).standing(name)
+    assert (cut.step, cut.kept) == (stopped.step, 0)
+
+
+def test_one_whose_folder_cannot_be_written_to_is_shown_and_says_why_it_does_not_go_on(tmp_path):
+    here = Trainings(tmp_path)
+    name = here.start(ABOUT)
+    wait_for(lambda: not here.works(name))
+    folder = here.folder(name)
+    folder.change(state="running")
+    for made in ("work.lock", "run.json.part"):  # neither can be opened, by root neither
+        (folder.path / made).unlink(missing_ok=True)
+        (folder.path / made).mkdir()
+    later = Trainings(tmp_path)
+    assert later.about(name).state == "cancelled"
+    assert not later.works_elsewhere(name)
+    assert later.standing(name).kept == SETTINGS.steps
+    with pytest.raises(StorageError, match=r"Nothing can be written to .* looked at as it is"):
+        later.go_on(name)
+    assert not later.works(name)
+
+
+def test_a_folder_that_is_gone_while_it_is_worked_in_is_noted_and_no_defect(tmp_path, caplog):
+    here = Trainings(tmp_path)
+    name = here.start(ABOUT_OFTEN)
+    wait_for(lambda: here.standing(name).step > 2)
+    here.folder(name).path.rename(tmp_path / "gone")
+    wait_for(lambda: not here.works(name))
+    assert "cannot be noted" in caplog.text
+    assert "Traceback" not in caplog.text
+    with pytest.raises(GoneError):
+        here.about(name)
+
+
+def test_one_that_was_lost_does_not_go_on(tmp_path):
+    here = Trainings(tmp_path)
+    name = here.start(ABOUT)
+    wait_for(lambda: not here.works(name))
+    here.folder(name).change(state="failed", message="The loss is nan at step 9.", diverged=9)
+    assert here.standing(name).step == 9, "one number, that of the message"
+    with pytest.raises(DivergedError, match="The loss is nan at step 9"):
+        here.go_on(name)
+
+
+def test_one_is_thrown_away_unless_it_is_at_work_or_lies_elsewhere(tmp_path):
+    root = tmp_path / "runs"
+    here = Trainings(root)
+    name = here.start(LONG)
+    wait_for(lambda: here.standing(name).step > 2)
+    with pytest.raises(BusyError, match="Stop it first"):
+        here.delete(name)
+    here.stop(name)
+    wait_for(lambda: not here.works(name))
+    with held(here.folder(name).path), pytest.raises(BusyError, match="at work elsewhere"):
+        here.delete(name)
+    outside = tmp_path / "outside"
+    here.folder(name).path.rename(outside)
+    (root / name).symlink_to(outside)
+    with pytest.raises(GoneError, match="lies elsewhere"):
+        here.delete(name)
+    (root / name).unlink()
+    outside.rename(root / name)
+    here.delete(name)
+    assert list(root.iterdir()) == []
+    with pytest.raises(GoneError):
+        here.delete("../outside")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import math
-import os
 import shutil
 import threading
 import time
@@ -13,30 +12,21 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
-from threadpoolctl import threadpool_limits
-
-from viz.errors import BudgetError, BusyError, LoupeError
-from viz.models.custom.folder import build_model
+from viz.errors import BusyError, GoneError, LoupeError, StorageError
 from viz.models.model import Model
 from viz.service.checkpoints import Checkpoints
 from viz.service.examples import ExampleStore
-from viz.training.folder import About, RunFolder, runs_root
-from viz.training.hold import at_work_elsewhere, is_held
+from viz.service.room import require_room, room_of
+from viz.training.folder import About, RunFolder, State, require_sound, runs_root
+from viz.training.hold import Holder, at_work_elsewhere, holder, is_held, not_kept
 from viz.training.loop import Moment
 from viz.training.outcome import best_score, keep_baseline
 from viz.training.run import Control, run
 from viz.training.tasks import find_task
+from viz.training.threads import AT_ONCE, few_threads
 from viz.training.turn import Turn
 
 log = logging.getLogger(__name__)
-
-# Trainings that work at a time; others wait for their turn.
-AT_ONCE = 2
-
-# Processor threads of each. Where more threads are at work than there are cores, those of one product
-# wait for each other: on two cores with others at work a training of two took ten times as long.
-THREADS = max(1, (os.cpu_count() or 1) // AT_ONCE)
 
 # The pace is that of so many last steps, which cost checkpoints too, and is told after the first few.
 PACED, LEAST_PACED = 60, 5
@@ -47,26 +37,21 @@ ENDS = 30.0
 # What may wait.
 MOST_WAITING = 20
 
-# All checkpoints of a training together, in bytes.
-MOST_BYTES = 4_000_000_000
-
-# A tokenizer and a configuration, in bytes, and what is left free on the disk.
-BESIDE = 60_000
-LEFT_FREE = 500_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How a training stands at this moment.
 
     Attributes:
-        step: the last one that was made.
+        step: the last one that was made; of a lost training that at which it was seen to be lost.
+        kept: the step from which it can go on, 0 where that is from its beginning.
         loss: of its batch; NaN where none was made.
         seconds_left: at the pace of the last steps; None where there is none yet.
         others: how many others are at work.
     """
 
     step: int
+    kept: int
     loss: float
     seconds_left: float | None
     others: int
@@ -78,6 +63,7 @@ class _Work:
 
     turn: Turn
     control: Control
+    about: About
     thread: threading.Thread = field(default_factory=threading.Thread)
     moment: Moment | None = None
     pace: deque[float] = field(default_factory=lambda: deque(maxlen=PACED))
@@ -86,6 +72,13 @@ class _Work:
         """Hear of a step."""
         self.moment = moment
         self.pace.append(time.monotonic())
+
+    def room(self) -> float:
+        """Guess what its checkpoints will still take on the disk, in bytes."""
+        if not self.thread.is_alive():
+            return 0.0
+        made = 0 if self.moment is None else self.moment.step
+        return room_of(self.about) * (1 - made / self.about.settings.steps)
 
     def seconds_left(self, steps: int) -> float | None:
         """Guess how long it will take."""
@@ -124,8 +117,10 @@ class Trainings:
         Raises:
             BudgetError: its checkpoints would take too much room.
             BusyError: too many wait already.
+            StorageError: it cannot be written where trainings are kept.
         """
-        require_room(about, self._root or runs_root())
+        promised = sum(work.room() for work in list(self._works.values()))
+        require_room(about, self._root or runs_root(), promised)
         self._require_place()
         folder = RunFolder.create(about, self._root, text)
         self._begin(folder)
@@ -137,6 +132,8 @@ class Trainings:
         Raises:
             GoneError: there is none of that name.
             BusyError: too many wait already, or it is at work elsewhere.
+            DivergedError: it was lost.
+            StorageError: its folder cannot be written to.
         """
         work = self._works.get(name)
         if work is not None and work.thread.is_alive() and not work.control.is_stopped:
@@ -147,7 +144,8 @@ class Trainings:
             work.thread.join(ENDS)
         folder = RunFolder.open(name, self._root)
         if is_held(folder.path):
-            raise at_work_elsewhere()
+            raise at_work_elsewhere(folder.path)
+        require_sound(folder.about())
         self._require_place()
         self._begin(folder)
 
@@ -182,6 +180,39 @@ class Trainings:
         """
         return not self.works(name) and is_held(self.folder(name).path)
 
+    def holder(self, name: str) -> Holder:
+        """Say who works on one that is at work elsewhere.
+
+        Raises:
+            GoneError: there is none of that name.
+        """
+        return holder(self.folder(name).path)
+
+    def delete(self, name: str) -> None:
+        """Throw away one and all that it learnt.
+
+        Raises:
+            GoneError: there is none of that name.
+            BusyError: it is at work.
+            StorageError: it cannot be thrown away.
+        """
+        root = (self._root or runs_root()).resolve()
+        path = self.folder(name).path
+        if path.is_symlink() or path.resolve().parent != root:
+            raise GoneError("This training lies elsewhere.", "Delete it where it lies.")
+        with self._lock:
+            if self.works(name):
+                raise BusyError("This training is at work.", "Stop it first.")
+            if is_held(path):
+                raise at_work_elsewhere(path)
+            self._works.pop(name, None)
+            try:
+                # At once, so that nobody finds half of it.
+                gone = path.rename(path.with_name(f"{name}.gone"))
+                shutil.rmtree(gone)
+            except OSError as error:
+                raise not_kept(path, error) from error
+
     def standing(self, name: str) -> Standing:
         """Say how one stands at this moment.
 
@@ -195,9 +226,10 @@ class Trainings:
         if work is None or work.moment is None or not work.thread.is_alive():
             log = folder.notes("log")
             step, loss = (int(log[-1]["step"]), log[-1]["loss"]) if log else (0, math.nan)
-            return Standing(step, loss, None, at_work)
-        left = work.seconds_left(folder.about().settings.steps)
-        return Standing(work.moment.step, work.moment.loss, left, at_work)
+            step = folder.about().diverged or step
+            return Standing(step, folder.latest() or 0, loss, None, at_work)
+        step, left = work.moment.step, work.seconds_left(work.about.settings.steps)
+        return Standing(step, step, work.moment.loss, left, at_work)
 
     def about(self, name: str) -> About:
         """Say how one stands; one that the app's end cut short counts as stopped.
@@ -215,7 +247,7 @@ class Trainings:
             return about
         try:
             return folder.change(state="cancelled")
-        except OSError:  # a full disk
+        except StorageError:  # a full disk, or a folder that is only to be looked at
             return replace(about, state="cancelled")
 
     def _require_place(self) -> None:
@@ -230,9 +262,11 @@ class Trainings:
         with self._lock:
             if self.works(folder.name):
                 return  # somebody else was quicker
-            folder.change(state="waiting", message="", diverged=None)
+            about = folder.change(state="waiting", message="", diverged=None)
+            # Those that ended have all they know in their folders.
+            self._works = {name: one for name, one in self._works.items() if one.thread.is_alive()}
             turn = Turn(self._turns)
-            work = _Work(turn, Control(turn))
+            work = _Work(turn, Control(turn), about)
             work.thread = threading.Thread(
                 target=self._work, args=(folder, work), name=folder.name, daemon=True
             )
@@ -241,26 +275,35 @@ class Trainings:
 
     def _work(self, folder: RunFolder, work: _Work) -> None:
         if not work.turn.take(lambda: work.control.is_stopped):
-            folder.change(state="cancelled")
+            self._end(folder, state="cancelled")
             return
         try:
-            # Threads of torch that wait for each other cost a crowded machine more than they bring.
-            with threadpool_limits(THREADS, user_api="openmp"):
+            with few_threads():
                 self._train(folder, work)
         except BusyError:
             log.info("The training %s went on elsewhere", folder.name)
         except LoupeError as error:
-            folder.change(state="failed", message=str(error))
-        except OSError:
-            log.exception("The training %s cannot be kept", folder.name)
+            self._end(folder, state="failed", message=str(error))
+        except OSError as error:
+            self._end(folder, state="failed", message=str(not_kept(folder.path, error)))
         except Exception:
             log.exception("The training failed")
-            folder.change(
+            self._end(
+                folder,
                 state="failed",
                 message="This is a defect in Attention Loupe; the log has its details.",
             )
         finally:
             work.turn.give_back()
+
+    def _end(self, folder: RunFolder, *, state: State, message: str = "") -> None:
+        """Note how one ended, unless its folder is gone or cannot be written to any more."""
+        try:
+            folder.change(state=state, message=message)
+        except StorageError as error:
+            log.warning("How the training %s ended cannot be noted: %s", folder.name, error)
+            if message:
+                log.warning("It ended so: %s", message)
 
     def _train(self, folder: RunFolder, work: _Work) -> None:
         loaded = self.examples.of(folder)
@@ -271,7 +314,7 @@ class Trainings:
             return best_score(self.checkpoints.keep(folder, step, model, loaded).scores)
 
         given = (loaded.examples, loaded.tokenizer, work.control)
-        run(folder, *given, begin=loaded.begin, seen=work.moved, measure=measure)
+        run(folder, *given, begin=loaded.begin, seen=work.moved, measure=measure, by="page")
 
     def _settle(self) -> None:
         """Spare later collections of garbage the libraries that only the first training brought in."""
@@ -280,29 +323,3 @@ class Trainings:
                 gc.collect()
                 gc.freeze()
                 self._has_settled = True
-
-
-def require_room(about: About, root: Path) -> None:
-    """Make sure that a training's checkpoints fit on the disk, and into what each may take of it.
-
-    Raises:
-        BudgetError: they do not.
-    """
-    with torch.device("meta"):
-        module = build_model(about.options)
-    one = 4 * sum(parameter.numel() for parameter in module.parameters())
-    count = 2 + about.settings.steps // about.settings.keep_every
-    # Beside its weights a checkpoint has a tokenizer; and the optimiser remembers two numbers a weight.
-    needed = (one + BESIDE) * count + 2 * one
-    here = next(path for path in (root, *root.parents) if path.exists())
-    free = max(0, shutil.disk_usage(here).free - LEFT_FREE)
-    if needed > min(free, MOST_BYTES):
-        may = (
-            f"a training may take {MOST_BYTES / 1e9:,.0f} GB"
-            if free > MOST_BYTES
-            else f"the disk has room for {free / 1e9:,.1f} GB"
-        )
-        raise BudgetError(
-            f"{count:,} checkpoints of {one / 1e6:,.1f} MB each would take {needed / 1e9:,.1f} GB; {may}.",
-            "Keep a checkpoint less often, or choose a smaller model.",
-        )

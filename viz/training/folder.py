@@ -17,13 +17,15 @@ import json
 import math
 import re
 import secrets
+import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from viz.errors import GoneError, StorageError
+from viz.errors import DivergedError, GoneError, StorageError
 from viz.models.custom.options import TransformerOptions
 from viz.models.folders import cache_folder
+from viz.training.hold import not_kept
 from viz.training.notes import Line, Notes
 from viz.training.settings import Settings
 from viz.training.task import Baseline
@@ -50,6 +52,8 @@ class About:
         state: see `State`.
         message: why it failed, for its user.
         diverged: the step at which its loss was seen to grow; None where it was not.
+        text_name: what its user calls the text that it learns from; empty for the task's own.
+        begun: when, in seconds since 1970; None where nobody noted it.
     """
 
     task: str
@@ -58,6 +62,8 @@ class About:
     state: State = "waiting"
     message: str = ""
     diverged: int | None = None
+    text_name: str = ""
+    begun: float | None = None
 
 
 class RunFolder:
@@ -83,12 +89,9 @@ class RunFolder:
             if text is not None:
                 (path / OWN_TEXT).write_text(text, encoding="utf-8")
         except OSError as error:
-            raise StorageError(
-                f"The training cannot be kept in {path.parent}: {error.strerror or error}.",
-                "Let LOUPE_CACHE name a folder that can be written to.",
-            ) from error
+            raise _no_place(path.parent, error, root) from error
         folder = cls(path)
-        folder.write(about)
+        folder.write(replace(about, begun=time.time()))
         return folder
 
     @classmethod
@@ -127,13 +130,24 @@ class RunFolder:
             raise StorageError("What this training is cannot be read.", "Start it anew.") from error
 
     def write(self, about: About) -> None:
-        """Write what it is and how it stands, in one piece."""
+        """Write what it is and how it stands, in one piece.
+
+        Raises:
+            StorageError: that cannot be written.
+        """
         beside = self.path / "run.json.part"
-        beside.write_text(json.dumps(asdict(about), indent=2))
-        beside.replace(self.path / "run.json")
+        try:
+            beside.write_text(json.dumps(asdict(about), indent=2))
+            beside.replace(self.path / "run.json")
+        except OSError as error:
+            raise not_kept(self.path, error) from error
 
     def change(self, **fields: Any) -> About:
-        """Change some of that."""
+        """Change some of that.
+
+        Raises:
+            StorageError: it cannot be read, or cannot be written.
+        """
         about = replace(self.about(), **fields)
         self.write(about)
         return about
@@ -182,8 +196,15 @@ class RunFolder:
         return Notes(self.path / f"{log}.jsonl")
 
     def keep_baseline(self, baseline: Baseline) -> None:
-        """Keep what does the same without attention."""
-        (self.path / BASELINE).write_text(json.dumps(asdict(baseline)))
+        """Keep what does the same without attention.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        try:
+            (self.path / BASELINE).write_text(json.dumps(asdict(baseline)))
+        except OSError as error:
+            raise not_kept(self.path, error) from error
 
     def baseline(self) -> Baseline | None:
         """Return that; None where there is none, or none yet."""
@@ -191,6 +212,26 @@ class RunFolder:
             return Baseline(**json.loads((self.path / BASELINE).read_text()))
         except (OSError, ValueError, TypeError):
             return None
+
+
+def require_sound(about: About) -> None:
+    """Make sure that a training was not lost: nothing goes on from weights that are spoilt.
+
+    Raises:
+        DivergedError: it was, in the words in which it was said before.
+    """
+    if about.diverged is not None:
+        raise DivergedError(about.message, step=about.diverged)
+
+
+def _no_place(folder: Path, error: OSError, given: Path | None) -> StorageError:
+    """Say that no training can be kept in a folder, which somebody gave or which is the usual one."""
+    return StorageError(
+        f"The training cannot be kept in {folder}: {error.strerror or error}.",
+        "Let LOUPE_CACHE name a folder that can be written to."
+        if given is None
+        else "Choose a folder that can be written to.",
+    )
 
 
 def runs_root() -> Path:

@@ -186,7 +186,6 @@ class _Watch:
         if said:
             raise DivergedError(
                 f"{said}: the training has diverged.",
-                f"Choose a lower learning rate than {self._rate:g}, or a longer warm-up; the "
-                "checkpoints up to here are kept.",
+                f"Choose a lower learning rate than {self._rate:g}; the checkpoints up to here are kept.",
                 step=step,
             )

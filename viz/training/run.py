@@ -18,8 +18,8 @@ from viz.models.custom.pretrained import LoupeModel
 from viz.models.loading import wrap_model
 from viz.models.model import Model
 from viz.training.examples import Examples
-from viz.training.folder import About, RunFolder, State
-from viz.training.hold import held
+from viz.training.folder import About, RunFolder, State, require_sound
+from viz.training.hold import Holder, held
 from viz.training.loop import Moment, train
 from viz.training.trial import Trial
 from viz.training.turn import Turn
@@ -105,6 +105,7 @@ def run(
     device: str = "cpu",
     seen: Callable[[Moment], None] | None = None,
     measure: Measure | None = None,
+    by: Holder = "terminal",
 ) -> About:
     """Train what a folder describes, from its latest checkpoint on.
 
@@ -117,17 +118,23 @@ def run(
         device: to train on.
         seen: hears of every step.
         measure: looks at the model at every checkpoint; one that it cannot look at is kept all the same.
+        by: where whoever meets it at work finds it.
 
     Returns:
         How it ended; whatever goes wrong for a user's reason is in its message.
 
     Raises:
         BusyError: it is at work elsewhere; nothing of it is touched.
+        DivergedError: it was lost before, and its weights are spoilt.
+        StorageError: its folder cannot be written to, or is gone.
     """
-    with held(folder.path):
+    if (about := folder.about()).state == "done":
+        return about
+    with held(folder.path, by):
         about = folder.about()
         if about.state == "done":
             return about
+        require_sound(about)
         return _run(folder, about, examples, tokenizer, control, begin, device, seen, measure)
 
 

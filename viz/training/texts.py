@@ -13,6 +13,9 @@ LEAST_CHARACTERS = 2_000
 # More is not read in a minute, and takes long to be cut into tokens.
 MOST_CHARACTERS = 1_000_000
 
+# A file in bytes, of whatever script; as much is decoded in a moment.
+MOST_BYTES = 20_000_000
+
 # A file's share of control characters beyond which it is no text.
 MOST_CONTROL = 0.01
 
@@ -31,8 +34,9 @@ def read_text(content: bytes, name: str = "The file") -> str:
         name: of the file, as its user knows it.
 
     Raises:
-        TextError: it is no text, or of another encoding.
+        TextError: it is no text, of another encoding, or too long.
     """
+    require_small(len(content), name)
     encoding = next((one for mark, one in MARKS.items() if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
@@ -42,6 +46,23 @@ def read_text(content: bytes, name: str = "The file") -> str:
     if control > MOST_CONTROL * len(text):
         raise _no_text(name)
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def require_small(size: int, name: str) -> None:
+    """Make sure that a file is not too large to be read as a text.
+
+    Args:
+        size: in bytes.
+        name: of the file, as its user knows it.
+
+    Raises:
+        TextError: it is too large.
+    """
+    if size > MOST_BYTES:
+        raise TextError(
+            f"The file {name[:60]} has {size / 1e6:,.1f} MB.",
+            f"Give a text of at most {MOST_BYTES / 1e6:,.0f} MB.",
+        )
 
 
 def require_learnable(text: str) -> None:

@@ -8,9 +8,10 @@ from components.panels.literal import literal
 from components.panels.training.checkpoint import checkpoint_panel
 from components.panels.training.shared import known, remember, show, trainings
 from viz.errors import LoupeError
-from viz.service.trainings import AT_ONCE, Standing
+from viz.service.trainings import Standing
 from viz.training.folder import About
 from viz.training.tasks import TASKS
+from viz.training.threads import AT_ONCE
 
 # How often the page looks after a training's progress, and draws what is new of it, in seconds.
 # Drawing takes time from the training, as both are at work in one process.
