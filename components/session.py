@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,9 @@ from viz.service import Request, TextStore, Workbench, shared_workbench
 
 # What the browser sends this soon after a change may still carry the address before it.
 LINK_SECONDS = 1.0
+
+# The page whose address says what is seen there.
+EXPLORE = "Explore"
 
 
 def workbench() -> Workbench:
@@ -98,16 +100,17 @@ def page_link(title: str, label: str, **query: str) -> None:
     """Draw a link to another page, if there is one of that title."""
     page = st.session_state.get("pages", {}).get(title)
     if page is not None:
+        if title == EXPLORE:
+            query = as_written(query)
         st.page_link(page, label=label, query_params=query)
 
 
-def explore_link(label: str, **query: str) -> None:
-    """Draw a link to Explore, in the words that Explore writes, so that nothing is rewritten there."""
-    seen, _ = from_query(query, texts())
-    # Where a long text cannot be kept, the link has it in full.
-    with contextlib.suppress(StorageError):
-        query = to_query(seen, texts())
-    page_link("Explore", label, **query)
+def as_written(query: Mapping[str, str]) -> dict[str, str]:
+    """Return an address of Explore as Explore itself writes it, so that Back leads away from it at once."""
+    try:
+        return to_query(from_query(query, texts())[0], texts())
+    except StorageError:
+        return dict(query)
 
 
 def leave() -> None:

@@ -5,10 +5,26 @@ from __future__ import annotations
 import streamlit as st
 
 from components.canvas import copy_link
+from components.panels.training.address import read_address, show
 from components.panels.training.form import form_panel
 from components.panels.training.live import training_panel
-from components.panels.training.shared import known, show
+from components.panels.training.shared import known
 from components.session import arrived, leave
+
+# Where columns lie below each other, a training that is shown comes before what else could be trained, and
+# each number of its table before its goal and what to compare it with.
+NARROW = """@media (max-width: 640px) {
+    .st-key-train_page > * > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:nth-child(2),
+    .st-key-train_page > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:nth-child(2) {
+        order: -1;
+    }
+    .st-key-train_scores :is(table, tbody) { display: block; }
+    .st-key-train_scores thead { display: none; }
+    .st-key-train_scores tr { display: grid; grid-template-columns: 1fr auto; padding: 0.4rem 0; }
+    .st-key-train_scores td { border: 0; padding: 0.1rem 0.4rem; }
+    .st-key-train_scores td:nth-child(3)::before { content: "goal "; }
+    .st-key-train_scores td:nth-child(4):not(:empty) { grid-column: 1 / -1; grid-row: 3; }
+}"""
 
 
 def page() -> None:
@@ -18,12 +34,15 @@ def page() -> None:
     if not st.query_params and known():
         # Come back from another page by the navigation: what was shown last goes on.
         show(known()[0])
+    read_address()
     title, link = st.columns([5, 1], vertical_alignment="center")
     title.header("Train a small model", anchor=False)
     if "run" in st.query_params:
         with link:
             copy_link()
-    asked, live = st.columns([1, 2.8], gap="medium")
+    with st.container(key="train_page" if "run" in st.query_params else "train_form"):
+        asked, live = st.columns([1, 2.8], gap="medium")
+    st.html(f"<style>{NARROW}</style>")
     with asked:
         form_panel()
     with live:

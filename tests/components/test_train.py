@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import random
+import string
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -11,14 +14,22 @@ from components.panels.learn import uses
 from components.panels.training.checkpoint import usual_step
 from components.panels.training.example import text_of
 from components.panels.training.files import zipped
-from components.panels.training.live import duration
+from components.panels.training.live import _said, duration
+from components.session import as_written
+from tests.training.test_run import wait_for
 from viz.models.custom.words import byte_pair_tokenizer, symbol_tokenizer
-from viz.training.folder import About
+from viz.service.trainings import Standing, Trainings
+from viz.training.folder import About, RunFolder
+from viz.training.hold import held
 from viz.training.settings import Settings
 from viz.training.task import Loaded, Probe
 from viz.training.tasks import TASKS, find_task
 
 ABOUT = About("induction", Settings(), TASKS["induction"].options)
+QUICK = Settings(
+    steps=20, keep_every=10, batch_size=8, test_examples=16, learning_rate=2e-3, seed=5
+)
+TEXT = "".join(random.Random(0).choices(string.ascii_letters + " ", k=4_000))
 
 
 def script():
@@ -134,3 +145,157 @@ def test_a_folder_is_packed_with_all_that_is_in_it(tmp_path):
     with zipfile.ZipFile(io.BytesIO(zipped(tmp_path))) as archive:
         assert sorted(archive.namelist()) == ["b.txt", "in/a.txt"]
         assert archive.read("in/a.txt") == b"one"
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """A training of a small model, where the page finds it."""
+    monkeypatch.setenv("LOUPE_CACHE", str(tmp_path))
+    options = dataclasses.replace(TASKS["induction"].options, d_model=32, heads=4)
+    here = Trainings()
+    name = here.start(About("induction", QUICK, options))
+    wait_for(lambda: not here.works(name))
+    folder = here.folder(name)
+    assert folder.about().state == "done"
+    return folder
+
+
+def button(app, label):
+    return next(one for one in app.button if one.label == label)
+
+
+def slider(app):
+    return next(one for one in app.select_slider if one.label == "Checkpoint after step")
+
+
+def told(app):
+    return [one.value.replace("\\", "") for one in (*app.caption, *app.markdown)]
+
+
+def test_a_training_says_how_it_was_set_up_and_another_can_be_set_up_so(kept):
+    app = opened(run=kept.name)
+    said = next(one for one in told(app) if one.startswith("2 layers of 4 heads"))
+    assert "width 32" in said
+    assert (
+        "20 steps at a learning rate of 0.002, batches of 8, seed 5, a checkpoint every 10" in said
+    )
+    assert "Was begun" in said
+    assert number(app, "Width").value == TASKS["induction"].options.d_model
+    button(app, "Use these settings").click().run()
+    fields = {"Layers": 2, "Heads": 4, "Width": 32, "Steps": 20, "Learning rate": 2e-3, "Batch": 8}
+    for label, value in {**fields, "Seed": 5, "Checkpoint every": 10}.items():
+        assert number(app, label).value == value
+
+
+def test_the_text_of_a_training_can_be_learnt_from_again(kept):
+    text = TEXT
+    about = About("language", QUICK, TASKS["language"].options, text_name="book.txt")
+    folder = RunFolder.create(about, kept.path.parent, text)
+    app = opened(run=folder.name)
+    assert any("text: book.txt" in one for one in told(app))
+    button(app, "Use these settings").click().run()
+    assert box(app, "Task").value == "language"
+    assert f"In use: book.txt, {len(text):,} characters." in told(app)
+
+
+def test_a_step_and_a_head_are_in_the_address_and_a_link_shows_them(kept):
+    app = opened(run=kept.name)
+    assert slider(app).value == "newest"
+    slider(app).set_value("10").run()
+    box(app, "Head").set_value("1.2").run()
+    query = {name: app.query_params[name] for name in app.query_params}
+    assert query == {"run": kept.name, "step": "10", "head": "1.2"}
+    other = opened(run=kept.name, step="10", head="1.2")
+    assert (slider(other).value, box(other, "Head").value) == ("10", "1.2")
+    assert not other.warning
+    odd = opened(run=kept.name, step="7", head="9.9")
+    assert [one.value for one in odd.warning] == [
+        "The link's step '7' is none that is kept.",
+        "The link's head '9.9' is none that there is.",
+    ]
+    assert (slider(odd).value, box(odd, "Head").value) == ("newest", "best")
+
+
+def test_a_checkpoint_that_is_being_tried_is_not_shown_before_its_numbers(kept):
+    lines = (kept.path / "trials.jsonl").read_text().splitlines()
+    (kept.path / "trials.jsonl").write_text("\n".join(lines[:-1]) + "\n")
+    kept.change(state="running")
+    with held(kept.path, "page"):
+        app = opened(run=kept.name)
+    assert slider(app).options == ["0", "newest"]
+    assert any("| step 10 |" in one and "accuracy on 16 unseen" in one for one in told(app))
+
+
+def test_who_else_works_on_a_training_is_said(kept):
+    kept.change(state="running")
+    for by, words in (("terminal", "where Ctrl+C stops it"), ("page", "where Stop stops it")):
+        with held(kept.path, by):
+            assert any(words in one for one in told(opened(run=kept.name)))
+
+
+def test_only_what_a_session_began_is_thrown_away_by_it(kept):
+    other = opened(run=kept.name)
+    assert not [one for one in other.button if one.label == "Delete for good"]
+    app = opened(task="induction")
+    for label, value in (("Steps", 10), ("Batch", 4), ("Checkpoint every", 5)):
+        number(app, label).set_value(value)
+    app.run()
+    button(app, "Start").click().run()
+    name = app.query_params["run"]
+    here = Trainings()
+    wait_for(lambda: here.about(name).state == "done")
+    app.run()
+    button(app, "Delete for good").click().run()
+    assert not app.exception
+    assert not (kept.path.parent / name).exists()
+    assert kept.path.exists()
+    assert "run" not in app.query_params
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "said"),
+    [
+        ("Steps", 1, "Steps is 1. Choose 10 to 100,000."),
+        ("Width", 0, "Width is 0. Choose 4 to 512."),
+        ("Learning rate", -1.0, "Learning rate is -1.0. Choose 1e-06 to 100."),
+    ],
+)
+def test_a_number_that_is_out_of_range_is_said_and_nothing_is_started(label, value, said):
+    app = opened(task="induction")
+    number(app, label).set_value(value).run()
+    assert [one.value.replace("\\", "") for one in app.error] == [said]
+    assert button(app, "Start").disabled
+    button(app, "Usual values").click().run()
+    assert not app.error
+    assert not button(app, "Start").disabled
+
+
+def test_a_text_that_makes_too_few_pieces_is_said_before_it_is_started():
+    app = opened(task="language")
+    box(app, "Text").set_value("pasted").run()
+    app.text_area[0].set_value("ha" * 2_000).run()
+    assert "at least 64 are needed" in app.error[0].value
+    assert button(app, "Start").disabled
+
+
+def test_what_was_cut_short_says_from_where_it_goes_on():
+    stopped = dataclasses.replace(ABOUT, state="cancelled")
+    cut = _said(stopped, Standing(200, 0, 1.0, None, 0), False)
+    assert cut.startswith("Cut short at step 200 of 1,000; kept up to step 0, from where Go on")
+    whole = _said(stopped, Standing(200, 200, 1.0, None, 0), False)
+    assert whole.endswith("what it learnt until then is kept.")
+
+
+def test_a_link_to_explore_says_what_explore_itself_would_write():
+    asked = {
+        "model": "runs/x",
+        "local": "1",
+        "stack": "self",
+        "layer": "0",
+        "head": "0",
+        "text": "a",
+    }
+    written = as_written(asked)
+    assert "stack" not in written
+    assert written == {name: one for name, one in asked.items() if name != "stack"}
+    assert as_written(written) == written

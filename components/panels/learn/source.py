@@ -12,7 +12,7 @@ from torch import Tensor
 from components.panels.learn.place import touched
 from components.panels.learn.work import NAMES, SAMPLE, TEXTBOOK, numbers_of, numbers_text
 from components.panels.literal import literal
-from components.session import explore_link
+from components.session import page_link
 from viz.analysis.lesson import MOST_HEADS, Lesson, numbers_lesson, text_lesson, textbook_lesson
 from viz.analysis.numbers import matrix_of, read_matrix, written
 from viz.errors import LoupeError, TextTooLongError
@@ -42,7 +42,7 @@ def source_panel() -> Lesson:
         kept: Lesson | None = st.session_state.get(memory)
         st.error(f"{literal(error.message)} {literal(error.hint)} {KEPT}")
         if isinstance(error, TextTooLongError):
-            explore_link("Open it in Explore →", text=st.session_state["learn text"])
+            page_link("Explore", "Open it in Explore →", text=st.session_state["learn text"])
         lesson = kept or (text_lesson(SAMPLE) if kind == TEXT else textbook_lesson())
     st.session_state[memory] = lesson
     return lesson

@@ -12,7 +12,7 @@ import streamlit as st
 from components.panels.learn.address import text_fields
 from components.panels.learn.place import touched
 from components.panels.literal import literal
-from components.session import explore_link, page_link, workbench
+from components.session import page_link, workbench
 from viz.analysis.meaning import central, closeness
 from viz.errors import LoupeError, TextTooLongError
 from viz.models import Model
@@ -200,8 +200,14 @@ def _lines(text: str) -> list[str]:
 
 def _explore(text: str, **more: str) -> None:
     if text.strip():
-        explore_link(
-            "See where every head looks →", model=DEFAULT, text=text, layer="3", head="1", **more
+        page_link(
+            "Explore",
+            "See where every head looks →",
+            model=DEFAULT,
+            text=text,
+            layer="3",
+            head="1",
+            **more,
         )
 
 
@@ -218,4 +224,11 @@ def _fetched(model: str, words: str, file: str) -> None:
     st.caption(words + cost)
     # What Explore opens such a model with; else it would write the address anew, and Back lead nowhere.
     stack = "decoder" if model == "whisper" else "self"
-    explore_link(f"Open {entry.title} in Explore →", model=model, text="", media=media, stack=stack)
+    page_link(
+        "Explore",
+        f"Open {entry.title} in Explore →",
+        model=model,
+        text="",
+        media=media,
+        stack=stack,
+    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import streamlit as st
 
 from components.panels.literal import literal
+from components.panels.training.address import Parts, choose, linked
 from components.panels.training.example import example_panel
 from components.panels.training.files import files_panel
 from components.panels.training.scores import curves_of, score_panel
@@ -42,11 +44,17 @@ def checkpoint_panel(name: str) -> None:
         return
     trials = notes(name, "trials")
     steps = folder.steps()
+    if about.state == "running" and steps and steps[-1] not in {line["step"] for line in trials}:
+        steps.pop()  # it is being tried, and its numbers come in a moment
     if not steps:
         if about.state == "running":
             st.caption("The first checkpoint comes in a moment.")
         return
-    step = _step(name, steps, usual_step(about, trials, steps))
+    asked = linked(name)
+    left, right = st.columns(2, gap="medium")
+    scored = loaded.probes[0].stack
+    with left:
+        step = _step(name, steps, usual_step(about, trials, steps), asked, scored)
     try:
         look = trainings().checkpoints.look(folder, step)
     except LoupeError as error:
@@ -54,9 +62,11 @@ def checkpoint_panel(name: str) -> None:
         look = None
     at = None
     if look is not None:
-        scored = loaded.probes[0].stack
-        at = _head(name, look, scored)
-        score_panel(about, folder, trials, step, look, at, scored=scored)
+        with right:
+            at = _head(name, look, scored, asked)
+        probes = len(loaded.probes)
+        with st.container(key="train_scores"):
+            score_panel(about, folder, trials, step, look, at, scored=scored, probes=probes)
     pattern, curves = st.columns([1.5, 1], gap="medium")
     with pattern:
         if look is not None and at is not None:
@@ -82,17 +92,22 @@ def usual_step(about: About, trials: list[Line], steps: list[int]) -> int:
     return max((step for step in good if known[step] <= bound), default=steps[0])
 
 
-def _step(name: str, steps: list[int], usual: int) -> int:
+def _step(name: str, steps: list[int], usual: int, asked: Parts | None, scored: str) -> int:
     """Let a checkpoint be chosen; the newest is followed until somebody chooses another.
 
     The last place of the slider has a name of its own. Were it the newest step, each checkpoint would
     move the slider, and a browser that tells where it stood before would count as somebody who chose.
     """
-    if len(steps) == 1:
-        return steps[0]
     is_followed = usual == steps[-1]
     places = [*map(str, steps[:-1]), NEWEST if is_followed else str(steps[-1])]
     key = f"train {name} step"
+    if asked is not None:
+        wanted = asked.get("step", "")
+        if is_followed and wanted == str(steps[-1]):
+            wanted = NEWEST
+        _set(key, wanted, places, f"The link's step {wanted[:40]!r} is none that is kept.")
+    if len(steps) == 1:
+        return steps[0]
     if st.session_state.get(key, places[-1]) not in places:
         del st.session_state[key]
     chosen: str = st.select_slider(
@@ -102,18 +117,55 @@ def _step(name: str, steps: list[int], usual: int) -> int:
         key=key,
         help="The arrow keys move it too. At its right end it follows a training that goes on.",
         persist_state="session",
+        on_change=_chosen,
+        args=(name, scored),
     )
     return usual if chosen == NEWEST else int(chosen)
 
 
-def _head(name: str, look: Look, scored: str) -> tuple[str, int, int]:
+def _chosen(name: str, scored: str) -> None:
+    """Let the address say which step and which head somebody chose."""
+    state = st.session_state
+    step = state.get(f"train {name} step", NEWEST)
+    stack = state.get(f"train {name} stack", scored)
+    head = state.get(f"train {name} head {stack}", BEST)
+    if stack != scored:
+        head = stack if head == BEST else f"{stack}.{head}"
+    choose(name, step="" if step == NEWEST else step, head="" if head == BEST else head)
+
+
+def _set(key: str, value: str, options: Sequence[str], problem: str) -> None:
+    """Let a control stand where a link says, or where it stands by itself."""
+    st.session_state.pop(key, None)
+    if value in options:
+        st.session_state[key] = value
+    elif value:
+        st.warning(literal(problem))
+
+
+def _head(name: str, look: Look, scored: str, asked: Parts | None) -> tuple[str, int, int]:
     """Let a head be chosen; the one that scores best is shown until somebody does."""
     stacks = list(look.trace.stacks)
     place, which = st.columns([1, 2]) if len(stacks) > 1 else (None, st.container())
+    wanted = "" if asked is None else asked.get("head", "")
+    problem = f"The link's head {wanted[:40]!r} is none that there is."
+    in_stack, _, rest = wanted.partition(".")
+    if in_stack in stacks:
+        wanted = rest
+    else:
+        in_stack = scored
+    if asked is not None:
+        _set(f"train {name} stack", in_stack, stacks, problem)
     chosen_stack = scored
     if place is not None:
         chosen_stack = place.selectbox(
-            "Stack", stacks, index=stacks.index(scored), key=f"train {name} stack"
+            "Stack",
+            stacks,
+            index=stacks.index(scored),
+            key=f"train {name} stack",
+            persist_state="session",
+            on_change=_chosen,
+            args=(name, scored),
         )
     stack = look.trace.stacks[chosen_stack]
     heads = [
@@ -124,12 +176,20 @@ def _head(name: str, look: Look, scored: str) -> tuple[str, int, int]:
     if best is not None:
         # Without its number, which changes: a browser knows an entry by its words.
         words[BEST] = "the one that scores best"
-    key = f"train {name} head {chosen_stack}"
+    key, options = (
+        f"train {name} head {chosen_stack}",
+        [BEST, *heads] if best is not None else heads,
+    )
+    if asked is not None:
+        _set(key, wanted, options, problem)
     chosen = which.selectbox(
         "Head",
-        [BEST, *heads] if best is not None else heads,
+        options,
         key=key,
         format_func=lambda one: words[one],
+        persist_state="session",
+        on_change=_chosen,
+        args=(name, scored),
     )
     if chosen == BEST and best is not None:
         return chosen_stack, best.layer, best.head

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import streamlit as st
 
 from components.panels.literal import literal
-from components.panels.training.shared import remember, show, trainings
-from components.panels.training.text import text_panel
-from viz.errors import LoupeError
+from components.panels.training.address import show
+from components.panels.training.shared import began, trainings
+from components.panels.training.text import Chosen, text_panel, use_text
+from components.panels.training.words import POSITIONS, model_words
+from viz.errors import ConfigError, LoupeError
 from viz.models.custom.options import Positions
+from viz.training.asked import asked_options, asked_settings
 from viz.training.folder import About
 from viz.training.settings import Settings
 from viz.training.task import Task
 from viz.training.tasks import TASKS, find_task
-from viz.training.tasks.language import DEFAULT_TEXT
+from viz.training.tasks.language import DEFAULT_TEXT, SHORT
 
-POSITIONS = {
-    "none": "none",
-    "sinusoidal": "sinusoidal",
-    "learned": "learned",
-    "rotary": "rotary (RoPE)",
-    "alibi": "ALiBi",
+# What the fields are called, and what a page trains: more is for a terminal.
+NAMES = {
+    **{"layers": "Layers", "heads": "Heads", "d_model": "Width", "steps": "Steps"},
+    **{"learning_rate": "Learning rate", "batch_size": "Batch", "seed": "Seed"},
+    "keep_every": "Checkpoint every",
 }
+BOUNDS = {
+    **{"layers": (1, 12), "heads": (1, 16), "d_model": (4, 512), "steps": (10, 100_000)},
+    **{"learning_rate": (1e-6, 100), "batch_size": (1, 1024), "seed": (0, 2**31)},
+    "keep_every": (1, 100_000),
+}
+
+KEPT: dict[str, Any] = {"persist_state": "session"}
 
 
 def form_panel() -> None:
@@ -43,17 +52,24 @@ def form_panel() -> None:
     task = TASKS[name]
     st.markdown(literal(task.learns))
     st.caption(f"**A solved task shows:** {literal(task.shows)}")
-    text, has_text = text_panel(DEFAULT_TEXT) if task.takes_text else (None, True)
+    given = text_panel(DEFAULT_TEXT) if task.takes_text else Chosen()
     with st.expander("Model and training"):
-        chosen = _model(task)
-        settings = _training(task)
-    st.caption(_summary(chosen, settings))
-    problem = _misfit(task, chosen)
-    if problem:
-        st.error(literal(problem))
-    asked = (name, tuple(chosen.values()), settings, text)
-    if st.button("Start", type="primary", width="stretch", disabled=not has_text) and not problem:
-        _start(task, chosen, settings, text, asked)
+        model, training = _model(task), _training(task)
+    settings = None
+    try:
+        settings = _fitting(task, model, training, given.text)
+        words = model_words(model["layers"], model["heads"], model["d_model"])
+        st.caption(
+            literal(
+                f"{words}; {settings.steps:,} steps at a learning rate of {settings.learning_rate:g}."
+            )
+        )
+    except LoupeError as error:
+        st.error(literal(f"{error.message} {error.hint}"))
+    asked = (name, tuple(model.values()), settings, given.text)
+    is_ready = settings is not None and given.is_there
+    if st.button("Start", type="primary", width="stretch", disabled=not is_ready) and settings:
+        _start(task, model, settings, given, asked)
     refused, why = st.session_state.get("train refused", (None, ""))
     if refused == asked:
         st.error(literal(why))
@@ -92,11 +108,12 @@ def _model(task: Task) -> dict[str, Any]:
     usual = task.options
     key = f"train {task.name}"
     left, right = st.columns(2)
-    kept: dict[str, Any] = {"persist_state": "session"}
+    # Without bounds: what is out of range is said, where a field with bounds would go on with the number
+    # before it.
     return {
-        "layers": left.number_input("Layers", 1, 12, usual.layers, key=f"{key} layers", **kept),
-        "heads": right.number_input("Heads", 1, 16, usual.heads, key=f"{key} heads", **kept),
-        "d_model": left.number_input("Width", 4, 512, usual.d_model, key=f"{key} width", **kept),
+        "layers": left.number_input("Layers", value=usual.layers, key=f"{key} layers", **KEPT),
+        "heads": right.number_input("Heads", value=usual.heads, key=f"{key} heads", **KEPT),
+        "d_model": left.number_input("Width", value=usual.d_model, key=f"{key} width", **KEPT),
         "positions": right.selectbox(
             "Positions",
             get_args(Positions),
@@ -104,68 +121,71 @@ def _model(task: Task) -> dict[str, Any]:
             key=f"{key} positions",
             format_func=lambda one: POSITIONS[one],
             help="How the model knows where a token stands.",
-            **kept,
+            **KEPT,
         ),
     }
 
 
-def _training(task: Task) -> Settings:
+def _training(task: Task) -> dict[str, Any]:
     """Ask how it is trained."""
     usual = task.settings
     key = f"train {task.name}"
     left, right = st.columns(2)
-    kept: dict[str, Any] = {"persist_state": "session"}
-    steps = left.number_input(
-        "Steps", 10, 100_000, usual.steps, step=100, key=f"{key} steps", **kept
-    )
+    steps = left.number_input("Steps", value=usual.steps, step=100, key=f"{key} steps", **KEPT)
     rate = right.number_input(
         "Learning rate",
-        1e-6,
-        100.0,
-        usual.learning_rate,
+        value=usual.learning_rate,
         step=1e-3,
         format="%g",
         key=f"{key} rate",
         help="The largest; it grows to that at first, and falls to nothing at the end.",
-        **kept,
+        **KEPT,
     )
     batch = left.number_input(
         "Batch",
-        1,
-        1024,
-        usual.batch_size,
+        value=usual.batch_size,
         key=f"{key} batch",
         help="Examples of a step.",
-        **kept,
+        **KEPT,
     )
     seed = right.number_input(
         "Seed",
-        0,
-        2**31,
-        usual.seed,
+        value=usual.seed,
         key=f"{key} seed",
         help="The same seed gives the same weights to begin with, and the same examples.",
-        **kept,
+        **KEPT,
     )
     every = left.number_input(
         "Checkpoint every",
-        1,
-        100_000,
-        usual.keep_every,
+        value=usual.keep_every,
         key=f"{key} keep",
         help="Steps between checkpoints; each can be looked at, opened and downloaded.",
-        **kept,
+        **KEPT,
     )
     right.container(height=28, border=False)
     right.button("Usual values", on_click=lambda: _forget(key), width="stretch")
-    return replace(
-        usual,
-        steps=int(steps),
-        learning_rate=float(rate),
-        batch_size=int(batch),
-        seed=int(seed),
-        keep_every=int(every),
-    )
+    return {
+        "steps": int(steps),
+        "learning_rate": float(rate),
+        "batch_size": int(batch),
+        "seed": int(seed),
+        "keep_every": int(every),
+    }
+
+
+def use_settings(about: About, text: str | None) -> None:
+    """Fill the form with what a training was given."""
+    made, trained, key = about.options, about.settings, f"train {about.task}"
+    given = {
+        **{"layers": made.layers, "heads": made.heads, "width": made.d_model},
+        **{"positions": made.positions, "steps": trained.steps, "rate": trained.learning_rate},
+        **{"batch": trained.batch_size, "seed": trained.seed, "keep": trained.keep_every},
+    }
+    st.session_state["train task"] = about.task
+    for name, value in given.items():
+        st.session_state[f"{key} {name}"] = value
+    if TASKS[about.task].takes_text:
+        use_text(about.text_name, text, DEFAULT_TEXT)
 
 
 def _forget(key: str) -> None:
@@ -174,36 +194,49 @@ def _forget(key: str) -> None:
         del st.session_state[name]
 
 
-def _summary(chosen: dict[str, Any], settings: Settings) -> str:
-    layers = "1 layer" if chosen["layers"] == 1 else f"{chosen['layers']} layers"
-    heads = "1 head" if chosen["heads"] == 1 else f"{chosen['heads']} heads"
-    return literal(
-        f"{layers} of {heads}, width {chosen['d_model']}; {settings.steps:,} steps at a learning rate "
-        f"of {settings.learning_rate:g}."
-    )
+def _require_inside(given: Mapping[str, Any]) -> None:
+    """Make sure that numbers are within what a page trains.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    for name, (least, most) in BOUNDS.items():
+        if not least <= given[name] <= most:
+            raise ConfigError(
+                f"{NAMES[name]} is {given[name]:,}.", f"Choose {least:,} to {most:,}."
+            )
 
 
-def _misfit(task: Task, chosen: dict[str, Any]) -> str:
-    """Say what does not fit, before anything is started."""
-    try:
-        replace(task.options, **chosen)
-    except LoupeError as error:
-        return f"{error.message} {error.hint}"
-    return ""
+def _fitting(
+    task: Task, model: dict[str, Any], training: dict[str, Any], text: str | None
+) -> Settings:
+    """Make sure that what was asked for fits, before anything is started.
+
+    Raises:
+        LoupeError: it does not.
+    """
+    _require_inside({**model, **training})
+    asked_options(task.options, model, NAMES)
+    settings = asked_settings(task.settings, training, NAMES)
+    if text is not None and len(text) < SHORT:
+        # Whether so short a text makes enough pieces is known in a moment; Start finds them made.
+        trainings().examples.get(task.name, settings.seed, text)
+    return settings
 
 
 def _start(
-    task: Task, chosen: dict[str, Any], settings: Settings, text: str | None, asked: tuple[Any, ...]
+    task: Task, model: dict[str, Any], settings: Settings, given: Chosen, asked: tuple[Any, ...]
 ) -> None:
     """Begin; what does not fit is said, and what was on screen stays."""
     try:
         with st.spinner("Preparing the examples"):
-            loaded = trainings().examples.get(task.name, settings.seed, text)
-        options = replace(loaded.options, **chosen)
-        name = trainings().start(About(task.name, settings, options), text)
+            loaded = trainings().examples.get(task.name, settings.seed, given.text)
+        options = asked_options(loaded.options, model, NAMES)
+        about = About(task.name, settings, options, text_name=given.name)
+        name = trainings().start(about, given.text)
     except LoupeError as error:
         st.session_state["train refused"] = asked, f"{error.message} {error.hint}"
         return
-    remember(name)
+    began(name)
     show(name)
     st.rerun()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from components.panels.literal import literal
+from components.panels.training.address import show
 from components.panels.training.checkpoint import checkpoint_panel
-from components.panels.training.shared import known, remember, show, trainings
+from components.panels.training.form import use_settings
+from components.panels.training.shared import forget, is_own, known, remember, trainings
+from components.panels.training.words import begun_words, model_words, settings_words
 from viz.errors import LoupeError
 from viz.service.trainings import Standing
 from viz.training.folder import About
@@ -17,6 +20,9 @@ from viz.training.threads import AT_ONCE
 # Drawing takes time from the training, as both are at work in one process.
 LOOKS_EVERY, DRAWS_EVERY = 1.0, 3.0
 
+# And one that rests, which a terminal may go on with.
+RESTS_EVERY = 5.0
+
 STATES = {
     "waiting": "waiting",
     "running": "at work",
@@ -24,6 +30,12 @@ STATES = {
     "done": "done",
     "cancelled": "stopped",
     "failed": "failed",
+}
+
+# Where somebody else works on it.
+WORKS = {
+    "terminal": "A terminal is at work on it, where Ctrl+C stops it.",
+    "page": "The Train page of another app is at work on it, where Stop stops it.",
 }
 
 
@@ -42,11 +54,44 @@ def training_panel() -> None:
         return
     st.subheader(TASKS[about.task].title, anchor=False)
     works = trainings().works(name) or trainings().works_elsewhere(name)
+    _settings(name, about, works=works)
     # A page that shows something finished asks for nothing more.
-    st.fragment(_standing, run_every=LOOKS_EVERY if works else None)(name, about.state)
+    is_over = about.state == "done" or about.diverged is not None
+    every = LOOKS_EVERY if works else None if is_over else RESTS_EVERY
+    st.fragment(_standing, run_every=every)(name, about.state)
     is_learning = works and about.state != "paused"
     st.fragment(checkpoint_panel, run_every=DRAWS_EVERY if is_learning else None)(name)
     _others(name)
+
+
+def _settings(name: str, about: About, *, works: bool) -> None:
+    """Say how it was set up; offer to set up another so, and to throw it away."""
+    begun = begun_words(about)
+    st.caption(literal(settings_words(about) + (f" Was {begun}." if begun else "")))
+    with st.container(horizontal=True):
+        st.button("Use these settings", on_click=_use, args=(name,))
+        if is_own(name) and not works:
+            with st.popover("Delete"):
+                st.markdown("This throws the training away, with all its checkpoints.")
+                st.button("Delete for good", type="primary", on_click=_delete, args=(name,))
+
+
+def _use(name: str) -> None:
+    try:
+        folder = trainings().folder(name)
+        use_settings(folder.about(), folder.text())
+    except LoupeError as error:
+        st.session_state["train problem"] = str(error)
+
+
+def _delete(name: str) -> None:
+    try:
+        trainings().delete(name)
+    except LoupeError as error:
+        st.session_state["train problem"] = str(error)
+        return
+    forget(name)
+    show("")
 
 
 def _empty() -> None:
@@ -73,12 +118,15 @@ def _others(shown: str) -> None:
         return
     st.markdown("**Your trainings**" if not shown else "**Your other trainings**")
     for name, about, standing in rows:
-        task, state = TASKS[about.task].title, STATES[about.state]
+        task, made = TASKS[about.task].title, about.options
+        parts = [
+            f"{task}: {STATES[about.state]}, step {standing.step:,} of {about.settings.steps:,}",
+            f"{model_words(made.layers, made.heads, made.d_model)}, learning rate "
+            f"{about.settings.learning_rate:g}, seed {about.settings.seed}",
+            begun_words(about),
+        ]
         st.button(
-            literal(
-                f"{task}: {state}, step {standing.step:,} of {about.settings.steps:,} "
-                f"(…{name[-4:]})"
-            ),
+            literal(" · ".join(part for part in parts if part)),
             key=f"train open {name}",
             on_click=show,
             args=(name,),
@@ -102,7 +150,7 @@ def _standing(name: str, seen: str) -> None:
         return
     st.progress(min(1.0, standing.step / about.settings.steps), _said(about, standing, elsewhere))
     if elsewhere:
-        st.caption("A terminal is at work on it, where Ctrl+C stops it.")
+        st.caption(literal(WORKS[trainings().holder(name)]))
     else:
         _buttons(name, about)
     if about.state == "failed":
@@ -142,12 +190,17 @@ def _said(about: About, standing: Standing, elsewhere: bool) -> str:
         if standing.seconds_left is None:
             return f"{step}. Beginning."
         return f"{step}, about {duration(standing.seconds_left)} left."
-    return {
-        "paused": f"{step}. Paused.",
-        "done": f"{step}. Done.",
-        "cancelled": f"{step}. Stopped; what it learnt until then is kept.",
-        "failed": f"{step}. It could not go on.",
-    }[about.state]
+    if about.state == "done":
+        return f"{step}. Done."
+    if about.state == "paused":
+        return f"{step}. Paused."
+    is_whole = standing.kept >= standing.step or about.diverged is not None
+    kept = f"kept up to step {standing.kept:,}, from where Go on continues."
+    if about.state == "cancelled":
+        if is_whole:
+            return f"{step}. Stopped; what it learnt until then is kept."
+        return f"Cut short at step {standing.step:,} of {steps:,}; {kept}"
+    return f"{step}. It could not go on" + ("." if is_whole else f"; {kept}")
 
 
 def duration(seconds: float) -> str:

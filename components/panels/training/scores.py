@@ -17,6 +17,19 @@ from viz.training.tasks import TASKS
 
 REACHED = {True: ":green-badge[reached]", False: ":gray-badge[not yet]"}
 SOLVED = {True: ":green-badge[solved]", False: ":gray-badge[not yet]"}
+TOO_FEW = ":gray-badge[too few to judge]"
+
+# What a newcomer may ask of the words in the table.
+WORDS = {
+    "score": "how much of its weight a head puts, on average, on the keys at which a head of a solved task "
+    "looks: 0 is nothing, 1 is all",
+    "all keys alike": "the score of a head without a preference, which has to be beaten",
+    "accuracy": "the share of answers that are right",
+    "nats": "the unit of the loss: at L nats the model gives what really comes a chance of e^−L on average, so "
+    "0.69 is one half and lower is better",
+    "squared error": "the mean of the squares by which the numbers are off",
+    "baseline": "what the same examples give without attention",
+}
 
 
 def score_panel(
@@ -28,8 +41,20 @@ def score_panel(
     at: tuple[str, int, int],
     *,
     scored: str,
+    probes: int,
 ) -> None:
-    """Say what the checkpoint's numbers are, and beside each the goal and what it is to be read beside."""
+    """Say what the checkpoint's numbers are, and beside each the goal and what it is to be read beside.
+
+    Args:
+        about: the training.
+        folder: where it is kept.
+        trials: how its checkpoints did.
+        step: of the checkpoint.
+        look: what the checkpoint looks at.
+        at: stack, layer and head that are looked at.
+        scored: the stack that the task is about.
+        probes: over how many examples a head is scored.
+    """
     task = TASKS[about.task]
     trial = next((line for line in trials if int(line["step"]) == step), None)
     rows = []
@@ -39,7 +64,7 @@ def score_panel(
         uniform = float(look.scores.uniform[layer, head])
         rows.append(
             (
-                f"score of layer {layer}, head {head}",
+                f"score of layer {layer}, head {head} over {_examples(probes)}",
                 f"{score:.2f}",
                 f"≥ {task.scored:g} {REACHED[score >= task.scored]}",
                 f"{uniform:.2f}, a head that looks at all keys alike",
@@ -49,17 +74,30 @@ def score_panel(
         value, sign = task.value(trial), "≥" if task.metric == "accuracy" else "≤"
         baseline = folder.baseline()
         count = int(trial.get("examples", about.settings.test_examples))
+        badge = SOLVED[task.is_solved(value, baseline)] if task.judges(count) else TOO_FEW
         rows.append(
             (
                 f"{metric_words(about)} on {count:,} unseen examples",
                 f"{value:.3f}",
-                f"{sign} {task.goal(baseline):.3g} {SOLVED[task.is_solved(value, baseline)]}",
+                f"{sign} {task.goal(baseline):.3g} {badge}",
                 "" if baseline is None else f"{baseline.value:.3f}, {literal(baseline.name)}",
             )
         )
     lines = [f"| step {step:,} | | goal | to compare |", "|:--|:--|:--|:--|"]
     lines += [f"| {words} | **{value}** | {goal} | {other} |" for words, value, goal, other in rows]
-    st.markdown("\n".join(lines))
+    st.markdown("\n".join(lines), help=_help(about, has_baseline=folder.baseline() is not None))
+
+
+def _examples(count: int) -> str:
+    return "1 example" if count == 1 else f"{count:,} examples"
+
+
+def _help(about: About, *, has_baseline: bool) -> str:
+    """Explain the words of the table."""
+    metric = metric_words(about)
+    used = ["score", "all keys alike", "nats" if "nats" in metric else metric]
+    used += ["baseline"] if has_baseline else []
+    return "\n\n".join(f"**{word}**: {WORDS[word]}." for word in used)
 
 
 def metric_words(about: About) -> str:

@@ -37,8 +37,17 @@ def known() -> list[str]:
     return names
 
 
-def show(name: str) -> None:
-    """Let the page show a training, or none."""
-    st.query_params.clear()
-    if name:
-        st.query_params["run"] = name
+def began(name: str) -> None:
+    """Note that this session began a training, and may throw it away."""
+    remember(name)
+    st.session_state.setdefault("train began", set()).add(name)
+
+
+def is_own(name: str) -> bool:
+    """Whether this session began a training."""
+    return name in st.session_state.get("train began", ())
+
+
+def forget(name: str) -> None:
+    """List a training no more."""
+    st.session_state["train names"] = [one for one in known() if one != name]

@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
 
 from components.panels.literal import literal
-from viz.errors import LoupeError, TextError
+from viz.errors import LoupeError
 from viz.training.shipped import TEXTS, text_of
-from viz.training.texts import MOST_CHARACTERS, read_text, require_learnable
-
-# A file in bytes; a letter of any script takes four at most.
-MOST_BYTES = 4 * MOST_CHARACTERS
+from viz.training.texts import MOST_CHARACTERS, read_text, require_learnable, require_small
 
 OWN = {"file": "A file of your own", "pasted": "A text that you paste"}
 
 
-def text_panel(default: str) -> tuple[str | None, bool]:
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A text to learn from.
+
+    Attributes:
+        text: None for the task's own, and where there is none.
+        name: what its user calls it; empty for the task's own.
+        is_there: whether there is one that can be learnt from.
+    """
+
+    text: str | None = None
+    name: str = ""
+    is_there: bool = True
+
+
+NOTHING = Chosen(is_there=False)
+
+
+def text_panel(default: str) -> Chosen:
     """Ask for a text.
 
     Args:
         default: of the texts that come with the app, the one that the task takes by itself.
-
-    Returns:
-        The text, None for the task's own; and whether there is one that can be learnt from.
     """
     titles = {**TEXTS, **OWN}
+    again: tuple[str, str | None] | None = st.session_state.get("train text again")
+    if again is not None:
+        titles["again"] = f"{again[0]}, as in the training"
     chosen = st.selectbox(
         "Text",
         [default, *(name for name in titles if name != default)],
@@ -34,37 +51,52 @@ def text_panel(default: str) -> tuple[str | None, bool]:
     )
     try:
         if chosen == default:
-            return None, True
+            return Chosen()
         if chosen in TEXTS:
-            return text_of(chosen), True
-        text = _file() if chosen == "file" else _pasted()
-        if text is None:
-            return None, False
+            return Chosen(text_of(chosen), TEXTS[chosen])
+        if chosen == "again" and again is not None:
+            name, text = again
+        else:
+            name, text = _file() if chosen == "file" else _pasted()
+        if not text:
+            return NOTHING
         require_learnable(text)
     except LoupeError as error:
         st.error(literal(f"{error.message} {error.hint}"))
-        return None, False
+        return NOTHING
     more = f"; the first {MOST_CHARACTERS:,} are used" if len(text) > MOST_CHARACTERS else ""
-    st.caption(f"{len(text):,} characters{more}.")
-    return text, True
+    st.caption(literal(f"In use: {name}, {len(text):,} characters{more}."))
+    return Chosen(text, name)
 
 
-def _file() -> str | None:
+def use_text(name: str, text: str | None, default: str) -> None:
+    """Choose the text of a training again.
+
+    Args:
+        name: what its user called it.
+        text: None for the task's own.
+        default: what the task's own is called among those that come with the app.
+    """
+    known = {title: one for one, title in TEXTS.items()}
+    if text is None or (name in known and text_of(known[name]) == text):
+        st.session_state["train source"] = default if text is None else known[name]
+    else:
+        st.session_state["train text again"] = name or "The text", text
+        st.session_state["train source"] = "again"
+
+
+def _file() -> tuple[str, str | None]:
     # Any kind may be given: what is no text is said to be none.
-    given = st.file_uploader(
-        "A text in UTF-8", key="train text", max_upload_size=MOST_BYTES // 1_000_000
-    )
+    # The app's own bound on files is above that of texts, so that most that are too large come, and it is
+    # said here: of those that a browser does not even send, the file before stays in use.
+    given = st.file_uploader("A text in UTF-8", key="train text")
     if given is None:
-        return None
-    if given.size > MOST_BYTES:
-        raise TextError(
-            f"The file {given.name[:60]} has {given.size / 1e6:,.0f} MB.",
-            f"Give at most {MOST_BYTES / 1e6:,.0f} MB.",
-        )
-    return read_text(given.getvalue(), given.name)
+        return "", None
+    require_small(given.size, given.name)
+    return given.name, read_text(given.getvalue(), given.name)
 
 
-def _pasted() -> str | None:
+def _pasted() -> tuple[str, str | None]:
     text = st.text_area(
         "Your text",
         key="train pasted",
@@ -72,4 +104,4 @@ def _pasted() -> str | None:
         max_chars=MOST_CHARACTERS,
         persist_state="session",
     )
-    return text or None
+    return "your text", text or None

@@ -1,0 +1,59 @@
+"""What of a training is seen, in the address: a link shows the same, and Back undoes."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from components.session import LINK_SECONDS
+
+Parts = dict[str, str]
+
+# What of a training is seen beside which it is: a step, and a head as "layer.head", with its stack before
+# it where that is not the one that the task is about.
+PARTS = ("step", "head")
+
+
+def show(name: str) -> None:
+    """Let the page show a training as it was seen last, or none."""
+    _write({"run": name, **_views().get(name, {})} if name else {})
+
+
+def choose(name: str, **parts: str) -> None:
+    """Note what of a training is seen; what is empty is as usual and left out."""
+    _views()[name] = {part: told for part, told in parts.items() if told}
+    _write({"run": name, **_views()[name]})
+
+
+def read_address() -> None:
+    """Take what the address says, where it changed without us: by a link, by Back or Forward."""
+    asked = st.query_params.to_dict()
+    if asked == st.session_state.get("train address"):
+        return
+    if time.monotonic() - st.session_state.get("train written", -LINK_SECONDS) < LINK_SECONDS:
+        return  # as it was before we wrote it
+    st.session_state["train address"] = asked
+    if name := asked.get("run"):
+        _views()[name] = {part: asked[part] for part in PARTS if part in asked}
+        st.session_state["train linked"] = name
+
+
+def linked(name: str) -> Parts | None:
+    """Return, once, what the address says of a training; None where that is known."""
+    if st.session_state.get("train linked") != name:
+        return None
+    del st.session_state["train linked"]
+    return _views().get(name, {})
+
+
+def _views() -> dict[str, Parts]:
+    views: dict[str, Parts] = st.session_state.setdefault("train views", {})
+    return views
+
+
+def _write(query: Parts) -> None:
+    if st.query_params.to_dict() != query:
+        st.query_params.from_dict(query)
+        st.session_state["train written"] = time.monotonic()
+    st.session_state["train address"] = query
