@@ -11,9 +11,11 @@ from components.panels.training.live import training_panel
 from components.panels.training.shared import known
 from components.session import arrived, leave
 
-# Where columns lie below each other, a training that is shown comes before what else could be trained, and
+# The table lets what is below it begin higher. Where columns lie below each other, a training that is shown comes before what else could be trained, and
 # each number of its table before its goal and what to compare it with.
-NARROW = """@media (max-width: 640px) {
+STYLE = """
+.st-key-train_scores :is(th, td) { padding: 0.2rem 0.6rem; }
+@media (max-width: 640px) {
     .st-key-train_page > * > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:nth-child(2),
     .st-key-train_page > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:nth-child(2) {
         order: -1;
@@ -42,7 +44,7 @@ def page() -> None:
             copy_link()
     with st.container(key="train_page" if "run" in st.query_params else "train_form"):
         asked, live = st.columns([1, 2.8], gap="medium")
-    st.html(f"<style>{NARROW}</style>")
+    st.html(f"<style>{STYLE}</style>")
     with asked:
         form_panel()
     with live:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,6 +17,7 @@ from tests.browser.pages import READY, settle
 from viz.training.folder import runs_root
 from viz.training.tasks import TASKS
 
+ROOT = Path(__file__).parents[2]
 QUICK = {"Steps": 40, "Checkpoint every": 10}
 ENDLESS = {"Steps": 100_000, "Checkpoint every": 1_000, "Batch": 4}
 
@@ -154,6 +159,82 @@ def test_what_does_not_fit_is_said_and_what_was_on_screen_stays(train):
     said(train, "Done")
 
 
+def test_a_number_out_of_range_is_said_and_starts_nothing(train):
+    choose(train, {"Steps": 1})
+    expect(train.get_by_role("alert")).to_contain_text("Steps is 1. Choose 10 to 100,000")
+    expect(train.get_by_role("button", name="Start", exact=True)).to_be_disabled()
+    choose(train, QUICK)
+    start(train)
+    said(train, "Step 40 of 40. Done")
+
+
+def test_step_and_head_are_in_the_address_and_back_undoes_them(train, context):
+    choose(train, QUICK)
+    start(train)
+    said(train, "Done")
+    settle(train)
+    table = train.get_by_role("table")
+    train.get_by_role("slider", name="Checkpoint after step").focus()
+    train.keyboard.press("Home")
+    expect(table).to_contain_text("step 0")
+    expect(train).to_have_url(re.compile("step=0$"))
+    settle(train)
+    train.get_by_role("combobox", name="Head", exact=True).click()
+    train.get_by_role("option", name="layer 1, head 1").click()
+    expect(train).to_have_url(re.compile(r"step=0&head=1\.1$"))
+    expect(table).to_contain_text("score of layer 1, head 1 over")
+    settle(train)
+    other = context.new_page()
+    opened(other, train.url)
+    expect(other.get_by_role("table")).to_contain_text("score of layer 1, head 1 over")
+    expect(other.get_by_role("table")).to_contain_text("step 0")
+    other.close()
+    train.get_by_role("link", name="Open step 0 in Explore").click()
+    expect(train.locator(".token").first).to_be_visible(timeout=READY)
+    settle(train)
+    # What Explore writes is what the link said, so that one press leads away.
+    train.go_back()
+    expect(train).to_have_url(re.compile(r"/train\?.*step=0&head=1\.1$"))
+    expect(table).to_contain_text("score of layer 1, head 1 over")
+    settle(train)
+    train.wait_for_timeout(1_500)  # an address that was just written is not read
+    train.go_back()
+    expect(train).to_have_url(re.compile("step=0$"))
+    expect(train.get_by_role("combobox", name="Head", exact=True)).to_have_value(
+        "the one that scores best"
+    )
+    expect(table).to_contain_text("step 0")
+
+
+def test_a_page_that_rests_notices_a_terminal_that_goes_on(train):
+    choose(train, ENDLESS)
+    start(train)
+    said(train, "left")
+    train.get_by_role("button", name="Stop", exact=True).click()
+    said(train, "Stopped")
+    (name,) = run_of(train.url)
+    command = [sys.executable, "-m", "viz.cli", "train", "--resume", name]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as terminal:
+        said(train, "At work elsewhere")
+        expect(train.get_by_text("where Ctrl+C stops it")).to_be_visible()
+        terminal.send_signal(signal.SIGINT)
+    said(train, "Stopped")
+
+
+def test_one_that_this_page_began_can_be_deleted(train):
+    choose(train, QUICK)
+    start(train)
+    said(train, "Done")
+    settle(train)
+    (name,) = run_of(train.url)
+    train.get_by_role("button", name="Delete", exact=True).click()
+    train.get_by_role("button", name="Delete for good").click()
+    expect(train.get_by_text("Choose a task and press Start")).to_be_visible()
+    assert not (runs_root() / name).exists()
+
+
 def test_a_training_that_diverges_says_where_and_shows_the_last_good_checkpoint(train):
     choose(train, {"Learning rate": 100, "Steps": 400, "Checkpoint every": 5})
     start(train)
@@ -240,5 +321,7 @@ def test_on_a_telephone_nothing_is_wider_than_the_screen(train):
     wide = train.locator('[data-testid="stMain"]').evaluate("e => e.scrollWidth - e.clientWidth")
     assert wide <= 0
     bar, pattern = train.get_by_test_id("stProgress"), train.locator(".hm image").nth(1)
+    begin = train.get_by_role("button", name="Start", exact=True)
+    assert pattern.bounding_box()["y"] < begin.bounding_box()["y"], "what is shown comes first"
     assert bar.bounding_box()["y"] < pattern.bounding_box()["y"]
     assert pattern.bounding_box()["width"] > 200

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -131,3 +133,10 @@ def test_cells_that_may_not_be_looked_at_are_told_from_zero():
     assert weights.z[1, 1] == 0
     everywhere = apply(P, PLAIN, PLAIN, Display(), attended=np.ones((4, 4), dtype=bool))
     assert len(pattern_figure(everywhere, display=Display(), dark=True).data) == 1
+
+
+def test_a_token_that_is_written_from_the_right_stays_on_its_side_of_its_position():
+    mixed = dataclasses.replace(PLAIN, labels=("كلب", "dog", "שלום", "."))
+    figure = pattern_figure(apply(P, mixed, mixed, Display()), display=Display(), dark=False)
+    for names in (figure.data[0].x, figure.data[0].y):
+        assert list(names) == ["\u2068كلب\u2069 0", "dog 1", "\u2068שלום\u2069 2", ". 3"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,10 @@ MOST_LABELS = 24
 
 # Up to so many labels on an axis are read better slanted than upright.
 SLANTED_LABELS = 20
+
+# Classes of characters that are written from the right, and what isolates them: Unicode, annex 9.
+RIGHT_TO_LEFT = ("R", "AL", "AN")
+FIRST_STRONG, POP = "\u2068", "\u2069"
 
 # Longest label on an axis, in characters, its position not counted.
 LONGEST_LABEL = 20
@@ -192,9 +197,16 @@ def _axes(shown: Shown, *, strip: bool) -> dict[str, dict[str, object]]:
 def _names(labels: Sequence[str], positions: Sequence[str]) -> list[str]:
     """Name rows or columns so that no two are alike, which Plotly needs of categories."""
     return [
-        f"{_plain(_short(label))} {position}".strip()
+        f"{_isolated(_plain(_short(label)))} {position}".strip()
         for label, position in zip(labels, positions, strict=True)
     ]
+
+
+def _isolated(label: str) -> str:
+    """Keep a token that is written from the right from moving to the other side of its position."""
+    if any(unicodedata.bidirectional(one) in RIGHT_TO_LEFT for one in label):
+        return f"{FIRST_STRONG}{label}{POP}"
+    return label
 
 
 def _short(label: str) -> str:

@@ -101,11 +101,13 @@ def _step(name: str, steps: list[int], usual: int, asked: Parts | None, scored: 
     is_followed = usual == steps[-1]
     places = [*map(str, steps[:-1]), NEWEST if is_followed else str(steps[-1])]
     key = f"train {name} step"
+    stands = NEWEST if is_followed else str(usual)
     if asked is not None:
         wanted = asked.get("step", "")
         if is_followed and wanted == str(steps[-1]):
             wanted = NEWEST
-        _set(key, wanted, places, f"The link's step {wanted[:40]!r} is none that is kept.")
+        problem = f"The link's step {wanted[:40]!r} is none that is kept."
+        _set(key, wanted, [stands, *places], problem)
     if len(steps) == 1:
         return steps[0]
     if st.session_state.get(key, places[-1]) not in places:
@@ -113,7 +115,7 @@ def _step(name: str, steps: list[int], usual: int, asked: Parts | None, scored: 
     chosen: str = st.select_slider(
         "Checkpoint after step",
         places,
-        value=NEWEST if is_followed else str(usual),
+        value=stands,
         key=key,
         help="The arrow keys move it too. At its right end it follows a training that goes on.",
         persist_state="session",
@@ -135,11 +137,12 @@ def _chosen(name: str, scored: str) -> None:
 
 
 def _set(key: str, value: str, options: Sequence[str], problem: str) -> None:
-    """Let a control stand where a link says, or where it stands by itself."""
-    st.session_state.pop(key, None)
-    if value in options:
-        st.session_state[key] = value
-    elif value:
+    """Let a control stand where a link says, or as usual, the first of the options.
+
+    It is told so in both cases: a browser that is told nothing lets it stand where it stood.
+    """
+    st.session_state[key] = value if value in options else options[0]
+    if value and value not in options:
         st.warning(literal(problem))
 
 

@@ -52,7 +52,6 @@ def training_panel() -> None:
     if about is None:
         _empty()
         return
-    st.subheader(TASKS[about.task].title, anchor=False)
     works = trainings().works(name) or trainings().works_elsewhere(name)
     _settings(name, about, works=works)
     # A page that shows something finished asks for nothing more.
@@ -65,15 +64,16 @@ def training_panel() -> None:
 
 
 def _settings(name: str, about: About, *, works: bool) -> None:
-    """Say how it was set up; offer to set up another so, and to throw it away."""
-    begun = begun_words(about)
-    st.caption(literal(settings_words(about) + (f" Was {begun}." if begun else "")))
-    with st.container(horizontal=True):
+    """Say what it is and how it was set up; offer to set up another so, and to throw it away."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(TASKS[about.task].title, anchor=False, width="stretch")
         st.button("Use these settings", on_click=_use, args=(name,))
         if is_own(name) and not works:
             with st.popover("Delete"):
                 st.markdown("This throws the training away, with all its checkpoints.")
                 st.button("Delete for good", type="primary", on_click=_delete, args=(name,))
+    begun = begun_words(about)
+    st.caption(literal(settings_words(about) + (f"; {begun}." if begun else ".")))
 
 
 def _use(name: str) -> None:

@@ -85,7 +85,10 @@ def score_panel(
         )
     lines = [f"| step {step:,} | | goal | to compare |", "|:--|:--|:--|:--|"]
     lines += [f"| {words} | **{value}** | {goal} | {other} |" for words, value, goal, other in rows]
-    st.markdown("\n".join(lines), help=_help(about, has_baseline=folder.baseline() is not None))
+    st.markdown("\n".join(lines))
+    # A table has no place for a mark of its own.
+    has_baseline = folder.baseline() is not None
+    st.caption("What these numbers are", help=_help(about, has_baseline=has_baseline))
 
 
 def _examples(count: int) -> str:

@@ -37,8 +37,8 @@ def settings_words(about: About) -> str:
     text = f"; text: {text_title(about)}" if TASKS[about.task].takes_text else ""
     return (
         f"{model_words(made.layers, made.heads, made.d_model)}, {positions}; {trained.steps:,} steps at "
-        f"a learning rate of {trained.learning_rate:g}, batches of {trained.batch_size:,}, seed "
-        f"{trained.seed}, a checkpoint every {trained.keep_every:,} steps{text}."
+        f"learning rate {trained.learning_rate:g}, batch {trained.batch_size:,}, seed {trained.seed}, "
+        f"checkpoints every {trained.keep_every:,}{text}"
     )
 
 
