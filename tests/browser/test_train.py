@@ -81,7 +81,9 @@ def test_a_training_is_watched_scrubbed_and_opened_in_explore(train):
     settle(train)
     table = train.get_by_role("table")
     expect(table).to_contain_text("step 40")
-    expect(table).to_contain_text(re.compile(r"score of layer \d, head \d\s*0\.\d\d"))
+    expect(table).to_contain_text(
+        re.compile(r"score of layer \d, head \d over \d+ examples\s*0\.\d\d")
+    )
     expect(table).to_contain_text("a head that looks at all keys alike")
     expect(table).to_contain_text("accuracy on 256 unseen examples")
     last = picture(train)
