@@ -15,6 +15,7 @@ from viz.capture import (
     load_trace,
     load_weights,
 )
+from viz.compare import compare
 from viz.errors import LoupeError
 from viz.models import Model, load_model, wrap_model
 from viz.models.named import Attention
@@ -30,6 +31,7 @@ __all__ = [
     "capture",
     "capture_generation",
     "check",
+    "compare",
     "load_model",
     "load_trace",
     "load_weights",

@@ -9,6 +9,7 @@
     |   +-- TextError
     |   +-- TextTooLongError
     |   +-- ShapeError
+    |   +-- AlignmentError       two sides have nothing to be laid side by side
     +-- CaptureError             a forward pass could not be observed
     |   +-- VerificationError
     |   +-- CancelledError
@@ -79,6 +80,10 @@ class TextTooLongError(InputError):
 
 class ShapeError(InputError):
     """An index or an array does not fit."""
+
+
+class AlignmentError(InputError):
+    """Two sides have nothing in common that could be laid side by side."""
 
 
 class CaptureError(LoupeError):

@@ -331,7 +331,7 @@ def _starts_word(
     (segment_before, (start_before, stop_before)), (segment, (start, stop)) = before, here
     if segment != segment_before:
         return True
-    if stop == stop_before or _joins(source[start : start + 1], source[start - 1 : start]):
+    if stop == stop_before or joins(source[start : start + 1], source[start - 1 : start]):
         return False
     between = source[stop_before:start]
     first, last = source[start : start + 1], source[stop_before - 1 : stop_before]
@@ -339,11 +339,11 @@ def _starts_word(
         return False  # a space that stands alone begins the word after it
     if between or first.isspace() or last.isspace():
         return True
-    together = _spaced_letter(first) and _spaced_letter(last)
+    together = spaced_letter(first) and spaced_letter(last)
     return not together
 
 
-def _joins(character: str, before: str) -> bool:
+def joins(character: str, before: str) -> bool:
     """Whether a character is drawn as one with the one before: marks, joined emoji, skin tones."""
     if not character or not before or before.isspace():
         return False
@@ -351,7 +351,7 @@ def _joins(character: str, before: str) -> bool:
     return joined or unicodedata.category(character) in ("Mn", "Mc", "Me", "Sk")
 
 
-def _spaced_letter(character: str) -> bool:
+def spaced_letter(character: str) -> bool:
     """Whether a character belongs to a word in a script that puts spaces between words."""
     if not character or not (character.isalnum() or character in "'’_\u0300\u0301"):
         return False

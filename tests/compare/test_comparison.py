@@ -1,0 +1,149 @@
+"""Two real traces side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import jensenshannon
+
+import viz
+from viz.errors import AlignmentError, ShapeError
+
+TIRED = "The animal didn't cross the street because it was too tired."
+WIDE = "The animal didn't cross the street because it was too wide."
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return viz.load_model("demo")
+
+
+@pytest.fixture(scope="module")
+def smollm2():
+    return viz.load_model("smollm2")
+
+
+@pytest.fixture(scope="module")
+def tired(demo):
+    return viz.capture(demo, TIRED)
+
+
+@pytest.fixture(scope="module")
+def wide(demo):
+    return viz.capture(demo, WIDE)
+
+
+def test_a_trace_against_itself_differs_in_nothing(tired):
+    comparison = viz.compare(tired, tired, layer=3, head=1)
+    assert comparison.overall["jensen_shannon"] == 0
+    assert comparison.overall["total_variation"] == 0
+    assert comparison.overall["cosine"] == pytest.approx(1)
+    assert not comparison.difference().any()
+
+
+def test_the_numbers_are_those_of_the_two_heads(tired, wide):
+    comparison = viz.compare(tired, wide, layer=3, head=1)
+    one = tired.stacks["self"].weights(3, 1).double().numpy()
+    other = wide.stacks["self"].weights(3, 1).double().numpy()
+    expected = jensenshannon(one, other, axis=1) ** 2
+    np.testing.assert_allclose(comparison.numbers["jensen_shannon"], expected, atol=1e-12)
+    np.testing.assert_allclose(comparison.difference(), other - one, atol=1e-7)
+
+
+def test_swapping_the_sides_changes_signs_alone(tired, smollm2):
+    other = viz.capture(smollm2, WIDE)
+    there = viz.compare(tired, other, layer=2, head=3)
+    back = viz.compare(other, tired, layer=2, head=3)
+    for name in ("jensen_shannon", "total_variation", "cosine", "rank_correlation"):
+        np.testing.assert_allclose(there.numbers[name], back.numbers[name], atol=1e-12)
+    np.testing.assert_allclose(
+        there.numbers["centre_shift"], -back.numbers["centre_shift"], atol=1e-12
+    )
+    np.testing.assert_array_equal(there.difference(), -back.difference())
+
+
+def test_two_tokenizers_rows_still_sum_to_one(tired, smollm2):
+    comparison = viz.compare(tired, viz.capture(smollm2, TIRED), layer=1, head=0)
+    one, other = comparison.weights()
+    np.testing.assert_allclose(one.sum(axis=1), comparison.rows.in_first, atol=1e-5)
+    np.testing.assert_allclose(other.sum(axis=1), comparison.rows.in_second, atol=1e-5)
+
+
+def test_what_has_no_partner_is_kept_and_has_no_difference(tired, smollm2):
+    comparison = viz.compare(tired, viz.capture(smollm2, TIRED), layer=1, head=0)
+    at = comparison.rows.first_labels.index("[SEP]")
+    assert not comparison.rows.paired[at]
+    assert np.isnan(comparison.difference()[at]).all()
+    assert at not in comparison.numbers.index
+    alone = comparison.weights()[0][comparison.numbers.index][:, ~comparison.columns.in_second]
+    np.testing.assert_allclose(comparison.numbers["first_alone"], alone.sum(axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "max"])
+def test_several_heads_become_one_pattern(tired, aggregate):
+    heads = [(0, 3), (2, 5), (2, 1)]
+    comparison = viz.compare(tired, tired, heads=heads, other_heads=[(0, 0)], aggregate=aggregate)
+    stack = tired.stacks["self"]
+    each = np.stack([stack.weights(*head).numpy() for head in heads])
+    expected = each.mean(axis=0) if aggregate == "mean" else each.max(axis=0)
+    one, other = comparison.weights()
+    np.testing.assert_allclose(one, expected, atol=1e-6)
+    np.testing.assert_allclose(other, stack.weights(0, 0).numpy(), atol=1e-6)
+
+
+def test_a_layer_is_compared_with_a_layer(tired):
+    comparison = viz.compare(tired, tired, layer=0, other_layer=5)
+    stack = tired.stacks["self"]
+    expected = np.mean([stack.weights(5, head).numpy() for head in range(12)], axis=0)
+    np.testing.assert_allclose(comparison.weights()[1], expected, atol=1e-6)
+
+
+def test_a_part_is_what_the_whole_has_there(tired, wide):
+    comparison = viz.compare(tired, wide, layer=4, head=0)
+    part, whole = (
+        comparison.weights(*spans) for spans in ((slice(3, 7), slice(2, 5)), (None, None))
+    )
+    for one, other in zip(part, whole, strict=True):
+        np.testing.assert_allclose(one, other[3:7, 2:5], atol=1e-6)
+
+
+def test_long_texts_are_measured_at_rows_evenly_spaced(smollm2):
+    text = " ".join([TIRED] * 20)
+    trace = viz.capture(smollm2, text)
+    few = viz.compare(trace, trace, layer=0, head=0, other_head=1, rows=16)
+    every = viz.compare(trace, trace, layer=0, head=0, other_head=1)
+    assert few.measured == 16
+    assert every.measured == every.of == len(trace.units)
+    for name in few.numbers.columns[2:]:
+        np.testing.assert_allclose(
+            few.numbers[name], every.numbers.loc[few.numbers.index, name], atol=1e-9
+        )
+
+
+def test_coarser_patterns_keep_the_sums_of_their_rows(smollm2):
+    trace = viz.capture(smollm2, " ".join([TIRED] * 10))
+    comparison = viz.compare(trace, trace, layer=2, head=2).coarser(32)
+    one, _ = comparison.weights()
+    assert one.shape == (32, 32)
+    np.testing.assert_allclose(one.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        ({"layer": 9, "head": 0}, "There is no layer 9"),
+        ({"layer": 0, "head": 0, "other_head": 99}, "There is no head 99"),
+        ({"heads": []}, "No head is chosen"),
+        ({"heads": [(0, 99)]}, "There is no head 99"),
+        ({"stack": "cross"}, "There is no stack 'cross'"),
+        ({"aggregate": "median"}, "cannot be taken together by 'median'"),
+    ],
+)
+def test_a_head_that_is_not_there_is_named(tired, choices, said):
+    with pytest.raises(ShapeError, match=said):
+        viz.compare(tired, tired, **choices)
+
+
+def test_texts_without_a_common_word_are_refused(tired, demo):
+    with pytest.raises(AlignmentError, match="no word in common"):
+        viz.compare(tired, viz.capture(demo, "Quantum flux rises."), layer=0, head=0)

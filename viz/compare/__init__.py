@@ -1,0 +1,33 @@
+"""Two sides against each other: what belongs together, and how far apart they are."""
+
+from viz.compare.align import align
+from viz.compare.alignment import Alignment, coarser, identical
+from viz.compare.comparison import Comparison, aligned_units, compare, compare_sides
+from viz.compare.divergence import (
+    centre_shift,
+    cosine,
+    jensen_shannon,
+    rank_correlation,
+    total_variation,
+)
+from viz.compare.moving import move
+from viz.compare.side import Side, side_of
+
+__all__ = [
+    "Alignment",
+    "Comparison",
+    "Side",
+    "align",
+    "aligned_units",
+    "centre_shift",
+    "coarser",
+    "compare",
+    "compare_sides",
+    "cosine",
+    "identical",
+    "jensen_shannon",
+    "move",
+    "rank_correlation",
+    "side_of",
+    "total_variation",
+]
