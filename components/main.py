@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from components.pages import explore, learn, train  # noqa: E402
+from components.pages import compare, explore, learn, train  # noqa: E402
 from components.session import offer  # noqa: E402
 
 ICON = str(ROOT / "assets" / "icon.png")  # a file, because named icons come from elsewhere
@@ -21,6 +21,7 @@ st.set_page_config(page_title="Attention Loupe", page_icon=ICON, layout="wide")
 st.html("<style>.stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem; }</style>")
 PAGES = [
     st.Page(explore.page, title="Explore", url_path="", default=True),
+    st.Page(compare.page, title="Compare", url_path="compare"),
     st.Page(learn.page, title="Learn", url_path="learn"),
     st.Page(train.page, title="Train", url_path="train"),
 ]

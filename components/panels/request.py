@@ -31,7 +31,7 @@ OTHER = {HUB: "Hugging Face id …", FOLDER: "Local folder …"}
 def request_panel() -> bool:
     """Draw the inputs and return whether Run was pressed."""
     seen = view()
-    _seed(seen.text, seen.pair, _choice_of(seen.model, seen.local), seen)
+    _seed(seen.text, seen.pair, choice_of(seen.model, seen.local), seen)
     reads, with_pair = _reads(), _takes_pairs()
     st.session_state.drawn = (reads, with_pair)
     first, *second = st.columns([3, 1]) if with_pair else [st.container()]
@@ -125,7 +125,8 @@ def _seed(text: str, pair: str, choice: str, seen: object) -> None:
     st.session_state.dtype = current.dtype if current.dtype in DTYPES else "auto"
 
 
-def _choice_of(model: str, local: bool) -> str:
+def choice_of(model: str, local: bool) -> str:
+    """Return the picker's entry for a model: its name in the catalogue, a hub id, or a folder."""
     if local:
         return FOLDER
     entry = find_entry(model)
@@ -137,7 +138,7 @@ def _model_picker() -> None:
         "Model",
         [*CATALOGUE, *OTHER],
         key="model",
-        format_func=_model_title,
+        format_func=model_title,
         help="What reads the text. Those that are not on this machine are fetched once, on request; "
         "weights are read from safetensors only, and a model's own code is never run.",
     )
@@ -156,7 +157,8 @@ def _model_details() -> None:
         st.button(f"Fetch {entry.title} ({entry.download_mb} MB)", on_click=_fetch)
 
 
-def _model_title(choice: str) -> str:
+def model_title(choice: str) -> str:
+    """Say what a picker's entry is and whether it is on this machine."""
     if choice in OTHER:
         return OTHER[choice]
     entry = CATALOGUE[choice]

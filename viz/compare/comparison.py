@@ -78,6 +78,13 @@ class Comparison:
             _whole(self.second, self.rows.second[part], self.columns.second)[:, kept],
         )
 
+    def attended(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Say where each side may look, [common row, common column]; False where it has no unit."""
+        return (
+            self.first.attended(self.rows.first, self.columns.first).numpy(),
+            self.second.attended(self.rows.second, self.columns.second).numpy(),
+        )
+
     def difference(self, rows: slice | None = None, columns: slice | None = None) -> Matrix:
         """Return second minus first; NaN where a side has no unit, so that there is no difference."""
         one, other = self.weights(rows, columns)

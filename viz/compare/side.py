@@ -49,6 +49,22 @@ class Side:
         for part in _parts(queries, max(1, BLOCK_NUMBERS // (count * total))):
             yield part, moved_rows(self._together(_numbers(queries[part])), queries[part], keys)
 
+    def attended(self, queries: Groups, keys: Groups) -> Tensor:
+        """Say where the side may look in common units, bool [common row, common column].
+
+        A cell may have weight if any of its queries may look at any of its keys in any of the heads.
+        """
+        out = torch.zeros(len(queries), len(keys), dtype=torch.bool)
+        count, total = self.stack.record(0).shape[1], self.at_once()
+        for part in _parts(queries, max(1, BLOCK_NUMBERS // (count * total))):
+            rows = torch.as_tensor(_numbers(queries[part]), dtype=torch.long)
+            for layer, heads in self._by_layer().items():
+                record = self.stack.record(layer)
+                may = record.may_look(rows.to(record.tensors[0].device))
+                own = may[list(heads)] if len(may) > 1 else may
+                out[part] |= moved_rows(own.any(dim=0).float(), queries[part], keys).cpu() > 0
+        return out
+
     def at_once(self) -> int:
         """How many heads are computed at a time at most: those of one layer."""
         return max(map(len, self._by_layer().values()))

@@ -44,8 +44,9 @@ MOST_CHECKED_TOKENS = 1_024
 # What all results together may take.
 RESULT_BYTES = 2_000_000_000
 
-# Runs whose heads are not all surveyed, kept so that they go on where they were cancelled.
-KEPT_BEGUN = 4
+# What runs may take whose heads are not all surveyed: such as go on where they were cancelled, and the
+# sides of comparisons.
+BEGUN_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,9 @@ class Workbench:
         self._results: BoundedStore[Analysis] = BoundedStore(
             RESULT_BYTES, lambda analysis: analysis.memory_bytes, owner=lambda key: key[0]
         )
-        self._begun: BoundedStore[Begun] = BoundedStore(KEPT_BEGUN, lambda _: 1)
+        self._begun: BoundedStore[Begun] = BoundedStore(
+            BEGUN_BYTES, lambda begun: begun.analysis.memory_bytes, owner=lambda key: key[0]
+        )
         self._tokens = Tokens()
         self._shown: weakref.WeakValueDictionary[str, Analysis] = weakref.WeakValueDictionary()
         self._loading = threading.Lock()
@@ -104,10 +107,7 @@ class Workbench:
         kept = self.result(owner, request)
         if kept is not None:
             return kept
-        begun = self._begun.get((owner, request))
-        if begun is None:
-            begun = Begun(self._captured(request, progress))
-            self._begun.put((owner, request), begun)
+        begun = self._begin(owner, request, progress)
         surveys = {
             name: survey(stack, known=begun.known.setdefault(name, {}), progress=progress)
             for name, stack in begun.analysis.trace.stacks.items()
@@ -117,6 +117,24 @@ class Workbench:
         self._results.put((owner, request), analysis)
         self._begun.drop((owner, request))
         return analysis
+
+    def captured(self, owner: str, request: Request) -> Analysis | None:
+        """Return an owner's run, if it is still kept, whether or not its heads are surveyed."""
+        begun = self._begun.get((owner, request))
+        return self.result(owner, request) or (None if begun is None else begun.analysis)
+
+    def capture(self, owner: str, request: Request, progress: Progress) -> Analysis:
+        """Run what somebody asks for, without surveying its heads; see `analyse`."""
+        kept = self.result(owner, request)
+        return self._begin(owner, request, progress).analysis if kept is None else kept
+
+    def _begin(self, owner: str, request: Request, progress: Progress) -> Begun:
+        """Return a run that was begun before, or begin it."""
+        begun = self._begun.get((owner, request))
+        if begun is None:
+            begun = Begun(self._captured(request, progress))
+            self._begun.put((owner, request), begun)
+        return begun
 
     def _captured(self, request: Request, progress: Progress) -> Analysis:
         """Run a request's model; its heads are surveyed afterwards."""

@@ -1,0 +1,214 @@
+"""What two sides of a comparison show, as one value: kept in the session, written to the URL and read back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+
+from components.state import LONGEST_IN_URL, SAMPLE, STACK
+from viz.capture.stack import Stack
+from viz.capture.stacks import main_stack
+from viz.compare.side import Head
+from viz.errors import StorageError
+from viz.models.catalogue import DEFAULT
+from viz.service import Request, TextStore
+
+# Heads of a side: all, a layer's, one, or several.
+HEADS = re.compile(r"all|\d{1,4}|\d{1,4}\.\d{1,4}(,\d{1,4}\.\d{1,4}){0,63}")
+
+MODES = ("difference", "overlay", "flicker")
+PARTS = ("rows", "changed", "heads")
+OTHER = "other_"
+
+
+@dataclass(frozen=True, slots=True)
+class SideView:
+    """What one side shows.
+
+    Attributes:
+        model: a catalogue name, a hub id, or a folder.
+        revision: of a hub model.
+        local: whether `model` is a folder.
+        text: that it reads.
+        pair: a second text, or what an encoder-decoder writes.
+        stack: by name; the main one where it is empty.
+        heads: `all`, a layer as `3`, a head as `3.1`, or several with commas between.
+    """
+
+    model: str = DEFAULT
+    revision: str = ""
+    local: bool = False
+    text: str = SAMPLE
+    pair: str = ""
+    stack: str = ""
+    heads: str = "0.0"
+
+    @property
+    def request(self) -> Request:
+        """What has to be run for it."""
+        return Request(
+            model=self.model,
+            text=self.text,
+            pair=self.pair if self.pair.strip() else None,
+            revision=self.revision or None,
+            local=self.local,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CompareView:
+    """Everything that a link reproduces.
+
+    Attributes:
+        first: the first side.
+        second: the second side; in a link only what differs from the first.
+        aggregate: makes one pattern of several heads.
+        words: whether words are compared where units are parts of them.
+        how: whether units belong together by text or by position.
+        pairing: phrases that belong together, one pair a line, as "animal = Tier".
+        mode: what the third panel shows.
+        row: the common row that is chosen, -1 for none.
+        part: what stands below the patterns.
+    """
+
+    first: SideView = field(default_factory=SideView)
+    second: SideView = field(default_factory=SideView)
+    aggregate: Literal["mean", "max"] = "mean"
+    words: bool = False
+    how: Literal["text", "position"] = "text"
+    pairing: str = ""
+    mode: Literal["difference", "overlay", "flicker"] = "difference"
+    row: int = -1
+    part: Literal["rows", "changed", "heads"] = "rows"
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The phrases that belong together; a line without a sign between is paired with nothing."""
+        lines = (line.split("=", 1) for line in self.pairing.splitlines() if line.strip())
+        return tuple((line[0].strip(), line[1].strip() if len(line) > 1 else "") for line in lines)
+
+
+# What a first visit sees: one word changes, and with it where "it" looks.
+OPENING = CompareView(
+    first=SideView(heads="3.1"),
+    second=SideView(text=SAMPLE.replace("tired", "wide"), heads="3.1"),
+)
+
+CHOICES = {
+    "aggregate": ("mean", "max"),
+    "how": ("text", "position"),
+    "mode": MODES,
+    "part": PARTS,
+}
+LONG = ("text", "pair", "pairing")
+FLAGS = {"0": False, "1": True}
+
+
+def to_query(view: CompareView, texts: TextStore) -> dict[str, str]:
+    """Write a view as query parameters; of the second side what differs; long texts by digest."""
+    usual = CompareView()
+    query: dict[str, str] = {}
+    for name, value in asdict(view.first).items():
+        # The heads are always written, because a link without parameters is a first visit.
+        if value != getattr(usual.first, name) or name == "heads":
+            _write(query, name, value, texts)
+    for name, value in asdict(view.second).items():
+        if value != getattr(view.first, name):
+            _write(query, OTHER + name, value, texts)
+    for one in fields(view):
+        if one.name not in ("first", "second"):
+            value = getattr(view, one.name)
+            if value != getattr(usual, one.name):
+                _write(query, one.name, value, texts)
+    return query
+
+
+def from_query(query: Mapping[str, str], texts: TextStore) -> tuple[CompareView, list[str]]:
+    """Read a view out of query parameters; without any, what a first visit sees.
+
+    Returns:
+        The view, and a sentence for each parameter that could not be used.
+    """
+    if not query:
+        return OPENING, []
+    problems: list[str] = []
+    first = _read_into(SideView(), query, "", texts, problems)
+    second = _read_into(first, query, OTHER, texts, problems)
+    view = CompareView(first=first, second=second)
+    return _read_into(view, query, "", texts, problems), problems
+
+
+def _write(query: dict[str, str], name: str, value: object, texts: TextStore) -> None:
+    if isinstance(value, str) and len(value) > LONGEST_IN_URL:
+        query[f"{name}_digest"] = texts.put(value)
+    else:
+        query[name] = str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _read_into(
+    start: Any, query: Mapping[str, str], prefix: str, texts: TextStore, problems: list[str]
+) -> Any:
+    """Read what parameters say of the fields of a dataclass."""
+    for one in fields(start):
+        name = prefix + one.name
+        usual = getattr(start, one.name)
+        if isinstance(usual, SideView):
+            continue
+        digest = query.get(f"{name}_digest", "") if one.name in LONG else ""
+        if not digest and name not in query:
+            continue
+        try:
+            value = texts.get(digest) if digest else _read(one.name, query[name], type(usual))
+        except StorageError as error:
+            problems.append(str(error))
+        except ValueError:
+            problems.append(
+                f"The link's {name} {query[name][:40]!r} is not possible, so {usual!r} is shown."
+            )
+        else:
+            start = replace(start, **{one.name: value})
+    return start
+
+
+def _read(name: str, text: str, kind: type) -> Any:
+    """Read one parameter as the type of its usual value."""
+    if name in CHOICES and text not in CHOICES[name]:
+        raise ValueError(text)
+    if name == "heads" and not HEADS.fullmatch(text):
+        raise ValueError(text)
+    if name == "stack" and text and not STACK.fullmatch(text):
+        raise ValueError(text)
+    if kind is bool:
+        if text not in FLAGS:
+            raise ValueError(text)
+        return FLAGS[text]
+    value = kind(text)
+    if name == "row" and not -1 <= value <= 10**9:
+        raise ValueError(text)
+    return value
+
+
+def chosen_heads(side: SideView, stacks: Mapping[str, Stack]) -> tuple[Stack, tuple[Head, ...]]:
+    """Return a side's stack and heads; those that a trace does not have move to the nearest it has."""
+    stack = stacks[side.stack] if side.stack in stacks else main_stack(stacks)
+    if side.heads == "all":
+        layers = range(stack.layers)
+    elif "." not in side.heads:
+        layers = range(nearest := min(int(side.heads), stack.layers - 1), nearest + 1)
+    else:
+        named = (tuple(map(int, one.split("."))) for one in side.heads.split(","))
+        return stack, tuple(dict.fromkeys(_inside(stack, *one) for one in named))
+    return stack, tuple((layer, head) for layer in layers for head in range(stack.heads(layer)))
+
+
+def _inside(stack: Stack, layer: int, head: int) -> Head:
+    """Return the nearest head that a stack has."""
+    layer = min(layer, stack.layers - 1)
+    return layer, min(head, stack.heads(layer) - 1)
+
+
+def written_heads(heads: tuple[Head, ...]) -> str:
+    """Write heads as `SideView.heads` holds them."""
+    return ",".join(f"{layer}.{head}" for layer, head in heads)

@@ -1,0 +1,40 @@
+"""Compare: two heads, layers, texts or models side by side, and what differs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components.canvas import copy_link, text_guard
+from components.panels.compare.pair import pair_panel
+from components.panels.compare.place import follow_link, write_link
+from components.panels.compare.rows import rows_panel
+from components.panels.compare.run import both, problems_panel
+from components.panels.compare.sides import sides_panel
+from components.session import leave
+
+# Room for the progress bar, in pixels.
+LINE = 56
+
+
+def page() -> None:
+    """Draw the page; both sides are run as soon as they are known."""
+    leave()
+    follow_link()
+    title, link = st.columns([5, 1], vertical_alignment="center")
+    title.header("Compare", anchor=False)
+    with link:
+        copy_link()
+        text_guard()
+    sides_panel()
+    # One place of one height, so that nothing below moves while a run is on.
+    line, problems = st.container(height=LINE, border=False).empty(), st.container()
+    runs = both(line)
+    with problems:
+        problems_panel()
+    if runs is None:
+        st.info("Nothing to compare yet: give both sides something to read.")
+        return
+    comparison = pair_panel(runs)
+    if comparison is not None:
+        rows_panel(comparison)
+    write_link()

@@ -1,0 +1,335 @@
+"""Both patterns, how they differ, and by how much."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from components.canvas.compare_view import ComparedSide, compare_view
+from components.compare_state import MODES, SideView, chosen_heads, written_heads
+from components.panels.compare.place import change, view
+from components.panels.compare.run import Both
+from components.panels.compare.sides import EVERYTHING, THINGS, change_both
+from components.panels.literal import literal
+from components.session import is_dark
+from viz.capture.stack import Stack
+from viz.compare import Alignment, Comparison, Side, aligned_units, compare_sides
+from viz.errors import AlignmentError, LoupeError
+from viz.figures.display import span_words
+
+# Common units along an axis up to which each is drawn; of more, neighbours are drawn together.
+MOST_DRAWN = 512
+
+# Heads that stand in a title by name.
+MOST_NAMED = 3
+
+ALL = "all"
+SIDES = ("first", "second")
+
+# The key of the component.
+CANVAS = "compare canvas"
+
+MODE_TITLES = {"difference": "Difference", "overlay": "Overlay", "flicker": "Flicker"}
+
+NUMBERS = {
+    "jensen_shannon": (
+        "Jensen-Shannon",
+        "Mean over the rows, in nats: 0 where both look alike, ln 2 = 0.693 where they share nothing.",
+        "{:.3f}",
+    ),
+    "total_variation": (
+        "Moved weight",
+        "Total variation: the share of a row's weight that would have to move.",
+        "{:.1%}",
+    ),
+    "cosine": ("Cosine", "Of the angle between rows: 1 in the same direction.", "{:.3f}"),
+    "rank_correlation": (
+        "Rank correlation",
+        "Spearman's: 1 where both rank the keys alike, whatever the weights.",
+        "{:.3f}",
+    ),
+    "centre_shift": (
+        "Centre shift",
+        "How far the mean place that a row looks at moves, in columns; positive is to the right.",
+        "{:+.2f}",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Both sides in common units."""
+
+    first: Side
+    second: Side
+    rows: Alignment
+    columns: Alignment
+
+
+def aligned(runs: Both) -> Pair:
+    """Align what both sides show.
+
+    Raises:
+        AlignmentError: nothing on one side stands for anything on the other.
+    """
+    seen = runs.seen
+    sides = []
+    for side, run in ((seen.first, runs.first), (seen.second, runs.second)):
+        stack, heads = chosen_heads(side, run.trace.stacks)
+        sides.append(Side(stack, heads, seen.aggregate))
+    units = aligned_units(
+        runs.first.trace,
+        runs.second.trace,
+        *sides,
+        pairing=seen.pairs or None,
+        words=seen.words,
+        how=seen.how,
+    )
+    return Pair(*sides, *units)
+
+
+def pair_panel(runs: Both) -> Comparison | None:
+    """Draw both patterns and their difference; say where nothing belongs together."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        for which, run in (("first", runs.first), ("second", runs.second)):
+            _heads(which, getattr(runs.seen, which), run.trace.stacks)
+    try:
+        pair = aligned(runs)
+    except LoupeError as error:
+        _settings(runs, offered=isinstance(error, AlignmentError))
+        st.error(f"{literal(error.message)} {literal(error.hint)}")
+        return None
+    comparison = compare_sides(pair.first, pair.second, pair.rows, pair.columns)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.session_state["compare mode"] = runs.seen.mode
+        st.segmented_control(
+            "Third panel",
+            list(MODES),
+            key="compare mode",
+            required=True,
+            format_func=lambda mode: MODE_TITLES[mode],
+            label_visibility="collapsed",
+            on_change=lambda: change(mode=st.session_state["compare mode"]),
+            help="Second minus first; both over each other; or one and the other in turn.",
+        )
+        _settings(runs, offered=False)
+    _patterns(runs, comparison)
+    _numbers(comparison)
+    return comparison
+
+
+def _patterns(runs: Both, comparison: Comparison) -> None:
+    drawn = comparison.coarser(MOST_DRAWN)
+    seen = runs.seen
+    weights, attended = drawn.weights(), drawn.attended()
+    titles = _title("First", seen.first, drawn.first), _title("Second", seen.second, drawn.second)
+    first, second = (
+        _drawn(drawn, which, *parts)
+        for which, *parts in zip(SIDES, titles, weights, attended, strict=True)
+    )
+    compare_view(
+        first,
+        second,
+        mode=seen.mode,
+        row=seen.row if 0 <= seen.row < len(drawn.rows) else None,
+        dark=is_dark(),
+        key=CANVAS,
+        on_row=_chosen_row,
+    )
+    st.caption(_said(comparison, drawn))
+
+
+def _drawn(
+    drawn: Comparison,
+    which: str,
+    title: str,
+    weights: NDArray[np.float32],
+    attended: NDArray[np.bool_],
+) -> ComparedSide:
+    """Describe one side to the canvas."""
+    axes = drawn.rows, drawn.columns
+    rows, columns = (getattr(axis, f"in_{which}") for axis in axes)
+    row_labels, column_labels = (getattr(axis, f"{which}_labels") for axis in axes)
+    row_positions, column_positions = (_positions(getattr(axis, which)) for axis in axes)
+    return ComparedSide(
+        title=title,
+        weights=weights,
+        rows=rows,
+        columns=columns,
+        row_labels=row_labels,
+        column_labels=column_labels,
+        row_positions=row_positions,
+        column_positions=column_positions,
+        attended=None if attended[np.ix_(rows, columns)].all() else attended,
+    )
+
+
+def _chosen_row() -> None:
+    sent = st.session_state[CANVAS].get("row")
+    if sent is not None:
+        change(row=int(sent))
+
+
+def _positions(groups: tuple[tuple[int, ...], ...]) -> tuple[str, ...]:
+    return tuple(span_words(group[0], group[-1] + 1) if group else "" for group in groups)
+
+
+def _title(which: str, side: SideView, shown: Side) -> str:
+    heads = shown.heads
+    if len(heads) == 1:
+        named = f"layer {heads[0][0]}, head {heads[0][1]}"
+    elif side.heads == ALL:
+        named = f"{shown.how} of all {len(heads)} heads"
+    elif "." not in side.heads:
+        named = f"{shown.how} of layer {heads[0][0]}"
+    elif len(heads) <= MOST_NAMED:
+        named = f"{shown.how} of {written_heads(heads)}"
+    else:
+        named = f"{shown.how} of {len(heads)} heads"
+    return f"{which}: {side.model}, {named}"
+
+
+def _said(comparison: Comparison, drawn: Comparison) -> str:
+    rows, kind = comparison.rows, comparison.rows.kind
+    parts = [f"{int(rows.paired.sum()):,} of {len(rows):,} common {kind}s have a partner"]
+    groups = zip(rows.first, rows.second, strict=True)
+    if any(max(len(one), len(other)) > 1 for one, other in groups):
+        parts.append("weights summed over the keys of a common unit, averaged over its queries")
+    if len(drawn.rows) < len(rows) or len(drawn.columns) < len(comparison.columns):
+        parts.append(
+            f"neighbours drawn together, {len(drawn.rows)} x {len(drawn.columns)} of "
+            f"{len(rows):,} x {len(comparison.columns):,}"
+        )
+    if comparison.measured < comparison.of:
+        parts.append(f"numbers of {comparison.measured:,} rows, evenly spaced")
+    return literal("; ".join(parts) + ".")
+
+
+def _numbers(comparison: Comparison) -> None:
+    overall = comparison.overall
+    for place, (name, (title, meaning, form)) in zip(
+        st.columns(len(NUMBERS)), NUMBERS.items(), strict=True
+    ):
+        value = overall[name]
+        place.metric(title, "–" if math.isnan(value) else form.format(value), help=meaning)
+
+
+def _heads(which: str, side: SideView, stacks: Mapping[str, Stack]) -> None:
+    """Let the stack, the layer and the head of a side be chosen."""
+    stack, heads = chosen_heads(side, stacks)
+    several = len(heads) > 1 and "." in side.heads
+    layer: int | str = heads[0][0] if side.heads != ALL else ALL
+    head: int | str = heads[0][1] if "." in side.heads else ALL
+    differs = EVERYTHING if which == "second" else _differs_in_heads()
+    keys = {name: f"compare {which} {name}" for name in ("stack", "layer", "head", "several")}
+
+    def moved() -> None:
+        at = st.session_state[keys["layer"]]
+        one = st.session_state[keys["head"]]
+        change_both(
+            which, differs, heads=ALL if at == ALL else str(at) if one == ALL else f"{at}.{one}"
+        )
+
+    st.markdown(f"**{which.capitalize()}**", width="content")
+    if len(stacks) > 1:
+        st.session_state[keys["stack"]] = stack.name
+        st.selectbox(
+            "Stack",
+            list(stacks),
+            key=keys["stack"],
+            width=120,
+            on_change=lambda: change_both(which, differs, stack=st.session_state[keys["stack"]]),
+        )
+    st.session_state[keys["layer"]] = layer
+    st.selectbox(
+        "Layer",
+        [*range(stack.layers), ALL],
+        key=keys["layer"],
+        width=90,
+        disabled=several,
+        on_change=moved,
+    )
+    if layer != ALL:
+        st.session_state[keys["head"]] = head
+        st.selectbox(
+            "Head",
+            [*range(stack.heads(int(layer))), ALL],
+            key=keys["head"],
+            width=90,
+            disabled=several,
+            on_change=moved,
+        )
+    with st.popover("Several …", width="content"):
+        _several(which, differs, stack, heads if several else (), keys["several"])
+
+
+def _differs_in_heads() -> str:
+    """Say whether the second side has heads of its own; else they follow the first's."""
+    seen = view()
+    alike = all(getattr(seen.first, name) == getattr(seen.second, name) for name in THINGS["head"])
+    runs_alike = seen.first.request == seen.second.request
+    return EVERYTHING if not alike or runs_alike else "text"
+
+
+def _several(
+    which: str, differs: str, stack: Stack, heads: tuple[tuple[int, int], ...], key: str
+) -> None:
+    offered = [
+        f"{layer}.{head}" for layer in range(stack.layers) for head in range(stack.heads(layer))
+    ]
+    st.session_state[key] = [f"{layer}.{head}" for layer, head in heads]
+
+    def picked() -> None:
+        chosen = st.session_state[key]
+        change_both(which, differs, heads=",".join(chosen) if chosen else "0.0")
+
+    st.multiselect(
+        "Heads taken together, as layer.head", offered, key=key, max_selections=64, on_change=picked
+    )
+
+
+def _settings(runs: Both, *, offered: bool) -> None:
+    """Ask how units belong together, in a popover or, where that is what is missing, in sight."""
+    if offered:
+        _pairing(runs)
+        return
+    with st.popover("Settings"):
+        st.session_state["compare aggregate"] = runs.seen.aggregate
+        st.segmented_control(
+            "Several heads become one by",
+            ["mean", "max"],
+            key="compare aggregate",
+            required=True,
+            on_change=lambda: change(aggregate=st.session_state["compare aggregate"]),
+        )
+        st.session_state["compare words"] = runs.seen.words
+        st.toggle(
+            "Compare words, not their parts",
+            key="compare words",
+            on_change=lambda: change(words=st.session_state["compare words"], row=-1),
+        )
+        _pairing(runs)
+
+
+def _pairing(runs: Both) -> None:
+    st.session_state["compare how"] = runs.seen.how
+    st.segmented_control(
+        "What belongs together",
+        ["text", "position"],
+        key="compare how",
+        required=True,
+        format_func=lambda how: {"text": "the same words", "position": "the same position"}[how],
+        on_change=lambda: change(how=st.session_state["compare how"], row=-1),
+    )
+    st.session_state["compare pairing"] = runs.seen.pairing
+    st.text_area(
+        "Or say it, one pair a line",
+        key="compare pairing",
+        placeholder="animal = Tier\nthe street = die Straße",
+        on_change=lambda: change(pairing=st.session_state["compare pairing"], row=-1),
+    )

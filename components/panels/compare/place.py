@@ -1,0 +1,63 @@
+"""What the Compare page shows: in the session, and in the URL, so that a link leads there and Back undoes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from components.compare_state import CompareView, SideView, from_query, to_query
+from components.session import LINK_SECONDS, texts
+from viz.errors import StorageError
+
+
+def view() -> CompareView:
+    """Return what is to be seen, from the link on the first run."""
+    if "compare view" not in st.session_state:
+        _read()
+    current: CompareView = st.session_state["compare view"]
+    return current
+
+
+def change(**choices: Any) -> None:
+    """Change some of what is to be seen."""
+    st.session_state["compare view"] = replace(view(), **choices)
+    st.session_state["compare acted"] = True
+
+
+def change_side(which: str, **choices: Any) -> None:
+    """Change some of what one side shows, `first` or `second`."""
+    side: SideView = getattr(view(), which)
+    change(**{which: replace(side, **choices)})
+
+
+def follow_link() -> None:
+    """Read the view anew where the address changed without us, by Back, Forward or a link."""
+    acted = st.session_state.pop("compare acted", False)
+    address = st.query_params.to_dict()
+    known = st.session_state.get("compare link")
+    late = time.monotonic() - st.session_state.get("compare written", -LINK_SECONDS) < LINK_SECONDS
+    if "compare view" in st.session_state and address and address != known and not (acted or late):
+        _read()
+
+
+def write_link() -> None:
+    """Let the URL say what is seen."""
+    try:
+        query = to_query(view(), texts())
+    except StorageError as error:
+        st.session_state["compare notices"] = [str(error)]
+        return
+    if st.query_params.to_dict() != query:
+        st.query_params.from_dict(query)
+        st.session_state["compare written"] = time.monotonic()
+    st.session_state["compare link"] = query
+
+
+def _read() -> None:
+    address = st.query_params.to_dict()
+    st.session_state["compare view"], notices = from_query(address, texts())
+    st.session_state["compare notices"] = notices
+    st.session_state["compare link"] = address

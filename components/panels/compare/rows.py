@@ -1,0 +1,68 @@
+"""The rows that differ most, each of which a click marks in the patterns."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components.panels.compare.place import change
+from components.panels.literal import literal
+from viz.compare import Comparison
+
+KEY = "compare rows"
+DOWNLOAD = "comparison.csv"
+
+COLUMNS = {
+    "jensen_shannon": st.column_config.NumberColumn("Jensen-Shannon (nats)", format="%.4f"),
+    "total_variation": st.column_config.NumberColumn("moved weight", format="%.4f"),
+    "cosine": st.column_config.NumberColumn("cosine", format="%.4f"),
+    "rank_correlation": st.column_config.NumberColumn("rank correlation", format="%.3f"),
+    "centre_shift": st.column_config.NumberColumn("centre shift (columns)", format="%+.2f"),
+    "first_alone": st.column_config.NumberColumn(
+        "first, no partner",
+        format="%.3f",
+        help="The first side's weight on keys without a partner.",
+    ),
+    "second_alone": st.column_config.NumberColumn(
+        "second, no partner",
+        format="%.3f",
+        help="The second side's weight on keys without a partner.",
+    ),
+}
+
+
+def rows_panel(comparison: Comparison) -> None:
+    """List the rows, those that differ most first."""
+    frame = comparison.numbers.sort_values("jensen_shannon", ascending=False).reset_index()
+    if frame.empty:
+        st.info("No row has a partner, so that none can be measured.")
+        return
+
+    def picked() -> None:
+        rows = st.session_state[KEY].selection.rows
+        change(row=int(frame.iloc[rows[0]]["row"]) if rows else -1)
+
+    lone = [name for name in ("first_alone", "second_alone") if (frame[name] == 0).all()]
+    st.dataframe(
+        frame.drop(columns=lone),
+        key=KEY,
+        hide_index=True,
+        height=320,
+        column_config=COLUMNS,
+        on_select=picked,
+        selection_mode="single-row",
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "Download CSV",
+            frame.to_csv(index=False).encode("utf-8", "replace"),
+            DOWNLOAD,
+            "text/csv",
+            on_click="ignore",
+        )
+        most = frame.iloc[0]
+        st.caption(
+            literal(
+                f"Most: {most['first']} ({int(most['row'])}), {most['jensen_shannon']:.3f} nats. "
+                "Choose a row to mark it above; row numbers count common units."
+            )
+        )

@@ -1,0 +1,141 @@
+"""Run both sides with progress and Cancel; whatever goes wrong, the earlier comparison stays."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components.compare_state import CompareView, SideView
+from components.panels.compare.place import view
+from components.panels.literal import literal
+from components.panels.run import PHASES
+from components.session import owner, workbench
+from viz.errors import LoupeError
+from viz.models.catalogue import CATALOGUE, find_entry, is_available
+from viz.models.fetch import fetch
+from viz.service import Analysis
+
+log = logging.getLogger(__name__)
+
+WRONG = "compare failure"
+SHOWN = "compare shown"
+STOPPED = "compare stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """What is on screen: a view whose sides have been run."""
+
+    seen: CompareView
+    first: Analysis
+    second: Analysis
+
+
+def both(slot: DeltaGenerator) -> Both | None:
+    """Return both sides' runs, made where they are missing; the earlier ones where that fails."""
+    seen = view()
+    wanted = [seen.first.request, seen.second.request]
+    missing = [
+        request
+        for request in dict.fromkeys(wanted)
+        if workbench().captured(owner(), request) is None
+    ]
+    if missing and st.session_state.get(STOPPED) == wanted:
+        with slot.container(horizontal=True, vertical_alignment="center"):
+            st.caption("Stopped; below is from before.")
+            st.button("Compare", type="primary", on_click=_go_on)
+        return _before()
+    try:
+        if missing:
+            _run(seen, missing, slot)
+        runs = [workbench().captured(owner(), request) for request in wanted]
+        st.session_state.pop(WRONG, None)
+    except LoupeError as error:
+        st.session_state[WRONG] = error
+        return _before()
+    except Exception:
+        log.exception("The comparison failed")
+        st.session_state[WRONG] = LoupeError(
+            "This is a defect in Attention Loupe; the log has its details.",
+            "Try another text or model; what you see below is from before.",
+        )
+        return _before()
+    first, second = runs
+    if first is None or second is None:
+        st.session_state[WRONG] = LoupeError(
+            "Both runs together are more than what is kept at a time.", "Shorten the texts."
+        )
+        return _before()
+    st.session_state[SHOWN] = seen
+    return Both(seen, first, second)
+
+
+def problems_panel() -> None:
+    """Say what went wrong and what to do."""
+    for notice in st.session_state.get("compare notices", []):
+        st.warning(literal(notice))
+    error: LoupeError | None = st.session_state.get(WRONG)
+    if error is not None:
+        st.error(f"{literal(error.message)} {literal(error.hint)}")
+    for side in dict.fromkeys((view().first, view().second)):
+        _fetch_button(side)
+
+
+def _run(seen: CompareView, missing: list[object], slot: DeltaGenerator) -> None:
+    with slot.container(horizontal=True, vertical_alignment="center"):
+        bar = st.progress(0.0, "Starting")
+        st.button("Cancel", on_click=_stop)
+    requests = list(dict.fromkeys((seen.first.request, seen.second.request)))
+    todo = [request for request in requests if request in missing]
+    for number, request in enumerate(todo):
+
+        def progress(phase: str, share: float, number: int = number) -> None:
+            # This call is also where Streamlit stops a run that was cancelled or superseded.
+            start, stop, words = PHASES[phase]
+            done = (number + start + (stop - start) * min(1.0, share)) / len(todo)
+            which = f", {number + 1} of {len(todo)}" if len(todo) > 1 else ""
+            bar.progress(done, f"{words}{which}")
+
+        workbench().capture(owner(), request, progress)
+    slot.empty()
+
+
+def _stop() -> None:
+    seen = view()
+    st.session_state[STOPPED] = [seen.first.request, seen.second.request]
+
+
+def _go_on() -> None:
+    st.session_state.pop(STOPPED, None)
+
+
+def _before() -> Both | None:
+    """Return what was on screen, if it is still kept."""
+    seen: CompareView | None = st.session_state.get(SHOWN)
+    if seen is None:
+        return None
+    first, second = (
+        workbench().captured(owner(), side.request) for side in (seen.first, seen.second)
+    )
+    return None if first is None or second is None else Both(seen, first, second)
+
+
+def _fetch_button(side: SideView) -> None:
+    """Offer to fetch a model of the catalogue that is not on this machine."""
+    entry = None if side.local else find_entry(side.model)
+    if entry is None or entry.name not in CATALOGUE or is_available(entry):
+        return
+
+    def get() -> None:
+        try:
+            with st.spinner(f"Fetching {entry.title}, {entry.download_mb} MB"):
+                fetch(entry)
+        except LoupeError as error:
+            st.session_state[WRONG] = error
+
+    st.button(
+        f"Fetch {entry.title} ({entry.download_mb} MB)", on_click=get, key=f"fetch {entry.name}"
+    )

@@ -1,0 +1,184 @@
+"""What stands against what: a text and a model for each side, or one side and the one thing that differs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from components.compare_state import SideView
+from components.panels.compare.place import change, change_side, view
+from components.panels.request import FOLDER, HUB, OTHER, choice_of, model_title
+from viz.models.catalogue import CATALOGUE, find_entry
+from viz.models.folders import model_roots
+
+# What may differ, each with the fields of a side that it stands for.
+THINGS = {
+    "text": ("text", "pair"),
+    "head": ("heads", "stack"),
+    "model": ("model", "revision", "local"),
+}
+EVERYTHING = "everything"
+TITLES = {
+    "text": "Another text",
+    "head": "Another head or layer",
+    "model": "Another model",
+    EVERYTHING: "Everything",
+}
+
+TEXT_HEIGHT = 96
+
+
+def sides_panel() -> None:
+    """Ask what to compare."""
+    differs = _differs()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.session_state["compare thing"] = differs
+        st.segmented_control(
+            "Compare with",
+            list(TITLES),
+            key="compare thing",
+            required=True,
+            format_func=lambda thing: TITLES[thing],
+            label_visibility="collapsed",
+            on_change=lambda: _only(st.session_state["compare thing"]),
+            help="What the second side changes; all else is the first side's.",
+        )
+        st.button("Swap sides", on_click=_swap, help="The first side becomes the second.")
+    first, second = st.columns(2, gap="medium")
+    with first:
+        _side("first", asks_text=True, asks_model=True, differs=differs)
+    with second:
+        _side(
+            "second",
+            asks_text=differs in ("text", EVERYTHING),
+            asks_model=differs in ("model", EVERYTHING),
+            differs=differs,
+        )
+
+
+def _differs() -> str:
+    """Say what the second side changes: what somebody chose, or what does differ."""
+    seen = view()
+    unlike = [
+        thing
+        for thing, names in THINGS.items()
+        if any(getattr(seen.first, name) != getattr(seen.second, name) for name in names)
+    ]
+    chosen: str = st.session_state.get("compare chosen", EVERYTHING)
+    if chosen == EVERYTHING and "compare chosen" in st.session_state:
+        return EVERYTHING
+    if not unlike:
+        return chosen if chosen != EVERYTHING else "text"
+    return unlike[0] if len(unlike) == 1 else EVERYTHING
+
+
+def _only(thing: str) -> None:
+    """Let the second side be the first but for one thing."""
+    st.session_state["compare chosen"] = thing
+    if thing != EVERYTHING:
+        seen = view()
+        kept = {name: getattr(seen.second, name) for name in THINGS[thing]}
+        change(second=replace(seen.first, **kept), row=-1)
+
+
+def _swap() -> None:
+    seen = view()
+    pairs = "\n".join(f"{other} = {one}" for one, other in seen.pairs)
+    change(first=seen.second, second=seen.first, pairing=pairs)
+
+
+def change_both(which: str, differs: str, **choices: object) -> None:
+    """Change a side; the second follows the first in all but what differs."""
+    change_side(which, **choices)
+    if which == "first" and differs != EVERYTHING:
+        shared = {name: value for name, value in choices.items() if name not in THINGS[differs]}
+        change_side("second", **shared)
+    change(row=-1)
+
+
+def _side(which: str, *, asks_text: bool, asks_model: bool, differs: str) -> None:
+    side: SideView = getattr(view(), which)
+    st.markdown(f"**{which.capitalize()}**")
+    if asks_text:
+        _text(which, side, differs)
+    if asks_model:
+        _model(which, side, differs)
+    if not (asks_text or asks_model):
+        st.caption("The same text and model. Choose its head below.")
+    elif not asks_text:
+        st.caption("The same text.")
+    elif not asks_model:
+        st.caption("The same model.")
+
+
+def _text(which: str, side: SideView, differs: str) -> None:
+    key = f"compare {which} text"
+    st.session_state[key] = side.text
+    st.text_area(
+        f"Text of the {which} side",
+        key=key,
+        height=TEXT_HEIGHT,
+        placeholder="Paste a text …",
+        label_visibility="collapsed",
+        on_change=lambda: change_both(which, differs, text=st.session_state[key]),
+    )
+    entry = None if side.local else find_entry(side.model)
+    if side.pair or (entry is not None and entry.takes_pairs):
+        second = f"compare {which} pair"
+        st.session_state[second] = side.pair
+        written = entry is not None and entry.kind == "seq2seq"
+        st.text_input(
+            "What it writes" if written else "Second text of a pair",
+            key=second,
+            placeholder="May stay empty",
+            on_change=lambda: change_both(which, differs, pair=st.session_state[second]),
+        )
+
+
+def _model(which: str, side: SideView, differs: str) -> None:
+    key, named = f"compare {which} model", f"compare {which} other"
+    revised, asked = f"compare {which} revision", f"compare {which} asked"
+    usual = choice_of(side.model, side.local)
+    choice = st.session_state.get(asked, usual)
+    if (
+        usual not in OTHER
+        and choice in OTHER
+        and st.session_state.get(f"{asked} for") != side.model
+    ):
+        choice = usual
+    st.session_state[key] = choice
+
+    def chosen() -> None:
+        picked = st.session_state[key]
+        st.session_state[asked], st.session_state[f"{asked} for"] = picked, side.model
+        if picked not in OTHER:
+            change_both(which, differs, model=picked, local=False, revision="", stack="")
+
+    def typed() -> None:
+        name = st.session_state[named].strip()
+        revision = st.session_state.get(revised, "").strip() if choice == HUB else ""
+        if name:
+            st.session_state[f"{asked} for"] = name
+            change_both(
+                which, differs, model=name, local=choice == FOLDER, revision=revision, stack=""
+            )
+
+    offered = [name for name, entry in CATALOGUE.items() if entry.reads == "text"]
+    st.selectbox(
+        f"Model of the {which} side",
+        [*offered, *OTHER],
+        key=key,
+        format_func=model_title,
+        label_visibility="collapsed",
+        on_change=chosen,
+    )
+    if choice == HUB:
+        st.session_state.setdefault(named, side.model if usual == HUB else "")
+        st.session_state.setdefault(revised, side.revision)
+        name, revision = st.columns([2, 1])
+        name.text_input("Hugging Face id", key=named, placeholder="owner/name", on_change=typed)
+        revision.text_input("Revision", key=revised, placeholder="main", on_change=typed)
+    elif choice == FOLDER:
+        st.session_state.setdefault(named, side.model if side.local else "")
+        st.text_input("Folder", key=named, help=f"Inside {model_roots()[0]}.", on_change=typed)
