@@ -12,7 +12,7 @@ from components.panels.compare.run import both, problems_panel
 from components.panels.compare.sides import sides_panel
 from components.session import leave
 
-# Room for the progress bar, in pixels.
+# Room for the progress bar, in pixels, so that nothing moves while a run is on.
 LINE = 56
 
 
@@ -25,9 +25,9 @@ def page() -> None:
     with link:
         copy_link()
         text_guard()
-    sides_panel()
-    # One place of one height, so that nothing below moves while a run is on.
-    line, problems = st.container(height=LINE, border=False).empty(), st.container()
+    with sides_panel().container(height=LINE, border=False):
+        line = st.empty()
+    problems = st.container()
     runs = both(line)
     with problems:
         problems_panel()

@@ -78,25 +78,26 @@ def aligned(runs: Both) -> Pair:
         AlignmentError: nothing on one side stands for anything on the other.
     """
     seen = runs.seen
-    sides = []
-    for side, run in ((seen.first, runs.first), (seen.second, runs.second)):
-        stack, heads = chosen_heads(side, run.trace.stacks)
-        sides.append(Side(stack, heads, seen.aggregate))
+    first, second = (
+        Side(*chosen_heads(side, run.trace.stacks), seen.aggregate)
+        for side, run in ((seen.first, runs.first), (seen.second, runs.second))
+    )
     units = aligned_units(
         runs.first.trace,
         runs.second.trace,
-        *sides,
+        first,
+        second,
         pairing=seen.pairs or None,
         words=seen.words,
         how=seen.how,
     )
-    return Pair(*sides, *units)
+    return Pair(first, second, *units)
 
 
 def pair_panel(runs: Both) -> Comparison | None:
     """Draw both patterns and their difference; say where nothing belongs together."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        for which, run in (("first", runs.first), ("second", runs.second)):
+    for place, which, run in zip(st.columns(2, gap="medium"), SIDES, runs.both, strict=True):
+        with place.container(horizontal=True, vertical_alignment="bottom"):
             _heads(which, getattr(runs.seen, which), run.trace.stacks)
     try:
         pair = aligned(runs)
@@ -127,10 +128,10 @@ def _patterns(runs: Both, comparison: Comparison) -> None:
     drawn = comparison.coarser(MOST_DRAWN)
     seen = runs.seen
     weights, attended = drawn.weights(), drawn.attended()
-    titles = _title("First", seen.first, drawn.first), _title("Second", seen.second, drawn.second)
+    titles = _title(seen.first, drawn.first), _title(seen.second, drawn.second)
     first, second = (
-        _drawn(drawn, which, *parts)
-        for which, *parts in zip(SIDES, titles, weights, attended, strict=True)
+        _drawn(drawn, which, title, matrix, may)
+        for which, title, matrix, may in zip(SIDES, titles, weights, attended, strict=True)
     )
     compare_view(
         first,
@@ -179,7 +180,7 @@ def _positions(groups: tuple[tuple[int, ...], ...]) -> tuple[str, ...]:
     return tuple(span_words(group[0], group[-1] + 1) if group else "" for group in groups)
 
 
-def _title(which: str, side: SideView, shown: Side) -> str:
+def _title(side: SideView, shown: Side) -> str:
     heads = shown.heads
     if len(heads) == 1:
         named = f"layer {heads[0][0]}, head {heads[0][1]}"
@@ -191,7 +192,7 @@ def _title(which: str, side: SideView, shown: Side) -> str:
         named = f"{shown.how} of {written_heads(heads)}"
     else:
         named = f"{shown.how} of {len(heads)} heads"
-    return f"{which}: {side.model}, {named}"
+    return f"{side.model}, {named}"
 
 
 def _said(comparison: Comparison, drawn: Comparison) -> str:
@@ -235,7 +236,6 @@ def _heads(which: str, side: SideView, stacks: Mapping[str, Stack]) -> None:
             which, differs, heads=ALL if at == ALL else str(at) if one == ALL else f"{at}.{one}"
         )
 
-    st.markdown(f"**{which.capitalize()}**", width="content")
     if len(stacks) > 1:
         st.session_state[keys["stack"]] = stack.name
         st.selectbox(

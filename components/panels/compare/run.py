@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -16,7 +17,7 @@ from components.session import owner, workbench
 from viz.errors import LoupeError
 from viz.models.catalogue import CATALOGUE, find_entry, is_available
 from viz.models.fetch import fetch
-from viz.service import Analysis
+from viz.service import Analysis, Request
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,11 @@ class Both:
     seen: CompareView
     first: Analysis
     second: Analysis
+
+    @property
+    def both(self) -> tuple[Analysis, Analysis]:
+        """The runs of both sides."""
+        return self.first, self.second
 
 
 def both(slot: DeltaGenerator) -> Both | None:
@@ -50,7 +56,7 @@ def both(slot: DeltaGenerator) -> Both | None:
         return _before()
     try:
         if missing:
-            _run(seen, missing, slot)
+            _run(missing, slot)
         runs = [workbench().captured(owner(), request) for request in wanted]
         st.session_state.pop(WRONG, None)
     except LoupeError as error:
@@ -84,19 +90,17 @@ def problems_panel() -> None:
         _fetch_button(side)
 
 
-def _run(seen: CompareView, missing: list[object], slot: DeltaGenerator) -> None:
+def _run(missing: Sequence[Request], slot: DeltaGenerator) -> None:
     with slot.container(horizontal=True, vertical_alignment="center"):
         bar = st.progress(0.0, "Starting")
         st.button("Cancel", on_click=_stop)
-    requests = list(dict.fromkeys((seen.first.request, seen.second.request)))
-    todo = [request for request in requests if request in missing]
-    for number, request in enumerate(todo):
+    for number, request in enumerate(missing):
 
         def progress(phase: str, share: float, number: int = number) -> None:
             # This call is also where Streamlit stops a run that was cancelled or superseded.
             start, stop, words = PHASES[phase]
-            done = (number + start + (stop - start) * min(1.0, share)) / len(todo)
-            which = f", {number + 1} of {len(todo)}" if len(todo) > 1 else ""
+            done = (number + start + (stop - start) * min(1.0, share)) / len(missing)
+            which = f", {number + 1} of {len(missing)}" if len(missing) > 1 else ""
             bar.progress(done, f"{words}{which}")
 
         workbench().capture(owner(), request, progress)

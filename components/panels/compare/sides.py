@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import SideView
 from components.panels.compare.place import change, change_side, view
@@ -26,13 +27,14 @@ TITLES = {
     EVERYTHING: "Everything",
 }
 
-TEXT_HEIGHT = 96
+TEXT_HEIGHT = 72
 
 
-def sides_panel() -> None:
-    """Ask what to compare."""
+def sides_panel() -> DeltaGenerator:
+    """Ask what to compare, and return the place where a run's progress is told."""
     differs = _differs()
-    with st.container(horizontal=True, vertical_alignment="center"):
+    things, line = st.columns([2, 1], vertical_alignment="center")
+    with things.container(horizontal=True, vertical_alignment="center"):
         st.session_state["compare thing"] = differs
         st.segmented_control(
             "Compare with",
@@ -41,6 +43,7 @@ def sides_panel() -> None:
             required=True,
             format_func=lambda thing: TITLES[thing],
             label_visibility="collapsed",
+            wrap=True,
             on_change=lambda: _only(st.session_state["compare thing"]),
             help="What the second side changes; all else is the first side's.",
         )
@@ -55,6 +58,7 @@ def sides_panel() -> None:
             asks_model=differs in ("model", EVERYTHING),
             differs=differs,
         )
+    return line
 
 
 def _differs() -> str:
@@ -99,13 +103,12 @@ def change_both(which: str, differs: str, **choices: object) -> None:
 
 def _side(which: str, *, asks_text: bool, asks_model: bool, differs: str) -> None:
     side: SideView = getattr(view(), which)
-    st.markdown(f"**{which.capitalize()}**")
     if asks_text:
         _text(which, side, differs)
     if asks_model:
         _model(which, side, differs)
     if not (asks_text or asks_model):
-        st.caption("The same text and model. Choose its head below.")
+        st.caption("The same text and model; the second side's head is chosen below.")
     elif not asks_text:
         st.caption("The same text.")
     elif not asks_model:
@@ -113,27 +116,36 @@ def _side(which: str, *, asks_text: bool, asks_model: bool, differs: str) -> Non
 
 
 def _text(which: str, side: SideView, differs: str) -> None:
+    """Ask for the text, and for a second one where the model reads pairs."""
     key = f"compare {which} text"
     st.session_state[key] = side.text
-    st.text_area(
-        f"Text of the {which} side",
-        key=key,
-        height=TEXT_HEIGHT,
-        placeholder="Paste a text …",
-        label_visibility="collapsed",
-        on_change=lambda: change_both(which, differs, text=st.session_state[key]),
-    )
     entry = None if side.local else find_entry(side.model)
-    if side.pair or (entry is not None and entry.takes_pairs):
-        second = f"compare {which} pair"
-        st.session_state[second] = side.pair
-        written = entry is not None and entry.kind == "seq2seq"
-        st.text_input(
-            "What it writes" if written else "Second text of a pair",
-            key=second,
-            placeholder="May stay empty",
-            on_change=lambda: change_both(which, differs, pair=st.session_state[second]),
+    writes = entry is not None and entry.kind == "seq2seq"
+    reads_pairs = entry is None or entry.takes_pairs
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_area(
+            f"{which.capitalize()} text",
+            key=key,
+            height=TEXT_HEIGHT,
+            placeholder="Paste a text …",
+            on_change=lambda: change_both(which, differs, text=st.session_state[key]),
         )
+        if reads_pairs and not (side.pair or writes):
+            with st.popover("+", help="Add a second text, of a pair", width="content"):
+                _second_text(which, side, differs, "Second text of a pair")
+    if side.pair or writes:
+        _second_text(which, side, differs, "What it writes" if writes else "Second text of a pair")
+
+
+def _second_text(which: str, side: SideView, differs: str, label: str) -> None:
+    key = f"compare {which} pair"
+    st.session_state[key] = side.pair
+    st.text_input(
+        label,
+        key=key,
+        placeholder="May stay empty",
+        on_change=lambda: change_both(which, differs, pair=st.session_state[key]),
+    )
 
 
 def _model(which: str, side: SideView, differs: str) -> None:
