@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from components.canvas import copy_link, text_guard
-from components.panels.compare.pair import pair_panel
+from components.panels.compare.pair import compared, heads_panel, patterns_panel
 from components.panels.compare.place import follow_link, write_link
 from components.panels.compare.rows import rows_panel
-from components.panels.compare.run import both, problems_panel
+from components.panels.compare.run import Both, before, both, keep, problems_panel
 from components.panels.compare.sides import sides_panel
 from components.session import leave
 
@@ -33,8 +33,23 @@ def page() -> None:
         problems_panel()
     if runs is None:
         st.info("Nothing to compare yet: give both sides something to read.")
-        return
-    comparison = pair_panel(runs)
-    if comparison is not None:
-        rows_panel(comparison)
+    else:
+        _comparison(runs)
     write_link()
+
+
+def _comparison(runs: Both) -> None:
+    """Draw what both sides show; where nothing belongs together, what could be drawn before."""
+    heads_panel(runs)
+    comparison = compared(runs)
+    aligned = comparison is not None
+    if comparison is None:
+        earlier = before()
+        comparison = None if earlier is None else compared(earlier, quiet=True)
+        if earlier is None or comparison is None:
+            return
+        st.caption("What you see below is from before.")
+        runs = earlier
+    keep(runs)
+    patterns_panel(runs, comparison, pairing=aligned)
+    rows_panel(comparison)

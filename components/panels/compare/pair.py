@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from components.canvas.compare_view import ComparedSide, compare_view
 from components.compare_state import MODES, SideView, chosen_heads, written_heads
-from components.panels.compare.place import change, view
+from components.panels.compare.place import change, named, view
 from components.panels.compare.run import Both
 from components.panels.compare.sides import EVERYTHING, THINGS, change_both
 from components.panels.literal import literal
@@ -94,18 +94,34 @@ def aligned(runs: Both) -> Pair:
     return Pair(first, second, *units)
 
 
-def pair_panel(runs: Both) -> Comparison | None:
-    """Draw both patterns and their difference; say where nothing belongs together."""
+def heads_panel(runs: Both) -> None:
+    """Let the stack, the layer and the head of both sides be chosen."""
     for place, which, run in zip(st.columns(2, gap="medium"), SIDES, runs.both, strict=True):
         with place.container(horizontal=True, vertical_alignment="bottom"):
             _heads(which, getattr(runs.seen, which), run.trace.stacks)
+
+
+def compared(runs: Both, *, quiet: bool = False) -> Comparison | None:
+    """Return both sides in common units and measured; say where nothing belongs together."""
     try:
         pair = aligned(runs)
     except LoupeError as error:
-        _settings(runs, offered=isinstance(error, AlignmentError))
-        st.error(f"{literal(error.message)} {literal(error.hint)}")
+        if not quiet:
+            st.error(f"{literal(error.message)} {literal(error.hint)}")
+            if isinstance(error, AlignmentError):
+                _pairing()
         return None
-    comparison = compare_sides(pair.first, pair.second, pair.rows, pair.columns)
+    return compare_sides(pair.first, pair.second, pair.rows, pair.columns)
+
+
+def patterns_panel(runs: Both, comparison: Comparison, *, pairing: bool) -> None:
+    """Draw both patterns and how they differ, and say by how much.
+
+    Args:
+        runs: of both sides.
+        comparison: of what they show.
+        pairing: whether to ask what belongs together; False where that is asked for already.
+    """
     with st.container(horizontal=True, vertical_alignment="center"):
         st.session_state["compare mode"] = runs.seen.mode
         st.segmented_control(
@@ -118,10 +134,9 @@ def pair_panel(runs: Both) -> Comparison | None:
             on_change=lambda: change(mode=st.session_state["compare mode"]),
             help="Second minus first; both over each other; or one and the other in turn.",
         )
-        _settings(runs, offered=False)
+        _settings(pairing=pairing)
     _patterns(runs, comparison)
     _numbers(comparison)
-    return comparison
 
 
 def _patterns(runs: Both, comparison: Comparison) -> None:
@@ -282,54 +297,64 @@ def _several(
     offered = [
         f"{layer}.{head}" for layer in range(stack.layers) for head in range(stack.heads(layer))
     ]
-    st.session_state[key] = [f"{layer}.{head}" for layer, head in heads]
+    usual = [f"{layer}.{head}" for layer, head in heads]
+    key = named(key, usual)
 
     def picked() -> None:
         chosen = st.session_state[key]
         change_both(which, differs, heads=",".join(chosen) if chosen else "0.0")
 
     st.multiselect(
-        "Heads taken together, as layer.head", offered, key=key, max_selections=64, on_change=picked
+        "Heads taken together, as layer.head",
+        offered,
+        usual,
+        key=key,
+        max_selections=64,
+        on_change=picked,
     )
 
 
-def _settings(runs: Both, *, offered: bool) -> None:
-    """Ask how units belong together, in a popover or, where that is what is missing, in sight."""
-    if offered:
-        _pairing(runs)
-        return
+def _settings(*, pairing: bool) -> None:
+    """Ask how heads are taken together and what belongs together."""
+    seen = view()
     with st.popover("Settings"):
-        st.session_state["compare aggregate"] = runs.seen.aggregate
+        aggregate = named("aggregate", seen.aggregate)
         st.segmented_control(
             "Several heads become one by",
             ["mean", "max"],
-            key="compare aggregate",
+            default=seen.aggregate,
+            key=aggregate,
             required=True,
-            on_change=lambda: change(aggregate=st.session_state["compare aggregate"]),
+            on_change=lambda: change(aggregate=st.session_state[aggregate]),
         )
-        st.session_state["compare words"] = runs.seen.words
+        words = named("words", seen.words)
         st.toggle(
             "Compare words, not their parts",
-            key="compare words",
-            on_change=lambda: change(words=st.session_state["compare words"], row=-1),
+            seen.words,
+            key=words,
+            on_change=lambda: change(words=st.session_state[words], row=-1),
         )
-        _pairing(runs)
+        if pairing:
+            _pairing()
 
 
-def _pairing(runs: Both) -> None:
-    st.session_state["compare how"] = runs.seen.how
+def _pairing() -> None:
+    """Ask what belongs together."""
+    seen = view()
+    how, pairing = named("how", seen.how), named("pairing", seen.pairing)
     st.segmented_control(
         "What belongs together",
         ["text", "position"],
-        key="compare how",
+        default=seen.how,
+        key=how,
         required=True,
-        format_func=lambda how: {"text": "the same words", "position": "the same position"}[how],
-        on_change=lambda: change(how=st.session_state["compare how"], row=-1),
+        format_func=lambda one: {"text": "the same words", "position": "the same position"}[one],
+        on_change=lambda: change(how=st.session_state[how], row=-1),
     )
-    st.session_state["compare pairing"] = runs.seen.pairing
     st.text_area(
         "Or say it, one pair a line",
-        key="compare pairing",
+        seen.pairing,
+        key=pairing,
         placeholder="animal = Tier\nthe street = die Straße",
-        on_change=lambda: change(pairing=st.session_state["compare pairing"], row=-1),
+        on_change=lambda: change(pairing=st.session_state[pairing], row=-1),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +32,15 @@ def change_side(which: str, **choices: Any) -> None:
     """Change some of what one side shows, `first` or `second`."""
     side: SideView = getattr(view(), which)
     change(**{which: replace(side, **choices)})
+
+
+def named(name: str, value: object) -> str:
+    """Name a widget by what it is to show.
+
+    A closed popover does not tell the browser what its widgets are set to, and the browser would send back
+    what they were before; a widget of another name has no before.
+    """
+    return f"compare {name} {zlib.crc32(repr(value).encode('utf-8', 'replace')):08x}"
 
 
 def follow_link() -> None:

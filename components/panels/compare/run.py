@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -53,7 +53,7 @@ def both(slot: DeltaGenerator) -> Both | None:
         with slot.container(horizontal=True, vertical_alignment="center"):
             st.caption("Stopped; below is from before.")
             st.button("Compare", type="primary", on_click=_go_on)
-        return _before()
+        return before()
     try:
         if missing:
             _run(missing, slot)
@@ -61,21 +61,20 @@ def both(slot: DeltaGenerator) -> Both | None:
         st.session_state.pop(WRONG, None)
     except LoupeError as error:
         st.session_state[WRONG] = error
-        return _before()
+        return before()
     except Exception:
         log.exception("The comparison failed")
         st.session_state[WRONG] = LoupeError(
             "This is a defect in Attention Loupe; the log has its details.",
             "Try another text or model; what you see below is from before.",
         )
-        return _before()
+        return before()
     first, second = runs
     if first is None or second is None:
         st.session_state[WRONG] = LoupeError(
             "Both runs together are more than what is kept at a time.", "Shorten the texts."
         )
-        return _before()
-    st.session_state[SHOWN] = seen
+        return before()
     return Both(seen, first, second)
 
 
@@ -116,15 +115,27 @@ def _go_on() -> None:
     st.session_state.pop(STOPPED, None)
 
 
-def _before() -> Both | None:
-    """Return what was on screen, if it is still kept."""
-    seen: CompareView | None = st.session_state.get(SHOWN)
-    if seen is None:
+def keep(runs: Both) -> None:
+    """Note that a comparison could be drawn, to be gone back to where a later one cannot."""
+    st.session_state[SHOWN] = runs.seen
+
+
+def before() -> Both | None:
+    """Return the last comparison that could be drawn, if it is still kept, with the heads chosen now."""
+    drawn: CompareView | None = st.session_state.get(SHOWN)
+    if drawn is None:
         return None
-    first, second = (
-        workbench().captured(owner(), side.request) for side in (seen.first, seen.second)
+    runs = [workbench().captured(owner(), side.request) for side in (drawn.first, drawn.second)]
+    seen = view()
+    sides = [
+        replace(side, heads=now.heads, stack=now.stack)
+        for side, now in ((drawn.first, seen.first), (drawn.second, seen.second))
+    ]
+    kept = replace(
+        seen, first=sides[0], second=sides[1], how=drawn.how, pairing=drawn.pairing, row=-1
     )
-    return None if first is None or second is None else Both(seen, first, second)
+    first, second = runs
+    return None if first is None or second is None else Both(kept, first, second)
 
 
 def _fetch_button(side: SideView) -> None:

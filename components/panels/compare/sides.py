@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import SideView
-from components.panels.compare.place import change, change_side, view
+from components.panels.compare.place import change, change_side, named, view
 from components.panels.request import FOLDER, HUB, OTHER, choice_of, model_title
 from viz.models.catalogue import CATALOGUE, find_entry
 from viz.models.folders import model_roots
@@ -83,7 +83,9 @@ def _only(thing: str) -> None:
     if thing != EVERYTHING:
         seen = view()
         kept = {name: getattr(seen.second, name) for name in THINGS[thing]}
-        change(second=replace(seen.first, **kept), row=-1)
+        # Phrases that belong together are of two texts.
+        pairing = seen.pairing if thing == "text" else ""
+        change(second=replace(seen.first, **kept), pairing=pairing, row=-1)
 
 
 def _swap() -> None:
@@ -138,10 +140,10 @@ def _text(which: str, side: SideView, differs: str) -> None:
 
 
 def _second_text(which: str, side: SideView, differs: str, label: str) -> None:
-    key = f"compare {which} pair"
-    st.session_state[key] = side.pair
+    key = named(f"{which} pair", side.pair)
     st.text_input(
         label,
+        side.pair,
         key=key,
         placeholder="May stay empty",
         on_change=lambda: change_both(which, differs, pair=st.session_state[key]),
