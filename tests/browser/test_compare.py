@@ -1,0 +1,130 @@
+"""The Compare page in a real browser."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.pages import READY, settle
+
+MUDDY = "The animal didn't cross the street because it was too muddy."
+
+
+@pytest.fixture
+def compare(page, server):
+    """Open the page and wait for its patterns."""
+    opened(page, f"{server}/compare")
+    return page
+
+
+def opened(page, url):
+    page.goto(url)
+    expect(page.get_by_role("application", name="Two patterns")).to_be_visible(timeout=READY)
+    settle(page)
+
+
+def write(page, label, text):
+    field = page.get_by_role("textbox", name=label, exact=True)
+    field.fill(text)
+    field.press("Control+Enter")
+    settle(page)
+
+
+def divergence(page):
+    """Return the number that the page says."""
+    metric = page.get_by_test_id("stMetric").filter(has_text="Jensen-Shannon")
+    return float(metric.get_by_test_id("stMetricValue").inner_text())
+
+
+def alerts(page):
+    return page.get_by_test_id("stAlert")
+
+
+def test_the_page_opens_on_two_texts_that_differ_in_a_word(compare):
+    expect(compare.get_by_role("textbox", name="Second text", exact=True)).to_have_value(
+        re.compile("wide")
+    )
+    assert divergence(compare) > 0
+    expect(alerts(compare)).to_have_count(0)
+
+
+def test_another_text_is_compared_and_its_link_shows_the_same(compare, context):
+    write(compare, "Second text", MUDDY)
+    expect(compare).to_have_url(re.compile(r"other_text=.*muddy"))
+    said = divergence(compare)
+    other = context.new_page()
+    opened(other, compare.url)
+    assert divergence(other) == said
+    expect(other.get_by_role("textbox", name="Second text", exact=True)).to_have_value(MUDDY)
+
+
+def test_back_undoes(compare):
+    before = divergence(compare)
+    write(compare, "Second text", MUDDY)
+    assert divergence(compare) != before
+    compare.go_back()
+    expect(compare).not_to_have_url(re.compile("muddy"))
+    settle(compare)
+    assert divergence(compare) == before
+
+
+def test_another_head_of_the_same_run(compare):
+    compare.get_by_role("radio", name="Another head or layer").click()
+    settle(compare)
+    assert divergence(compare) == 0
+    compare.get_by_role("combobox", name=re.compile("Head")).nth(1).click()
+    compare.get_by_role("option", name="5", exact=True).click()
+    settle(compare)
+    expect(compare).to_have_url(re.compile(r"other_heads=3\.5"))
+    assert divergence(compare) > 0
+
+
+def test_texts_with_nothing_in_common_are_said_and_can_be_paired(compare):
+    before = divergence(compare)
+    write(compare, "Second text", "Das Tier lief.")
+    expect(alerts(compare)).to_contain_text("no word in common")
+    # What was on the screen is still there.
+    assert divergence(compare) == before
+    write(compare, "Or say it, one pair a line", "animal = Tier\nThe = Das")
+    expect(alerts(compare)).to_have_count(0)
+    assert divergence(compare) != before
+
+
+def test_an_empty_text_is_said_and_loses_nothing(compare):
+    before = divergence(compare)
+    write(compare, "Second text", "")
+    expect(alerts(compare)).to_contain_text("The text is empty.")
+    assert divergence(compare) == before
+
+
+def test_a_phrase_that_is_not_there_is_said(compare, server):
+    link = f"{server}/compare?heads=3.1&other_text={quote('Das Tier')}&pairing={quote('dog = Tier')}"
+    compare.goto(link)
+    settle(compare)
+    expect(alerts(compare)).to_contain_text("The first text has no 'dog'")
+
+
+def test_two_tokenizers_are_compared(page, server):
+    opened(page, f"{server}/compare?heads=3.1&other_model=loupe&other_heads=1.3")
+    assert divergence(page) > 0
+    expect(page.get_by_text("weights summed over the keys of a common unit")).to_be_visible()
+
+
+def test_swapping_turns_the_centre_shift_around(compare):
+    def shift():
+        metric = compare.get_by_test_id("stMetric").filter(has_text="Centre shift")
+        return float(metric.get_by_test_id("stMetricValue").inner_text())
+
+    there, apart = shift(), divergence(compare)
+    compare.get_by_role("button", name="Swap sides").click()
+    settle(compare)
+    assert shift() == -there
+    assert divergence(compare) == apart
+
+
+def test_what_a_link_cannot_mean_is_said(page, server):
+    opened(page, f"{server}/compare?heads=x")
+    expect(alerts(page)).to_contain_text("The link's heads 'x' is not possible")
