@@ -137,25 +137,8 @@ function build(parentElement) {
   };
 
   // Show a span of queries and of keys, as large as it fits.
-  map.show = ([rowStart, rowStop, columnStart, columnStop]) => {
-    const { geometry } = map;
-    const tall = Math.max(0.1, rowStop - rowStart);
-    const wide = Math.max(0.1, columnStop - columnStart);
-    const k = clamp(
-      Math.min(geometry.width / (wide * geometry.unit.x), geometry.height / (tall * geometry.unit.y)),
-      1, geometry.closest,
-    );
-    const { left, top } = geometry.margin;
-    const [right, bottom] = geometry.box[1];
-    // d3 keeps what a hand moves inside the pattern; what is moved from here keeps itself there.
-    const x = clamp(
-      left + geometry.width / 2 - k * (left + geometry.unit.x * (columnStart + wide / 2)),
-      right * (1 - k), left * (1 - k),
-    );
-    const y = clamp(
-      top + geometry.height / 2 - k * (top + geometry.unit.y * (rowStart + tall / 2)),
-      bottom * (1 - k), top * (1 - k),
-    );
+  map.show = (span) => {
+    const { k, x, y } = map.geometry.zoomTo(span);
     d3.select(overlay).call(map.behaviour.transform, d3.zoomIdentity.translate(x, y).scale(k));
   };
 

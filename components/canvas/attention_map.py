@@ -46,7 +46,7 @@ HTML = """
 </div>
 """
 
-PARTS = ("linked", "tile_store", "map_drawing", "map_words", "map_finding", "map_hands")
+PARTS = ("linked", "tile_store", "plane", "map_drawing", "map_words", "map_finding", "map_hands")
 
 
 def attention_map(

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from components.canvas.payload import module, style
+from components.canvas.payload import module, sendable, style
 from viz.figures import OKABE_ITO
 from viz.models import Units
 from viz.patterns import Edges
@@ -95,7 +95,7 @@ def _packed(edges: Mapping[str, Edges]) -> pa.Table:
 
 def _column(units: Units) -> pa.Table:
     """Name the tokens of a column, and tell which the tokenizer added."""
-    labels = [label.encode("utf-8", "replace").decode() for label in units.labels]
+    labels = [sendable(label) for label in units.labels]
     return pa.table(
         {"label": pa.array(labels, pa.string()), "special": np.array(units.special, dtype=np.uint8)}
     )

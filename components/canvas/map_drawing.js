@@ -3,7 +3,7 @@
 const MARGIN = { left: 96, top: 76, right: 62, bottom: 8 };
 const NARROW = { left: 60, top: 60, right: 8, bottom: 8 };
 const NARROW_BELOW = 520;
-const NAMED_FROM = 11;  // pixels a cell needs to bear its token's name
+const LARGEST_CELL = 28;  // pixels
 const MINIMAP = 92;
 const LEAST = 1e-4;  // where the logarithmic scale begins
 const MOST_SEEN = 256;  // tiles of a level; more than are kept would never all be there
@@ -12,58 +12,15 @@ function marginsOf(width) {
   return width < NARROW_BELOW ? NARROW : MARGIN;
 }
 
-// Where a cell lies on screen, and what lies at a place; x is the key, y the query. The zoom is d3's: of
-// the canvas as a whole, margins included.
-class Geometry {
-  constructor(width, height, data) {
-    this.margin = marginsOf(width);
-    this.width = Math.max(40, width - this.margin.left - this.margin.right);
-    this.height = Math.max(40, height - this.margin.top - this.margin.bottom);
-    this.queries = data.queries;
-    this.keys = data.keys;
-    this.unit = { x: this.width / data.keys, y: this.height / data.queries };
-    this.zoom = { k: 1, x: 0, y: 0 };
-  }
-
-  get cell() {
-    return { x: this.unit.x * this.zoom.k, y: this.unit.y * this.zoom.k };
-  }
-
-  get closest() {
-    return Math.max(1, 28 / Math.min(this.unit.x, this.unit.y));
-  }
-
-  get box() {
-    const { left, top } = this.margin;
-    return [[left, top], [left + this.width, top + this.height]];
-  }
-
-  left(key) {
-    return this.zoom.x + this.zoom.k * (this.margin.left + key * this.unit.x);
-  }
-
-  top(query) {
-    return this.zoom.y + this.zoom.k * (this.margin.top + query * this.unit.y);
-  }
-
-  at(x, y) {
-    const { k } = this.zoom;
-    const key = Math.floor(((x - this.zoom.x) / k - this.margin.left) / this.unit.x);
-    const query = Math.floor(((y - this.zoom.y) / k - this.margin.top) / this.unit.y);
-    return { query: clamp(query, 0, this.queries - 1), key: clamp(key, 0, this.keys - 1) };
-  }
-
-  inside(x, y) {
-    const { left, top } = this.margin;
-    return x >= left && y >= top && x < left + this.width && y < top + this.height;
-  }
-
-  get seen() {
-    const start = this.at(this.margin.left, this.margin.top);
-    const stop = this.at(
-      this.margin.left + this.width - 0.01, this.margin.top + this.height - 0.01,
-    );
-    return { rows: [start.query, stop.query + 1], columns: [start.key, stop.key + 1] };
+// The map's plane, and the tiles that lie in it.
+class Geometry extends Plane {
+  constructor(width, height, { queries, keys }) {
+    const margin = marginsOf(width);
+    super({
+      margin, queries, keys, largest: LARGEST_CELL,
+      width: Math.max(40, width - margin.left - margin.right),
+      height: Math.max(40, height - margin.top - margin.bottom),
+    });
   }
 
   // The finest level at which a cell is no smaller than a pixel of the screen; a coarser one where few
@@ -93,10 +50,6 @@ class Geometry {
         found.push({ row, column, far: Math.hypot(row - middle[0], column - middle[1]) });
     return found.sort((one, other) => one.far - other.far);
   }
-}
-
-function clamp(value, least, most) {
-  return Math.min(Math.max(value, least), most);
 }
 
 // The share of the palette that a weight takes.
@@ -202,29 +155,9 @@ function drawAxes(context, geometry, map, ink) {
   context.globalAlpha = 1;
 }
 
-// Every token where there is room for its name, else round numbers.
-function drawRun([start, stop], size, draw) {
-  let every = 1;
-  if (size < NAMED_FROM) {
-    const least = 34 / size;
-    every = 10 ** Math.ceil(Math.log10(least));
-    for (const share of [5, 2]) if (every / share >= least) { every /= share; break; }
-    every = Math.max(1, Math.round(every));
-  }
-  for (let index = Math.ceil(start / every) * every; index < stop; index += every) draw(index);
-}
-
 function nameOf(map, side, index, size) {
   const names = map.names?.[side];
   return size >= NAMED_FROM && names ? names[index] : index.toLocaleString("en");
-}
-
-function shortened(context, text, room) {
-  if (context.measureText(text).width <= room) return text;
-  let shorter = text;
-  while (shorter.length > 1 && context.measureText(`${shorter}…`).width > room)
-    shorter = [...shorter].slice(0, -1).join("");
-  return `${shorter}…`;
 }
 
 // The bar that says which colour is which weight.
@@ -285,36 +218,6 @@ function smallMapOf(geometry) {
   return {
     left: geometry.margin.left + geometry.width - width - 8, top: geometry.margin.top + 8, width, height,
   };
-}
-
-// A band along a query, one along a key, and the cell where they meet.
-function drawCrosshair(context, geometry, place, colour) {
-  if (!place) return;
-  const { margin, cell } = geometry;
-  const x = place.key === undefined ? -1 : geometry.left(place.key);
-  const y = place.query === undefined ? -1 : geometry.top(place.query);
-  context.save();
-  context.beginPath();
-  context.rect(0, 0, margin.left + geometry.width, margin.top + geometry.height);
-  context.clip();
-  context.strokeStyle = colour;
-  context.fillStyle = colour;
-  context.globalAlpha = 0.25;
-  const cross = place.query !== undefined && place.key !== undefined;
-  if (place.query !== undefined && y >= margin.top - cell.y)
-    context.fillRect(margin.left, y, geometry.width, Math.max(1, cell.y));
-  if (place.key !== undefined && x >= margin.left - cell.x)
-    context.fillRect(x, margin.top, Math.max(1, cell.x), geometry.height);
-  // The cell in question keeps its own colour, which the bar explains.
-  if (cross) {
-    context.globalCompositeOperation = "destination-out";
-    context.globalAlpha = 1;
-    context.fillRect(x, y, Math.max(1, cell.x), Math.max(1, cell.y));
-    context.globalCompositeOperation = "source-over";
-  }
-  context.globalAlpha = 1;
-  if (cross && cell.x >= 4) context.strokeRect(x + 0.5, y + 0.5, cell.x - 1, cell.y - 1);
-  context.restore();
 }
 
 // What a brushed span does with the other axis, as bars along it.

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from components.canvas.payload import flat, module, style
+from components.canvas.payload import flat, module, sendable, style
 from viz.figures import diverging_rgb, palette_rgb
 
 # How the last matrix is made of those before it; hovering marks what belongs together.
@@ -103,14 +103,10 @@ def _packed(grid: Grid) -> dict[str, object]:
     cells = [[float(one) if np.isfinite(one) else None for one in row] for row in grid.values]
     return {
         "name": grid.name,
-        "rows": [_sendable(label) for label in grid.rows],
-        "columns": None if grid.columns is None else [_sendable(label) for label in grid.columns],
+        "rows": [sendable(label) for label in grid.rows],
+        "columns": None if grid.columns is None else [sendable(label) for label in grid.columns],
         "cells": cells,
         "weights": grid.weights,
         "group": grid.group,
         "attended": None if grid.attended is None else grid.attended.tolist(),
     }
-
-
-def _sendable(label: str) -> str:
-    return label.encode("utf-8", "replace").decode()

@@ -24,6 +24,11 @@ def flat(palette: Sequence[tuple[int, int, int]]) -> list[int]:
     return [part for colour in palette for part in colour]
 
 
+def sendable(label: str) -> str:
+    """Replace half characters (lone surrogates), which cannot travel as UTF-8."""
+    return label.encode("utf-8", "replace").decode()
+
+
 def module(name: str, *parts: str) -> str:
     """Read a component's ES module, after what all of them share and the parts it is made of."""
     files = ("paint", *parts, name)

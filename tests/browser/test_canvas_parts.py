@@ -39,7 +39,7 @@ def parts(page: Page) -> Page:
     """A page that holds what the map is made of."""
     page.route(EMPTY, lambda route: route.fulfill(body="<p>empty", content_type="text/html"))
     page.goto(EMPTY)
-    for name in ("paint", "tile_store", "map_drawing", "map_finding"):
+    for name in ("paint", "tile_store", "plane", "map_drawing", "map_finding"):
         page.add_script_tag(content=(CANVAS / f"{name}.js").read_text())
     return page
 
