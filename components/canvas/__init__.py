@@ -1,6 +1,12 @@
 """The browser side: one plain ES module beside each Python wrapper."""
 
 from components.canvas.attention_map import attention_map
+from components.canvas.compare_view import (
+    ColourScale,
+    ComparedSide,
+    CompareMode,
+    compare_view,
+)
 from components.canvas.copy_link import copy_link
 from components.canvas.head_grid import MOST_SELECTED, head_grid
 from components.canvas.head_view import head_view
@@ -11,9 +17,13 @@ from components.canvas.token_strip import token_strip
 
 __all__ = [
     "MOST_SELECTED",
+    "ColourScale",
+    "CompareMode",
+    "ComparedSide",
     "Grid",
     "Link",
     "attention_map",
+    "compare_view",
     "copy_link",
     "head_grid",
     "head_path",

@@ -220,6 +220,36 @@ function smallMapOf(geometry) {
   };
 }
 
+// A band along a query, one along a key, and the cell where they meet.
+function drawCrosshair(context, geometry, place, colour) {
+  if (!place) return;
+  const { margin, cell } = geometry;
+  const x = place.key === undefined ? -1 : geometry.left(place.key);
+  const y = place.query === undefined ? -1 : geometry.top(place.query);
+  context.save();
+  context.beginPath();
+  context.rect(0, 0, margin.left + geometry.width, margin.top + geometry.height);
+  context.clip();
+  context.strokeStyle = colour;
+  context.fillStyle = colour;
+  context.globalAlpha = 0.25;
+  const cross = place.query !== undefined && place.key !== undefined;
+  if (place.query !== undefined && y >= margin.top - cell.y)
+    context.fillRect(margin.left, y, geometry.width, Math.max(1, cell.y));
+  if (place.key !== undefined && x >= margin.left - cell.x)
+    context.fillRect(x, margin.top, Math.max(1, cell.x), geometry.height);
+  // The cell in question keeps its own colour, which the bar explains.
+  if (cross) {
+    context.globalCompositeOperation = "destination-out";
+    context.globalAlpha = 1;
+    context.fillRect(x, y, Math.max(1, cell.x), Math.max(1, cell.y));
+    context.globalCompositeOperation = "source-over";
+  }
+  context.globalAlpha = 1;
+  if (cross && cell.x >= 4) context.strokeRect(x + 0.5, y + 0.5, cell.x - 1, cell.y - 1);
+  context.restore();
+}
+
 // What a brushed span does with the other axis, as bars along it.
 function drawSums(context, geometry, map) {
   const { brush, sums } = map;

@@ -101,7 +101,9 @@ def test_an_empty_text_is_said_and_loses_nothing(compare):
 
 
 def test_a_phrase_that_is_not_there_is_said(compare, server):
-    link = f"{server}/compare?heads=3.1&other_text={quote('Das Tier')}&pairing={quote('dog = Tier')}"
+    link = (
+        f"{server}/compare?heads=3.1&other_text={quote('Das Tier')}&pairing={quote('dog = Tier')}"
+    )
     compare.goto(link)
     settle(compare)
     expect(alerts(compare)).to_contain_text("The first text has no 'dog'")
