@@ -2,6 +2,7 @@
 
 from viz.compare.align import align
 from viz.compare.alignment import Alignment, coarser, identical
+from viz.compare.clusters import Branch, Order, order
 from viz.compare.comparison import Comparison, aligned_units, compare, compare_sides
 from viz.compare.divergence import (
     centre_shift,
@@ -11,12 +12,19 @@ from viz.compare.divergence import (
     total_variation,
 )
 from viz.compare.moving import move
+from viz.compare.places import Places, places
 from viz.compare.side import Side, side_of
+from viz.compare.similarity import Near, Similarity, like, similar_heads, similarity
 
 __all__ = [
     "Alignment",
+    "Branch",
     "Comparison",
+    "Near",
+    "Order",
+    "Places",
     "Side",
+    "Similarity",
     "align",
     "aligned_units",
     "centre_shift",
@@ -26,8 +34,13 @@ __all__ = [
     "cosine",
     "identical",
     "jensen_shannon",
+    "like",
     "move",
+    "order",
+    "places",
     "rank_correlation",
     "side_of",
+    "similar_heads",
+    "similarity",
     "total_variation",
 ]
