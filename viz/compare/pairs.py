@@ -73,7 +73,8 @@ class Divergences:
 
     def means(self) -> Tensor:
         """Return the mean over rows in which both look; NaN where there is none; [head, head]."""
-        means = (self._sums / self._rows).clamp(0.0, math.log(2))
+        means = (self._sums / self._rows.clamp(min=1)).clamp(0.0, math.log(2))
+        means[self._rows == 0] = math.nan
         if self._alone:
             upper = means.triu(1)
             means = upper + upper.T + torch.diag(means.diagonal() * 0.0)

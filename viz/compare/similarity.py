@@ -145,12 +145,11 @@ def similar_heads(found: Similarity, layer: int, head: int, count: int = 8) -> t
             "Choose one of them, or compare it with viz.compare.like.",
         )
     divergence = found.divergence[found.heads.index(wanted)]
-    near = [
-        Near(*found.other_heads[place], float(divergence[place]))
-        for place in np.argsort(divergence, kind="stable")
-        if np.isfinite(divergence[place])
-        and not (found.alone and found.other_heads[place] == wanted)
-    ]
+    near = []
+    for place in np.argsort(divergence, kind="stable"):
+        one = found.other_heads[place]
+        if np.isfinite(divergence[place]) and not (found.alone and one == wanted):
+            near.append(Near(one[0], one[1], float(divergence[place])))
     return tuple(near[:count])
 
 

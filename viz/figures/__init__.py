@@ -20,6 +20,7 @@ from viz.figures.palettes import (
     palette_rgb,
 )
 from viz.figures.pattern import NOT_ATTENDED, pattern_figure
+from viz.figures.similarity import places_figure, similarity_figure
 
 __all__ = [
     "NOT_ATTENDED",
@@ -38,6 +39,8 @@ __all__ = [
     "patch_at",
     "pattern_figure",
     "picture_figure",
+    "places_figure",
+    "similarity_figure",
     "sink_of",
     "sound_figure",
     "span_words",
