@@ -66,7 +66,7 @@ def places(found: Similarity, *, method: Literal["mds", "umap"] = "mds") -> Plac
     if method not in ("mds", "umap"):
         raise LoupeError(f"There is no map by {method!r:.40}.", 'Choose "mds" or "umap".')
     distances = np.sqrt(finite(found))
-    if len(distances) < 3:
+    if len(distances) < 3 or not distances.any():
         points = _in_line(distances)
     else:
         points = _by_mds(distances) if method == "mds" else _by_umap(distances)
@@ -74,8 +74,8 @@ def places(found: Similarity, *, method: Literal["mds", "umap"] = "mds") -> Plac
 
 
 def _in_line(distances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Lay out two heads, which have one distance, or one, which has none."""
-    return np.array([[0.0, 0.0], [float(distances.max(initial=0.0)), 0.0]])[: len(distances)]
+    """Lay out heads by their distances from the first: two of them, or any number in one place."""
+    return np.stack([distances[0], np.zeros(len(distances))], axis=1)
 
 
 def _by_mds(distances: NDArray[np.float64]) -> NDArray[np.float64]:

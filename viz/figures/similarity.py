@@ -33,8 +33,8 @@ FEW_HEADS = 150
 # Behind what a pointer reads, where a trace has no colour of its own.
 POINTED = "#5b6673"
 
-# Neighbouring layers differ least where the palette is darkest and lightest; both ends are left out.
-ENDS = (0.12, 0.9)
+# The part of the palette that layers have, by whether the page is dark: its ends do not stand out.
+ENDS = {False: (0.12, 0.9), True: (0.35, 0.95)}
 
 
 def similarity_figure(
@@ -77,7 +77,7 @@ def similarity_figure(
         traces,
         {
             **_plain_layout(dark, height),
-            "shapes": _marks(rows, columns, selected, found.alone),
+            "shapes": _marks(rows, columns, selected, found.alone, ink),
             "xaxis": _axis(columns, MATRIX, "y", _side(found, "second")),
             "yaxis": {**_axis(rows, _down(MATRIX), "x", _side(found, "first")), "autorange": False}
             | {"range": [len(rows) - 0.5, -0.5]},
@@ -206,6 +206,7 @@ def _tree(branch: Branch, ink: str, *, upright: bool, units: str) -> go.Scatter:
         x=x,
         y=y,
         mode="lines",
+        cliponaxis=False,
         line={"color": ink, "width": 1 if len(branch.order) <= FEW_HEADS else 0.5},
         hovertemplate=f"meet at %{{{'y' if upright else 'x'}:.3f}}{units}<extra></extra>",
         showlegend=False,
@@ -259,29 +260,32 @@ def _rings(places: Places, chosen: list[int], ink: str) -> go.Scatter:
 
 
 def _marks(
-    rows: list[Head], columns: list[Head], selected: Sequence[Head], alone: bool
+    rows: list[Head], columns: list[Head], selected: Sequence[Head], alone: bool, ink: str
 ) -> list[dict[str, Any]]:
     """Outline the rows of selected heads, and of one stack their columns."""
     shapes: list[dict[str, Any]] = []
     right, bottom = len(columns) - 0.5, len(rows) - 0.5
     for number, head in enumerate(selected):
-        marked = {
-            "type": "rect",
-            "line": {"color": OKABE_ITO[number % len(OKABE_ITO)], "width": 2},
-        }
+        boxes: list[dict[str, Any]] = []
         if head in rows:
             at = rows.index(head)
-            shapes.append({**marked, "x0": -0.5, "x1": right, "y0": at - 0.5, "y1": at + 0.5})
+            boxes.append({"x0": -0.5, "x1": right, "y0": at - 0.5, "y1": at + 0.5})
         if alone and head in columns:
             at = columns.index(head)
-            shapes.append({**marked, "x0": at - 0.5, "x1": at + 0.5, "y0": -0.5, "y1": bottom})
+            boxes.append({"x0": at - 0.5, "x1": at + 0.5, "y0": -0.5, "y1": bottom})
+        # A line of ink around keeps an outline apart from cells of its own hue.
+        for line in (
+            {"color": ink, "width": 4},
+            {"color": OKABE_ITO[number % len(OKABE_ITO)], "width": 2},
+        ):
+            shapes += [{"type": "rect", "line": line, **box} for box in boxes]
     return shapes
 
 
 def _layer_scale(palette: str, dark: bool) -> list[list[float | str]]:
     """Make a colour scale without its ends, which are the page's own colour and near black or white."""
     colours = palette_rgb(palette, dark)
-    first, last = (round(end * (len(colours) - 1)) for end in ENDS)
+    first, last = (round(end * (len(colours) - 1)) for end in ENDS[dark])
     places = np.linspace(first, last, 16).round().astype(int)
     return [
         [number / 15, "rgb({},{},{})".format(*colours[place])]
@@ -291,7 +295,7 @@ def _layer_scale(palette: str, dark: bool) -> list[list[float | str]]:
 
 def _side(found: Similarity, which: str) -> str:
     """Name what stands along an axis."""
-    return "heads" if found.alone else f"heads of the {which} side"
+    return "" if found.alone else f"heads of the {which} side"
 
 
 def _units(found: Similarity) -> str:
@@ -307,7 +311,8 @@ def _axis(
     name = "L{} H{}" if few else "layer {} head {}"
     return {
         **_bare(domain, anchor),
-        "title": {"text": title},
+        "title": {"text": title, "standoff": 6},
+        "automargin": True,
         "tickmode": "array",
         "tickvals": list(range(len(heads))),
         "ticktext": [name.format(*head) for head in heads],
