@@ -44,9 +44,10 @@ def moved_rows(weights: Tensor, queries: Groups, keys: Groups) -> Tensor:
 
 def gathered(values: Tensor, groups: Groups) -> Tensor:
     """Sum the last dimension over groups of its places; no place is in two of them."""
-    place = torch.full((values.shape[-1],), len(groups), device=values.device)
-    for number, group in enumerate(groups):
-        if group:
-            place[torch.as_tensor(group, device=values.device)] = number
+    sizes = torch.tensor([len(group) for group in groups], dtype=torch.long)
+    members = torch.tensor([number for group in groups for number in group], dtype=torch.long)
+    place = torch.full((values.shape[-1],), len(groups))
+    place[members] = torch.repeat_interleave(torch.arange(len(groups)), sizes)
+    place = place.to(values.device)
     out = values.new_zeros(*values.shape[:-1], len(groups) + 1)
     return out.index_add_(-1, place, values)[..., :-1]
