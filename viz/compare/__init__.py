@@ -3,6 +3,7 @@
 from viz.compare.align import align
 from viz.compare.alignment import Alignment, coarser, identical
 from viz.compare.clusters import Branch, Order, order
+from viz.compare.changed import Changed, changed
 from viz.compare.comparison import Comparison, aligned_units, compare, compare_sides
 from viz.compare.divergence import (
     centre_shift,
@@ -19,6 +20,7 @@ from viz.compare.similarity import Near, Similarity, like, similar_heads, simila
 __all__ = [
     "Alignment",
     "Branch",
+    "Changed",
     "Comparison",
     "Near",
     "Order",
@@ -28,6 +30,7 @@ __all__ = [
     "align",
     "aligned_units",
     "centre_shift",
+    "changed",
     "coarser",
     "compare",
     "compare_sides",
