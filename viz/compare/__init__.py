@@ -14,6 +14,7 @@ from viz.compare.divergence import (
 )
 from viz.compare.moving import move
 from viz.compare.places import Places, places
+from viz.compare.outcome import Outcome, counterpart, outcome
 from viz.compare.side import Side, side_of
 from viz.compare.similarity import Near, Similarity, like, similar_heads, similarity
 
@@ -25,6 +26,7 @@ __all__ = [
     "Near",
     "Order",
     "Places",
+    "Outcome",
     "Side",
     "Similarity",
     "align",
@@ -35,12 +37,14 @@ __all__ = [
     "compare",
     "compare_sides",
     "cosine",
+    "counterpart",
     "identical",
     "jensen_shannon",
     "like",
     "move",
     "order",
     "places",
+    "outcome",
     "rank_correlation",
     "side_of",
     "similar_heads",

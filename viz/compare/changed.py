@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from viz.capture.stack import Stack
-from viz.capture.stacks import Stacks, main_stack
+from viz.capture.stack import Stack, Stacks
+from viz.capture.stacks import main_stack
 from viz.capture.trace import Trace
 from viz.compare.align import How
 from viz.compare.alignment import Alignment, Groups
@@ -156,14 +156,17 @@ def _moved(stack: Stack, layer: int, rows: Groups, columns: Groups) -> Numbers:
     """Compute rows of all heads of a layer in common units, [head, common row, common column]."""
     numbers = [number for group in rows for number in group]
     weights = layer_rows(stack, layer, range(stack.heads(layer)), numbers)
-    return moved_rows(weights, rows, columns).cpu().numpy().astype(np.float64)
+    moved: Numbers = moved_rows(weights, rows, columns).cpu().numpy().astype(np.float64)
+    return moved
 
 
 def _mean(values: Numbers) -> Numbers:
     """Average [head, row] over the rows that have a number; NaN where none has."""
     there = np.isfinite(values)
     sums = np.where(there, values, 0.0).sum(axis=1)
-    return np.divide(sums, there.sum(axis=1), out=np.full(len(values), np.nan), where=there.any(1))
+    means: Numbers = np.full(len(values), np.nan)
+    np.divide(sums, there.sum(axis=1), out=means, where=there.any(axis=1))
+    return means
 
 
 def _laid_out(heads: pd.DataFrame) -> Numbers:
