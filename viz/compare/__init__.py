@@ -12,11 +12,14 @@ from viz.compare.divergence import (
     rank_correlation,
     total_variation,
 )
+from viz.compare.edits import Variant, Variants, edited
 from viz.compare.moving import move
 from viz.compare.places import Places, places
 from viz.compare.outcome import Outcome, counterpart, outcome
 from viz.compare.side import Side, side_of
 from viz.compare.similarity import Near, Similarity, like, similar_heads, similarity
+from viz.compare.table import from_csv
+from viz.compare.template import filled
 
 __all__ = [
     "Alignment",
@@ -29,6 +32,8 @@ __all__ = [
     "Outcome",
     "Side",
     "Similarity",
+    "Variant",
+    "Variants",
     "align",
     "aligned_units",
     "centre_shift",
@@ -38,6 +43,9 @@ __all__ = [
     "compare_sides",
     "cosine",
     "counterpart",
+    "edited",
+    "filled",
+    "from_csv",
     "identical",
     "jensen_shannon",
     "like",
