@@ -2,8 +2,8 @@
 
 from viz.compare.align import align
 from viz.compare.alignment import Alignment, coarser, identical
-from viz.compare.clusters import Branch, Order, order
 from viz.compare.changed import Changed, changed
+from viz.compare.clusters import Branch, Order, order
 from viz.compare.comparison import Comparison, aligned_units, compare, compare_sides
 from viz.compare.divergence import (
     centre_shift,
@@ -14,8 +14,8 @@ from viz.compare.divergence import (
 )
 from viz.compare.edits import Variant, Variants, edited
 from viz.compare.moving import move
-from viz.compare.places import Places, places
 from viz.compare.outcome import Outcome, counterpart, outcome
+from viz.compare.places import Places, places
 from viz.compare.side import Side, side_of
 from viz.compare.similarity import Near, Similarity, like, similar_heads, similarity
 from viz.compare.table import from_csv
@@ -28,8 +28,8 @@ __all__ = [
     "Comparison",
     "Near",
     "Order",
-    "Places",
     "Outcome",
+    "Places",
     "Side",
     "Similarity",
     "Variant",
@@ -51,8 +51,8 @@ __all__ = [
     "like",
     "move",
     "order",
-    "places",
     "outcome",
+    "places",
     "rank_correlation",
     "side_of",
     "similar_heads",
