@@ -6,11 +6,18 @@ import streamlit as st
 
 from components.canvas import copy_link, text_guard
 from components.panels.compare.pair import compared, heads_panel, patterns_panel
-from components.panels.compare.place import follow_link, write_link
+from components.panels.compare.place import change, follow_link, write_link
 from components.panels.compare.rows import rows_panel
 from components.panels.compare.run import Both, before, both, keep, problems_panel
 from components.panels.compare.sides import sides_panel
+from components.panels.compare.wide import changed_panel, similar_panel
 from components.session import leave
+
+PARTS = {
+    "rows": "Rows that differ most",
+    "changed": "What changed most",
+    "heads": "All heads against all",
+}
 
 # Room for the progress bar, in pixels, so that nothing moves while a run is on.
 LINE = 56
@@ -52,4 +59,20 @@ def _comparison(runs: Both) -> None:
         runs = earlier
     keep(runs)
     patterns_panel(runs, comparison, pairing=aligned)
-    rows_panel(comparison)
+    st.session_state["compare part"] = runs.seen.part
+    st.segmented_control(
+        "Below",
+        list(PARTS),
+        key="compare part",
+        required=True,
+        format_func=lambda part: PARTS[part],
+        label_visibility="collapsed",
+        wrap=True,
+        on_change=lambda: change(part=st.session_state["compare part"]),
+    )
+    if runs.seen.part == "rows":
+        rows_panel(comparison)
+    elif runs.seen.part == "changed":
+        changed_panel(runs)
+    else:
+        similar_panel(runs)

@@ -29,6 +29,7 @@ MOST_DRAWN = 512
 MOST_NAMED = 3
 
 ALL = "all"
+PLOTLY = {"displaylogo": False, "displayModeBar": False, "showTips": False}
 SIDES = ("first", "second")
 
 # The key of the component.
