@@ -170,8 +170,8 @@ function drawNames(context, view, panel) {
 function drawMarks(view, panel) {
   const { cursor, row } = view;
   const context = cleared(view, panel.over);
-  if (cursor) drawCross(context, view, cursor);
   if (row !== null) outlineRow(context, view, row);
+  if (cursor) drawCross(context, view, cursor);
   for (const index of new Set([row ?? -1, cursor?.query ?? -1])) if (index >= 0) nameOver(context, view, index, true);
   if (cursor) nameOver(context, view, cursor.key, false);
 }
