@@ -28,6 +28,25 @@ def change(**choices: Any) -> None:
     st.session_state["compare acted"] = True
 
 
+def rewrite(**choices: Any) -> None:
+    """Change what is to be seen, and let every input be filled anew."""
+    change(**choices)
+    _refill()
+
+
+def generation() -> int:
+    """Return how often inputs were filled anew; it is a part of their names.
+
+    An input that keeps its name would tell us once more what was typed before.
+    """
+    count: int = st.session_state.get("compare generation", 0)
+    return count
+
+
+def _refill() -> None:
+    st.session_state["compare generation"] = generation() + 1
+
+
 def change_side(which: str, **choices: Any) -> None:
     """Change some of what one side shows, `first` or `second`."""
     side: SideView = getattr(view(), which)
@@ -70,4 +89,5 @@ def _read() -> None:
     address = st.query_params.to_dict()
     st.session_state["compare view"], notices = from_query(address, texts())
     st.session_state["compare notices"] = notices
+    _refill()
     st.session_state["compare link"] = address

@@ -8,7 +8,14 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import SideView
-from components.panels.compare.place import change, change_side, named, view
+from components.panels.compare.place import (
+    change,
+    change_side,
+    generation,
+    named,
+    rewrite,
+    view,
+)
 from components.panels.request import FOLDER, HUB, OTHER, choice_of, model_title
 from viz.models.catalogue import CATALOGUE, find_entry
 from viz.models.folders import model_roots
@@ -80,18 +87,19 @@ def _differs() -> str:
 def _only(thing: str) -> None:
     """Let the second side be the first but for one thing."""
     st.session_state["compare chosen"] = thing
+    rewrite()
     if thing != EVERYTHING:
         seen = view()
         kept = {name: getattr(seen.second, name) for name in THINGS[thing]}
         # Phrases that belong together are of two texts.
         pairing = seen.pairing if thing == "text" else ""
-        change(second=replace(seen.first, **kept), pairing=pairing, row=-1)
+        rewrite(second=replace(seen.first, **kept), pairing=pairing, row=-1)
 
 
 def _swap() -> None:
     seen = view()
     pairs = "\n".join(f"{other} = {one}" for one, other in seen.pairs)
-    change(first=seen.second, second=seen.first, pairing=pairs)
+    rewrite(first=seen.second, second=seen.first, pairing=pairs)
 
 
 def change_both(which: str, differs: str, **choices: object) -> None:
@@ -119,14 +127,14 @@ def _side(which: str, *, asks_text: bool, asks_model: bool, differs: str) -> Non
 
 def _text(which: str, side: SideView, differs: str) -> None:
     """Ask for the text, and for a second one where the model reads pairs."""
-    key = f"compare {which} text"
-    st.session_state[key] = side.text
+    key = f"compare {which} text {generation()}"
     entry = None if side.local else find_entry(side.model)
     writes = entry is not None and entry.kind == "seq2seq"
     reads_pairs = entry is None or entry.takes_pairs
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_area(
             f"{which.capitalize()} text",
+            side.text,
             key=key,
             height=TEXT_HEIGHT,
             placeholder="Paste a text …",
@@ -151,8 +159,9 @@ def _second_text(which: str, side: SideView, differs: str, label: str) -> None:
 
 
 def _model(which: str, side: SideView, differs: str) -> None:
-    key, named = f"compare {which} model", f"compare {which} other"
-    revised, asked = f"compare {which} revision", f"compare {which} asked"
+    count = generation()
+    key, other = f"compare {which} model", f"compare {which} other {count}"
+    revised, asked = f"compare {which} revision {count}", f"compare {which} asked"
     usual = choice_of(side.model, side.local)
     choice = st.session_state.get(asked, usual)
     if (
@@ -170,7 +179,7 @@ def _model(which: str, side: SideView, differs: str) -> None:
             change_both(which, differs, model=picked, local=False, revision="", stack="")
 
     def typed() -> None:
-        name = st.session_state[named].strip()
+        name = st.session_state[other].strip()
         revision = st.session_state.get(revised, "").strip() if choice == HUB else ""
         if name:
             st.session_state[f"{asked} for"] = name
@@ -188,11 +197,11 @@ def _model(which: str, side: SideView, differs: str) -> None:
         on_change=chosen,
     )
     if choice == HUB:
-        st.session_state.setdefault(named, side.model if usual == HUB else "")
+        st.session_state.setdefault(other, side.model if usual == HUB else "")
         st.session_state.setdefault(revised, side.revision)
         name, revision = st.columns([2, 1])
-        name.text_input("Hugging Face id", key=named, placeholder="owner/name", on_change=typed)
+        name.text_input("Hugging Face id", key=other, placeholder="owner/name", on_change=typed)
         revision.text_input("Revision", key=revised, placeholder="main", on_change=typed)
     elif choice == FOLDER:
-        st.session_state.setdefault(named, side.model if side.local else "")
-        st.text_input("Folder", key=named, help=f"Inside {model_roots()[0]}.", on_change=typed)
+        st.session_state.setdefault(other, side.model if side.local else "")
+        st.text_input("Folder", key=other, help=f"Inside {model_roots()[0]}.", on_change=typed)
