@@ -18,6 +18,7 @@ from viz.compare.outcome import Outcome, counterpart, outcome
 from viz.compare.places import Places, places
 from viz.compare.side import Side, side_of
 from viz.compare.similarity import Near, Similarity, like, similar_heads, similarity
+from viz.compare.steps import curves
 from viz.compare.table import from_csv
 from viz.compare.template import filled
 
@@ -43,6 +44,7 @@ __all__ = [
     "compare_sides",
     "cosine",
     "counterpart",
+    "curves",
     "edited",
     "filled",
     "from_csv",
