@@ -1,5 +1,7 @@
 """Plotly figures and palettes; numpy in, figures out."""
 
+from viz.figures.changes import changed_figure, curves_figure
+from viz.figures.compare import difference_figure, multiples_figure
 from viz.figures.curves import Curve, cost_figure, growth_figure, spectrum_figure
 from viz.figures.display import Display, Shown, apply, sink_of, span_words
 from viz.figures.layout import text_layout
@@ -30,11 +32,15 @@ __all__ = [
     "Display",
     "Shown",
     "apply",
+    "changed_figure",
     "cost_figure",
+    "curves_figure",
+    "difference_figure",
     "diverging_rgb",
     "growth_figure",
     "hex_rgb",
     "matrix_figure",
+    "multiples_figure",
     "palette_rgb",
     "patch_at",
     "pattern_figure",

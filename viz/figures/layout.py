@@ -1,8 +1,10 @@
-"""How a text lies on the page: where its words start and its lines break."""
+"""How things lie on the page: the words and lines of a text, the name of an axis."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import plotly.graph_objects as go
 
 from viz.models import Units
 
@@ -24,3 +26,20 @@ def text_layout(units: Units) -> dict[str, list[Any]]:
         "starts": [word != last for word, last in zip(units.words, before, strict=True)],
         "breaks": ["\n" in text for text in units.texts],
     }
+
+
+def name_below(figure: go.Figure, pixels: int) -> go.Figure:
+    """Write the name of the horizontal axis so far below it, wherever Plotly would put it."""
+    name = figure.layout.xaxis.title.text
+    figure.update_xaxes(title_text="")
+    return figure.add_annotation(
+        text=name,
+        showarrow=False,
+        xref="paper",
+        x=0.5,
+        yref="paper",
+        y=0,
+        yanchor="top",
+        yshift=-pixels,
+        font={"size": 14},
+    )

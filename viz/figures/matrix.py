@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from viz.figures.palettes import colorscale, diverging_rgb
+from viz.figures.palettes import PAGE, colorscale, diverging_rgb
 from viz.figures.pattern import LOG_FLOOR, LONGEST_LABEL
 
 # Steps of the palette that a colour scale keeps.
@@ -70,7 +70,7 @@ def matrix_figure(
             y=_names(rows),
             customdata=values if logs else None,
             hovertemplate=f"%{{y}} → %{{x}}<br>%{{{'customdata' if logs else 'z'}:.3g}}<extra></extra>",
-            colorscale=colorscale("cividis", dark) if weights else _diverging(dark),
+            colorscale=colorscale("cividis", dark) if weights else diverging_scale(dark),
             zmin=least,
             zmax=most,
             colorbar=bar,
@@ -100,21 +100,33 @@ def matrix_figure(
     return figure
 
 
-def _diverging(dark: bool) -> list[list[float | str]]:
-    colours = diverging_rgb(dark)
-    last = len(colours) - 1
+def hover_names(rows: Sequence[str], columns: Sequence[str]) -> list[list[str]]:
+    """Name each cell by its query and its key."""
     return [
-        [place / last, "rgb({},{},{})".format(*colours[place])]
-        for place in range(0, last + 1, EVERY)
+        [f"{plain(row)} ({r}) → {plain(column)} ({c})" for c, column in enumerate(columns)]
+        for r, row in enumerate(rows)
     ]
 
 
 def _names(labels: Sequence[str]) -> list[str]:
     """Name rows or columns so that no two are alike, which Plotly needs of categories."""
-    return [f"{_plain(label)} ({place})" for place, label in enumerate(labels)]
+    return [f"{plain(label)} ({place})" for place, label in enumerate(labels)]
 
 
-def _plain(label: str) -> str:
+def diverging_scale(dark: bool) -> list[list[float | str]]:
+    """Return the palette of differences as a Plotly colour scale."""
+    colours = diverging_rgb(dark)
+    last = len(colours) - 1
+    scale: list[list[float | str]] = [
+        [place / last, "rgb({},{},{})".format(*colours[place])]
+        for place in range(0, last + 1, EVERY)
+    ]
+    # No step falls on the middle, and no difference is the page's own colour.
+    scale.insert(len(scale) // 2, [0.5, "rgb({},{},{})".format(*PAGE[dark])])
+    return scale
+
+
+def plain(label: str) -> str:
     """Cut a token, and make Plotly show its angle brackets instead of reading them as markup."""
     short = label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
     return html.escape(short, quote=False)
