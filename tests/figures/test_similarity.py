@@ -76,7 +76,8 @@ def test_selected_heads_are_outlined_as_rows_and_of_one_stack_as_columns():
     two = similarity(mixed_stack(20), mixed_stack(20, seed=5))
     figure = similarity_figure(two, order(two), selected=[(1, 2)], dark=False)
     assert len([one for one in figure.layout.shapes if one.line.color == OKABE_ITO[0]]) == 1
-    assert figure.layout.yaxis.title.text == "heads of the first side"
+    assert figure.layout.annotations[0].text == "heads of the first side"
+    assert figure.layout.xaxis.title.text == "heads of the second side"
 
 
 @pytest.mark.parametrize("dark", [False, True])

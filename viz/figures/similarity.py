@@ -77,9 +77,10 @@ def similarity_figure(
         traces,
         {
             **_plain_layout(dark, height),
+            **_beside(found, len(rows) <= MOST_NAMED),
             "shapes": _marks(rows, columns, selected, found.alone, ink),
-            "xaxis": _axis(columns, MATRIX, "y", _side(found, "second")),
-            "yaxis": {**_axis(rows, _down(MATRIX), "x", _side(found, "first")), "autorange": False}
+            "xaxis": _axis(columns, MATRIX, "y", "" if found.alone else "heads of the second side"),
+            "yaxis": {**_axis(rows, _down(MATRIX), "x", ""), "autorange": False}
             | {"range": [len(rows) - 0.5, -0.5]},
             "xaxis2": {**_bare(TREE, "y2"), "autorange": "reversed"},
             "yaxis2": {**_bare(_down(MATRIX), "x2"), "matches": "y"},
@@ -273,11 +274,11 @@ def _marks(
         if alone and head in columns:
             at = columns.index(head)
             boxes.append({"x0": at - 0.5, "x1": at + 0.5, "y0": -0.5, "y1": bottom})
-        # A line of ink around keeps an outline apart from cells of its own hue.
-        for line in (
-            {"color": ink, "width": 4},
-            {"color": OKABE_ITO[number % len(OKABE_ITO)], "width": 2},
-        ):
+        lines = [{"color": OKABE_ITO[number % len(OKABE_ITO)], "width": 2}]
+        if max(len(rows), len(columns)) <= MOST_NAMED:
+            # A line of ink around keeps an outline apart from cells of its own hue; thin rows it hides.
+            lines.insert(0, {"color": ink, "width": 4})
+        for line in lines:
             shapes += [{"type": "rect", "line": line, **box} for box in boxes]
     return shapes
 
@@ -293,9 +294,18 @@ def _layer_scale(palette: str, dark: bool) -> list[list[float | str]]:
     ]
 
 
-def _side(found: Similarity, which: str) -> str:
-    """Name what stands along an axis."""
-    return "" if found.alone else f"heads of the {which} side"
+def _beside(found: Similarity, named: bool) -> dict[str, Any]:
+    """Say whose heads the rows are, where there are two sides; Plotly lays such a title over the cells."""
+    if found.alone:
+        return {}
+    side = {"text": "heads of the first side", "textangle": 90, "showarrow": False}
+    place = {"xref": "paper", "yref": "paper", "x": 1, "y": 0.4, "xanchor": "left"}
+    # Beyond the names of the rows.
+    shift = 44 if named else 6
+    return {
+        "annotations": [{**side, **place, "xshift": shift}],
+        "margin": {"l": 8, "r": shift + 26, "t": 8, "b": 8},
+    }
 
 
 def _units(found: Similarity) -> str:
