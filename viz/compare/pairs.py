@@ -2,10 +2,10 @@
 
 With rows halved, a = p / 2 and b = q / 2, and X(z) = sum z log z,
 
-    JS(p, q) = X(a) + X(b) + ln 2 (sum a + sum b) - X(a + b),
+    JS(p, q) = X(2a) / 2 + X(2b) / 2 - X(a + b),
 
-so that of a pair one sum alone has to be computed, over cells where either looks. Where one of them has no
-weight at all, X(a + b) = X(b) and nothing is added but ln 2, which is left out.
+so that of a pair one sum alone has to be computed, over cells where either looks. Where q has no weight
+at all, this is X(p) / 2 - X(p / 2) = ln 2 / 2, which is taken off: such a row is none.
 """
 
 from __future__ import annotations
@@ -55,10 +55,6 @@ class Divergences:
         """
         a, looks = _halved(first, self._dtype)
         b, others = (a, looks) if second is None else _halved(second, self._dtype)
-        masses = (
-            a.sum(dim=-1, dtype=torch.float64) @ others.T
-            + looks @ b.sum(dim=-1, dtype=torch.float64).T
-        )
         used = (a > 0).any(dim=0)
         if not self._alone:
             used |= (b > 0).any(dim=0)
@@ -69,7 +65,8 @@ class Divergences:
         own, others_own, mixed = _sums(
             a, None if self._alone else b[:, used].clamp_(min=NOTHING), tell
         )
-        self._sums += own[:, None] + others_own + math.log(2) * masses - mixed
+        one_alone = looks @ (1 - others).T + (1 - looks) @ others.T
+        self._sums += own[:, None] + others_own - mixed - math.log(2) / 2 * one_alone
 
     def means(self) -> Tensor:
         """Return the mean over rows in which both look; NaN where there is none; [head, head]."""
@@ -102,7 +99,7 @@ def _threads(rows: Tensor) -> int:
 def _sums(
     a: Tensor, b: Tensor | None, tell: Callable[[float], None]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum z log z over cells: of each head of a, of each of b, and of every pair; float64.
+    """Sum over cells what each head of a has alone, each of b, and every pair together; float64.
 
     Cells are cut into chunks, and threads take whole chunks: where each operation was split over the
     threads instead, they waited for each other thousands of times a second, on busy machines most of
@@ -135,11 +132,9 @@ def _alone() -> None:
 
 
 def _own(rows: Tensor) -> Tensor:
-    """Sum z log z of each head's cells: summed as pairs are, so that like heads differ by nothing."""
+    """Sum 2z log 2z / 2 of each head's cells: summed as pairs are, so that like heads differ by 0."""
     twice = rows + rows
-    # Of 2z log 2z half is z log z + z ln 2.
-    doubled = twice.log().mul_(twice).sum(dim=-1).double() / 2
-    return doubled - math.log(2) * rows.sum(dim=-1, dtype=torch.float64)
+    return twice.log().mul_(twice).sum(dim=-1).double() / 2
 
 
 def _mixed(a: Tensor, b: Tensor | None) -> Tensor:
