@@ -10,6 +10,12 @@ from transformers import GPT2Config, GPT2LMHeadModel
 import viz
 from viz.compare import changed, curves
 from viz.errors import AlignmentError, CancelledError, InputError
+from viz.models.custom.options import TransformerOptions
+from viz.models.custom.words import character_tokenizer
+from viz.training.examples import Examples
+from viz.training.folder import About, RunFolder
+from viz.training.run import Control, run
+from viz.training.settings import Settings
 
 IDS = {"input_ids": torch.arange(12)[None]}
 
@@ -85,3 +91,23 @@ def test_a_step_of_another_shape_is_named(steps):
 def test_steps_and_names_must_be_as_many(steps, count, names, said):
     with pytest.raises(InputError, match=said):
         curves(steps[:count], names)
+
+
+def test_checkpoints_of_a_training_are_followed_from_their_folder(tmp_path):
+    tokenizer = character_tokenizer(["01234567"])
+    options = TransformerOptions(
+        vocab_size=len(tokenizer), d_model=16, layers=1, heads=2, max_tokens=16
+    )
+    settings = Settings(steps=60, keep_every=20, learning_rate=1e-2)
+    folder = RunFolder.create(About("counting", settings, options), tmp_path)
+    ids = [torch.arange(at, at + 8) % 8 for at in range(8)] * 20
+
+    def collate(rows):
+        return {"input_ids": torch.stack(list(rows)), "labels": torch.stack(list(rows))}
+
+    run(folder, Examples(ids[:128], ids[128:], collate), tokenizer, Control())
+    models = (viz.load_model(str(folder.checkpoint(step)), device="cpu") for step in folder.steps())
+    frame = curves((viz.capture(model, "01234567") for model in models), folder.steps())
+    assert list(frame.index) == [0, 20, 40, 60]
+    assert not frame.iloc[0].any()
+    assert (frame.iloc[1:] > 1e-4).all(axis=None)
