@@ -1,0 +1,97 @@
+"""What a person waits for on the Compare page, in a real browser: another text, another head, sides swapped.
+
+Prints, for the default model and the sample text, median times from the act to the redrawn patterns, beside
+the forward pass alone. Goal: 300 ms beyond the forward pass.
+
+    python -m benchmarks.compare_page
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import time
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+import viz
+from benchmarks.app import CHROMIUM, SAMPLE, WORDS, running_app
+
+HEADS = (2, 3, 4, 5, 6, 7, 8)
+
+PICTURE = """(root) => [...root.querySelectorAll('.plot canvas:first-child')].map(one => one.toDataURL()).join()"""
+
+
+def seconds(page: Page, act: Callable[[], object]) -> float:
+    """Time from an act to patterns that look otherwise."""
+    root = page.locator(".compare").element_handle()
+    old = root.evaluate(PICTURE)
+    start = time.perf_counter()
+    act()
+    page.wait_for_function(
+        f"([root, old]) => ({PICTURE})(root) !== old", arg=[root, old], polling=10
+    )
+    taken = time.perf_counter() - start
+    page.wait_for_timeout(1000)
+    return taken
+
+
+def texts(page: Page) -> list[float]:
+    """Type another text, and send it."""
+    field = page.get_by_role("textbox", name="Second text", exact=True)
+    times = []
+    for word in WORDS[2:]:
+        field.fill(SAMPLE.format(word))
+        times.append(seconds(page, lambda: field.press("Control+Enter")))
+    return times
+
+
+def heads(page: Page) -> list[float]:
+    """Choose another head of the second side."""
+    times = []
+    for head in HEADS:
+        page.get_by_role("combobox", name="Head").nth(1).click()
+        option = page.get_by_role("option", name=str(head), exact=True)
+        expect(option).to_be_visible()
+        times.append(seconds(page, option.click))
+    return times
+
+
+def swaps(page: Page) -> list[float]:
+    """Let the sides change places."""
+    button = page.get_by_role("button", name="Swap sides")
+    return [seconds(page, button.click) for _ in HEADS]
+
+
+def main() -> None:
+    """Print the figures."""
+    model = viz.load_model("demo")
+    forwards = []
+    for word in WORDS:
+        start = time.perf_counter()
+        viz.capture(model, SAMPLE.format(word))
+        forwards.append(time.perf_counter() - start)
+    browser = next(shutil.which(n) for n in ("chromium", "google-chrome") if shutil.which(n))
+    with running_app() as url, sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=CHROMIUM)
+        page = chromium.new_page(viewport={"width": 1280, "height": 1400})
+        page.goto(f"{url}/compare")
+        expect(page.locator(".compare .panels")).to_be_visible(timeout=60_000)
+        page.wait_for_timeout(3000)
+        print(f"forward pass   {statistics.median(forwards) * 1000:6.0f} ms")
+        for name, act in (
+            ("another text", texts),
+            ("another head", heads),
+            ("sides swapped", swaps),
+        ):
+            times = act(page)
+            print(
+                f"{name:14} {statistics.median(times) * 1000:6.0f} ms, "
+                f"{min(times) * 1000:.0f} to {max(times) * 1000:.0f}"
+            )
+        chromium.close()
+
+
+if __name__ == "__main__":
+    main()
