@@ -41,7 +41,9 @@ def test_the_table_holds_what_the_heads_do_in_the_row_of_it(traces):
 def test_those_are_the_heads_whose_row_moved_most(traces):
     named = [(int(layer), int(head)) for layer, head, *_ in ROW.findall(PAGE)]
     moved = {
-        (layer, head): viz.compare(*traces, layer=layer, head=head).numbers.loc[10, "jensen_shannon"]
+        (layer, head): viz.compare(*traces, layer=layer, head=head).numbers.loc[
+            10, "jensen_shannon"
+        ]
         for layer in range(6)
         for head in range(12)
     }

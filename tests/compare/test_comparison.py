@@ -128,6 +128,21 @@ def test_coarser_patterns_keep_the_sums_of_their_rows(smollm2):
     np.testing.assert_allclose(one.sum(axis=1), 1, atol=1e-5)
 
 
+def test_a_large_pattern_is_drawn_from_rows_evenly_spaced(smollm2):
+    trace = viz.capture(smollm2, " ".join([TIRED] * 10))
+    comparison = viz.compare(trace, trace, layer=2, head=2)
+    some = comparison.coarser(16, cells=1)
+    every, stack = comparison.coarser(16), trace.stacks["self"]
+    assert {len(group) for group in some.rows.first} == {2}
+    assert {(group[0], group[-1]) for group in some.rows.first} == {
+        (group[0], group[-1]) for group in every.rows.first
+    }
+    first, last = some.rows.first[5]
+    mean = stack.weights(2, 2, rows=[first, last]).mean(dim=0).numpy()
+    expected = [mean[list(group)].sum() for group in some.columns.first]
+    np.testing.assert_allclose(some.weights()[0][5], expected, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("choices", "said"),
     [

@@ -21,6 +21,9 @@ Matrix = NDArray[np.float32]
 # Cells of a pattern up to which every row is measured when nobody says otherwise.
 MOST_CELLS = 1 << 21
 
+# Cells that are computed to draw a pattern, at most.
+DRAWN_CELLS = 1 << 24
+
 # What is said of each row, and what of it is called.
 MEASURES = {
     "jensen_shannon": divergence.jensen_shannon,
@@ -79,7 +82,10 @@ class Comparison:
         )
 
     def attended(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Say where each side may look, [common row, common column]; False where it has no unit."""
+        """Say where each side may look, [common row, common column]; False where it has no unit.
+
+        Of units taken together it is where any of the queries that are drawn may look.
+        """
         return (
             self.first.attended(self.rows.first, self.columns.first).numpy(),
             self.second.attended(self.rows.second, self.columns.second).numpy(),
@@ -95,12 +101,21 @@ class Comparison:
         apart[there] = (other - one)[there]
         return apart
 
-    def coarser(self, most: int) -> Comparison:
+    def coarser(self, most: int, *, cells: int = DRAWN_CELLS) -> Comparison:
         """Return the same with neighbouring units taken together, at most so many along an axis.
 
-        Rows still sum to what they did; the numbers stay those of the finer units.
+        Rows still sum to what they did; the numbers stay those of the finer units. Where all weights are more
+        than so many cells, a row is the mean of some of its queries, evenly spaced, both ends among them; each
+        of them is exact over all keys.
         """
-        return replace(self, rows=coarser(self.rows, most), columns=coarser(self.columns, most))
+        rows, columns = coarser(self.rows, most), coarser(self.columns, most)
+        each = max(2, cells // max(1, len(self.columns) * len(rows)))
+        rows = replace(
+            rows,
+            first=tuple(_some(group, each) for group in rows.first),
+            second=tuple(_some(group, each) for group in rows.second),
+        )
+        return replace(self, rows=rows, columns=columns)
 
 
 def compare(
@@ -209,6 +224,12 @@ def compare_sides(
 def spread(count: int, most: int) -> NDArray[np.int64]:
     """Choose so many of the numbers from 0, evenly spaced, both ends included."""
     return np.unique(np.linspace(0, count - 1, most).round().astype(np.int64))
+
+
+def _some(group: tuple[int, ...], most: int) -> tuple[int, ...]:
+    if len(group) <= most:
+        return group
+    return tuple(group[place] for place in spread(len(group), most))
 
 
 def _whole(

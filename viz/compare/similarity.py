@@ -25,6 +25,9 @@ NUMBERS = 600_000_000
 # However many heads there are, so many rows at least are compared.
 LEAST_ROWS = 128
 
+# What computing a row costs, in pairs of rows that are compared.
+ROW_PAIRS = 16
+
 # Pairs times cells up to which everything is computed in float64.
 EXACT_NUMBERS = 20_000_000
 
@@ -199,7 +202,9 @@ def _compared(
 ) -> Similarity:
     others = first.heads if second is None else second.heads
     pairs = len(first.heads) * len(others) // (2 if second is None else 1)
-    chosen = spaced(candidates, _count(rows, pairs * first.width, len(candidates)))
+    # Computing a row of weights costs about as much as comparing it with so many.
+    taken = pairs + ROW_PAIRS * (len(first.heads) + (0 if second is None else len(others)))
+    chosen = spaced(candidates, _count(rows, taken * first.width, len(candidates)))
     exact = exact or pairs * first.width * len(chosen) <= EXACT_NUMBERS
     device = first.stack.record(0).tensors[0].device
     total = Divergences(

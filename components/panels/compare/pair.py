@@ -222,6 +222,9 @@ def _said(comparison: Comparison, drawn: Comparison) -> str:
             f"neighbours drawn together, {len(drawn.rows)} x {len(drawn.columns)} of "
             f"{len(rows):,} x {len(comparison.columns):,}"
         )
+    whole, some = (sum(map(len, one.rows.first)) for one in (comparison, drawn))
+    if some < whole:
+        parts.append(f"drawn from {some:,} of {whole:,} rows, evenly spaced")
     if comparison.measured < comparison.of:
         parts.append(f"numbers of {comparison.measured:,} rows, evenly spaced")
     return literal("; ".join(parts) + ".")
