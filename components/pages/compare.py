@@ -11,7 +11,7 @@ from components.panels.compare.rows import rows_panel
 from components.panels.compare.run import Both, before, both, keep, problems_panel
 from components.panels.compare.sides import sides_panel
 from components.panels.compare.wide import changed_panel, similar_panel
-from components.session import leave
+from components.session import arrived, leave
 
 PARTS = {
     "rows": "Rows that differ most",
@@ -26,6 +26,7 @@ LINE = 56
 def page() -> None:
     """Draw the page; both sides are run as soon as they are known."""
     leave()
+    arrived("compare")
     follow_link()
     title, link = st.columns([5, 1], vertical_alignment="center")
     title.header("Compare", anchor=False)
