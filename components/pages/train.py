@@ -14,7 +14,11 @@ from components.session import arrived, leave
 # The table lets what is below it begin higher. Where columns lie below each other, a training that is shown comes before what else could be trained, and
 # each number of its table before its goal and what to compare it with.
 STYLE = """
+.st-key-train_scores table { font-size: 0.875rem; }
 .st-key-train_scores :is(th, td) { padding: 0.2rem 0.6rem; }
+@media (min-width: 1100px) {
+    .st-key-train_scores td:nth-child(-n + 3) { white-space: nowrap; }
+}
 @media (max-width: 640px) {
     .st-key-train_page > * > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:nth-child(2),
     .st-key-train_page > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:nth-child(2) {

@@ -12,7 +12,7 @@ from components.panels.literal import literal
 from components.panels.training.address import Parts, choose, linked
 from components.panels.training.example import example_panel
 from components.panels.training.files import files_panel
-from components.panels.training.scores import curves_of, score_panel
+from components.panels.training.scores import curves_of, score_panel, words_panel
 from components.panels.training.shared import notes, trainings
 from components.session import is_dark
 from viz.errors import LoupeError
@@ -73,6 +73,7 @@ def checkpoint_panel(name: str) -> None:
             _pattern(look, at)
             example_panel(loaded)
     with curves:
+        words_panel(about, folder)
         st.plotly_chart(
             curves_of(about, folder, notes(name, "log"), trials, step, dark=is_dark()),
             key=f"train {name} curves",

@@ -131,6 +131,7 @@ def _others(shown: str) -> None:
             on_click=show,
             args=(name,),
             type="tertiary",
+            wrap=True,
         )
     st.caption("Only this page knows them; elsewhere, a training's link is the way back to it.")
 

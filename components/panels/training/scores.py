@@ -86,21 +86,19 @@ def score_panel(
     lines = [f"| step {step:,} | | goal | to compare |", "|:--|:--|:--|:--|"]
     lines += [f"| {words} | **{value}** | {goal} | {other} |" for words, value, goal, other in rows]
     st.markdown("\n".join(lines))
-    # A table has no place for a mark of its own.
-    has_baseline = folder.baseline() is not None
-    st.caption("What these numbers are", help=_help(about, has_baseline=has_baseline))
 
 
 def _examples(count: int) -> str:
     return "1 example" if count == 1 else f"{count:,} examples"
 
 
-def _help(about: About, *, has_baseline: bool) -> str:
-    """Explain the words of the table."""
+def words_panel(about: About, folder: RunFolder) -> None:
+    """Explain the words of the table and of the curves, which have no place for a mark of their own."""
     metric = metric_words(about)
     used = ["score", "all keys alike", "nats" if "nats" in metric else metric]
-    used += ["baseline"] if has_baseline else []
-    return "\n\n".join(f"**{word}**: {WORDS[word]}." for word in used)
+    used += ["baseline"] if folder.baseline() is not None else []
+    words = "\n\n".join(f"**{word}**: {WORDS[word]}." for word in used)
+    st.caption("What these numbers are", help=words)
 
 
 def metric_words(about: About) -> str:
