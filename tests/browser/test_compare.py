@@ -65,6 +65,7 @@ def test_back_undoes(compare):
     before = divergence(compare)
     write(compare, "Second text", MUDDY)
     assert divergence(compare) != before
+    compare.wait_for_timeout(1500)  # sooner, it could be an answer that crossed the change
     compare.go_back()
     expect(compare).not_to_have_url(re.compile("muddy"))
     settle(compare)
