@@ -18,8 +18,12 @@ from viz.service import Request, TextStore
 # Heads of a side: all, a layer's, one, or several.
 HEADS = re.compile(r"all|\d{1,4}|\d{1,4}\.\d{1,4}(,\d{1,4}\.\d{1,4}){0,63}")
 
+# The name of a training, or none.
+RUN = re.compile(r"(?:[0-9a-f]{24})?")
+
 MODES = ("difference", "overlay", "flicker")
-PARTS = ("rows", "changed", "heads")
+PARTS = ("rows", "changed", "heads", "edits", "steps")
+EDITS_AS = ("edits", "template", "csv")
 OTHER = "other_"
 
 
@@ -71,6 +75,11 @@ class CompareView:
         mode: what the third panel shows.
         row: the common row that is chosen, -1 for none.
         part: what stands below the patterns.
+        edits: what makes minimal pairs of the first text, as `edits_as` says.
+        edits_as: whether `edits` is a list of edits, a template with slots, or a table.
+        every: take every combination of a template's choices.
+        run: the training whose checkpoints are compared.
+        step: its checkpoint beside the first one, -1 for the last.
     """
 
     first: SideView = field(default_factory=SideView)
@@ -81,7 +90,12 @@ class CompareView:
     pairing: str = ""
     mode: Literal["difference", "overlay", "flicker"] = "difference"
     row: int = -1
-    part: Literal["rows", "changed", "heads"] = "rows"
+    part: Literal["rows", "changed", "heads", "edits", "steps"] = "rows"
+    edits: str = ""
+    edits_as: Literal["edits", "template", "csv"] = "edits"
+    every: bool = False
+    run: str = ""
+    step: int = -1
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -101,8 +115,9 @@ CHOICES = {
     "how": ("text", "position"),
     "mode": MODES,
     "part": PARTS,
+    "edits_as": EDITS_AS,
 }
-LONG = ("text", "pair", "pairing")
+LONG = ("text", "pair", "pairing", "edits")
 FLAGS = {"0": False, "1": True}
 
 
@@ -185,7 +200,9 @@ def _read(name: str, text: str, kind: type) -> Any:
             raise ValueError(text)
         return FLAGS[text]
     value = kind(text)
-    if name == "row" and not -1 <= value <= 10**9:
+    if name == "run" and not RUN.fullmatch(text):
+        raise ValueError(text)
+    if name in ("row", "step") and not -1 <= value <= 10**9:
         raise ValueError(text)
     return value
 

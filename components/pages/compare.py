@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from components.canvas import copy_link, text_guard
+from components.panels.compare.edits import edits_panel
 from components.panels.compare.pair import compared, heads_panel, patterns_panel
 from components.panels.compare.place import change, follow_link, write_link
 from components.panels.compare.rows import rows_panel
@@ -17,6 +18,7 @@ PARTS = {
     "rows": "Rows that differ most",
     "changed": "What changed most",
     "heads": "All heads against all",
+    "edits": "Minimal pairs",
 }
 
 # Room for the progress bar, in pixels, so that nothing moves while a run is on.
@@ -75,5 +77,7 @@ def _comparison(runs: Both) -> None:
         rows_panel(comparison)
     elif runs.seen.part == "changed":
         changed_panel(runs)
-    else:
+    elif runs.seen.part == "heads":
         similar_panel(runs)
+    else:
+        edits_panel(runs)

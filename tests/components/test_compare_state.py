@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import viz
 from components.compare_state import (
+    EDITS_AS,
     MODES,
     OPENING,
     PARTS,
@@ -44,6 +45,11 @@ views = st.builds(
     mode=st.sampled_from(MODES),
     row=st.integers(-1, 999),
     part=st.sampled_from(PARTS),
+    edits=texts,
+    edits_as=st.sampled_from(EDITS_AS),
+    every=st.booleans(),
+    run=st.sampled_from(["", "0123456789ab" * 2]),
+    step=st.integers(-1, 9_999),
 )
 
 
@@ -82,6 +88,9 @@ def test_a_first_visit_sees_two_texts_that_differ_in_a_word(tmp_path):
         ("row", "many"),
         ("row", "-5"),
         ("words", "maybe"),
+        ("edits_as", "guess"),
+        ("run", "../x"),
+        ("step", "last"),
         ("stack", "../x"),
         ("text_digest", "none of ours"),
     ],

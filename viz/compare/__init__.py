@@ -13,6 +13,7 @@ from viz.compare.divergence import (
     total_variation,
 )
 from viz.compare.edits import Variant, Variants, edited
+from viz.compare.effects import Effects, effects
 from viz.compare.moving import move
 from viz.compare.outcome import Outcome, counterpart, outcome
 from viz.compare.places import Places, places
@@ -27,6 +28,7 @@ __all__ = [
     "Branch",
     "Changed",
     "Comparison",
+    "Effects",
     "Near",
     "Order",
     "Outcome",
@@ -46,6 +48,7 @@ __all__ = [
     "counterpart",
     "curves",
     "edited",
+    "effects",
     "filled",
     "from_csv",
     "identical",

@@ -113,12 +113,18 @@ def multiples_figure(
         names = hover_names(one.rows.labels, one.columns.labels)
         figure.add_trace(_difference(values, names), **place)
         figure.add_trace(_unpaired(values, names, dark), **place)
-    hidden: dict[str, Any] = {"showticklabels": False, "showgrid": False, "zeroline": False}
+    hidden: dict[str, Any] = {
+        "showticklabels": False,
+        "ticks": "",
+        "showgrid": False,
+        "zeroline": False,
+    }
     figure.update_xaxes(**hidden, showline=True, mirror=True, linecolor=FRAME[dark])
     figure.update_yaxes(
         **hidden, autorange="reversed", showline=True, mirror=True, linecolor=FRAME[dark]
     )
-    figure.update_annotations(font_size=12)
+    # A page's own theme sets titles so low that the frames cross them.
+    figure.update_annotations(font_size=12, yshift=6)
     largest = _largest(differences)
     return figure.update_layout(
         height=down * SMALL + TITLES + BAR,

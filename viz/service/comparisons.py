@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from viz.compare import Changed, Places, Similarity, changed, order, places, similarity
+import pandas as pd
+
+from viz.capture.trace import Trace
+from viz.compare import (
+    Changed,
+    Effects,
+    Places,
+    Similarity,
+    changed,
+    curves,
+    effects,
+    order,
+    places,
+    similarity,
+)
 from viz.compare.align import How
 from viz.compare.clusters import Order
 from viz.compare.comparison import aligned_units
-from viz.compare.side import side_of
+from viz.compare.side import Aggregate, Head, side_of
 from viz.service.analysis import Analysis
 from viz.service.store import BoundedStore
 
@@ -26,6 +40,17 @@ class Question:
     stack: str
     other_stack: str
     pairing: tuple[tuple[str, str], ...] = ()
+    words: bool = False
+    how: How = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Which heads are looked at in every variant, and how; see `viz.compare.effects`."""
+
+    stack: str
+    heads: tuple[Head, ...]
+    aggregate: Aggregate = "mean"
     words: bool = False
     how: How = "text"
 
@@ -51,6 +76,8 @@ class Comparisons:
     def __init__(self) -> None:
         self._changed: BoundedStore[Changed] = BoundedStore(KEPT, lambda _: 1)
         self._heads: BoundedStore[AllHeads] = BoundedStore(KEPT, lambda _: 1)
+        self._effects: BoundedStore[Effects] = BoundedStore(KEPT, lambda _: 1)
+        self._curves: BoundedStore[pd.DataFrame] = BoundedStore(KEPT, lambda _: 1)
 
     def changed(
         self, first: Analysis, second: Analysis, asked: Question, progress: Progress
@@ -74,6 +101,68 @@ class Comparisons:
                 progress=lambda _phase, share: progress(share),
             )
             self._changed.put(key, kept)
+        return kept
+
+    def effects(
+        self,
+        base: Analysis,
+        others: Sequence[Analysis],
+        titles: Sequence[str],
+        looked: Looked,
+        progress: Progress,
+    ) -> Effects:
+        """Measure how far heads of each variant are from the same of the base.
+
+        Raises:
+            ShapeError: there is no such stack or head.
+        """
+        key = base.token, tuple(one.token for one in others), looked
+        kept = self._effects.get(key)
+        if kept is None:
+            kept = effects(
+                base.trace,
+                [one.trace for one in others],
+                titles,
+                heads=looked.heads,
+                stack=looked.stack,
+                aggregate=looked.aggregate,
+                words=looked.words,
+                how=looked.how,
+                progress=lambda _phase, share: progress(share),
+            )
+            self._effects.put(key, kept)
+        return kept
+
+    def curves(
+        self,
+        name: str,
+        steps: Sequence[int],
+        trace: Callable[[int], Trace],
+        stack: str,
+        progress: Progress,
+    ) -> pd.DataFrame:
+        """Measure how far each head has come since the first of a training's steps.
+
+        Args:
+            name: of the training, which nobody can guess.
+            steps: those that have a checkpoint, or some of them.
+            trace: of a step's checkpoint.
+            stack: by name.
+            progress: called with the share done; may raise to cancel.
+
+        Raises:
+            LoupeError: a checkpoint cannot be opened or compared.
+        """
+        key = name, tuple(steps), stack
+        kept = self._curves.get(key)
+        if kept is None:
+            kept = curves(
+                map(trace, steps),
+                steps,
+                stack=stack,
+                progress=lambda _phase, share: progress(share),
+            )
+            self._curves.put(key, kept)
         return kept
 
     def all_heads(

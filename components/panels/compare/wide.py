@@ -46,7 +46,7 @@ def changed_panel(runs: Both) -> None:
             "model for the second side."
         )
         return
-    found = _told(
+    found = told(
         "Comparing every head",
         lambda tell: comparisons().changed(runs.first, runs.second, _question(runs), tell),
     )
@@ -118,7 +118,7 @@ def _place(runs: Both, side: int, ranked: Predictions) -> int:
 
 def similar_panel(runs: Both) -> None:
     """Show which heads look alike, as a matrix, a map, and a list for the chosen one."""
-    found = _told(
+    found = told(
         "Comparing all heads with all",
         lambda tell: comparisons().all_heads(runs.first, runs.second, _question(runs), tell),
     )
@@ -176,7 +176,7 @@ def _near(found: AllHeads, chosen: tuple[tuple[int, int], ...]) -> None:
     st.caption("A click compares with it above.")
 
 
-def _told(words: str, work: Callable[[Callable[[float], None]], Found]) -> Found | None:
+def told(words: str, work: Callable[[Callable[[float], None]], Found]) -> Found | None:
     """Do what takes seconds, with progress; an error is said."""
     slot = st.empty()
 
@@ -214,14 +214,14 @@ def _pick_point(key: str) -> None:
     """Show the head of a layer x head map on both sides."""
     points = st.session_state[key].selection.points
     if points:
-        _show(SIDES, int(points[0]["y"]), int(points[0]["x"]))
+        show_head(SIDES, int(points[0]["y"]), int(points[0]["x"]))
 
 
 def _pick_line(key: str, frame: pd.DataFrame, sides: tuple[str, ...]) -> None:
     rows = st.session_state[key].selection.rows
     if rows:
         line = frame.iloc[rows[0]]
-        _show(sides, int(line["layer"]), int(line["head"]))
+        show_head(sides, int(line["layer"]), int(line["head"]))
 
 
 def _pick_pair(key: str) -> None:
@@ -230,10 +230,10 @@ def _pick_pair(key: str) -> None:
     named = [int(one) for one in points[0].get("customdata", ())] if points else []
     for which, at in zip(SIDES, (named[:2], named[2:]), strict=True):
         if len(at) == 2:
-            _show((which,), *at)
+            show_head((which,), *at)
 
 
-def _show(sides: tuple[str, ...], layer: int, head: int) -> None:
+def show_head(sides: tuple[str, ...], layer: int, head: int) -> None:
     for which in sides:
         change_side(which, heads=f"{layer}.{head}")
     change(row=-1, part=view().part)

@@ -1,0 +1,174 @@
+"""Minimal pairs of the first side's text: read from what somebody wrote, and run one after the other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components.compare_state import CompareView, SideView
+from components.panels.compare.place import view
+from components.panels.run import PHASES
+from components.session import owner, workbench
+from viz.compare import Variants, edited, filled, from_csv
+from viz.errors import BudgetError, LoupeError
+from viz.service import Analysis, Request
+
+log = logging.getLogger(__name__)
+
+WRONG = "compare edits failure"
+STOPPED = "compare edits stopped"
+SHOWN = "compare edits shown"
+
+# What the base and its variants may take together: they and both sides are to be kept at a time.
+MOST_BYTES = 500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What makes minimal pairs; it names what is on screen, too."""
+
+    side: SideView
+    edits: str
+    edits_as: str
+    every: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A base and its variants that have been run, in the same order."""
+
+    variants: Variants
+    base: Analysis
+    others: tuple[Analysis, ...]
+
+
+def asked(seen: CompareView) -> Asked:
+    """Say what makes the pairs; which head is looked at changes no run."""
+    side = replace(seen.first, heads="0.0", stack="")
+    return Asked(side, seen.edits, seen.edits_as, seen.every)
+
+
+def read(wanted: Asked) -> Variants:
+    """Read what somebody wrote into a base text and its variants.
+
+    Raises:
+        LoupeError: it cannot be read so, for the reason it gives.
+    """
+    if wanted.edits_as == "template":
+        return filled(wanted.edits, every=wanted.every)
+    if wanted.edits_as == "csv":
+        return read_table(wanted.edits.encode("utf-8", "surrogatepass"), wanted.side.text)
+    return edited(wanted.side.text, wanted.edits.split("\n"))
+
+
+def read_table(content: bytes, base: str) -> Variants:
+    """Read the variants of a base text from a CSV.
+
+    Raises:
+        StorageError: the file is too large, or no table of text.
+        TextError: it has no column of texts, no row or too many, or a text is empty.
+    """
+    # A text without slots is a template of itself, once its braces are no slots.
+    return from_csv(content, base.replace("{", "{{").replace("}", "}}"))
+
+
+def tried(seen: CompareView, slot: DeltaGenerator) -> Tried | None:
+    """Return the base's and the variants' runs, made where they are missing; else the earlier ones."""
+    wanted = asked(seen)
+    try:
+        variants = read(wanted)
+        requests = _requests(wanted, variants)
+        missing = _missing(requests)
+        if missing and st.session_state.get(STOPPED) == wanted:
+            slot.caption(
+                f"Stopped with {len(missing):,} of {len(requests):,} texts to go; Run goes on."
+            )
+            return before()
+        if missing:
+            _run(requests, missing, slot)
+        found = _found(wanted, variants)
+    except LoupeError as error:
+        st.session_state[WRONG] = error
+        return before()
+    except Exception:
+        log.exception("The minimal pairs failed")
+        st.session_state[WRONG] = LoupeError(
+            "This is a defect in Attention Loupe; the log has its details.", "Try other edits."
+        )
+        return before()
+    if found is None:
+        st.session_state[WRONG] = BudgetError(
+            "All runs together are more than what is kept at a time.", "Leave some edits out."
+        )
+        return before()
+    st.session_state.pop(WRONG, None)
+    st.session_state[SHOWN] = wanted
+    return found
+
+
+def before() -> Tried | None:
+    """Return the pairs that were drawn last, if they are still kept."""
+    drawn: Asked | None = st.session_state.get(SHOWN)
+    return None if drawn is None else _found(drawn, read(drawn))
+
+
+def go_on() -> None:
+    """Let what was stopped go on."""
+    st.session_state.pop(STOPPED, None)
+
+
+def _requests(wanted: Asked, variants: Variants) -> list[Request]:
+    return [replace(wanted.side, text=variant.text).request for variant in variants]
+
+
+def _missing(requests: Sequence[Request]) -> list[int]:
+    return [
+        number
+        for number, request in enumerate(requests)
+        if workbench().captured(owner(), request) is None
+    ]
+
+
+def _found(wanted: Asked, variants: Variants) -> Tried | None:
+    runs = [workbench().captured(owner(), request) for request in _requests(wanted, variants)]
+    there = tuple(run for run in runs if run is not None)
+    return Tried(variants, there[0], there[1:]) if len(there) == len(runs) else None
+
+
+def _run(requests: Sequence[Request], missing: Sequence[int], slot: DeltaGenerator) -> None:
+    with slot.container(horizontal=True, vertical_alignment="center"):
+        bar = st.progress(0.0, "Starting")
+        st.button("Cancel", key="compare edits cancel", on_click=_stop)
+    for done, number in enumerate(missing):
+
+        def progress(phase: str, share: float, done: int = done) -> None:
+            # This call is also where Streamlit stops a run that was cancelled or superseded.
+            start, stop, words = PHASES[phase]
+            part = (done + start + (stop - start) * min(1.0, share)) / len(missing)
+            bar.progress(part, f"{words}, {done + 1:,} of {len(missing):,}")
+
+        analysis = workbench().capture(owner(), requests[number], progress)
+        require_room(analysis.trace.memory_bytes, len(requests))
+    slot.empty()
+
+
+def _stop() -> None:
+    st.session_state[STOPPED] = asked(view())
+
+
+def require_room(one_bytes: int, count: int) -> None:
+    """Make sure that so many runs can be kept at a time.
+
+    Raises:
+        BudgetError: they cannot.
+    """
+    if one_bytes * count > MOST_BYTES:
+        raise BudgetError(
+            f"{count:,} texts of this length take {one_bytes * count / 1e9:.1f} GB; "
+            f"{MOST_BYTES / 1e9:.1f} GB are kept for minimal pairs.",
+            "Leave some out, or shorten the base text.",
+        )
