@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from components.canvas import copy_link, text_guard
+from components.panels.compare.checkpoints import checkpoints_panel
 from components.panels.compare.edits import edits_panel
 from components.panels.compare.pair import compared, heads_panel, patterns_panel
 from components.panels.compare.place import change, follow_link, write_link
@@ -19,6 +20,7 @@ PARTS = {
     "changed": "What changed most",
     "heads": "All heads against all",
     "edits": "Minimal pairs",
+    "steps": "Checkpoints",
 }
 
 # Room for the progress bar, in pixels, so that nothing moves while a run is on.
@@ -79,5 +81,7 @@ def _comparison(runs: Both) -> None:
         changed_panel(runs)
     elif runs.seen.part == "heads":
         similar_panel(runs)
-    else:
+    elif runs.seen.part == "edits":
         edits_panel(runs)
+    else:
+        checkpoints_panel(runs)

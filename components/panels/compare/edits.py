@@ -178,8 +178,6 @@ def _results(runs: Both, found: Tried) -> None:
             multiples_figure(list(measured.kept.values()), titles, dark=is_dark(), columns=BESIDE),
             key=PICTURES,
             config=PLOTLY,
-            on_select=lambda: _pick_picture(found.variants, list(measured.kept)),
-            selection_mode="points",
         )
     with table:
         _table(measured.table, found.variants)
@@ -237,20 +235,13 @@ def _table(table: pd.DataFrame, variants: Variants) -> None:
             key="compare variants file",
             on_click="ignore",
         )
-        st.caption("A click on a line or a picture shows that variant above.")
+        st.caption("A click on a line shows that variant above.")
 
 
 def _pick_line(table: pd.DataFrame, variants: Variants) -> None:
     rows = st.session_state[TABLE].selection.rows
     if rows:
         _show(variants, int(table.index[rows[0]]))
-
-
-def _pick_picture(variants: Variants, drawn: list[int]) -> None:
-    """Show the variant whose picture was clicked; each has a trace of cells and one of those without."""
-    points = st.session_state[PICTURES].selection.points
-    if points:
-        _show(variants, drawn[int(points[0]["curve_number"]) // 2])
 
 
 def _show(variants: Variants, number: int) -> None:

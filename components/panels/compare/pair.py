@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,10 +141,22 @@ def patterns_panel(runs: Both, comparison: Comparison, *, pairing: bool) -> None
 
 
 def _patterns(runs: Both, comparison: Comparison) -> None:
-    drawn = comparison.coarser(MOST_DRAWN)
     seen = runs.seen
+    titles = _title(seen.first, comparison.first), _title(seen.second, comparison.second)
+    draw(comparison, titles, row=seen.row, key=CANVAS, on_row=_chosen_row)
+
+
+def draw(
+    comparison: Comparison,
+    titles: tuple[str, str],
+    *,
+    key: str,
+    row: int = -1,
+    on_row: Callable[[], None] | None = None,
+) -> None:
+    """Draw two patterns and how they differ, in the mode that is chosen."""
+    drawn = comparison.coarser(MOST_DRAWN)
     weights, attended = drawn.weights(), drawn.attended()
-    titles = _title(seen.first, drawn.first), _title(seen.second, drawn.second)
     first, second = (
         _drawn(drawn, which, title, matrix, may)
         for which, title, matrix, may in zip(SIDES, titles, weights, attended, strict=True)
@@ -152,11 +164,11 @@ def _patterns(runs: Both, comparison: Comparison) -> None:
     compare_view(
         first,
         second,
-        mode=seen.mode,
-        row=seen.row if 0 <= seen.row < len(drawn.rows) else None,
+        mode=view().mode,
+        row=row if 0 <= row < len(drawn.rows) else None,
         dark=is_dark(),
-        key=CANVAS,
-        on_row=_chosen_row,
+        key=key,
+        on_row=on_row,
     )
     st.caption(_said(comparison, drawn))
 

@@ -234,6 +234,7 @@ def _pick_pair(key: str) -> None:
 
 
 def show_head(sides: tuple[str, ...], layer: int, head: int) -> None:
+    """Choose a head on some sides."""
     for which in sides:
         change_side(which, heads=f"{layer}.{head}")
     change(row=-1, part=view().part)
