@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from components.panels.compare.links import head_link
 from components.panels.literal import literal
 from components.panels.map import map_panel
 from components.panels.tokens import display_panel
@@ -44,6 +45,7 @@ def pattern_panel(analysis: Analysis) -> None:
         with st.popover(BADGES[tier]):
             _provenance(analysis)
         display_panel(stack, mapped=is_mapped(stack))
+        head_link("Compare →", seen, analysis.trace)
     st.caption(
         "Attention says where a head reads from, not why the model decided.",
         help=f"This layer is {literal(stack.record(seen.layer).name)} in the model.",
@@ -84,6 +86,7 @@ def numbers_panel(analysis: Analysis) -> None:
     for words in statistics_of(stack).values():
         number = getattr(statistics, words.field)[at]
         st.markdown(f"{literal(words.short)}: **{number:.3g}** {words.unit}", help=words.meaning)
+    head_link("Heads like this one →", seen, analysis.trace, part="heads")
     if not stack.aligned:
         st.caption(left_out(stack))
     if is_mapped(stack):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 
 import numpy as np
 import streamlit as st
@@ -220,7 +221,9 @@ def _title(side: SideView, shown: Side) -> str:
         named = f"{shown.how} of {written_heads(heads)}"
     else:
         named = f"{shown.how} of {len(heads)} heads"
-    return f"{side.model}, {named}"
+    # Of a folder the last part tells one checkpoint from another.
+    model = PurePath(side.model).name if side.local else side.model
+    return f"{model}, {named}"
 
 
 def _said(comparison: Comparison, drawn: Comparison) -> str:

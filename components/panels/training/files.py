@@ -8,6 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from components.panels.compare.links import checkpoints_link
 from components.panels.training.example import picture_of, text_of
 from components.session import page_link, workbench
 from viz.errors import LoupeError
@@ -20,6 +21,7 @@ def files_panel(
 ) -> None:
     """Offer the checkpoint that is looked at, in Explore and as a file, and TensorBoard's log."""
     _explore(folder, loaded, step, at)
+    checkpoints_link("Compare checkpoints →", folder, loaded, at, step)
     with st.container(horizontal=True):
         st.download_button(
             f"Checkpoint of step {step:,} (safetensors)",

@@ -1,0 +1,152 @@
+"""Minimal pairs and checkpoints on the Compare page, and the links that lead to it, in a real browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.pages import READY, settle
+from tests.training.test_run import wait_for
+from viz.service.trainings import Trainings
+from viz.training.folder import About, runs_root
+from viz.training.settings import Settings
+from viz.training.tasks import TASKS
+
+EDITS = "tired -> wide\nanimal -> dog"
+PAIRS = "/compare?heads=3.1&part=edits"
+
+
+@pytest.fixture(scope="module")
+def training():
+    """Train for a moment; thrown away in the end."""
+    settings = Settings(steps=20, keep_every=10, batch_size=8, test_examples=16)
+    here = Trainings()
+    name = here.start(About("reverse", settings, TASKS["reverse"].options))
+    wait_for(lambda: here.about(name).state == "done")
+    yield name
+    shutil.rmtree(runs_root() / name, ignore_errors=True)
+
+
+def opened(page, url, pictures=1):
+    page.goto(url)
+    arrived(page, pictures)
+
+
+def arrived(page, pictures=1):
+    """Wait for the patterns of both sides, or for those of two checkpoints too."""
+    views = page.get_by_role("application", name="Two patterns")
+    expect(views).to_have_count(pictures, timeout=READY)
+    settle(page)
+
+
+def main(page):
+    """The page without its navigation."""
+    return page.get_by_test_id("stMain")
+
+
+def run(page):
+    main(page).get_by_role("button", name="Run", exact=True).click()
+    settle(page)
+
+
+def pictures(page):
+    return page.get_by_test_id("stPlotlyChart")
+
+
+def alerts(page):
+    return page.get_by_test_id("stAlert")
+
+
+def test_edits_are_run_and_their_link_shows_the_same(page, server, context):
+    opened(page, f"{server}{PAIRS}")
+    page.get_by_role("textbox", name="Edits", exact=True).fill(EDITS)
+    run(page)
+    expect(pictures(page)).to_contain_text("tired → wide", timeout=READY)
+    expect(pictures(page)).to_contain_text("animal → dog")
+    expect(page).to_have_url(re.compile(r"edits=tired"))
+    other = context.new_page()
+    opened(other, page.url)
+    expect(pictures(other)).to_contain_text("tired → wide", timeout=READY)
+    expect(other.get_by_role("textbox", name="Edits", exact=True)).to_have_value(EDITS)
+
+
+def test_an_edit_that_cannot_be_made_is_said_and_loses_nothing(page, server):
+    opened(page, f"{server}{PAIRS}&edits={quote(EDITS)}")
+    expect(pictures(page)).to_contain_text("tired → wide", timeout=READY)
+    page.get_by_role("textbox", name="Edits", exact=True).fill("cat -> dog")
+    run(page)
+    expect(alerts(page)).to_contain_text("The base text has no 'cat'")
+    expect(pictures(page)).to_contain_text("tired → wide")
+
+
+def test_a_click_on_a_line_puts_the_variant_into_the_second_side(page, server):
+    opened(page, f"{server}{PAIRS}&edits={quote('tired -> wide')}")
+    expect(pictures(page)).to_contain_text("tired → wide", timeout=READY)
+    page.get_by_test_id("stDataFrame").click(position={"x": 18, "y": 54})
+    settle(page)
+    expect(page.get_by_role("textbox", name="Second text", exact=True)).to_have_value(
+        re.compile("too wide")
+    )
+
+
+def test_a_table_of_texts_is_compared_with_the_first_text(page, server):
+    opened(page, f"{server}{PAIRS}")
+    page.get_by_role("radio", name="CSV file").click()
+    settle(page)
+    content = "title,text\nmuddy,The animal didn't cross the street because it was too muddy.\n"
+    page.locator('input[type="file"]').set_input_files(
+        {"name": "pairs.csv", "mimeType": "text/csv", "buffer": content.encode()}
+    )
+    settle(page)
+    run(page)
+    expect(pictures(page)).to_contain_text("muddy", timeout=READY)
+    expect(page).to_have_url(re.compile("edits_as=csv"))
+
+
+def test_without_a_training_the_way_to_one_is_shown(page, server):
+    opened(page, f"{server}/compare?heads=3.1&part=steps")
+    expect(page.get_by_text("Nothing was trained in this session yet")).to_be_visible()
+    main(page).get_by_role("link", name="Train a small model").click()
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible(timeout=READY)
+
+
+def test_a_trainings_checkpoints_are_followed_and_a_step_is_chosen(page, server, training):
+    opened(page, f"{server}/train?run={training}", pictures=0)
+    main(page).get_by_role("link", name="Compare checkpoints").click(timeout=READY)
+    arrived(page, pictures=2)
+    expect(page).to_have_url(re.compile(f"run={training}"))
+    expect(pictures(page)).to_contain_text("layer 0 head 1")
+    expect(alerts(page)).to_have_count(0)
+    page.get_by_role("slider").press("ArrowLeft")
+    settle(page)
+    expect(page).to_have_url(re.compile("step=10"))
+
+
+def test_a_training_that_is_not_there_is_said(page, server):
+    opened(page, f"{server}/compare?heads=3.1&part=steps&run={'0' * 24}")
+    expect(alerts(page).first).to_contain_text("There is no training of that name")
+
+
+def test_explore_leads_to_its_head_beside_another_and_back_again(page, server):
+    page.goto(f"{server}/?layer=3&head=1")
+    link = main(page).get_by_role("link", name="Compare")
+    expect(link).to_be_visible(timeout=READY)
+    settle(page)
+    link.click()
+    arrived(page)
+    expect(page).to_have_url(re.compile(r"/compare\?heads=3\.1&other_heads=3\.2"))
+    expect(page.get_by_role("radio", name="Another head or layer")).to_be_checked()
+    page.go_back()
+    expect(page.get_by_text("About this head")).to_be_visible(timeout=READY)
+    expect(page).to_have_url(re.compile(r"layer=3&head=1"))
+
+
+def test_heads_like_the_one_on_explore(page, server):
+    page.goto(f"{server}/?layer=3&head=1")
+    main(page).get_by_role("link", name="Heads like this one").click(timeout=READY)
+    arrived(page)
+    expect(page.get_by_text("Heads like layer 3, head 1")).to_be_visible(timeout=READY)
