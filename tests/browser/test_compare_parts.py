@@ -126,6 +126,25 @@ def test_a_trainings_checkpoints_are_followed_and_a_step_is_chosen(page, server,
     expect(page).to_have_url(re.compile("step=10"))
 
 
+def press_mark(page, trace, number):
+    """Click a mark of the last figure."""
+    place = pictures(page).last.locator(".scatterlayer .trace").nth(trace).locator(".points path")
+    place.nth(number).scroll_into_view_if_needed()
+    box = place.nth(number).bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    settle(page)
+
+
+def test_a_click_on_a_curve_chooses_its_head(page, server, training):
+    opened(page, f"{server}/compare?heads=0.0&part=steps&run={training}", pictures=2)
+    # Both heads are drawn, one above the other; a click on each is a click on another.
+    for trace in (0, 1):
+        named = pictures(page).last.locator(".legendtext").nth(1 - trace).text_content()
+        layer, head = re.findall(r"\d+", named)
+        press_mark(page, trace, 2)
+        expect(page).to_have_url(re.compile(rf"[?&]heads={layer}\.{head}\b"))
+
+
 def test_a_training_that_is_not_there_is_said(page, server):
     opened(page, f"{server}/compare?heads=3.1&part=steps&run={'0' * 24}")
     expect(alerts(page).first).to_contain_text("There is no training of that name")
@@ -150,3 +169,6 @@ def test_heads_like_the_one_on_explore(page, server):
     main(page).get_by_role("link", name="Heads like this one").click(timeout=READY)
     arrived(page)
     expect(page.get_by_text("Heads like layer 3, head 1")).to_be_visible(timeout=READY)
+    # Of the map of 6 x 12 heads the mark of layer 1, head 8.
+    press_mark(page, 0, 20)
+    expect(page).to_have_url(re.compile(r"[?&]heads=1\.8&"))

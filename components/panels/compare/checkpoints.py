@@ -11,7 +11,7 @@ from components.compare_state import SideView, chosen_heads
 from components.panels.compare.pair import PLOTLY, SIDES, draw
 from components.panels.compare.place import change, change_side, view
 from components.panels.compare.run import Both
-from components.panels.compare.wide import comparisons, show_head, told
+from components.panels.compare.wide import clicked, comparisons, show_head, told
 from components.panels.literal import literal
 from components.panels.training.live import STATES
 from components.panels.training.shared import known, remember, trainings
@@ -176,8 +176,7 @@ def _pick_head() -> None:
 
 
 def _pick_curve() -> None:
-    points = st.session_state[CURVES].selection.points
-    at = [int(one) for one in points[0].get("customdata", ())] if points else []
+    at = clicked(st.session_state[CURVES].selection.points)
     if len(at) == 2:
         show_head(SIDES, *at)
 

@@ -196,7 +196,7 @@ def _said(variants: Variants, measured: Effects, looked: Looked) -> str:
     )
     base = variants.base.text
     shown = base if len(base) <= 160 else base[:159] + "…"
-    parts = [f"Against the base “{shown}”, {which}."]
+    parts = [f"Against the base “{shown}”, {which}; red is where the variant looks more."]
     if len(measured.kept) < len(measured.table):
         parts.append(
             f"Of {len(measured.table):,} variants the {len(measured.kept)} that differ most are drawn."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -226,11 +226,17 @@ def _pick_line(key: str, frame: pd.DataFrame, sides: tuple[str, ...]) -> None:
 
 def _pick_pair(key: str) -> None:
     """Show the heads that a mark stands for: one for the first side, or one for each."""
-    points = st.session_state[key].selection.points
-    named = [int(one) for one in points[0].get("customdata", ())] if points else []
+    named = clicked(st.session_state[key].selection.points)
     for which, at in zip(SIDES, (named[:2], named[2:]), strict=True):
         if len(at) == 2:
             show_head((which,), *at)
+
+
+def clicked(points: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return the numbers that go with the mark that was clicked; none where it was let go."""
+    data = points[0].get("customdata", ()) if points else ()
+    # A browser sends numbers that came as an array as a mapping from place to number.
+    return [int(one) for one in (data.values() if isinstance(data, Mapping) else data)]
 
 
 def show_head(sides: tuple[str, ...], layer: int, head: int) -> None:
