@@ -81,6 +81,10 @@ def test_an_edit_that_cannot_be_made_is_said_and_loses_nothing(page, server):
     run(page)
     expect(alerts(page)).to_contain_text("The base text has no 'cat'")
     expect(pictures(page)).to_contain_text("tired → wide")
+    page.get_by_role("textbox", name="Edits", exact=True).fill(" ")
+    run(page)
+    expect(alerts(page)).to_contain_text("The list of edits is empty")
+    expect(pictures(page)).to_contain_text("tired → wide")
 
 
 def test_a_click_on_a_line_puts_the_variant_into_the_second_side(page, server):

@@ -39,6 +39,8 @@ WRITTEN_AS = {
 BESIDE = 2
 
 PICTURES, TABLE, UPLOAD = "compare variants", "compare variants table", "compare edits file"
+# What was not even begun, and why; it goes with the next press of Run.
+REFUSED = "compare edits refused"
 DOWNLOAD = "minimal-pairs.csv"
 
 
@@ -51,7 +53,7 @@ def edits_panel(runs: Both) -> None:
         found = tried(runs.seen, slot)
     else:
         problems, found = st.container(), None
-    error: LoupeError | None = st.session_state.get(WRONG)
+    error: LoupeError | None = st.session_state.get(REFUSED) or st.session_state.get(WRONG)
     if error is not None:
         problems.error(f"{literal(error.message)} {literal(error.hint)}")
     if found is not None:
@@ -122,13 +124,14 @@ def _example(kind: str, text: str) -> str:
 def _begin(kind: str, keys: dict[str, str]) -> None:
     """Let what was written be what is asked for."""
     go_on()
+    st.session_state.pop(REFUSED, None)
     if kind == "csv":
         _begin_table()
         return
     written = st.session_state[keys["edits"]]
     every = bool(st.session_state.get(keys["every"], False))
     if not written.strip():
-        st.session_state[WRONG] = LoupeError(
+        st.session_state[REFUSED] = LoupeError(
             f"The {'template' if kind == 'template' else 'list of edits'} is empty.",
             'Write an edit, as in "animal -> dog".'
             if kind == "edits"
@@ -142,13 +145,13 @@ def _begin_table() -> None:
     file = st.session_state.get(UPLOAD)
     if file is None:
         if view().edits_as != "csv":
-            st.session_state[WRONG] = LoupeError("There is no file yet.", "Choose a CSV file.")
+            st.session_state[REFUSED] = LoupeError("There is no file yet.", "Choose a CSV file.")
         return
     content = file.getvalue()
     try:
         read_table(content, view().first.text)
     except LoupeError as error:
-        st.session_state[WRONG] = error
+        st.session_state[REFUSED] = error
         return
     change(edits=content.decode("utf-8-sig"), edits_as="csv", every=False)
 

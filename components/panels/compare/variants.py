@@ -89,7 +89,7 @@ def tried(seen: CompareView, slot: DeltaGenerator) -> Tried | None:
             )
             return before()
         if missing:
-            _run(requests, missing, slot)
+            _run(variants, requests, missing, slot)
         found = _found(wanted, variants)
     except LoupeError as error:
         st.session_state[WRONG] = error
@@ -139,7 +139,9 @@ def _found(wanted: Asked, variants: Variants) -> Tried | None:
     return Tried(variants, there[0], there[1:]) if len(there) == len(runs) else None
 
 
-def _run(requests: Sequence[Request], missing: Sequence[int], slot: DeltaGenerator) -> None:
+def _run(
+    variants: Variants, requests: Sequence[Request], missing: Sequence[int], slot: DeltaGenerator
+) -> None:
     with slot.container(horizontal=True, vertical_alignment="center"):
         bar = st.progress(0.0, "Starting")
         st.button("Cancel", key="compare edits cancel", on_click=_stop)
@@ -151,7 +153,11 @@ def _run(requests: Sequence[Request], missing: Sequence[int], slot: DeltaGenerat
             part = (done + start + (stop - start) * min(1.0, share)) / len(missing)
             bar.progress(part, f"{words}, {done + 1:,} of {len(missing):,}")
 
-        analysis = workbench().capture(owner(), requests[number], progress)
+        try:
+            analysis = workbench().capture(owner(), requests[number], progress)
+        except LoupeError as error:
+            title = variants.every[number].title
+            raise LoupeError(f"“{title}” cannot be run: {error.message}", error.hint) from error
         require_room(analysis.trace.memory_bytes, len(requests))
     slot.empty()
 
