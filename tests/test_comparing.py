@@ -62,6 +62,16 @@ def test_its_link_opens_that_comparison(tmp_path):
     assert (view.first, view.second, view.row) == (OPENING.first, OPENING.second, 10)
 
 
+def test_the_link_to_many_edits_opens_them(tmp_path):
+    link = re.search(r"<(http://[^>]+/compare\?[^>]+edits=[^>]+)>", PAGE)
+    view, problems = from_query(dict(parse_qsl(urlsplit(link[1]).query)), TextStore(tmp_path))
+    assert not problems
+    assert (view.part, view.edits) == (
+        "edits",
+        "tired -> wide\nanimal -> dog\nstreet -> road",
+    )
+
+
 def test_its_python_runs():
     for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         exec(compile(code, "comparing.md", "exec"), {})
