@@ -98,6 +98,11 @@ class CompareView:
     step: int = -1
 
     @property
+    def sides(self) -> tuple[SideView, SideView]:
+        """Both sides."""
+        return self.first, self.second
+
+    @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """The phrases that belong together; a line without a sign between is paired with nothing."""
         lines = (line.split("=", 1) for line in self.pairing.splitlines() if line.strip())

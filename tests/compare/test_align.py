@@ -223,6 +223,19 @@ def test_position_matches_the_first_with_the_first():
     assert alignment.second == ((0,), (1,), ())
 
 
+def test_units_of_one_position_are_equal_where_they_read_the_same():
+    alignment = align(
+        units_from_labels(["cat", "dog"]), units_from_labels(["mouse", "dog"]), how="position"
+    )
+    assert alignment.labels == ("cat → mouse", "dog")
+    assert alignment.equal == (False, True)
+
+
+def test_words_that_differ_in_case_are_counterparts(tokenizers):
+    alignment = aligned(tokenizers, "smollm2", "smollm2", "The cat saw it", "the cat saw It")
+    assert alignment.labels == ("The → the", "cat", "saw", "it → It")
+
+
 def test_patches_match_by_the_part_of_the_picture_that_they_cover():
     alignment = align(patch_units(4, 4, before=1), patch_units(2, 2))
     everything_once(alignment, patch_units(4, 4, before=1), patch_units(2, 2))

@@ -79,6 +79,20 @@ def test_what_has_no_partner_is_kept_and_has_no_difference(tired, smollm2):
     np.testing.assert_allclose(comparison.numbers["first_alone"], alone.sum(axis=1), atol=1e-6)
 
 
+def test_text_after_a_causal_row_changes_none_of_its_numbers(smollm2):
+    short, long = (viz.capture(smollm2, text) for text in (TIRED, f"{TIRED} {WIDE}"))
+    alone, followed = (
+        viz.compare(trace, trace, layer=3, head=1, other_layer=10, other_head=4).numbers
+        for trace in (short, long)
+    )
+    for name in ("jensen_shannon", "cosine", "rank_correlation", "centre_shift"):
+        np.testing.assert_allclose(alone[name], followed.loc[alone.index, name], atol=1e-4)
+
+
+def test_one_row_that_is_measured_is_the_last(tired, wide):
+    assert list(viz.compare(tired, wide, layer=0, head=0, rows=1).numbers.index) == [15]
+
+
 @pytest.mark.parametrize("aggregate", ["mean", "max"])
 def test_several_heads_become_one_pattern(tired, aggregate):
     heads = [(0, 3), (2, 5), (2, 1)]
@@ -152,6 +166,9 @@ def test_a_large_pattern_is_drawn_from_rows_evenly_spaced(smollm2):
         ({"heads": [(0, 99)]}, "There is no head 99"),
         ({"stack": "cross"}, "There is no stack 'cross'"),
         ({"aggregate": "median"}, "cannot be taken together by 'median'"),
+        ({"how": "letters"}, "cannot be matched by 'letters'"),
+        ({"rows": 0}, "0 rows were asked for"),
+        ({"rows": 2.5}, "number of rows is a float"),
     ],
 )
 def test_a_head_that_is_not_there_is_named(tired, choices, said):

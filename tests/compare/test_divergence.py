@@ -45,6 +45,17 @@ def test_rank_correlation_is_spearmans_with_ties():
     np.testing.assert_allclose(rank_correlation(one, other), expected, atol=1e-12)
 
 
+def test_ranks_are_of_the_columns_that_count_alone():
+    generator = np.random.default_rng(0)
+    one, other = (generator.random((6, 9)) for _ in range(2))
+    attended = np.tril(np.ones((6, 9), dtype=bool), k=3)
+    one, other = np.where(attended, one, 0), np.where(attended, other, 0)
+    found = rank_correlation(one, other, attended=attended)
+    for row in range(6):
+        expected = spearmanr(one[row][attended[row]], other[row][attended[row]]).statistic
+        assert found[row] == pytest.approx(expected, abs=1e-12)
+
+
 def test_rows_with_nothing_in_common_are_ln_2_apart():
     one, other = np.array([[0.5, 0.5, 0, 0]]), np.array([[0, 0, 0.1, 0.9]])
     assert jensen_shannon(one, other)[0] == pytest.approx(np.log(2), abs=1e-15)

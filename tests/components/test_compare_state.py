@@ -18,6 +18,8 @@ from components.compare_state import (
     from_query,
     to_query,
 )
+from components.panels.compare.pair import MOST_DRAWN, drawn_row
+from viz.patterns.pooling import pool_edges
 from viz.service import TextStore
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=2_000)
@@ -104,6 +106,16 @@ def test_what_a_link_cannot_mean_is_said_and_left_out(name, value, tmp_path):
 def test_pairs_are_read_line_by_line():
     view = CompareView(pairing="animal = Tier\n\n the street =die Straße\nlone")
     assert view.pairs == (("animal", "Tier"), ("the street", "die Straße"), ("lone", ""))
+
+
+@pytest.mark.parametrize("rows", [1, 16, 512, 513, 637, 20_000])
+def test_a_row_is_marked_where_it_is_drawn(rows):
+    edges = pool_edges(rows, MOST_DRAWN)
+    for row in {0, 1, rows // 3, rows - 1} & set(range(rows)):
+        place = drawn_row(row, rows)
+        assert edges[place] <= row < edges[place + 1]
+    assert drawn_row(rows, rows) is None
+    assert drawn_row(-1, rows) is None
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from viz.compare.alignment import Alignment, Common, identical, laid_out
+from viz.compare.alignment import Alignment, Common, bare, identical, laid_out
 from viz.compare.matching import Match, by_edits, by_pairing
 from viz.compare.proportions import by_place
 from viz.compare.spelled import Spelled, spelled
-from viz.errors import AlignmentError
+from viz.errors import AlignmentError, ShapeError
 from viz.models.tokens import Units
 
 How = Literal["text", "position"]
@@ -46,6 +46,7 @@ def align(
         how: by text, or the first unit with the first, the second with the second.
 
     Raises:
+        ShapeError: there is no such way.
         AlignmentError: the sides count different things, or share nothing.
 
     Cost: linear in the units, but for the edit distance of texts that differ.
@@ -56,6 +57,8 @@ def align(
             "which cannot stand for each other.",
             "Compare stacks that look at the same kind of thing.",
         )
+    if how not in ("text", "position"):
+        raise ShapeError(f"Units cannot be matched by {how!r:.40}.", "Choose text or position.")
     if how == "position":
         return laid_out(first, second, _by_position(first, second))
     if not pairing and not words and _alike(first, second, sources):
@@ -84,7 +87,8 @@ def _by_position(first: Units, second: Units) -> Iterable[Common]:
     for number in range(max(len(first), len(second))):
         one = (number,) if number < len(first) else ()
         other = (number,) if number < len(second) else ()
-        yield Common(one, other, bool(one and other) and first.ids[number] == second.ids[number])
+        same = bool(one and other) and bare(first.labels[number]) == bare(second.labels[number])
+        yield Common(one, other, same)
 
 
 class _Graph:
@@ -159,8 +163,7 @@ def _join_words(
             for b in right:
                 graph.join(FIRST_SLOT, left[0], SECOND_SLOT, b)
         reads = [one.words[number].read for number in match.first]
-        marks = keys[0][0] == "special"
-        if alike and (not marks or reads == [other.words[n].read for n in match.second]):
+        if reads == [other.words[number].read for number in match.second]:
             same[0].update(left)
             same[1].update(right)
     return same

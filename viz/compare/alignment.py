@@ -72,7 +72,7 @@ class Alignment:
     def labels(self) -> tuple[str, ...]:
         """What both read: one text where it is the same, else `first → second`."""
         return tuple(
-            _bare(one or other) if same or not (one and other) else f"{_bare(one)} → {_bare(other)}"
+            bare(one or other) if same or not (one and other) else f"{bare(one)} → {bare(other)}"
             for one, other, same in zip(
                 self.first_labels, self.second_labels, self.equal, strict=True
             )
@@ -176,7 +176,7 @@ def _in_order(common: list[Common]) -> list[Common]:
     return ordered
 
 
-def _bare(label: str) -> str:
+def bare(label: str) -> str:
     """Leave out the space before a word, which some tokenizers count as a part of it."""
     return label.removeprefix(SPACE) or label
 

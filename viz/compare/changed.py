@@ -14,7 +14,7 @@ from viz.capture.stacks import main_stack
 from viz.capture.trace import Trace
 from viz.compare.align import How
 from viz.compare.alignment import Alignment, Groups
-from viz.compare.comparison import aligned_units, spread
+from viz.compare.comparison import aligned_units, at_least_one, spread
 from viz.compare.divergence import centre_shift, jensen_shannon, total_variation
 from viz.compare.moving import moved_rows
 from viz.compare.side import Side, layer_rows
@@ -92,7 +92,7 @@ def changed(
     Cost: rows * keys * heads of time; memory grows with the keys alone.
     """
     one = main_stack(first.stacks) if stack is None else Stacks(first.stacks)[stack]
-    if other_stack is None and stack in second.stacks:
+    if other_stack is None:
         other_stack = stack
     other = main_stack(second.stacks) if other_stack is None else Stacks(second.stacks)[other_stack]
     _require_one_shape(one, other)
@@ -126,7 +126,7 @@ def changed(
 def _chosen(queries: Alignment, cells: int, rows: int | None) -> tuple[NDArray[np.int64], int]:
     """Choose common rows with a partner, whose weights have so many cells each; and count them all."""
     paired = np.flatnonzero(queries.paired)
-    most = max(1, MOST_CELLS // max(1, cells) if rows is None else rows)
+    most = max(1, MOST_CELLS // max(1, cells)) if rows is None else at_least_one(rows)
     return (paired if len(paired) <= most else paired[spread(len(paired), most)]), len(paired)
 
 

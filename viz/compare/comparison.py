@@ -14,6 +14,8 @@ from viz.compare import divergence
 from viz.compare.align import How, Sources, align
 from viz.compare.alignment import Alignment, coarser
 from viz.compare.side import Aggregate, Head, Side, side_of
+from viz.errors import ShapeError
+from viz.models.arguments import whole_number
 from viz.models.tokens import Units
 
 Matrix = NDArray[np.float32]
@@ -29,9 +31,12 @@ MEASURES = {
     "jensen_shannon": divergence.jensen_shannon,
     "total_variation": divergence.total_variation,
     "cosine": divergence.cosine,
-    "rank_correlation": divergence.rank_correlation,
     "centre_shift": divergence.centre_shift,
 }
+
+
+# The same in the order of a table, and the one that needs to know where rows may look.
+NUMBERS = ("jensen_shannon", "total_variation", "cosine", "rank_correlation", "centre_shift")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,8 @@ class Comparison:
         rows: common units of the queries.
         columns: common units of the keys.
         numbers: one line for each row with a partner that was measured, by its number: what it reads on both
-            sides, the Jensen-Shannon divergence (nats), total variation, cosine, rank correlation and
-            shift of the centre (columns) from first to second, and the share of the weight of each side
+            sides, the Jensen-Shannon divergence (nats), total variation, cosine, rank correlation (of the
+            columns that either side looks at) and shift of the centre (columns) from first to second, and the share of the weight of each side
             that lies on keys without a partner.
         measured: how many of the rows with a partner those are.
         of: how many rows have a partner.
@@ -62,7 +67,7 @@ class Comparison:
     @property
     def overall(self) -> dict[str, float]:
         """Means of the numbers over the rows; NaN where no row has a partner."""
-        return {name: float(self.numbers[name].mean()) for name in MEASURES}
+        return {name: float(self.numbers[name].mean()) for name in NUMBERS}
 
     def weights(
         self, rows: slice | None = None, columns: slice | None = None
@@ -164,10 +169,12 @@ def compare(
     one = side_of(first, stack=stack, layer=layer, head=head, heads=heads, how=aggregate)
     other = side_of(
         second,
-        stack=stack if other_stack is None and stack in second.stacks else other_stack,
+        stack=stack if other_stack is None else other_stack,
         layer=layer if other_layer is None else other_layer,
         head=head if other_head is None else other_head,
-        heads=heads if other_heads is None and other_layer is None else other_heads,
+        heads=heads
+        if (other_layer, other_head, other_heads) == (None, None, None)
+        else other_heads,
         how=aggregate,
     )
     aligned = aligned_units(first, second, one, other, pairing=pairing, words=words, how=how)
@@ -208,7 +215,9 @@ def compare_sides(
 ) -> Comparison:
     """Measure how far apart two sides are, whose units are aligned already."""
     paired = np.flatnonzero(rows.paired)
-    most = max(1, MOST_CELLS // max(1, len(columns))) if measured is None else max(1, measured)
+    most = (
+        max(1, MOST_CELLS // max(1, len(columns))) if measured is None else at_least_one(measured)
+    )
     chosen = paired if len(paired) <= most else paired[spread(len(paired), most)]
     return Comparison(
         first=first,
@@ -221,8 +230,22 @@ def compare_sides(
     )
 
 
+def at_least_one(rows: int) -> int:
+    """Return a number of rows that was asked for.
+
+    Raises:
+        ShapeError: it is none, or less than 1.
+    """
+    count = whole_number(rows, "number of rows")
+    if count < 1:
+        raise ShapeError(f"{count} rows were asked for.", "Ask for 1 at least.")
+    return count
+
+
 def spread(count: int, most: int) -> NDArray[np.int64]:
-    """Choose so many of the numbers from 0, evenly spaced, both ends included."""
+    """Choose so many of the numbers from 0, evenly spaced, both ends included; of one the last."""
+    if most == 1:
+        return np.array([count - 1], dtype=np.int64)
     return np.unique(np.linspace(0, count - 1, most).round().astype(np.int64))
 
 
@@ -252,10 +275,13 @@ def _measured(
         one = _whole(first, tuple(rows.first[n] for n in numbers), columns.first)
         other = _whole(second, tuple(rows.second[n] for n in numbers), columns.second)
         lines = {name: measure(one, other) for name, measure in MEASURES.items()}
+        lines["rank_correlation"] = divergence.rank_correlation(
+            one, other, attended=(one > 0) | (other > 0)
+        )
         lines["first_alone"] = one[:, ~columns.in_second].sum(axis=1, dtype=np.float64)
         lines["second_alone"] = other[:, ~columns.in_first].sum(axis=1, dtype=np.float64)
         parts.append(lines)
-    names = [*MEASURES, "first_alone", "second_alone"]
+    names = [*NUMBERS, "first_alone", "second_alone"]
     return pd.DataFrame(
         {
             "first": [rows.first_labels[n] for n in chosen],

@@ -46,18 +46,33 @@ def cosine(first: ArrayLike, second: ArrayLike) -> Rows:
     return np.asarray((one * other).sum(axis=-1) / norms)
 
 
-def rank_correlation(first: ArrayLike, second: ArrayLike) -> Rows:
+def rank_correlation(
+    first: ArrayLike, second: ArrayLike, *, attended: NDArray[np.bool_] | None = None
+) -> Rows:
     """Compute Spearman's correlation of rows, -1 to 1; NaN where one is even; [..., row].
 
     Ties have the mean of their ranks, as in `scipy.stats.spearmanr`.
+
+    Args:
+        first: weights, [..., row, column].
+        second: of the same shape.
+        attended: the columns that count, of the same shape; all by default. Columns that no query may look
+            at are ties of both sides, and would make any two causal rows alike.
     """
-    one, other = (rankdata(side, axis=-1) for side in _shares(first, second))
-    one, other = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (one, other))
+    sides = _shares(first, second)
+    counted = np.ones(sides[0].shape, dtype=bool) if attended is None else attended
+    number = np.maximum(counted.sum(axis=-1, keepdims=True), 1)
+    ranks = []
+    for side in sides:
+        # Below all others they move every rank by the same number.
+        places = rankdata(np.where(counted, side, -1.0), axis=-1)
+        mean = np.where(counted, places, 0.0).sum(axis=-1, keepdims=True) / number
+        ranks.append(np.where(counted, places - mean, 0.0))
+    one, other = ranks
     norms = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
+    empty = np.isnan(sides[0]).any(axis=-1) | np.isnan(sides[1]).any(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        correlation = (one * other).sum(axis=-1) / norms
-    empty = np.isnan(jensen_shannon(first, second))
-    return np.where(empty, np.nan, correlation)
+        return np.where(empty, np.nan, (one * other).sum(axis=-1) / norms)
 
 
 def centre_shift(first: ArrayLike, second: ArrayLike) -> Rows:

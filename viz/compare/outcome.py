@@ -186,7 +186,7 @@ def _table(lines: list[Line]) -> pd.DataFrame:
     for name, (one, known), (other, other_known) in lines:
         sure = known and other_known
         # The listed side's probability has the sign; the other's is anything up to its most.
-        least = max(0.0, one - other) * -1 if known else max(0.0, other - one)
+        least = min(0.0, other - one) if known else max(0.0, other - one)
         rows.append(
             {
                 "token": name,

@@ -164,7 +164,7 @@ def _sides(
         alone = identical(stack.queries).first
         return HeadRows(stack, all_heads(stack), alone, None), None, list(range(len(alone)))
     rows = queries or _same(stack, other, "queries")
-    if keys is None and len(stack.queries) == len(stack.keys) and queries is not None:
+    if keys is None and all(one.queries == one.keys for one in (stack, other)):
         keys = queries
     columns = keys or _same(stack, other, "keys")
     candidates = [int(number) for number in np.flatnonzero(rows.paired)]

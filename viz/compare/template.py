@@ -67,7 +67,7 @@ class Template:
 
     def named(self, values: Mapping[str, str]) -> Variant:
         """Write values into the slots that are named by their first choice; others stay the base's."""
-        return self.variant([values.get(slot[0], slot[0]) for slot in self.slots])
+        return self.variant([values.get(slot[0], slot[0]).strip() for slot in self.slots])
 
 
 def filled(template: str, *, every: bool = False) -> Variants:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -20,8 +21,10 @@ from components.panels.literal import literal
 from components.session import is_dark
 from viz.capture.stack import Stack
 from viz.compare import Alignment, Comparison, Side, aligned_units, compare_sides
+from viz.compare.alignment import bare
 from viz.errors import AlignmentError, LoupeError
 from viz.figures.display import span_words
+from viz.patterns.pooling import pool_edges
 
 # Common units along an axis up to which each is drawn; of more, neighbours are drawn together.
 MOST_DRAWN = 512
@@ -32,6 +35,9 @@ MOST_NAMED = 3
 ALL = "all"
 PLOTLY = {"displaylogo": False, "displayModeBar": False, "showTips": False}
 SIDES = ("first", "second")
+
+# The comparison on screen, with what was asked for.
+KEPT = "compare kept"
 
 # The key of the component.
 CANVAS = "compare canvas"
@@ -105,6 +111,14 @@ def heads_panel(runs: Both) -> None:
 
 def compared(runs: Both, *, quiet: bool = False) -> Comparison | None:
     """Return both sides in common units and measured; say where nothing belongs together."""
+    seen = runs.seen
+    shown = [(one.stack, one.heads) for one in seen.sides]
+    looked = (seen.aggregate, seen.pairs, seen.words, seen.how)
+    asked = (runs.first.token, runs.second.token, shown, looked)
+    kept = st.session_state.get(KEPT)
+    if kept is not None and kept[0] == asked:
+        comparison: Comparison = kept[1]
+        return comparison
     try:
         pair = aligned(runs)
     except LoupeError as error:
@@ -113,7 +127,9 @@ def compared(runs: Both, *, quiet: bool = False) -> Comparison | None:
             if isinstance(error, AlignmentError):
                 _pairing()
         return None
-    return compare_sides(pair.first, pair.second, pair.rows, pair.columns)
+    found = compare_sides(pair.first, pair.second, pair.rows, pair.columns)
+    st.session_state[KEPT] = asked, found
+    return found
 
 
 def patterns_panel(runs: Both, comparison: Comparison, *, pairing: bool) -> None:
@@ -144,7 +160,8 @@ def patterns_panel(runs: Both, comparison: Comparison, *, pairing: bool) -> None
 def _patterns(runs: Both, comparison: Comparison) -> None:
     seen = runs.seen
     titles = _title(seen.first, comparison.first), _title(seen.second, comparison.second)
-    draw(comparison, titles, row=seen.row, key=CANVAS, on_row=_chosen_row)
+    rows = len(comparison.rows)
+    draw(comparison, titles, row=seen.row, key=CANVAS, on_row=lambda: _chosen_row(rows))
 
 
 def draw(
@@ -166,7 +183,7 @@ def draw(
         first,
         second,
         mode=view().mode,
-        row=row if 0 <= row < len(drawn.rows) else None,
+        row=drawn_row(row, len(comparison.rows)),
         dark=is_dark(),
         key=key,
         on_row=on_row,
@@ -184,7 +201,7 @@ def _drawn(
     """Describe one side to the canvas."""
     axes = drawn.rows, drawn.columns
     rows, columns = (getattr(axis, f"in_{which}") for axis in axes)
-    row_labels, column_labels = (getattr(axis, f"{which}_labels") for axis in axes)
+    row_labels, column_labels = (_labels(axis, which) for axis in axes)
     row_positions, column_positions = (_positions(getattr(axis, which)) for axis in axes)
     return ComparedSide(
         title=title,
@@ -199,10 +216,27 @@ def _drawn(
     )
 
 
-def _chosen_row() -> None:
+def drawn_row(row: int, rows: int) -> int | None:
+    """Return where a common row is drawn, by itself or together with its neighbours."""
+    if not 0 <= row < rows:
+        return None
+    return bisect_right(pool_edges(rows, MOST_DRAWN), row) - 1
+
+
+def _chosen_row(rows: int) -> None:
+    """Choose the common row that was clicked, of rows drawn together the first."""
     sent = st.session_state[CANVAS].get("row")
     if sent is not None:
-        change(row=int(sent))
+        change(row=-1 if int(sent) < 0 else pool_edges(rows, MOST_DRAWN)[int(sent)])
+
+
+def _labels(axis: Alignment, which: str) -> tuple[str, ...]:
+    """Name units alike on both sides where they read the same, whatever their tokenizers hang on them."""
+    labels: tuple[str, ...] = getattr(axis, f"{which}_labels")
+    return tuple(
+        common if same else bare(label)
+        for common, same, label in zip(axis.labels, axis.equal, labels, strict=True)
+    )
 
 
 def _positions(groups: tuple[tuple[int, ...], ...]) -> tuple[str, ...]:
@@ -223,7 +257,9 @@ def _title(side: SideView, shown: Side) -> str:
         named = f"{shown.how} of {len(heads)} heads"
     # Of a folder the last part tells one checkpoint from another.
     model = PurePath(side.model).name if side.local else side.model
-    return f"{model}, {named}"
+    at = f" @ {side.revision}" if side.revision else ""
+    stack = "" if shown.stack.name == "self" else f"{shown.stack.name}, "
+    return f"{model}{at}, {stack}{named}"
 
 
 def _said(comparison: Comparison, drawn: Comparison) -> str:
@@ -375,5 +411,6 @@ def _pairing() -> None:
         seen.pairing,
         key=pairing,
         placeholder="animal = Tier\nthe street = die Straße",
+        disabled=seen.how == "position",
         on_change=lambda: change(pairing=st.session_state[pairing], row=-1),
     )

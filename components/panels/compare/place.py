@@ -26,6 +26,8 @@ def change(**choices: Any) -> None:
     """Change some of what is to be seen."""
     st.session_state["compare view"] = replace(view(), **choices)
     st.session_state["compare acted"] = True
+    # What was said of a link is over once something else is asked for.
+    st.session_state["compare notices"] = []
 
 
 def rewrite(**choices: Any) -> None:

@@ -99,7 +99,7 @@ def _only(thing: str) -> None:
 def _swap() -> None:
     seen = view()
     pairs = "\n".join(f"{other} = {one}" for one, other in seen.pairs)
-    rewrite(first=seen.second, second=seen.first, pairing=pairs)
+    rewrite(first=seen.second, second=seen.first, pairing=pairs, row=-1)
 
 
 def change_both(which: str, differs: str, **choices: object) -> None:
@@ -108,7 +108,8 @@ def change_both(which: str, differs: str, **choices: object) -> None:
     if which == "first" and differs != EVERYTHING:
         shared = {name: value for name, value in choices.items() if name not in THINGS[differs]}
         change_side("second", **shared)
-    change(row=-1)
+    if not choices.keys() <= set(THINGS["head"]):
+        change(row=-1)
 
 
 def _side(which: str, *, asks_text: bool, asks_model: bool, differs: str) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from components.compare_state import CompareView, chosen_heads
 from components.panels.compare.pair import ALL, PLOTLY, SIDES
-from components.panels.compare.place import change, change_side, view
+from components.panels.compare.place import change_side
 from components.panels.compare.run import Both
 from components.panels.literal import literal
 from components.session import is_dark
@@ -87,33 +87,49 @@ def _prediction(runs: Both) -> None:
     if first is None or second is None:
         st.caption("No change in a prediction: not both models predict tokens.")
         return
+    places = _place(runs, 0, first), _place(runs, 1, second)
+    if places[0] is None or places[1] is None:
+        st.caption(
+            "No change in a prediction: a masked model predicts at a mask, and a text has none."
+        )
+        return
     try:
         found = outcome(
             first,
             second,
-            at=(_place(runs, 0, first), _place(runs, 1, second)),
+            at=(places[0], places[1]),
             tokenizers=(runs.first.tokenizer, runs.second.tokenizer),
         )
     except LoupeError as error:
         st.caption(literal(f"{error.message} {error.hint}"))
         return
-    st.markdown("**Change in the prediction at the end**")
+    where = "at the mask" if first.kind == "masked" else "after the last token"
+    st.markdown(f"**Change in the prediction {where}**")
     st.dataframe(
         found.tokens,
         hide_index=True,
         column_config={
             name: st.column_config.NumberColumn(format=form)
             for name, form in (("first", "%.4f"), ("second", "%.4f"), ("difference", "%+.4f"))
+        }
+        | {
+            "at_least": st.column_config.CheckboxColumn(
+                "at least",
+                help="One side does not list this token, so that no more is known of its probability there "
+                "than that it is small: the difference is at least this.",
+            )
         },
     )
 
 
-def _place(runs: Both, side: int, ranked: Predictions) -> int:
-    """Return where to predict: at a mask, or at the end."""
+def _place(runs: Both, side: int, ranked: Predictions) -> int | None:
+    """Return where to predict: at the end, or at a mask, if there is one."""
+    if ranked.kind != "masked":
+        return len(ranked.ids) - 1
     run = runs.both[side]
     mask = getattr(run.tokenizer, "mask_token_id", None)
-    masked = [place for place, number in enumerate(run.trace.units.ids) if number == mask]
-    return masked[0] if masked and ranked.kind == "masked" else len(ranked.ids) - 1
+    masked = (place for place, number in enumerate(run.trace.units.ids) if number == mask)
+    return next(masked, None)
 
 
 def similar_panel(runs: Both) -> None:
@@ -243,4 +259,3 @@ def show_head(sides: tuple[str, ...], layer: int, head: int) -> None:
     """Choose a head on some sides."""
     for which in sides:
         change_side(which, heads=f"{layer}.{head}")
-    change(row=-1, part=view().part)
