@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from components.state import LONGEST_IN_URL, SAMPLE, STACK
+from components import parameters
+from components.state import SAMPLE, STACK
 from viz.capture.stack import Stack
 from viz.capture.stacks import main_stack
 from viz.compare.side import Head
-from viz.errors import StorageError
 from viz.models.catalogue import DEFAULT
 from viz.service import Request, TextStore
 
@@ -25,6 +25,7 @@ MODES = ("difference", "overlay", "flicker")
 PARTS = ("rows", "changed", "heads", "edits", "steps")
 EDITS_AS = ("edits", "template", "csv")
 OTHER = "other_"
+ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,26 +124,15 @@ CHOICES = {
     "edits_as": EDITS_AS,
 }
 LONG = ("text", "pair", "pairing", "edits")
-FLAGS = {"0": False, "1": True}
 
 
 def to_query(view: CompareView, texts: TextStore) -> dict[str, str]:
     """Write a view as query parameters; of the second side what differs; long texts by digest."""
     usual = CompareView()
-    query: dict[str, str] = {}
-    for name, value in asdict(view.first).items():
-        # The heads are always written, because a link without parameters is a first visit.
-        if value != getattr(usual.first, name) or name == "heads":
-            _write(query, name, value, texts)
-    for name, value in asdict(view.second).items():
-        if value != getattr(view.first, name):
-            _write(query, OTHER + name, value, texts)
-    for one in fields(view):
-        if one.name not in ("first", "second"):
-            value = getattr(view, one.name)
-            if value != getattr(usual, one.name):
-                _write(query, one.name, value, texts)
-    return query
+    # The heads are always written, because a link without parameters is a first visit.
+    query = _written("", view.first, usual.first, texts, always=("heads",))
+    query |= _written(OTHER, view.second, view.first, texts)
+    return query | _written("", view, usual, texts)
 
 
 def from_query(query: Mapping[str, str], texts: TextStore) -> tuple[CompareView, list[str]]:
@@ -153,43 +143,34 @@ def from_query(query: Mapping[str, str], texts: TextStore) -> tuple[CompareView,
     """
     if not query:
         return OPENING, []
-    problems: list[str] = []
-    first = _read_into(SideView(), query, "", texts, problems)
-    second = _read_into(first, query, OTHER, texts, problems)
-    view = CompareView(first=first, second=second)
-    return _read_into(view, query, "", texts, problems), problems
+    first, problems = parameters.read(SideView(), query, texts, _read, long=LONG)
+    second, more = parameters.read(first, query, texts, _read, long=LONG, prefix=OTHER)
+    view, rest = parameters.read(
+        CompareView(first=first, second=second), _own(query), texts, _read, long=LONG
+    )
+    return view, [*problems, *more, *rest]
 
 
-def _write(query: dict[str, str], name: str, value: object, texts: TextStore) -> None:
-    if isinstance(value, str) and len(value) > LONGEST_IN_URL:
-        query[f"{name}_digest"] = texts.put(value)
-    else:
-        query[name] = str(int(value)) if isinstance(value, bool) else str(value)
+def _written(
+    prefix: str,
+    shown: SideView | CompareView,
+    usual: SideView | CompareView,
+    texts: TextStore,
+    always: tuple[str, ...] = (),
+) -> dict[str, str]:
+    """Write what is unlike the usual; sides are written by themselves."""
+    query: dict[str, str] = {}
+    for one in fields(shown):
+        value = getattr(shown, one.name)
+        unlike = value != getattr(usual, one.name) or one.name in always
+        if unlike and not isinstance(value, SideView):
+            parameters.write(query, prefix + one.name, value, texts, long=one.name in LONG)
+    return query
 
 
-def _read_into(
-    start: Any, query: Mapping[str, str], prefix: str, texts: TextStore, problems: list[str]
-) -> Any:
-    """Read what parameters say of the fields of a dataclass."""
-    for one in fields(start):
-        name = prefix + one.name
-        usual = getattr(start, one.name)
-        if isinstance(usual, SideView):
-            continue
-        digest = query.get(f"{name}_digest", "") if one.name in LONG else ""
-        if not digest and name not in query:
-            continue
-        try:
-            value = texts.get(digest) if digest else _read(one.name, query[name], type(usual))
-        except StorageError as error:
-            problems.append(str(error))
-        except ValueError:
-            problems.append(
-                f"The link's {name} {query[name][:40]!r} is not possible, so {usual!r} is shown."
-            )
-        else:
-            start = replace(start, **{one.name: value})
-    return start
+def _own(query: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what would name a side as a whole, which no parameter does."""
+    return {name: value for name, value in query.items() if name not in ("first", "second")}
 
 
 def _read(name: str, text: str, kind: type) -> Any:
@@ -201,9 +182,9 @@ def _read(name: str, text: str, kind: type) -> Any:
     if name == "stack" and text and not STACK.fullmatch(text):
         raise ValueError(text)
     if kind is bool:
-        if text not in FLAGS:
+        if text not in parameters.BOOLEANS:
             raise ValueError(text)
-        return FLAGS[text]
+        return parameters.BOOLEANS[text]
     value = kind(text)
     if name == "run" and not RUN.fullmatch(text):
         raise ValueError(text)
@@ -215,7 +196,7 @@ def _read(name: str, text: str, kind: type) -> Any:
 def chosen_heads(side: SideView, stacks: Mapping[str, Stack]) -> tuple[Stack, tuple[Head, ...]]:
     """Return a side's stack and heads; those that a trace does not have move to the nearest it has."""
     stack = stacks[side.stack] if side.stack in stacks else main_stack(stacks)
-    if side.heads == "all":
+    if side.heads == ALL:
         layers = range(stack.layers)
     elif "." not in side.heads:
         layers = range(nearest := min(int(side.heads), stack.layers - 1), nearest + 1)

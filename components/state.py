@@ -5,21 +5,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from components import parameters
 from viz.capture.stack import Stack
 from viz.capture.stacks import main_stack
-from viz.errors import StorageError
 from viz.figures import SEQUENTIAL, Display
 from viz.models.catalogue import DEFAULT
 from viz.patterns import LAYER, Bounds
 from viz.service import TextStore
 
 SAMPLE = "The animal didn't cross the street because it was too tired."
-
-# Longer texts go into a link by their digest.
-LONGEST_IN_URL = 1_500
 
 # More largest weights of a row than this are as good as all.
 MOST_TOP_K = 512
@@ -126,8 +123,7 @@ CHOICES = {
 }
 BOUNDS = {"layer": 1e6, "head": 1e6, "token": 1e9, "top_k": MOST_TOP_K, "threshold": 1.0}
 LEAST = {"token": -1}
-BOOLEANS = {"0": False, "1": True, "False": False, "True": True}
-LONG = {"text": "text_digest", "pair": "pair_digest"}
+LONG = ("text", "pair")
 
 
 def to_query(view: View, texts: TextStore) -> dict[str, str]:
@@ -135,12 +131,8 @@ def to_query(view: View, texts: TextStore) -> dict[str, str]:
     usual = View()
     query: dict[str, str] = {}
     for name, value in asdict(view).items():
-        if value == getattr(usual, name) and name not in WRITTEN:
-            continue
-        if name in LONG and len(value) > LONGEST_IN_URL:
-            query[LONG[name]] = texts.put(value)
-        else:
-            query[name] = str(int(value)) if isinstance(value, bool) else str(value)
+        if value != getattr(usual, name) or name in WRITTEN:
+            parameters.write(query, name, value, texts, long=name in LONG)
     return query
 
 
@@ -152,27 +144,7 @@ def from_query(query: Mapping[str, str], texts: TextStore) -> tuple[View, list[s
     """
     if not query:
         return OPENING, []
-    view = View()
-    problems: list[str] = []
-    for field in fields(View):
-        digest = query.get(LONG.get(field.name, ""), "")
-        if digest:
-            try:
-                kept: dict[str, Any] = {field.name: texts.get(digest)}
-                view = replace(view, **kept)
-            except StorageError as error:
-                problems.append(str(error))
-        elif field.name in query:
-            try:
-                value = _read(field.name, query[field.name], type(getattr(view, field.name)))
-            except ValueError:
-                problems.append(
-                    f"The link's {field.name} {query[field.name][:40]!r} is not possible, "
-                    f"so {getattr(view, field.name)!r} is shown."
-                )
-            else:
-                view = replace(view, **{field.name: value})
-    return view, problems
+    return parameters.read(View(), query, texts, _read, long=LONG)
 
 
 def selected_inside(view: View, stacks: Mapping[str, Stack]) -> tuple[View, list[str]]:
@@ -260,9 +232,9 @@ def _read(name: str, text: str, kind: type) -> Any:
     if name in SPANS and not SPAN.fullmatch(text):
         raise ValueError(text)
     if kind is bool:
-        if text not in BOOLEANS:
+        if text not in parameters.BOOLEANS:
             raise ValueError(text)
-        return BOOLEANS[text]
+        return parameters.BOOLEANS[text]
     value = kind(text)
     if name in BOUNDS and not LEAST.get(name, 0) <= value <= BOUNDS[name]:
         raise ValueError(text)

@@ -24,7 +24,8 @@ def main() -> None:
     # The app's own environment fetches every model of the catalogue, so that a button never ends
     # with "install something".
     app = _reach([*project["dependencies"], *extras["smollm2"], *extras["dinov2"]])
-    test = _reach([line for line in extras["test"] if not line.startswith("attention-loupe")])
+    own = [line for line in extras["test"] if not line.startswith("attention-loupe")]
+    test = _reach([*own, *extras["umap"]])
     _write("requirements.lock", app)
     _write("requirements-test.lock", {name: pin for name, pin in test.items() if name not in app})
 

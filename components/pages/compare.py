@@ -7,8 +7,9 @@ import streamlit as st
 from components.canvas import copy_link, text_guard
 from components.panels.compare.checkpoints import checkpoints_panel
 from components.panels.compare.edits import edits_panel
-from components.panels.compare.pair import compared, heads_panel, patterns_panel
-from components.panels.compare.place import change, follow_link, write_link
+from components.panels.compare.heads import heads_panel
+from components.panels.compare.pair import compared, patterns_panel
+from components.panels.compare.place import choice, follow_link, write_link
 from components.panels.compare.rows import rows_panel
 from components.panels.compare.run import Both, before, both, keep, problems_panel
 from components.panels.compare.sides import sides_panel
@@ -64,17 +65,7 @@ def _comparison(runs: Both) -> None:
         runs = earlier
     keep(runs)
     patterns_panel(runs, comparison, pairing=aligned)
-    st.session_state["compare part"] = runs.seen.part
-    st.segmented_control(
-        "Below",
-        list(PARTS),
-        key="compare part",
-        required=True,
-        format_func=lambda part: PARTS[part],
-        label_visibility="collapsed",
-        wrap=True,
-        on_change=lambda: change(part=st.session_state["compare part"]),
-    )
+    choice("part", "Below", PARTS)
     if runs.seen.part == "rows":
         rows_panel(comparison)
     elif runs.seen.part == "changed":

@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from components.panels.charts import PLOTLY
 from components.panels.literal import literal
 from components.panels.tokens import tokens_panel
 from components.panels.words import unheard
@@ -14,8 +15,6 @@ from viz.figures import patch_at, picture_figure, sound_figure, times_of, usual_
 from viz.models.tokens import Grid, patch_grid
 from viz.patterns import row
 from viz.service import Analysis
-
-QUIET = {"displayModeBar": False, "showTips": False}
 
 
 def looks_panel(analysis: Analysis) -> None:
@@ -62,7 +61,7 @@ def _picture(analysis: Analysis, picture: NDArray[np.uint8], grid: Grid) -> None
                 dark=is_dark(),
             ),
             key="picture",
-            config=QUIET,
+            config=PLOTLY,
             on_select=lambda: _pick_patch(analysis, picture, grid),
             selection_mode="points",
         )
@@ -78,7 +77,7 @@ def _sound(
     stack = analysis.trace.stacks[seen.stack]
     weights = row(stack, seen.layer, seen.head, _query(analysis))
     st.plotly_chart(
-        sound_figure(loudness, seconds, weights, times, dark=is_dark()), key="sound", config=QUIET
+        sound_figure(loudness, seconds, weights, times, dark=is_dark()), key="sound", config=PLOTLY
     )
     if cut := unheard([stack], seconds):
         st.caption(cut)

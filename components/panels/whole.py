@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from components.panels.charts import PLOTLY
 from components.panels.grid import arranged
 from components.panels.literal import literal
 from components.panels.words import Words, left_out, plural, statistics_of
@@ -80,7 +81,7 @@ def overview_panel(analysis: Analysis) -> None:
     picture.plotly_chart(
         statistic_figure(values, name, selected=seen.chosen, dark=is_dark(), palette=seen.palette),
         key="overview",
-        config={"displayModeBar": False, "showTips": False},
+        config=PLOTLY,
         on_select=_pick_from_map,
         selection_mode="points",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 
 import numpy as np
@@ -12,8 +11,6 @@ from scipy.spatial.distance import pdist, squareform
 from tests.compare.stacks import mixed_stack
 from viz.compare import Similarity, places, similarity
 from viz.errors import LoupeError, ShapeError
-
-HAS_UMAP = importlib.util.find_spec("umap") is not None
 
 
 def lying(points: np.ndarray) -> Similarity:
@@ -78,7 +75,6 @@ def test_a_missing_package_is_named(monkeypatch):
         places(lying(np.eye(4)), method="umap")
 
 
-@pytest.mark.skipif(not HAS_UMAP, reason="umap-learn is not installed")
 def test_neighbours_stay_neighbours_by_umap():
     generator = np.random.default_rng(2)
     points = np.concatenate([generator.normal(at, 0.01, (20, 2)) for at in (0.0, 1.0)])

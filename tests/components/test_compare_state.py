@@ -18,7 +18,7 @@ from components.compare_state import (
     from_query,
     to_query,
 )
-from components.panels.compare.pair import MOST_DRAWN, drawn_row
+from components.panels.compare.drawing import MOST_DRAWN, common_row, drawn_row
 from viz.patterns.pooling import pool_edges
 from viz.service import TextStore
 
@@ -114,6 +114,7 @@ def test_a_row_is_marked_where_it_is_drawn(rows):
     for row in {0, 1, rows // 3, rows - 1} & set(range(rows)):
         place = drawn_row(row, rows)
         assert edges[place] <= row < edges[place + 1]
+        assert common_row(place, rows) == edges[place]
     assert drawn_row(rows, rows) is None
     assert drawn_row(-1, rows) is None
 

@@ -14,9 +14,10 @@ from viz.capture.stacks import main_stack
 from viz.capture.trace import Trace
 from viz.compare.align import How
 from viz.compare.alignment import Alignment, Groups
-from viz.compare.comparison import aligned_units, at_least_one, spread
+from viz.compare.comparison import aligned_units
 from viz.compare.divergence import centre_shift, jensen_shannon, total_variation
 from viz.compare.moving import moved_rows
+from viz.compare.sampling import at_least_one, spaced
 from viz.compare.side import Side, layer_rows
 from viz.errors import AlignmentError
 from viz.models.tokens import counted
@@ -127,7 +128,7 @@ def _chosen(queries: Alignment, cells: int, rows: int | None) -> tuple[NDArray[n
     """Choose common rows with a partner, whose weights have so many cells each; and count them all."""
     paired = np.flatnonzero(queries.paired)
     most = max(1, MOST_CELLS // max(1, cells)) if rows is None else at_least_one(rows)
-    return (paired if len(paired) <= most else paired[spread(len(paired), most)]), len(paired)
+    return paired[spaced(len(paired), most)], len(paired)
 
 
 def _means(

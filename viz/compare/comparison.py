@@ -13,9 +13,8 @@ from viz.capture.trace import Trace
 from viz.compare import divergence
 from viz.compare.align import How, Sources, align
 from viz.compare.alignment import Alignment, coarser
+from viz.compare.sampling import at_least_one, spaced
 from viz.compare.side import Aggregate, Head, Side, side_of
-from viz.errors import ShapeError
-from viz.models.arguments import whole_number
 from viz.models.tokens import Units
 
 Matrix = NDArray[np.float32]
@@ -26,7 +25,7 @@ MOST_CELLS = 1 << 21
 # Cells that are computed to draw a pattern, at most.
 DRAWN_CELLS = 1 << 24
 
-# What is said of each row, and what of it is called.
+# What two rows alone tell; the rank correlation must know where they may look, too.
 MEASURES = {
     "jensen_shannon": divergence.jensen_shannon,
     "total_variation": divergence.total_variation,
@@ -34,8 +33,7 @@ MEASURES = {
     "centre_shift": divergence.centre_shift,
 }
 
-
-# The same in the order of a table, and the one that needs to know where rows may look.
+# All that is said of a row, in the order of a table.
 NUMBERS = ("jensen_shannon", "total_variation", "cosine", "rank_correlation", "centre_shift")
 
 
@@ -50,8 +48,8 @@ class Comparison:
         columns: common units of the keys.
         numbers: one line for each row with a partner that was measured, by its number: what it reads on both
             sides, the Jensen-Shannon divergence (nats), total variation, cosine, rank correlation (of the
-            columns that either side looks at) and shift of the centre (columns) from first to second, and the share of the weight of each side
-            that lies on keys without a partner.
+            columns that either side looks at), the shift of the centre from first to second (columns), and
+            the share of the weight of each side that lies on keys without a partner.
         measured: how many of the rows with a partner those are.
         of: how many rows have a partner.
     """
@@ -117,8 +115,10 @@ class Comparison:
         each = max(2, cells // max(1, len(self.columns) * len(rows)))
         rows = replace(
             rows,
-            first=tuple(_some(group, each) for group in rows.first),
-            second=tuple(_some(group, each) for group in rows.second),
+            first=tuple(tuple(group[n] for n in spaced(len(group), each)) for group in rows.first),
+            second=tuple(
+                tuple(group[n] for n in spaced(len(group), each)) for group in rows.second
+            ),
         )
         return replace(self, rows=rows, columns=columns)
 
@@ -218,7 +218,7 @@ def compare_sides(
     most = (
         max(1, MOST_CELLS // max(1, len(columns))) if measured is None else at_least_one(measured)
     )
-    chosen = paired if len(paired) <= most else paired[spread(len(paired), most)]
+    chosen = paired[spaced(len(paired), most)]
     return Comparison(
         first=first,
         second=second,
@@ -228,31 +228,6 @@ def compare_sides(
         measured=len(chosen),
         of=len(paired),
     )
-
-
-def at_least_one(rows: int) -> int:
-    """Return a number of rows that was asked for.
-
-    Raises:
-        ShapeError: it is none, or less than 1.
-    """
-    count = whole_number(rows, "number of rows")
-    if count < 1:
-        raise ShapeError(f"{count} rows were asked for.", "Ask for 1 at least.")
-    return count
-
-
-def spread(count: int, most: int) -> NDArray[np.int64]:
-    """Choose so many of the numbers from 0, evenly spaced, both ends included; of one the last."""
-    if most == 1:
-        return np.array([count - 1], dtype=np.int64)
-    return np.unique(np.linspace(0, count - 1, most).round().astype(np.int64))
-
-
-def _some(group: tuple[int, ...], most: int) -> tuple[int, ...]:
-    if len(group) <= most:
-        return group
-    return tuple(group[place] for place in spread(len(group), most))
 
 
 def _whole(

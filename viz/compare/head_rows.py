@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -69,15 +68,6 @@ def all_heads(stack: Stack) -> tuple[Head, ...]:
     return tuple(
         (layer, head) for layer in range(stack.layers) for head in range(stack.heads(layer))
     )
-
-
-def spaced(among: Sequence[int], count: int) -> list[int]:
-    """Choose so many of them at even distances, the first and the last among them."""
-    if count >= len(among):
-        return list(among)
-    if count == 1:
-        return [among[-1]]
-    return [among[place] for place in np.linspace(0, len(among) - 1, count).round().astype(int)]
 
 
 def _runs(heads: Sequence[Head]) -> list[tuple[int, slice, slice]]:

@@ -114,7 +114,7 @@ def _sums(
         own = _own(one)
         return own, own if other is None else _own(other), _mixed(one, other)
 
-    pool = ThreadPoolExecutor(_threads(a), initializer=_alone)
+    pool = ThreadPoolExecutor(_threads(a), initializer=_one_core)
     try:
         parts = pool.map(work, starts)
         own, others, mixed = next(parts)
@@ -126,7 +126,7 @@ def _sums(
     return own, others, mixed
 
 
-def _alone() -> None:
+def _one_core() -> None:
     """Let a thread that was made for this do its operations by itself."""
     threadpool_limits(1, user_api="openmp")
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from viz.capture.stack import Stack
 from viz.compare.alignment import Alignment, identical
-from viz.compare.head_rows import HeadRows, all_heads, spaced
+from viz.compare.head_rows import HeadRows, all_heads
 from viz.compare.pairs import Divergences
+from viz.compare.sampling import at_least_one, spaced
 from viz.compare.side import Head
 from viz.errors import ShapeError
 from viz.models.arguments import whole_number
@@ -204,7 +205,8 @@ def _compared(
     pairs = len(first.heads) * len(others) // (2 if second is None else 1)
     # Computing a row of weights costs about as much as comparing it with so many.
     taken = pairs + ROW_PAIRS * (len(first.heads) + (0 if second is None else len(others)))
-    chosen = spaced(candidates, _count(rows, taken * first.width, len(candidates)))
+    most = _count(rows, taken * first.width, len(candidates))
+    chosen = [candidates[place] for place in spaced(len(candidates), most)]
     exact = exact or pairs * first.width * len(chosen) <= EXACT_NUMBERS
     device = first.stack.record(0).tensors[0].device
     total = Divergences(
@@ -240,7 +242,4 @@ def _count(rows: int | Literal["all"] | None, numbers: int, most: int) -> int:
         return most
     if rows is None:
         return min(most, max(LEAST_ROWS, NUMBERS // max(1, numbers)))
-    count = whole_number(rows, "number of rows")
-    if count < 1:
-        raise ShapeError(f"{count} rows were asked for.", "Ask for 1 at least, or for all.")
-    return min(most, count)
+    return min(most, at_least_one(rows))

@@ -87,10 +87,9 @@ class Comparisons:
         Raises:
             AlignmentError: nothing on one side stands for anything on the other.
         """
-        key = first.token, second.token, asked
-        kept = self._changed.get(key)
-        if kept is None:
-            kept = changed(
+        return self._changed.made(
+            (first.token, second.token, asked),
+            lambda: changed(
                 first.trace,
                 second.trace,
                 stack=asked.stack,
@@ -99,9 +98,8 @@ class Comparisons:
                 words=asked.words,
                 how=asked.how,
                 progress=lambda _phase, share: progress(share),
-            )
-            self._changed.put(key, kept)
-        return kept
+            ),
+        )
 
     def effects(
         self,
@@ -116,10 +114,9 @@ class Comparisons:
         Raises:
             ShapeError: there is no such stack or head.
         """
-        key = base.token, tuple(one.token for one in others), looked
-        kept = self._effects.get(key)
-        if kept is None:
-            kept = effects(
+        return self._effects.made(
+            (base.token, tuple(one.token for one in others), looked),
+            lambda: effects(
                 base.trace,
                 [one.trace for one in others],
                 titles,
@@ -129,9 +126,8 @@ class Comparisons:
                 words=looked.words,
                 how=looked.how,
                 progress=lambda _phase, share: progress(share),
-            )
-            self._effects.put(key, kept)
-        return kept
+            ),
+        )
 
     def curves(
         self,
@@ -153,17 +149,15 @@ class Comparisons:
         Raises:
             LoupeError: a checkpoint cannot be opened or compared.
         """
-        key = name, tuple(steps), stack
-        kept = self._curves.get(key)
-        if kept is None:
-            kept = curves(
+        return self._curves.made(
+            (name, tuple(steps), stack),
+            lambda: curves(
                 map(trace, steps),
                 steps,
                 stack=stack,
                 progress=lambda _phase, share: progress(share),
-            )
-            self._curves.put(key, kept)
-        return kept
+            ),
+        )
 
     def all_heads(
         self, first: Analysis, second: Analysis, asked: Question, progress: Progress
@@ -173,12 +167,9 @@ class Comparisons:
         Raises:
             AlignmentError: nothing on one side stands for anything on the other.
         """
-        key = first.token, second.token, asked
-        kept = self._heads.get(key)
-        if kept is None:
-            kept = _all_heads(first, second, asked, progress)
-            self._heads.put(key, kept)
-        return kept
+        return self._heads.made(
+            (first.token, second.token, asked), lambda: _all_heads(first, second, asked, progress)
+        )
 
 
 def _all_heads(first: Analysis, second: Analysis, asked: Question, progress: Progress) -> AllHeads:

@@ -44,6 +44,14 @@ class BoundedStore(Generic[Item]):
             self._items.move_to_end(key)
             return kept[0]
 
+    def made(self, key: Hashable, make: Callable[[], Item]) -> Item:
+        """Return an item, made and kept if it is not there; two who ask at once may both make it."""
+        item = self.get(key)
+        if item is None:
+            item = make()
+            self.put(key, item)
+        return item
+
     def put(self, key: Hashable, item: Item) -> None:
         """Keep an item, letting go of others as needed; its size is asked for once."""
         size = self._size(item)

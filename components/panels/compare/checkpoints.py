@@ -8,8 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from components.compare_state import SideView, chosen_heads
-from components.panels.compare.pair import PLOTLY, SIDES, draw
-from components.panels.compare.place import change, change_side, view
+from components.panels.charts import PLOTLY
+from components.panels.compare.drawing import draw
+from components.panels.compare.place import SIDES, change, change_side, view
 from components.panels.compare.run import Both
 from components.panels.compare.wide import clicked, comparisons, show_head, told
 from components.panels.literal import literal
@@ -18,7 +19,7 @@ from components.panels.training.shared import known, remember, trainings
 from components.session import is_dark, page_link
 from viz.capture.trace import Trace
 from viz.compare import Side, aligned_units, compare_sides
-from viz.compare.comparison import spread
+from viz.compare.sampling import spaced
 from viz.errors import LoupeError
 from viz.figures import curves_figure
 from viz.training.folder import RunFolder
@@ -46,7 +47,7 @@ def checkpoints_panel(runs: Both) -> None:
         st.info("This training has no two checkpoints yet; come back when it has made more steps.")
         page_link("Train", "Look at the training →", run=name)
         return
-    some = [steps[number] for number in spread(len(steps), MOST_STEPS)]
+    some = [steps[number] for number in spaced(len(steps), MOST_STEPS)]
     _steps(runs.seen.first, folder, steps, some, scored)
 
 

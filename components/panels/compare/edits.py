@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from components.compare_state import EDITS_AS, CompareView, chosen_heads
-from components.panels.compare.pair import PLOTLY
+from components.panels.charts import PLOTLY
 from components.panels.compare.place import change, named, rewrite, view
 from components.panels.compare.run import Both
 from components.panels.compare.variants import WRONG, Tried, go_on, read_table, tried

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,8 @@ import streamlit as st
 from components.compare_state import CompareView, SideView, from_query, to_query
 from components.session import LINK_SECONDS, texts
 from viz.errors import StorageError
+
+SIDES = ("first", "second")
 
 
 def view() -> CompareView:
@@ -62,6 +65,29 @@ def named(name: str, value: object) -> str:
     what they were before; a widget of another name has no before.
     """
     return f"compare {name} {zlib.crc32(repr(value).encode('utf-8', 'replace')):08x}"
+
+
+def choice(
+    field: str,
+    label: str,
+    titles: Mapping[str, str],
+    *,
+    help: str | None = None,  # noqa: A002
+) -> None:
+    """Let one of some values of a field of the view be chosen."""
+    key = f"compare {field}"
+    st.session_state[key] = getattr(view(), field)
+    st.segmented_control(
+        label,
+        list(titles),
+        key=key,
+        required=True,
+        format_func=lambda one: titles[one],
+        label_visibility="collapsed",
+        wrap=True,
+        help=help,
+        on_change=lambda: change(**{field: st.session_state[key]}),
+    )
 
 
 def follow_link() -> None:

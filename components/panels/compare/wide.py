@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import pandas as pd
 import streamlit as st
 
-from components.compare_state import CompareView, chosen_heads
-from components.panels.compare.pair import ALL, PLOTLY, SIDES
-from components.panels.compare.place import change_side
+from components.compare_state import ALL, CompareView, chosen_heads
+from components.panels.charts import PLOTLY
+from components.panels.compare.place import SIDES, change_side
 from components.panels.compare.run import Both
 from components.panels.literal import literal
 from components.session import is_dark

@@ -8,8 +8,8 @@ import streamlit as st
 
 from components.panels.learn.place import keep, was_touched
 from components.panels.literal import literal
+from components.parameters import LONGEST_IN_URL
 from components.session import texts
-from components.state import LONGEST_IN_URL
 from viz.errors import StorageError
 
 DIGEST = "_digest"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
+from components.panels.charts import PLOTLY
 from components.panels.learn import address
 from components.panels.learn.place import touched
 from components.panels.learn.source import KEPT
@@ -47,8 +48,6 @@ AT, SETTING = re.compile(r"\d{1,4}\.\d{1,4}"), re.compile(r"\d{1,9}")
 
 # No link asked for a setting; none at all asks for the usual one.
 NO_WISH = -1
-
-STATIC = {"displayModeBar": False, "showTips": False}
 
 
 @st.fragment
@@ -309,7 +308,7 @@ def _beside(analysis: Analysis, where: tuple[str, int, int], exact: Exact, chose
                     scale="log" if scale == "log" else "linear",
                 ),
                 key=f"learn beside {title.split()[0]}",
-                config=STATIC,
+                config=PLOTLY,
             )
     st.markdown(
         f"**{chosen.cost:.2f} x** the multiplications of exact attention; **{chosen.misplaced:.1%}** of "
@@ -323,7 +322,7 @@ def _charts(exact: Exact, tried: list[Tried], chosen: Tried) -> None:
     st.subheader("Error against cost", anchor=False)
     st.caption("Left is cheaper, down is nearer. The circle is what is shown above.")
     st.plotly_chart(
-        cost_figure(tried, chosen=chosen, dark=is_dark()), key="learn cost", config=STATIC
+        cost_figure(tried, chosen=chosen, dark=is_dark()), key="learn cost", config=PLOTLY
     )
     with st.expander("The same as a table"):
         st.dataframe(
@@ -343,5 +342,5 @@ def _charts(exact: Exact, tried: list[Tried], chosen: Tried) -> None:
     st.plotly_chart(
         spectrum_figure(values.numpy(), errors.numpy(), rank=rank, dark=is_dark()),
         key="learn spectrum",
-        config=STATIC,
+        config=PLOTLY,
     )

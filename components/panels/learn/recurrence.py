@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from components.panels.charts import PLOTLY
 from components.session import is_dark
 from viz.analysis.recurrence import HEADS, KERNEL, KINDS, LENGTHS, WIDTH, Measured, growth, measure
 from viz.figures import Curve, growth_figure
 
-STATIC = {"displayModeBar": False, "showTips": False}
 KEPT = "learn measured"
 
 # After the paper's table 1 and section 4: a convolution without gaps, and projections counted.
@@ -75,7 +75,7 @@ def _charts(found: list[Measured]) -> None:
             for kind, mine in by_kind.items()
         }
         st.plotly_chart(
-            growth_figure(curves, name="steps", dark=is_dark()), key="learn path", config=STATIC
+            growth_figure(curves, name="steps", dark=is_dark()), key="learn path", config=PLOTLY
         )
     with operations:
         st.subheader("Operations", anchor=False)
@@ -89,7 +89,7 @@ def _charts(found: list[Measured]) -> None:
                 {**curves, **_comparisons(by_kind["attention"])}, name="operations", dark=is_dark()
             ),
             key="learn operations",
-            config=STATIC,
+            config=PLOTLY,
         )
     st.markdown(
         f"Twice the tokens take {counted['LSTM']:.2f} times the operations of the LSTM, "
@@ -111,7 +111,7 @@ def _charts(found: list[Measured]) -> None:
     st.plotly_chart(
         growth_figure(curves, name="time", unit="s", dark=is_dark()),
         key="learn time",
-        config=STATIC,
+        config=PLOTLY,
     )
 
 

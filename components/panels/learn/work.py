@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from components.state import LONGEST_IN_URL
+from components.parameters import LONGEST_IN_URL
 from viz.analysis.lesson import MOST_HEADS, textbook_lesson
 from viz.analysis.numbers import read_matrix, written
 from viz.errors import LoupeError, StorageError

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from components.panels.charts import PLOTLY
 from components.panels.literal import literal
 from components.panels.training.address import Parts, choose, linked
 from components.panels.training.example import example_panel
@@ -21,8 +22,6 @@ from viz.service.checkpoints import Look
 from viz.training.folder import About
 from viz.training.loop import GROWN
 from viz.training.notes import Line
-
-PLOTLY = {"displaylogo": False, "displayModeBar": False, "showTips": False}
 
 BEST = "best"
 NEWEST = "newest"

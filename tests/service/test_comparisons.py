@@ -1,0 +1,62 @@
+"""What is compared once is kept, and is what the comparison itself says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from viz.compare import changed, similarity
+from viz.service import Request, Workbench
+from viz.service.comparisons import Comparisons, Question
+from viz.service.store import BoundedStore
+
+SELF = Question("self", "self")
+
+
+def quiet(*_):
+    """Tell nobody."""
+
+
+@pytest.fixture(scope="module")
+def runs():
+    bench = Workbench()
+    texts = ("the cat sat on the mat", "the dog sat on the mat")
+    return [bench.capture("me", Request(model="minilm", text=text), quiet) for text in texts]
+
+
+def test_every_head_is_ranked_once(runs):
+    comparisons, told = Comparisons(), []
+    found = comparisons.changed(*runs, SELF, told.append)
+    np.testing.assert_array_equal(
+        found.divergence, changed(*(run.trace for run in runs)).divergence
+    )
+    assert told[-1] == 1
+    assert comparisons.changed(*runs, SELF, told.append) is found
+    assert comparisons.changed(*runs[::-1], SELF, quiet) is not found
+
+
+def test_heads_of_one_run_have_a_map_and_heads_of_two_have_none(runs):
+    comparisons = Comparisons()
+    alone = comparisons.all_heads(runs[0], runs[0], SELF, quiet)
+    stack = runs[0].trace.stacks["self"]
+    np.testing.assert_array_equal(alone.found.divergence, similarity(stack).divergence)
+    assert alone.places is not None
+    both = comparisons.all_heads(*runs, SELF, quiet)
+    assert both.places is None
+    np.testing.assert_allclose(
+        np.diag(both.found.divergence),
+        changed(*(run.trace for run in runs)).divergence.ravel(),
+        atol=1e-9,
+    )
+
+
+def test_an_item_is_made_once_and_again_after_it_was_let_go():
+    store, made = BoundedStore(1, lambda _: 1), []
+
+    def make():
+        made.append(None)
+        return len(made)
+
+    assert [store.made("a", make), store.made("a", make)] == [1, 1]
+    assert store.made("b", make) == 2
+    assert store.made("a", make) == 3
