@@ -69,7 +69,11 @@ def align(
         # Among edits of one length chance would choose, and swapped sides would choose otherwise.
         return align(second, first, sources=sources[::-1], words=words).swapped()
     sides = spelled(first, sources[0]), spelled(second, sources[1])
-    matches = by_pairing(*sides, pairing) if pairing else by_edits(*sides)
+    if pairing:
+        matches = by_pairing(*sides, pairing)
+    else:
+        one_text = sources[0] is not None and sources[0] == sources[1]
+        matches = by_edits(*sides, one_text=one_text)
     return laid_out(first, second, _common(first, second, sides, matches, words))
 
 

@@ -28,10 +28,15 @@ class Match(NamedTuple):
     second: tuple[int, ...]
 
 
-def by_edits(first: Spelled, second: Spelled) -> list[Match]:
+def by_edits(first: Spelled, second: Spelled, *, one_text: bool = False) -> list[Match]:
     """Match words by the fewest that must be taken out and put in to turn one text into the other.
 
     Where words were taken out and others put in, those of one sort are counterparts, in their order.
+
+    Args:
+        first: words of the first side.
+        second: words of the second.
+        one_text: both are of the same text, which a tokenizer may have left nothing of.
 
     Returns:
         One word with one word, ascending on both sides.
@@ -44,7 +49,8 @@ def by_edits(first: Spelled, second: Spelled) -> list[Match]:
     """
     inner, ends = zip(*(_split(side.words) for side in (first, second)), strict=True)
     matches = _matched(first.words, second.words, inner)
-    _require_something(first.words, second.words, matches)
+    if not one_text:
+        _require_something(first.words, second.words, matches)
     return sorted([*matches, *_matched(first.words, second.words, ends)])
 
 
