@@ -9,7 +9,7 @@ app: setup
 test: setup-test
 	bash scripts/browser.sh
 	for name in smollm2 whisper dinov2; do $(BIN)/loupe fetch $$name || exit 1; done
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: setup-test
 	$(BIN)/ruff check .
