@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from components.canvas import copy_link, text_guard
+from components.compare_state import CompareView
 from components.panels.compare.checkpoints import checkpoints_panel
 from components.panels.compare.edits import edits_panel
 from components.panels.compare.heads import heads_panel
 from components.panels.compare.pair import compared, patterns_panel
-from components.panels.compare.place import choice, follow_link, write_link
+from components.panels.compare.place import choice, follow_link, settled, view, write_link
 from components.panels.compare.rows import rows_panel
 from components.panels.compare.run import Both, before, both, keep, problems_panel
-from components.panels.compare.sides import sides_panel
+from components.panels.compare.sides import sides_panel, what_differs
 from components.panels.compare.wide import changed_panel, similar_panel
 from components.session import arrived, leave
+from viz.service import Request
 
 PARTS = {
     "rows": "Rows that differ most",
@@ -40,19 +44,41 @@ def page() -> None:
         text_guard()
     with sides_panel().container(height=LINE, border=False):
         line = st.empty()
-    problems = st.container()
     runs = both(line)
-    with problems:
-        problems_panel()
     if runs is None:
+        problems_panel()
         st.info("Nothing to compare yet: give both sides something to read.")
+        write_link()
     else:
-        _comparison(runs)
+        _comparison(runs, view())
+
+
+@st.fragment
+def _comparison(runs: Both, drawn: CompareView) -> None:
+    """Draw what both sides show; a choice in here redraws only this, unless the page above shows it, too.
+
+    Args:
+        runs: of both sides.
+        drawn: what was to be seen when the page above was drawn.
+    """
+    settled()
+    seen = view()
+    if seen != drawn:
+        if runs.seen != drawn or _above(seen) != _above(drawn):
+            st.rerun()
+        runs = replace(runs, seen=seen)
+    problems_panel()
+    _drawn(runs)
     write_link()
 
 
-def _comparison(runs: Both) -> None:
-    """Draw what both sides show; where nothing belongs together, what could be drawn before."""
+def _above(seen: CompareView) -> tuple[str, Request, Request]:
+    """Say what stands above the comparison: what differs, and what both sides read."""
+    return what_differs(seen), seen.first.request, seen.second.request
+
+
+def _drawn(runs: Both) -> None:
+    """Draw both sides; where nothing belongs together, what could be drawn before."""
     heads_panel(runs)
     comparison = compared(runs)
     aligned = comparison is not None

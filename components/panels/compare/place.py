@@ -100,6 +100,11 @@ def follow_link() -> None:
         _read()
 
 
+def settled() -> None:
+    """Note that what was chosen is being drawn, so that what happens to the address next is not our doing."""
+    st.session_state.pop("compare acted", None)
+
+
 def write_link() -> None:
     """Let the URL say what is seen."""
     try:

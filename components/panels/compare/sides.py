@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components.compare_state import SideView
+from components.compare_state import CompareView, SideView
 from components.panels.compare.place import (
     change,
     change_side,
@@ -39,7 +39,7 @@ TEXT_HEIGHT = 72
 
 def sides_panel() -> DeltaGenerator:
     """Ask what to compare, and return the place where a run's progress is told."""
-    differs = _differs()
+    differs = what_differs(view())
     things, line = st.columns([2, 1], vertical_alignment="center")
     with things.container(horizontal=True, vertical_alignment="center"):
         st.session_state["compare thing"] = differs
@@ -68,9 +68,8 @@ def sides_panel() -> DeltaGenerator:
     return line
 
 
-def _differs() -> str:
+def what_differs(seen: CompareView) -> str:
     """Say what the second side changes: what somebody chose, or what does differ."""
-    seen = view()
     unlike = [
         thing
         for thing, names in THINGS.items()
