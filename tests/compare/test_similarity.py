@@ -164,7 +164,7 @@ def test_texts_of_other_lengths_need_an_alignment():
 def test_many_rows_are_thinned_out_evenly_and_all_can_be_asked_for(monkeypatch):
     stack = stack_of(noisy_layer(300, 4, seed=3))
     monkeypatch.setattr(MODULE, "NUMBERS", 0)
-    assert similarity(stack).rows == 128
+    assert similarity(stack).rows == 96
     assert similarity(stack, rows="all").rows == 300
     assert similarity(stack, rows=7).rows == 7
     rows = np.linspace(0, 299, 7).round().astype(int).tolist()

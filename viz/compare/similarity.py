@@ -24,7 +24,7 @@ from viz.models.arguments import whole_number
 NUMBERS = 600_000_000
 
 # However many heads there are, so many rows at least are compared.
-LEAST_ROWS = 128
+LEAST_ROWS = 96
 
 # What computing a row costs, in pairs of rows that are compared.
 ROW_PAIRS = 16
@@ -90,7 +90,7 @@ def similarity(
         queries: how the queries of both belong together; needed where they are not as many.
         keys: the same of the keys; that of the queries by default.
         rows: how many rows, at even distances; "all"; None for as many as take about as long as a
-            pass over the statistics, at least 128. Rows that are compared are compared over all keys.
+            pass over the statistics, at least 96. Rows that are compared are compared over all keys.
         progress: called with the share done, every second or so; may raise to cancel.
 
     Returns:
