@@ -18,6 +18,9 @@ from viz.service import Request, TextStore
 # Heads of a side: all, a layer's, one, or several.
 HEADS = re.compile(r"all|\d{1,4}|\d{1,4}\.\d{1,4}(,\d{1,4}\.\d{1,4}){0,63}")
 
+# The rows and the columns of a part of a pattern, as 120-340,0-512; empty for the whole.
+SPAN = re.compile(r"(?:\d{1,9}-\d{1,9},\d{1,9}-\d{1,9})?")
+
 # The name of a training, or none.
 RUN = re.compile(r"(?:[0-9a-f]{24})?")
 
@@ -75,6 +78,7 @@ class CompareView:
         pairing: phrases that belong together, one pair a line, as "animal = Tier".
         mode: what the third panel shows.
         row: the common row that is chosen, -1 for none.
+        span: the common rows and columns that are looked at closer, as `120-340,0-512`; empty for all.
         part: what stands below the patterns.
         edits: what makes minimal pairs of the first text, as `edits_as` says.
         edits_as: whether `edits` is a list of edits, a template with slots, or a table.
@@ -91,6 +95,7 @@ class CompareView:
     pairing: str = ""
     mode: Literal["difference", "overlay", "flicker"] = "difference"
     row: int = -1
+    span: str = ""
     part: Literal["rows", "changed", "heads", "edits", "steps"] = "rows"
     edits: str = ""
     edits_as: Literal["edits", "template", "csv"] = "edits"
@@ -185,6 +190,8 @@ def _read(name: str, text: str, kind: type) -> Any:
         if text not in parameters.BOOLEANS:
             raise ValueError(text)
         return parameters.BOOLEANS[text]
+    if name == "span" and not SPAN.fullmatch(text):
+        raise ValueError(text)
     value = kind(text)
     if name == "run" and not RUN.fullmatch(text):
         raise ValueError(text)

@@ -111,6 +111,11 @@ function wireCompareTools(view) {
   view.part(".out").onclick = () => view.zoomBy(0.5);
   view.part(".in").onclick = () => view.zoomBy(2);
   view.part(".fit").onclick = () => view.showAll();
+  view.part(".closer").onclick = () => {
+    const { rows, columns } = view.plane.seen;
+    view.sendSpan([...rows, ...columns]);
+  };
+  view.part(".entire").onclick = () => view.sendSpan([]);
   view.part(".flip").onclick = () => flip(view);
   view.part(".play").onclick = () => play(view, !view.playing);
 }

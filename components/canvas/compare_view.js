@@ -12,6 +12,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     comparisons.set(parentElement, view);
   }
   view.send = (row) => setTriggerValue("row", row ?? -1);
+  view.sendSpan = (span) => setTriggerValue("span", span);
   view.take(data);
   view.observer.observe(view.root);
   return () => {
@@ -58,6 +59,8 @@ function buildComparison(parentElement) {
       view.shown = 0;
       part(".flicker").hidden = data.mode !== "flicker";
     }
+    part(".closer").hidden = !data.coarse;
+    part(".entire").hidden = !data.part;
     play(view, view.playing);
     view.layOut();
     if (said && view.row !== null) view.reveal({ query: view.row });
@@ -152,6 +155,7 @@ function buildComparison(parentElement) {
       for (const panel of panels) drawPanel(view, panel);
       view.drawAllMarks();
       const { seen, margin, width, height } = view.plane;
+      nameCloser(view);
       root.dataset.seen = [...seen.rows, ...seen.columns].join(" ");
       root.dataset.box = [margin.left, margin.top, width, height].join(" ");
     });
@@ -197,6 +201,13 @@ function nameShown(view) {
     if (panel.title.textContent !== title) panel.title.textContent = panel.title.title = title;
   });
   view.root.dataset.shown = view.data.mode === "flicker" ? SIDES[view.shown] : view.data.mode;
+}
+
+// At the whole one looks already.
+function nameCloser(view) {
+  const closer = view.part(".closer");
+  closer.disabled = view.plane.zoom.k <= 1;
+  closer.title = closer.disabled ? "Zoom in first" : "Draw what is in sight unit by unit";
 }
 
 // What is explained is what there is.

@@ -43,6 +43,8 @@ HTML = f"""
     <button type="button" class="out" aria-label="Zoom out">&minus;</button>
     <button type="button" class="in" aria-label="Zoom in">+</button>
     <button type="button" class="fit">Whole</button>
+    <button type="button" class="closer" hidden>Look closer</button>
+    <button type="button" class="entire" hidden>Back to the whole text</button>
   </div>
   <div class="panels" tabindex="0" role="application" aria-label="Two patterns and how they differ: rows are queries, columns are keys. Arrow keys walk from cell to cell, plus and minus zoom, 0 shows the whole, Enter chooses the row, Escape lets go, Space shows the other side where they flicker.">{PANEL.format("") * 2}{PANEL.format(FLICKER)}
   </div>
@@ -100,6 +102,9 @@ def compare_view(
     scale: ColourScale = "root",
     largest_difference: float | None = None,
     on_row: Callable[[], None] | None = None,
+    coarse: bool = False,
+    part: bool = False,
+    on_closer: Callable[[], None] | None = None,
 ) -> int | None:
     """Show two patterns and, as a third, how they differ; answer which row is chosen.
 
@@ -124,11 +129,15 @@ def compare_view(
         mode: what the third panel is.
         row: the row that is chosen.
         dark: whether the page is dark.
-        key: of the component; `row` (-1 for none) comes as its trigger.
+        key: of the component; `row` (-1 for none) comes as its trigger, and so does `span`.
         palette: one of `viz.figures.SEQUENTIAL`.
         scale: of the colours; the bars below say which.
         largest_difference: at the ends of the difference's scale; the largest that there is where None.
         on_row: called when a row was chosen or let go.
+        coarse: whether rows or columns stand for several units, at which one may look closer.
+        part: whether this is a part, from which a button leads back to the whole.
+        on_closer: called when one of both is asked for: `span` is the first row in sight, the one after the
+            last, and so of the columns; or nothing for the whole.
 
     Returns:
         The row that is chosen now; None for none.
@@ -169,6 +178,8 @@ def compare_view(
             "units": _digest(*(repr(one.to_pydict()).encode() for one in labels)),
             "mode": mode,
             "row": chosen,
+            "coarse": coarse,
+            "part": part,
             "scale": scale,
             "largest": _largest(*(np.where(np.isfinite(one), one, 0) for one in cells)),
             "difference": largest_difference or _largest(difference_of(*cells)),
@@ -179,6 +190,7 @@ def compare_view(
             "never": list(hex_rgb(NOT_ATTENDED[dark])),
         },
         on_row_change=on_row or _nothing,
+        on_span_change=on_closer or _nothing,
     )
     return chosen
 
@@ -217,4 +229,4 @@ def _digest(*parts: bytes) -> str:
 
 
 def _nothing() -> None:
-    """Let the component answer which row was chosen."""
+    """Let the component answer what was chosen."""

@@ -131,3 +131,33 @@ def test_swapping_turns_the_centre_shift_around(compare):
 def test_what_a_link_cannot_mean_is_said(page, server):
     opened(page, f"{server}/compare?heads=x")
     expect(alerts(page)).to_contain_text("The link's heads 'x' is not possible")
+
+
+def test_a_part_of_a_long_text_is_looked_at_closer_and_its_link_shows_the_same(
+    page, server, context
+):
+    words = " ".join(f"w{number % 97}" for number in range(700))
+    address = f"{server}/compare?model=long&local=1&heads=0.0&other_heads=0.1&text={quote(words)}"
+    opened(page, address)
+    canvas = page.locator(".compare")
+    closer = page.get_by_role("button", name="Look closer")
+    expect(closer).to_be_disabled()
+    for _ in range(4):
+        page.get_by_role("button", name="Zoom in").click()
+    expect(closer).to_be_enabled()
+    closer.click()
+    expect(page).to_have_url(re.compile(r"span=\d+-\d+%2C\d+-\d+"))
+    settle(page)
+    rows = [int(edge) for edge in re.search(r"span=(\d+)-(\d+)", page.url).groups()]
+    assert rows[1] - rows[0] < 700
+    expect(canvas).to_have_attribute("data-seen", re.compile(rf"^0 {rows[1] - rows[0]} "))
+    expect(closer).to_be_hidden()
+    other = context.new_page()
+    opened(other, page.url)
+    expect(other.locator(".compare")).to_have_attribute(
+        "data-seen", canvas.get_attribute("data-seen")
+    )
+    page.get_by_role("button", name="Back to the whole text").click()
+    settle(page)
+    expect(page).not_to_have_url(re.compile("span="))
+    expect(canvas).to_have_attribute("data-seen", "0 512 0 512")

@@ -179,3 +179,15 @@ def test_a_head_that_is_not_there_is_named(tired, choices, said):
 def test_texts_without_a_common_word_are_refused(tired, demo):
     with pytest.raises(AlignmentError, match="no word in common"):
         viz.compare(tired, viz.capture(demo, "Quantum flux rises."), layer=0, head=0)
+
+
+def test_a_part_has_the_weights_of_the_whole(tired, wide):
+    comparison = viz.compare(tired, wide, layer=3, head=1)
+    part = comparison.part(slice(4, 12), slice(0, 7))
+    for cut, every in zip(part.weights(), comparison.weights(), strict=True):
+        np.testing.assert_array_equal(cut, every[4:12, :7])
+    for cut, every in zip(part.attended(), comparison.attended(), strict=True):
+        np.testing.assert_array_equal(cut, every[4:12, :7])
+    np.testing.assert_array_equal(part.difference(), comparison.difference()[4:12, :7])
+    assert part.rows.labels == comparison.rows.labels[4:12]
+    assert part.numbers is comparison.numbers

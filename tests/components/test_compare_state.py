@@ -18,8 +18,6 @@ from components.compare_state import (
     from_query,
     to_query,
 )
-from components.panels.compare.drawing import MOST_DRAWN, common_row, drawn_row
-from viz.patterns.pooling import pool_edges
 from viz.service import TextStore
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=2_000)
@@ -46,6 +44,7 @@ views = st.builds(
     pairing=texts,
     mode=st.sampled_from(MODES),
     row=st.integers(-1, 999),
+    span=st.sampled_from(["", "0-3,2-9", "120-340,0-512"]),
     part=st.sampled_from(PARTS),
     edits=texts,
     edits_as=st.sampled_from(EDITS_AS),
@@ -89,6 +88,8 @@ def test_a_first_visit_sees_two_texts_that_differ_in_a_word(tmp_path):
         ("mode", "blink"),
         ("row", "many"),
         ("row", "-5"),
+        ("span", "3-9"),
+        ("span", "-1-4,0-3"),
         ("words", "maybe"),
         ("edits_as", "guess"),
         ("run", "../x"),
@@ -106,17 +107,6 @@ def test_what_a_link_cannot_mean_is_said_and_left_out(name, value, tmp_path):
 def test_pairs_are_read_line_by_line():
     view = CompareView(pairing="animal = Tier\n\n the street =die Straße\nlone")
     assert view.pairs == (("animal", "Tier"), ("the street", "die Straße"), ("lone", ""))
-
-
-@pytest.mark.parametrize("rows", [1, 16, 512, 513, 637, 20_000])
-def test_a_row_is_marked_where_it_is_drawn(rows):
-    edges = pool_edges(rows, MOST_DRAWN)
-    for row in {0, 1, rows // 3, rows - 1} & set(range(rows)):
-        place = drawn_row(row, rows)
-        assert edges[place] <= row < edges[place + 1]
-        assert common_row(place, rows) == edges[place]
-    assert drawn_row(rows, rows) is None
-    assert drawn_row(-1, rows) is None
 
 
 @pytest.fixture(scope="module")

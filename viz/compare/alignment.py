@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -76,6 +76,18 @@ class Alignment:
             for one, other, same in zip(
                 self.first_labels, self.second_labels, self.equal, strict=True
             )
+        )
+
+    def part(self, run: slice) -> Alignment:
+        """Return some of the common units, which lie beside each other."""
+        return replace(
+            self,
+            first=self.first[run],
+            second=self.second[run],
+            first_labels=self.first_labels[run],
+            second_labels=self.second_labels[run],
+            equal=self.equal[run],
+            special=self.special[run],
         )
 
     def swapped(self) -> Alignment:

@@ -104,6 +104,10 @@ class Comparison:
         apart[there] = (other - one)[there]
         return apart
 
+    def part(self, rows: slice, columns: slice) -> Comparison:
+        """Return the same of some rows and columns alone; weights and numbers stay those over all keys."""
+        return replace(self, rows=self.rows.part(rows), columns=self.columns.part(columns))
+
     def coarser(self, most: int, *, cells: int = DRAWN_CELLS) -> Comparison:
         """Return the same with neighbouring units taken together, at most so many along an axis.
 

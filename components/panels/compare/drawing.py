@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from components.canvas.compare_view import ComparedSide, compare_view
+from components.panels.compare.closer import MOST_DRAWN, Part, whole
 from components.panels.compare.place import SIDES, view
 from components.panels.literal import literal
 from components.session import is_dark
 from viz.compare import Alignment, Comparison
 from viz.compare.alignment import bare
 from viz.figures.display import span_words
-from viz.patterns.pooling import pool_edges
-
-# Common units along an axis up to which each is drawn; of more, neighbours are drawn together.
-MOST_DRAWN = 512
 
 
 def draw(
@@ -28,10 +24,25 @@ def draw(
     *,
     key: str,
     row: int = -1,
+    part: Part | None = None,
     on_row: Callable[[], None] | None = None,
+    on_closer: Callable[[], None] | None = None,
 ) -> None:
-    """Draw two patterns and how they differ, in the mode that is chosen."""
-    drawn = comparison.coarser(MOST_DRAWN)
+    """Draw two patterns and how they differ, in the mode that is chosen.
+
+    Args:
+        comparison: of both.
+        titles: of both.
+        key: of the canvas.
+        row: the common row that is chosen, -1 for none.
+        part: what is drawn of them; all by default.
+        on_row: called when another row was chosen.
+        on_closer: called when a part was chosen to be looked at closer, or the whole again.
+    """
+    every = whole(comparison)
+    part = part or every
+    chosen = comparison.part(*(slice(axis.start, axis.stop) for axis in (part.rows, part.columns)))
+    drawn = chosen.coarser(MOST_DRAWN)
     weights, attended = drawn.weights(), drawn.attended()
     first, second = (
         _drawn(drawn, which, title, matrix, may)
@@ -41,12 +52,15 @@ def draw(
         first,
         second,
         mode=view().mode,
-        row=drawn_row(row, len(comparison.rows)),
+        row=part.place_of(row),
         dark=is_dark(),
         key=key,
         on_row=on_row,
+        coarse=on_closer is not None and _coarse(chosen, drawn),
+        part=part != every,
+        on_closer=on_closer,
     )
-    st.caption(_said(comparison, drawn))
+    st.caption(_said(comparison, part, chosen, drawn))
 
 
 def _drawn(
@@ -74,18 +88,6 @@ def _drawn(
     )
 
 
-def common_row(place: int, rows: int) -> int:
-    """Return the common row that is drawn at a place, of rows drawn together the first; -1 for none."""
-    return -1 if place < 0 else pool_edges(rows, MOST_DRAWN)[place]
-
-
-def drawn_row(row: int, rows: int) -> int | None:
-    """Return where a common row is drawn, by itself or together with its neighbours."""
-    if not 0 <= row < rows:
-        return None
-    return bisect_right(pool_edges(rows, MOST_DRAWN), row) - 1
-
-
 def _labels(axis: Alignment, which: str) -> tuple[str, ...]:
     """Name units alike on both sides where they read the same, whatever their tokenizers hang on them."""
     labels: tuple[str, ...] = getattr(axis, f"{which}_labels")
@@ -99,20 +101,42 @@ def _positions(groups: tuple[tuple[int, ...], ...]) -> tuple[str, ...]:
     return tuple(span_words(group[0], group[-1] + 1) if group else "" for group in groups)
 
 
-def _said(comparison: Comparison, drawn: Comparison) -> str:
+def _coarse(chosen: Comparison, drawn: Comparison) -> bool:
+    """Whether units are drawn together."""
+    return len(drawn.rows) < len(chosen.rows) or len(drawn.columns) < len(chosen.columns)
+
+
+def _said(comparison: Comparison, part: Part, chosen: Comparison, drawn: Comparison) -> str:
+    """Say what is drawn, and of what.
+
+    Args:
+        comparison: of everything.
+        part: which is drawn.
+        chosen: the same.
+        drawn: the same, with neighbours taken together where they are too many.
+    """
     rows, kind = comparison.rows, comparison.rows.kind
     parts = [f"{int(rows.paired.sum()):,} of {len(rows):,} common {kind}s have a partner"]
+    if part != whole(comparison):
+        parts.append(
+            f"drawn are rows {_ends(part.rows)} of {len(rows):,} and columns {_ends(part.columns)} of "
+            f"{len(comparison.columns):,}, each row's weight exact over all keys"
+        )
     groups = zip(rows.first, rows.second, strict=True)
     if any(max(len(one), len(other)) > 1 for one, other in groups):
         parts.append("weights summed over the keys of a common unit, averaged over its queries")
-    if len(drawn.rows) < len(rows) or len(drawn.columns) < len(comparison.columns):
+    if _coarse(chosen, drawn):
         parts.append(
             f"neighbours drawn together, {len(drawn.rows)} x {len(drawn.columns)} of "
-            f"{len(rows):,} x {len(comparison.columns):,}"
+            f"{len(chosen.rows):,} x {len(chosen.columns):,}"
         )
-    whole, some = (sum(map(len, one.rows.first)) for one in (comparison, drawn))
-    if some < whole:
-        parts.append(f"drawn from {some:,} of {whole:,} rows, evenly spaced")
+    every, some = (sum(map(len, one.rows.first)) for one in (chosen, drawn))
+    if some < every:
+        parts.append(f"drawn from {some:,} of {every:,} rows, evenly spaced")
     if comparison.measured < comparison.of:
         parts.append(f"numbers of {comparison.measured:,} rows, evenly spaced")
     return literal("; ".join(parts) + ".")
+
+
+def _ends(axis: Sequence[int]) -> str:
+    return span_words(axis[0], axis[-1] + 1)

@@ -251,4 +251,4 @@ def _show(variants: Variants, number: int) -> None:
     """Let the second side read a variant, and the first side the base."""
     first = replace(view().first, text=variants.base.text)
     second = replace(first, text=variants.others[number].text)
-    rewrite(first=first, second=second, pairing="", row=-1)
+    rewrite(first=first, second=second, pairing="", row=-1, span="")

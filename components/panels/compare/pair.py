@@ -8,7 +8,8 @@ from pathlib import PurePath
 import streamlit as st
 
 from components.compare_state import ALL, SideView, chosen_heads, written_heads
-from components.panels.compare.drawing import common_row, draw
+from components.panels.compare.closer import Part, part_of
+from components.panels.compare.drawing import draw
 from components.panels.compare.place import change, choice
 from components.panels.compare.run import Both
 from components.panels.compare.settings import pairing_panel, settings_panel
@@ -31,7 +32,7 @@ NUMBERS = {
     "jensen_shannon": (
         "Jensen-Shannon",
         "Mean over the rows, in nats: 0 where both look alike, ln 2 = 0.693 where they share nothing.",
-        "{:.3f}",
+        "{:.3g}",
     ),
     "total_variation": (
         "Moved weight",
@@ -120,15 +121,30 @@ def patterns_panel(runs: Both, comparison: Comparison, *, pairing: bool) -> None
 def _patterns(runs: Both, comparison: Comparison) -> None:
     seen = runs.seen
     titles = _title(seen.first, comparison.first), _title(seen.second, comparison.second)
-    rows = len(comparison.rows)
-    draw(comparison, titles, row=seen.row, key=CANVAS, on_row=lambda: _chosen_row(rows))
+    part = part_of(comparison, seen.span)
+    draw(
+        comparison,
+        titles,
+        row=seen.row,
+        part=part,
+        key=CANVAS,
+        on_row=lambda: _chosen_row(part),
+        on_closer=lambda: _chosen_part(part),
+    )
 
 
-def _chosen_row(rows: int) -> None:
+def _chosen_row(part: Part) -> None:
     """Choose the common row that was clicked."""
     sent = st.session_state[CANVAS].get("row")
     if sent is not None:
-        change(row=common_row(int(sent), rows))
+        change(row=part.row_at(int(sent)))
+
+
+def _chosen_part(part: Part) -> None:
+    """Look closer at what was in sight, or at the whole again."""
+    sent = st.session_state[CANVAS].get("span")
+    if sent is not None:
+        change(span=part.closer([int(edge) for edge in sent]).written() if len(sent) else "")
 
 
 def _title(side: SideView, shown: Side) -> str:

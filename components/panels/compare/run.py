@@ -132,7 +132,13 @@ def before() -> Both | None:
         for side, now in ((drawn.first, seen.first), (drawn.second, seen.second))
     ]
     kept = replace(
-        seen, first=sides[0], second=sides[1], how=drawn.how, pairing=drawn.pairing, row=-1
+        seen,
+        first=sides[0],
+        second=sides[1],
+        how=drawn.how,
+        pairing=drawn.pairing,
+        row=-1,
+        span="",
     )
     first, second = runs
     return None if first is None or second is None else Both(kept, first, second)

@@ -25,7 +25,7 @@ def settings_panel(*, pairing: bool) -> None:
             "Compare words, not their parts",
             seen.words,
             key=words,
-            on_change=lambda: change(words=st.session_state[words], row=-1),
+            on_change=lambda: change(words=st.session_state[words], row=-1, span=""),
         )
         if pairing:
             pairing_panel()
@@ -42,7 +42,7 @@ def pairing_panel() -> None:
         key=how,
         required=True,
         format_func=lambda one: {"text": "the same words", "position": "the same position"}[one],
-        on_change=lambda: change(how=st.session_state[how], row=-1),
+        on_change=lambda: change(how=st.session_state[how], row=-1, span=""),
     )
     st.text_area(
         "Or say it, one pair a line",
@@ -50,5 +50,5 @@ def pairing_panel() -> None:
         key=pairing,
         placeholder="animal = Tier\nthe street = die Straße",
         disabled=seen.how == "position",
-        on_change=lambda: change(pairing=st.session_state[pairing], row=-1),
+        on_change=lambda: change(pairing=st.session_state[pairing], row=-1, span=""),
     )

@@ -92,13 +92,13 @@ def _only(thing: str) -> None:
         kept = {name: getattr(seen.second, name) for name in THINGS[thing]}
         # Phrases that belong together are of two texts.
         pairing = seen.pairing if thing == "text" else ""
-        rewrite(second=replace(seen.first, **kept), pairing=pairing, row=-1)
+        rewrite(second=replace(seen.first, **kept), pairing=pairing, row=-1, span="")
 
 
 def _swap() -> None:
     seen = view()
     pairs = "\n".join(f"{other} = {one}" for one, other in seen.pairs)
-    rewrite(first=seen.second, second=seen.first, pairing=pairs, row=-1)
+    rewrite(first=seen.second, second=seen.first, pairing=pairs, row=-1, span="")
 
 
 def change_both(which: str, differs: str, **choices: object) -> None:
@@ -108,7 +108,7 @@ def change_both(which: str, differs: str, **choices: object) -> None:
         shared = {name: value for name, value in choices.items() if name not in THINGS[differs]}
         change_side("second", **shared)
     if not choices.keys() <= set(THINGS["head"]):
-        change(row=-1)
+        change(row=-1, span="")
 
 
 def _side(which: str, *, asks_text: bool, asks_model: bool, differs: str) -> None:
