@@ -27,6 +27,7 @@ RUN = re.compile(r"(?:[0-9a-f]{24})?")
 MODES = ("difference", "overlay", "flicker")
 PARTS = ("rows", "changed", "heads", "edits", "steps")
 EDITS_AS = ("edits", "template", "csv")
+ALONG = ("training", "models")
 OTHER = "other_"
 ALL = "all"
 
@@ -83,8 +84,11 @@ class CompareView:
         edits: what makes minimal pairs of the first text, as `edits_as` says.
         edits_as: whether `edits` is a list of edits, a template with slots, or a table.
         every: take every combination of a template's choices.
+        along: whether the checkpoints of a training are followed, or a list of models.
         run: the training whose checkpoints are compared.
-        step: its checkpoint beside the first one, -1 for the last.
+        models: those of the list, one a line, the base first.
+        step: what stands beside the first, -1 for the last: a checkpoint of the training by its step, or a
+            model by its place in the list, the base's being 0.
     """
 
     first: SideView = field(default_factory=SideView)
@@ -100,7 +104,9 @@ class CompareView:
     edits: str = ""
     edits_as: Literal["edits", "template", "csv"] = "edits"
     every: bool = False
+    along: Literal["training", "models"] = "training"
     run: str = ""
+    models: str = ""
     step: int = -1
 
     @property
@@ -127,8 +133,9 @@ CHOICES = {
     "mode": MODES,
     "part": PARTS,
     "edits_as": EDITS_AS,
+    "along": ALONG,
 }
-LONG = ("text", "pair", "pairing", "edits")
+LONG = ("text", "pair", "pairing", "edits", "models")
 
 
 def to_query(view: CompareView, texts: TextStore) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
@@ -82,6 +83,15 @@ def test_a_step_of_another_shape_is_named(steps):
     other = trace_of(GPT2LMHeadModel(config))
     with pytest.raises(AlignmentError, match=r"Step 7 cannot be compared with 0: .* 1 layer of 3"):
         curves([steps[0], other], [0, 7])
+    left = []
+    frame = curves(
+        [steps[0], other, steps[1]],
+        ["base", "flat", "deep"],
+        apart=lambda name, error: left.append((name, error.message)),
+    )
+    pd.testing.assert_frame_equal(frame, curves(steps[:2], ["base", "deep"]))
+    assert [name for name, _ in left] == ["flat"]
+    assert "1 layer of 3" in left[0][1]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import viz
 from components.compare_state import (
+    ALONG,
     EDITS_AS,
     MODES,
     OPENING,
@@ -49,7 +50,9 @@ views = st.builds(
     edits=texts,
     edits_as=st.sampled_from(EDITS_AS),
     every=st.booleans(),
+    along=st.sampled_from(ALONG),
     run=st.sampled_from(["", "0123456789ab" * 2]),
+    models=texts,
     step=st.integers(-1, 9_999),
 )
 
@@ -92,7 +95,9 @@ def test_a_first_visit_sees_two_texts_that_differ_in_a_word(tmp_path):
         ("span", "-1-4,0-3"),
         ("words", "maybe"),
         ("edits_as", "guess"),
+        ("along", "days"),
         ("run", "../x"),
+        ("models_digest", "none of ours"),
         ("step", "last"),
         ("stack", "../x"),
         ("text_digest", "none of ours"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from viz.capture.trace import Trace
 from viz.compare.align import How
 from viz.compare.changed import Numbers, Progress, changed
-from viz.errors import AlignmentError, InputError
+from viz.errors import AlignmentError, InputError, LoupeError, ShapeError
 
 
 def curves(
@@ -22,6 +22,7 @@ def curves(
     words: bool = False,
     how: How = "text",
     rows: int | None = None,
+    apart: Callable[[str | int, LoupeError], None] | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Measure every head of every step against the same head of the first.
@@ -37,6 +38,8 @@ def curves(
         words: compare words, where units are parts of them.
         how: units belong together by `text`, or by `position`.
         rows: how many rows to measure, evenly spaced; by default all, or as many as cost little.
+        apart: called with the name of a step that cannot be compared with the first, and why; it is left
+            out. By default that is an error.
         progress: called with "compare" and the share done after every layer; may raise to cancel.
 
     Returns:
@@ -54,7 +57,7 @@ def curves(
     first = next(steps, None)
     if first is None or not names:
         raise InputError("There are no steps to compare.", "Give two checkpoints or more.")
-    lines = []
+    lines, measured = [], []
     for number, trace in enumerate(chain([first], steps)):
         if number == len(names):
             raise _unequal(f"more than {number}", len(names))
@@ -68,13 +71,19 @@ def curves(
                 rows=rows,
                 progress=_part(progress, number, len(names)),
             )
-        except AlignmentError as error:
+        except (AlignmentError, ShapeError) as error:
+            if number == 0:
+                raise
+            if apart is not None:
+                apart(names[number], error)
+                continue
             message = f"Step {names[number]} cannot be compared with {names[0]}: {error.message}"
             raise AlignmentError(message, error.hint) from error
         lines.append(found.divergence)
-    if len(lines) < len(names):
-        raise _unequal(str(len(lines)), len(names))
-    return _framed(lines, names)
+        measured.append(names[number])
+    if number + 1 < len(names):
+        raise _unequal(str(number + 1), len(names))
+    return _framed(lines, measured)
 
 
 def _framed(lines: Sequence[Numbers], names: Sequence[str | int]) -> pd.DataFrame:

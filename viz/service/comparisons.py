@@ -24,6 +24,7 @@ from viz.compare.align import How
 from viz.compare.clusters import Order
 from viz.compare.comparison import aligned_units
 from viz.compare.side import Aggregate, Head, side_of
+from viz.errors import LoupeError
 from viz.service.analysis import Analysis
 from viz.service.store import BoundedStore
 
@@ -70,6 +71,19 @@ class AllHeads:
     places: Places | None
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How far the heads of several models are from those of the first.
+
+    Attributes:
+        frame: from `viz.compare.curves`, a row a model, by its name.
+        apart: names of those that cannot be compared with the first, and why.
+    """
+
+    frame: pd.DataFrame
+    apart: tuple[tuple[str, LoupeError], ...]
+
+
 class Comparisons:
     """Shared by all sessions; whoever asks holds the runs already, whose names nobody can guess."""
 
@@ -78,6 +92,7 @@ class Comparisons:
         self._heads: BoundedStore[AllHeads] = BoundedStore(KEPT, lambda _: 1)
         self._effects: BoundedStore[Effects] = BoundedStore(KEPT, lambda _: 1)
         self._curves: BoundedStore[pd.DataFrame] = BoundedStore(KEPT, lambda _: 1)
+        self._followed: BoundedStore[Followed] = BoundedStore(KEPT, lambda _: 1)
 
     def changed(
         self, first: Analysis, second: Analysis, asked: Question, progress: Progress
@@ -159,6 +174,29 @@ class Comparisons:
             ),
         )
 
+    def followed(
+        self,
+        runs: Sequence[Analysis],
+        names: Sequence[str],
+        asked: Question,
+        progress: Progress,
+    ) -> Followed:
+        """Measure how far each head of several models is from the same head of the first.
+
+        Args:
+            runs: of one text, the base's first.
+            names: of the models, all different.
+            asked: which stack of theirs, and what belongs together.
+            progress: called with the share done; may raise to cancel.
+
+        Raises:
+            ShapeError: the first has no such stack.
+        """
+        return self._followed.made(
+            (tuple(run.token for run in runs), tuple(names), asked),
+            lambda: _followed(runs, names, asked, progress),
+        )
+
     def all_heads(
         self, first: Analysis, second: Analysis, asked: Question, progress: Progress
     ) -> AllHeads:
@@ -170,6 +208,22 @@ class Comparisons:
         return self._heads.made(
             (first.token, second.token, asked), lambda: _all_heads(first, second, asked, progress)
         )
+
+
+def _followed(
+    runs: Sequence[Analysis], names: Sequence[str], asked: Question, progress: Progress
+) -> Followed:
+    apart: list[tuple[str, LoupeError]] = []
+    frame = curves(
+        (run.trace for run in runs),
+        names,
+        stack=asked.stack,
+        words=asked.words,
+        how=asked.how,
+        apart=lambda name, error: apart.append((str(name), error)),
+        progress=lambda _phase, share: progress(share),
+    )
+    return Followed(frame.rename_axis(index="model"), tuple(apart))
 
 
 def _all_heads(first: Analysis, second: Analysis, asked: Question, progress: Progress) -> AllHeads:

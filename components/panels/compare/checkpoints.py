@@ -1,223 +1,31 @@
-"""Checkpoints: how far each head of a training has come since its first step."""
+"""Steps from a beginning on: the checkpoints of a training, or models of which the first is the base."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import pandas as pd
 import streamlit as st
 
-from components.compare_state import SideView, chosen_heads
-from components.panels.charts import PLOTLY
-from components.panels.compare.drawing import draw
-from components.panels.compare.place import SIDES, change, change_side, view
+from components.panels.compare.listed import models_panel
+from components.panels.compare.place import change, view
 from components.panels.compare.run import Both
-from components.panels.compare.wide import clicked, comparisons, show_head, told
-from components.panels.literal import literal
-from components.panels.training.live import STATES
-from components.panels.training.shared import known, remember, trainings
-from components.session import is_dark, page_link
-from viz.capture.trace import Trace
-from viz.compare import Side, aligned_units, compare_sides
-from viz.compare.sampling import spaced
-from viz.errors import LoupeError
-from viz.figures import curves_figure
-from viz.training.folder import RunFolder
-from viz.training.tasks import TASKS
+from components.panels.compare.trained import training_panel
 
-# Checkpoints that are followed; of more, so many evenly spaced, both ends among them.
-MOST_STEPS = 48
-
-CURVES, CANVAS = "compare curves", "compare steps canvas"
+ALONG = {"training": "Along a training", "models": "Along models"}
 
 
 def checkpoints_panel(runs: Both) -> None:
-    """Follow every head over the checkpoints of a training, and show one at two of them."""
-    name = _training()
-    if name is None:
-        return
-    try:
-        folder = trainings().folder(name)
-        steps = folder.steps()
-        scored = trainings().examples.of(folder).probes[0].stack
-    except LoupeError as error:
-        st.warning(literal(f"{error.message} {error.hint}"))
-        return
-    if len(steps) < 2:
-        st.info("This training has no two checkpoints yet; come back when it has made more steps.")
-        page_link("Train", "Look at the training →", run=name)
-        return
-    some = [steps[number] for number in spaced(len(steps), MOST_STEPS)]
-    _steps(runs.seen.first, folder, steps, some, scored)
-
-
-def _training() -> str | None:
-    """Let a training of this session be chosen, and return its name; say where there is none."""
-    asked = view().run
-    if asked:
-        try:
-            trainings().folder(asked)
-            remember(asked)
-        except LoupeError as error:
-            st.warning(literal(f"{error.message} {error.hint}"))
-    titles = {name: title for name in known() if (title := _title(name))}
-    if not titles:
-        st.info(
-            "Nothing was trained in this session yet. Train a small model, and see here step by step "
-            "which of its heads change, and when."
-        )
-        page_link("Train", "Train a small model →")
-        return None
-    name = asked if asked in titles else next(iter(titles))
-    st.session_state["compare run"] = name
-    chosen: str = st.selectbox(
-        "Training",
-        list(titles),
-        key="compare run",
-        format_func=lambda one: titles[one],
-        on_change=lambda: change(run=st.session_state["compare run"], step=-1),
-    )
-    if chosen != asked:
-        # The link names what is shown, though nobody chose it.
-        change(run=chosen)
-    return chosen
-
-
-def _title(name: str) -> str:
-    """Describe a training; empty where it is gone."""
-    try:
-        about = trainings().about(name)
-    except LoupeError:
-        return ""
-    return f"{TASKS[about.task].title}, {STATES[about.state]} (…{name[-4:]})"
-
-
-def _steps(
-    side: SideView, folder: RunFolder, steps: list[int], some: list[int], scored: str
-) -> None:
-    """Draw the curves, and the chosen head at the first step and at one of the others."""
-
-    def trace(step: int) -> Trace:
-        return trainings().checkpoints.look(folder, step).trace
-
-    try:
-        start = trace(steps[0])
-    except LoupeError as error:
-        st.error(literal(f"Step {steps[0]:,}: {error.message} {error.hint}"))
-        return
-    # What is chosen above may be of another model; a training's own stack is the one that is scored.
-    named = side.stack if side.stack in start.stacks else scored
-    stack, heads = chosen_heads(replace(side, stack=named), start.stacks)
-    frame = told(
-        "Comparing checkpoints",
-        lambda tell: comparisons().curves(folder.name, some, trace, stack.name, tell),
-    )
-    if frame is None:
-        return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        _choices(list(start.stacks), stack.name, frame, heads)
-    st.plotly_chart(
-        curves_figure(frame, selected=heads if len(heads) == 1 else (), dark=is_dark()),
-        key=CURVES,
-        config=PLOTLY,
-        on_select=_pick_curve,
-        selection_mode="points",
-    )
-    st.caption(_said(len(steps), len(some)))
-    step = _step(folder.name, steps)
-    try:
-        other = trace(step)
-    except LoupeError as error:
-        st.error(literal(f"Step {step:,}: {error.message} {error.hint}"))
-        return
-    _patterns(start, other, Side(stack, heads), (steps[0], step))
-
-
-def _said(count: int, drawn: int) -> str:
-    part = f"{drawn} of {count:,} checkpoints, evenly spaced. " if drawn < count else ""
-    return (
-        f"{part}Mean Jensen-Shannon divergence of a head's rows from the first checkpoint, in nats, on an "
-        "unseen example of the task. A click on a curve chooses its head."
-    )
-
-
-def _choices(
-    stacks: list[str], stack: str, frame: pd.DataFrame, heads: tuple[tuple[int, int], ...]
-) -> None:
-    """Let the stack and the head be chosen without a mouse, too."""
-    if len(stacks) > 1:
-        st.session_state["compare steps stack"] = stack
-        st.selectbox("Stack", stacks, key="compare steps stack", width=150, on_change=_pick_stack)
-    levels = (frame.columns.get_level_values(level) for level in ("layer", "head"))
-    every = [f"{layer}.{head}" for layer, head in zip(*levels, strict=True)]
-    several = len(heads) > 1
-    st.session_state["compare steps head"] = None if several else "{}.{}".format(*heads[0])
-    st.selectbox(
-        "Head",
-        every,
-        key="compare steps head",
-        width=200,
-        format_func=lambda one: "layer {}, head {}".format(*one.split(".")),
-        placeholder=f"{len(heads)} heads together",
-        on_change=_pick_head,
-    )
-    page_link("Train", "Look at the training →", run=view().run)
-
-
-def _pick_stack() -> None:
-    for which in SIDES:
-        change_side(which, stack=st.session_state["compare steps stack"])
-
-
-def _pick_head() -> None:
-    chosen = st.session_state["compare steps head"]
-    if chosen is not None:
-        layer, head = map(int, chosen.split("."))
-        show_head(SIDES, layer, head)
-
-
-def _pick_curve() -> None:
-    at = clicked(st.session_state[CURVES].selection.points)
-    if len(at) == 2:
-        show_head(SIDES, *at)
-
-
-def _step(name: str, steps: list[int]) -> int:
-    """Let a checkpoint be chosen to stand beside the first; the last by default."""
-    wanted = view().step
-    later = steps[1:]
-    if len(later) == 1:
-        return later[0]
-    key = f"compare step {name}"
-    st.session_state[key] = wanted if wanted in later else later[-1]
-    chosen: int = st.select_slider(
-        f"Step beside step {steps[0]:,}",
-        later,
+    """Follow every head from the first of several steps on, and show one at two of them."""
+    key = "compare along"
+    st.session_state[key] = view().along
+    st.segmented_control(
+        "Steps",
+        list(ALONG),
         key=key,
-        format_func=lambda step: f"{step:,}",
-        on_change=lambda: change(step=int(st.session_state[key])),
-        help="The arrow keys move it, too.",
+        required=True,
+        format_func=lambda one: ALONG[one],
+        label_visibility="collapsed",
+        on_change=lambda: change(along=st.session_state[key], step=-1),
     )
-    return chosen
-
-
-def _patterns(start: Trace, other: Trace, first: Side, steps: tuple[int, int]) -> None:
-    """Draw where the heads look at both steps."""
-    how = view().aggregate
-    first = replace(first, how=how)
-    second = replace(first, stack=other.stacks[first.stack.name])
-    try:
-        units = aligned_units(start, other, first, second)
-    except LoupeError as error:
-        st.error(literal(f"{error.message} {error.hint}"))
-        return
-    comparison = compare_sides(first, second, *units)
-    heads = first.heads
-    which = (
-        "layer {}, head {}".format(*heads[0]) if len(heads) == 1 else f"{how} of {len(heads)} heads"
-    )
-    draw(
-        comparison,
-        (f"step {steps[0]:,}, {which}", f"step {steps[1]:,}, {which}"),
-        key=CANVAS,
-    )
+    if view().along == "training":
+        training_panel(runs)
+    else:
+        models_panel(runs)

@@ -10,9 +10,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import CompareView, SideView
+from components.panels.compare.bar import one_bar
 from components.panels.compare.place import view
 from components.panels.literal import literal
-from components.panels.run import PHASES
 from components.session import owner, workbench
 from viz.errors import LoupeError
 from viz.models.catalogue import CATALOGUE, find_entry, is_available
@@ -90,20 +90,9 @@ def problems_panel() -> None:
 
 
 def _run(missing: Sequence[Request], slot: DeltaGenerator) -> None:
-    with slot.container(horizontal=True, vertical_alignment="center"):
-        bar = st.progress(0.0, "Starting")
-        st.button("Cancel", on_click=_stop)
-    for number, request in enumerate(missing):
-
-        def progress(phase: str, share: float, number: int = number) -> None:
-            # This call is also where Streamlit stops a run that was cancelled or superseded.
-            start, stop, words = PHASES[phase]
-            done = (number + start + (stop - start) * min(1.0, share)) / len(missing)
-            which = f", {number + 1} of {len(missing)}" if len(missing) > 1 else ""
-            bar.progress(done, f"{words}{which}")
-
-        workbench().capture(owner(), request, progress)
-    slot.empty()
+    with one_bar(slot, len(missing), on_cancel=_stop) as told:
+        for number, request in enumerate(missing):
+            workbench().capture(owner(), request, told(number))
 
 
 def _stop() -> None:

@@ -1,0 +1,58 @@
+"""One bar for several runs, with Cancel beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components.panels.literal import literal
+from components.panels.run import PHASES
+from viz.service.workbench import Progress
+
+
+@contextmanager
+def one_bar(
+    slot: DeltaGenerator,
+    count: int,
+    *,
+    on_cancel: Callable[[], None],
+    names: Sequence[str] = (),
+    key: str | None = None,
+) -> Iterator[Callable[[int], Progress]]:
+    """Show how far several runs are, one after the other, until they are done or one fails.
+
+    Args:
+        slot: where the bar stands; it is empty afterwards.
+        count: of the runs.
+        on_cancel: called when Cancel is pressed.
+        names: of the runs, to be said.
+        key: of the Cancel button.
+
+    Yields:
+        What returns, for the number of a run, what its progress is to be told to.
+    """
+    with slot.container(horizontal=True, vertical_alignment="center"):
+        bar = st.progress(0.0, "Starting")
+        st.button("Cancel", key=key, on_click=on_cancel)
+
+    def told(number: int) -> Progress:
+        which = f", {number + 1:,} of {count:,}" if count > 1 else ""
+        name = f": {literal(names[number])}" if names else ""
+
+        def progress(phase: str, share: float) -> None:
+            # This call is also where Streamlit stops a run that was cancelled or superseded.
+            start, stop, words = PHASES[phase]
+            done = (number + start + (stop - start) * min(1.0, share)) / count
+            bar.progress(done, f"{words}{which}{name}")
+
+        return progress
+
+    try:
+        yield told
+    except Exception:
+        slot.empty()
+        raise
+    slot.empty()

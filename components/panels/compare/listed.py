@@ -1,0 +1,189 @@
+"""A base and other models of its shape on the first side's text: how far each of their heads is from its."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import streamlit as st
+
+from components.compare_state import CompareView, SideView, chosen_heads
+from components.panels.compare.following import curves_panel, patterns_panel
+from components.panels.compare.models import (
+    WRONG,
+    Run,
+    Tried,
+    go_on,
+    reading,
+    tried,
+)
+from components.panels.compare.place import change, named, rewrite, view
+from components.panels.compare.run import Both
+from components.panels.compare.wide import comparisons, told
+from components.panels.literal import literal
+from viz.compare import Side
+from viz.compare.sampling import spaced
+from viz.errors import LoupeError
+from viz.models.folders import model_roots
+from viz.models.listed import MOST_MODELS, Listed, folders_beside, read_models
+from viz.service.comparisons import Question
+
+WRITTEN_AS = (
+    "One model a line, the base first: `owner/name`, `owner/name@revision`, a name of the catalogue such as "
+    f"`minilm`, or a folder of models; at most {MOST_MODELS}. All read the first text."
+)
+PLACEHOLDER = "owner/base\nowner/fine-tuned\nowner/base@revision"
+
+# A list that cannot be meant; what is on screen stays.
+REFUSED = "compare models refused"
+
+
+def models_panel(runs: Both) -> None:
+    """Ask for models, run each on the first text, and show how far each is from the first."""
+    seen = runs.seen
+    _form(seen)
+    problems = st.container()
+    found = None
+    if seen.models.strip():
+        found = tried(seen, st.empty())
+    error: LoupeError | None = st.session_state.get(REFUSED)
+    if error is None and seen.models.strip():
+        error = st.session_state.get(WRONG)
+    if error is not None:
+        problems.error(literal(f"{error.message} {error.hint}"))
+    if found is not None:
+        _results(seen, found)
+
+
+def _form(seen: CompareView) -> None:
+    """Ask which models."""
+    st.caption(WRITTEN_AS)
+    key = named("models", (seen.models, _offered(seen)))
+    st.text_area(
+        "Models",
+        seen.models or _offered(seen),
+        key=key,
+        height=110,
+        placeholder=PLACEHOLDER,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    beside = folders_beside(seen.first.model, model_roots()) if seen.first.local else ()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Run",
+            key="compare models run",
+            type="primary",
+            on_click=lambda: _begin(st.session_state[key]),
+        )
+        if beside:
+            some = [beside[number] for number in spaced(len(beside), MOST_MODELS)]
+            which = f"{len(some)} of the " if len(some) < len(beside) else "the "
+            st.button(
+                f"Use {which}{len(beside)} folders beside it",
+                key="compare models beside",
+                help=literal(f"Beside the first side's folder: from {some[0]} to {some[-1]}."),
+                on_click=lambda: _begin("\n".join(Listed(one, local=True).line for one in some)),
+            )
+
+
+def _offered(seen: CompareView) -> str:
+    """Offer the models of both sides."""
+    sides = (Listed(side.model, side.revision, side.local).line for side in seen.sides)
+    return "\n".join(dict.fromkeys(sides))
+
+
+def _begin(written: str) -> None:
+    """Let what was written be what is asked for, if it can be."""
+    go_on()
+    st.session_state.pop(REFUSED, None)
+    try:
+        read_models(written, model_roots())
+    except LoupeError as error:
+        st.session_state[REFUSED] = error
+        return
+    change(models=written.strip(), step=-1)
+
+
+def _results(seen: CompareView, found: Tried) -> None:
+    """Draw the curves, and the chosen head of the base beside that of another model."""
+    base = found.runs[0]
+    stacks = base.analysis.trace.stacks
+    shown = Side(*chosen_heads(seen.first, stacks))
+    measured = told(
+        "Comparing models",
+        lambda tell: comparisons().followed(
+            [run.analysis for run in found.runs],
+            [run.name for run in found.runs],
+            Question(shown.stack.name, shown.stack.name, words=seen.words, how=seen.how),
+            tell,
+        ),
+    )
+    if measured is None:
+        return
+    _missing(base, found.failed, measured.apart)
+    others = {run.place: run for run in found.runs[1:] if run.name in measured.frame.index}
+    if not others:
+        return
+    curves_panel(measured.frame, stacks, shown, _said(base))
+    run = _other(base, others)
+    patterns_panel(
+        base.analysis.trace,
+        run.analysis.trace,
+        shown,
+        (base.name, run.name),
+        words=seen.words,
+        how=seen.how,
+    )
+    st.button(
+        "Compare these two above",
+        key="compare models above",
+        help="The base becomes the first side, the other model the second.",
+        on_click=lambda: _show(found.side, base, run),
+    )
+
+
+def _missing(
+    base: Run,
+    failed: tuple[tuple[str, LoupeError], ...],
+    apart: tuple[tuple[str, LoupeError], ...],
+) -> None:
+    """Say which models are not drawn, and why."""
+    said = [f"{name} cannot be run: {error.message} {error.hint}" for name, error in failed]
+    said += [
+        f"{name} cannot be compared with {base.name}: {error.message}" for name, error in apart
+    ]
+    if said:
+        st.warning("\n\n".join(map(literal, said)))
+
+
+def _said(base: Run) -> str:
+    return literal(
+        f"Mean Jensen-Shannon divergence of a head's rows from those of {base.name}, in nats, on the first "
+        "text. A click on a curve chooses its head."
+    )
+
+
+def _other(base: Run, others: Mapping[int, Run]) -> Run:
+    """Let a model be chosen to stand beside the base; the last by default."""
+    places = list(others)
+    if len(places) == 1:
+        return others[places[0]]
+    key = named("model", (base.name, [run.name for run in others.values()]))
+    st.session_state[key] = view().step if view().step in others else places[-1]
+    place: int = st.select_slider(
+        f"Model beside {literal(base.name)}",
+        places,
+        key=key,
+        format_func=lambda one: others[one].name,
+        on_change=lambda: change(step=int(st.session_state[key])),
+        help="The arrow keys move it, too.",
+    )
+    return others[place]
+
+
+def _show(side: SideView, base: Run, other: Run) -> None:
+    """Let both sides read what the models of the list read."""
+    looked = view().first
+    side = replace(side, heads=looked.heads, stack=looked.stack)
+    rewrite(first=reading(side, base.model), second=reading(side, other.model), row=-1)

@@ -1,0 +1,216 @@
+"""A list of models on the first side's text: read from what somebody wrote, and run one after the other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components.compare_state import CompareView, SideView
+from components.panels.compare.bar import one_bar
+from components.panels.compare.place import view
+from components.session import owner, workbench
+from viz.errors import BudgetError, LoupeError
+from viz.models.folders import model_roots
+from viz.models.listed import Listed, read_models, short_names
+from viz.service import Analysis, Request
+
+log = logging.getLogger(__name__)
+
+WRONG = "compare models failure"
+STOPPED = "compare models stopped"
+SHOWN = "compare models shown"
+
+# What could not be run, and why: that is found slowly, and once. Run tries it again.
+FAILED = "compare models failed"
+
+# What the runs of a list may take together: they and both sides are to be kept at a time.
+MOST_BYTES = 500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the list is run on; it names what is on screen, too."""
+
+    side: SideView
+    models: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A model of the list that has been run.
+
+    Attributes:
+        place: in the list, the base's being 0.
+        name: short, and like no other's.
+        model: which it is.
+        analysis: what came of it.
+    """
+
+    place: int
+    name: str
+    model: Listed
+    analysis: Analysis
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """The models of a list.
+
+    Attributes:
+        side: that they are run for.
+        runs: of those that could be run, the base's first.
+        failed: names of those that could not, and why.
+    """
+
+    side: SideView
+    runs: tuple[Run, ...]
+    failed: tuple[tuple[str, LoupeError], ...]
+
+
+def asked(seen: CompareView) -> Asked:
+    """Say what is to be run; which head is looked at changes no run."""
+    return Asked(replace(seen.first, heads="0.0", stack=""), seen.models)
+
+
+def reading(side: SideView, model: Listed) -> SideView:
+    """Let another model read what a side reads."""
+    return replace(side, model=model.model, revision=model.revision, local=model.local)
+
+
+def tried(seen: CompareView, slot: DeltaGenerator) -> Tried | None:
+    """Return the runs of the models, made where they are missing; the earlier ones where that fails."""
+    wanted = asked(seen)
+    try:
+        models = read_models(wanted.models, model_roots())
+        requests = [reading(wanted.side, model).request for model in models]
+        failed = _failed()
+        missing = [
+            number
+            for number, request in enumerate(requests)
+            if request not in failed and workbench().captured(owner(), request) is None
+        ]
+        if missing and st.session_state.get(STOPPED) == wanted:
+            slot.caption(f"Stopped with {len(missing)} of {len(models)} models to go; Run goes on.")
+            # What was run before Cancel is worth seeing.
+            return _found(wanted, models, requests) or before()
+        if missing:
+            _run(short_names(models), requests, missing, failed, slot)
+        base = failed.get(requests[0])
+        if base is not None:
+            raise LoupeError(
+                f"The base {models[0].line} cannot be run: {base.message}", base.hint
+            ) from base
+        found = _found(wanted, models, requests)
+    except LoupeError as error:
+        st.session_state[WRONG] = error
+        return before()
+    if found is None:
+        st.session_state[WRONG] = BudgetError(
+            "All runs together are more than what is kept at a time.", "Leave some models out."
+        )
+        return before()
+    st.session_state.pop(WRONG, None)
+    st.session_state[SHOWN] = wanted
+    return found
+
+
+def before() -> Tried | None:
+    """Return the models that were drawn last, as far as they are still kept."""
+    drawn: Asked | None = st.session_state.get(SHOWN)
+    if drawn is None:
+        return None
+    models = read_models(drawn.models, model_roots())
+    return _found(drawn, models, [reading(drawn.side, model).request for model in models])
+
+
+def go_on() -> None:
+    """Let what was stopped go on, and what failed be tried again."""
+    st.session_state.pop(STOPPED, None)
+    st.session_state.pop(FAILED, None)
+
+
+def _failed() -> dict[Request, LoupeError]:
+    failed: dict[Request, LoupeError] = st.session_state.setdefault(FAILED, {})
+    return failed
+
+
+def _found(wanted: Asked, models: Sequence[Listed], requests: Sequence[Request]) -> Tried | None:
+    """Gather the runs that are kept; none where the base's is not."""
+    failed = _failed()
+    names = short_names(models)
+    kept = [workbench().captured(owner(), request) for request in requests]
+    runs = tuple(
+        Run(number, names[number], models[number], analysis)
+        for number, analysis in enumerate(kept)
+        if analysis is not None
+    )
+    if kept[0] is None:
+        return None
+    lost = tuple(
+        (name, failed[request])
+        for name, request in zip(names, requests, strict=True)
+        if request in failed
+    )
+    return Tried(wanted.side, runs, lost)
+
+
+def _run(
+    names: Sequence[str],
+    requests: Sequence[Request],
+    missing: Sequence[int],
+    failed: dict[Request, LoupeError],
+    slot: DeltaGenerator,
+) -> None:
+    """Run models one after the other; what goes wrong with one is noted, and the next one's turn comes.
+
+    Raises:
+        BudgetError: all of them are more than is kept.
+    """
+    told_as = [names[number] for number in missing]
+    cancel = "compare models cancel"
+    with one_bar(slot, len(missing), names=told_as, key=cancel, on_cancel=_stop) as told:
+        for done, number in enumerate(missing):
+            if number > 0:
+                base = workbench().captured(owner(), requests[0])
+                if base is None:
+                    # Nothing could be compared with it.
+                    return
+                require_room(base.trace.memory_bytes, len(requests))
+            try:
+                workbench().capture(owner(), requests[number], told(done))
+            except LoupeError as error:
+                failed[requests[number]] = error
+            except Exception:
+                log.exception("A model of the list failed")
+                failed[requests[number]] = LoupeError(
+                    "This is a defect in Attention Loupe; the log has its details.",
+                    "Leave the model out.",
+                )
+    for number in missing:
+        request = requests[number]
+        if request not in failed and workbench().captured(owner(), request) is None:
+            failed[request] = BudgetError(
+                "Beside the other runs it is more than what is kept at a time.", "Leave some out."
+            )
+
+
+def _stop() -> None:
+    st.session_state[STOPPED] = asked(view())
+
+
+def require_room(one_bytes: int, count: int) -> None:
+    """Make sure that the runs of so many models can be kept at a time.
+
+    Raises:
+        BudgetError: they cannot.
+    """
+    if one_bytes * count > MOST_BYTES:
+        raise BudgetError(
+            f"{count} models like the base take {one_bytes * count / 1e9:.1f} GB on this text; "
+            f"{MOST_BYTES / 1e9:.1f} GB are kept for a list.",
+            "Leave some out, or shorten the first text.",
+        )
