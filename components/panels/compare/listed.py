@@ -80,9 +80,9 @@ def _form(seen: CompareView) -> None:
             some = [beside[number] for number in spaced(len(beside), MOST_MODELS)]
             which = f"{len(some)} of the " if len(some) < len(beside) else "the "
             st.button(
-                f"Use {which}{len(beside)} folders beside it",
+                literal(f"Use {which}{len(beside)} folders beside {seen.first.model}"),
                 key="compare models beside",
-                help=literal(f"Beside the first side's folder: from {some[0]} to {some[-1]}."),
+                help=literal(f"From {some[0]}, the base, to {some[-1]}, each run on the first text."),
                 on_click=lambda: _begin("\n".join(Listed(one, local=True).line for one in some)),
             )
 
@@ -151,7 +151,8 @@ def _missing(
     """Say which models are not drawn, and why."""
     said = [f"{name} cannot be run: {error.message} {error.hint}" for name, error in failed]
     said += [
-        f"{name} cannot be compared with {base.name}: {error.message}" for name, error in apart
+        f"{name} as the second side beside {base.name} cannot be compared: {error.message}"
+        for name, error in apart
     ]
     if said:
         st.warning("\n\n".join(map(literal, said)))
