@@ -61,6 +61,8 @@ def server(tmp_path_factory):
     save_encoder_decoder(models / "reader", positions=1_024)
     save_decoder(models / "long", layers=1, heads=2, positions=32_768)
     save_decoder(models / "many", layers=32, heads=32)
+    for seed, step in enumerate((0, 20, 100)):
+        save_decoder(models / "tuned" / f"step-{step}", layers=2, heads=2, seed=seed)
     environment = {"HF_HUB_OFFLINE": "1", "LOUPE_MODEL_FOLDERS": str(models)}
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += ["--server.port", str(port), "--server.headless", "true"]

@@ -130,6 +130,36 @@ def test_a_trainings_checkpoints_are_followed_and_a_step_is_chosen(page, server,
     expect(page).to_have_url(re.compile("step=10"))
 
 
+def test_models_are_followed_from_the_base_and_their_link_shows_the_same(page, server, context):
+    sides = f"heads=0.0&model={quote('tuned/step-20')}&local=1&text={quote('the cat sat on the mat')}"
+    opened(page, f"{server}/compare?{sides}&part=steps")
+    page.get_by_role("radio", name="Along models").click()
+    settle(page)
+    page.get_by_role("button", name="Use the 3 folders beside tuned/step-20").click()
+    arrived(page, pictures=2)
+    expect(pictures(page)).to_contain_text("step-100")
+    models = page.get_by_role("textbox", name="Models", exact=True)
+    expect(models).to_have_value("tuned/step-0\ntuned/step-20\ntuned/step-100")
+    slider = page.get_by_role("slider")
+    expect(slider).to_have_attribute("aria-valuetext", "step-100")
+    slider.press("ArrowLeft")
+    settle(page)
+    expect(page).to_have_url(re.compile(r"models=tuned.*step=1"))
+    other = context.new_page()
+    opened(other, page.url, pictures=2)
+    expect(other.get_by_role("slider")).to_have_attribute("aria-valuetext", "step-20")
+    # Back undoes: the last model stands beside the base again.
+    page.go_back()
+    settle(page)
+    expect(page.get_by_role("slider")).to_have_attribute("aria-valuetext", "step-100")
+    models.fill("tuned/step-0\ntuned/step-100\nmany\nnowhere/at/all")
+    run(page)
+    expect(alerts(page)).to_contain_text("There is no folder nowhere/at/all")
+    expect(alerts(page)).to_contain_text("32 layers of 32 heads")
+    arrived(page, pictures=2)
+    expect(page.get_by_role("slider")).to_have_count(0)
+
+
 def press_mark(page, trace, number):
     """Click a mark of the last figure."""
     place = pictures(page).last.locator(".scatterlayer .trace").nth(trace).locator(".points path")

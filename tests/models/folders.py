@@ -80,9 +80,11 @@ def save_small(folder: Path, architecture: str = "bert") -> Path:
     return folder
 
 
-def save_decoder(folder: Path, *, layers: int, heads: int, positions: int = 2_048) -> Path:
+def save_decoder(
+    folder: Path, *, layers: int, heads: int, positions: int = 2_048, seed: int = 0
+) -> Path:
     """Save a random decoder with as many layers and heads as are wanted."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=97,
         hidden_size=8 * heads,

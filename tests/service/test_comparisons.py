@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.models.folders import save_decoder
 from viz.compare import changed, similarity
 from viz.service import Request, Workbench
 from viz.service.comparisons import Comparisons, Question
@@ -48,6 +49,34 @@ def test_heads_of_one_run_have_a_map_and_heads_of_two_have_none(runs):
         changed(*(run.trace for run in runs)).divergence.ravel(),
         atol=1e-9,
     )
+
+
+def test_models_are_followed_from_the_first_and_one_of_another_shape_is_named(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LOUPE_MODEL_FOLDERS", str(tmp_path))
+    for seed, name in enumerate(("base", "tuned", "again")):
+        save_decoder(tmp_path / name, layers=2, heads=2, seed=seed)
+    save_decoder(tmp_path / "flat", layers=1, heads=2)
+    names = ["base", "flat", "tuned", "again"]
+    bench = Workbench()
+    some = [
+        bench.capture("me", Request(model=name, text="the cat sat", local=True), quiet)
+        for name in names
+    ]
+    comparisons, told = Comparisons(), []
+    found = comparisons.followed(some, names, SELF, told.append)
+    assert list(found.frame.index) == ["base", "tuned", "again"]
+    assert not found.frame.loc["base"].any()
+    for number, name in ((2, "tuned"), (3, "again")):
+        expected = changed(some[0].trace, some[number].trace).divergence.ravel()
+        np.testing.assert_array_equal(found.frame.loc[name], expected)
+        assert (expected > 1e-4).all()
+    [(name, error)] = found.apart
+    assert name == "flat"
+    assert "1 layer of 2 heads" in error.message
+    assert told[-1] == 1
+    assert comparisons.followed(some, names, SELF, quiet) is found
 
 
 def test_an_item_is_made_once_and_again_after_it_was_let_go():
