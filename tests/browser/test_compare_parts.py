@@ -131,7 +131,9 @@ def test_a_trainings_checkpoints_are_followed_and_a_step_is_chosen(page, server,
 
 
 def test_models_are_followed_from_the_base_and_their_link_shows_the_same(page, server, context):
-    sides = f"heads=0.0&model={quote('tuned/step-20')}&local=1&text={quote('the cat sat on the mat')}"
+    sides = (
+        f"heads=0.0&model={quote('tuned/step-20')}&local=1&text={quote('the cat sat on the mat')}"
+    )
     opened(page, f"{server}/compare?{sides}&part=steps")
     page.get_by_role("radio", name="Along models").click()
     settle(page)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import weakref
 
 import pytest
 
 import viz
 from tests.models.folders import save_encoder_decoder, save_small
+from viz.errors import BudgetError
 from viz.service import Request, TextStore, Workbench
 from viz.service.store import BoundedStore
 from viz.service.workbench import source_of
@@ -146,3 +148,20 @@ def test_an_owners_own_results_go_before_those_of_others():
     store.put(("me", 3), "d" * 9)  # the others' too, where their own are not enough
     assert store.get(("you", 1)) is None
     assert store.get(("me", 3)) is not None
+
+
+def test_kept_models_make_room_for_another_where_memory_is_short(models, monkeypatch):
+    save_small(models / "tuned")
+    bench = Workbench()
+    kept = weakref.ref(bench.model(Request("small", "the cat", local=True), silent).module)
+    monkeypatch.setattr(
+        "viz.models.limits.available_memory_bytes", lambda _: 1_000 if kept() else 10**12
+    )
+    assert bench.model(Request("tuned", "the cat", local=True), silent).name.endswith("tuned")
+    assert kept() is None
+
+
+def test_a_model_that_is_too_large_by_itself_is_refused(models, monkeypatch):
+    monkeypatch.setattr("viz.models.limits.available_memory_bytes", lambda _: 1_000)
+    with pytest.raises(BudgetError, match="weights of .*small take"):
+        Workbench().model(Request("small", "the cat", local=True), silent)

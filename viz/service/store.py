@@ -69,6 +69,14 @@ class BoundedStore(Generic[Item]):
         with self._lock:
             self._forget(key)
 
+    def clear(self) -> bool:
+        """Let go of all items; whether there were any."""
+        with self._lock:
+            there = bool(self._items)
+            self._items.clear()
+            self._held = 0
+        return there
+
     def _forget(self, key: Hashable) -> None:
         _, size = self._items.pop(key, (None, 0))
         self._held -= size

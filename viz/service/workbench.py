@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from viz.analysis import predictions
 from viz.capture import Check, capture_prepared, check_prepared
-from viz.errors import CaptureError, GoneError, InputError, ModelRefusedError
+from viz.errors import BudgetError, CaptureError, GoneError, InputError, ModelRefusedError
 from viz.models import Model, load_model
 from viz.models.catalogue import find_entry
 from viz.models.folders import allowed_folder, cache_folder, model_roots
@@ -227,15 +229,30 @@ class Workbench:
         with lock:
             model = self._models.get(key)
             if model is None:
-                model = load_model(
-                    source_of(request),
-                    device=request.device,
-                    dtype=request.dtype,
-                    revision=request.revision,
-                    progress=progress,
-                )
+                model = self._load(request, progress)
                 self._models.put(key, model)
         return model
+
+    def _load(self, request: Request, progress: Progress) -> Model:
+        """Load a model; where memory is short, without those that are kept for when they are asked again."""
+        load = partial(
+            load_model,
+            source_of(request),
+            device=request.device,
+            dtype=request.dtype,
+            revision=request.revision,
+            progress=progress,
+        )
+        try:
+            return load()
+        except BudgetError:
+            if not self._models.clear():
+                raise
+        # Parts of a model refer to each other, and what was a tensor on a GPU is kept by torch.
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return load()
 
 
 @cache

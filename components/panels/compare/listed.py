@@ -82,7 +82,9 @@ def _form(seen: CompareView) -> None:
             st.button(
                 literal(f"Use {which}{len(beside)} folders beside {seen.first.model}"),
                 key="compare models beside",
-                help=literal(f"From {some[0]}, the base, to {some[-1]}, each run on the first text."),
+                help=literal(
+                    f"From {some[0]}, the base, to {some[-1]}, each run on the first text."
+                ),
                 on_click=lambda: _begin("\n".join(Listed(one, local=True).line for one in some)),
             )
 
