@@ -10,6 +10,7 @@ import pytest
 
 import viz
 from components.compare_state import OPENING, from_query
+from tests.models.folders import save_decoder
 from viz.compare import changed
 from viz.service import TextStore
 
@@ -72,6 +73,9 @@ def test_the_link_to_many_edits_opens_them(tmp_path):
     )
 
 
-def test_its_python_runs():
+def test_its_python_runs(tmp_path, monkeypatch):
+    for seed, step in enumerate((0, 500, 1000)):
+        save_decoder(tmp_path / f"runs/checkpoint-{step}", layers=2, heads=2, seed=seed)
+    monkeypatch.chdir(tmp_path)
     for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         exec(compile(code, "comparing.md", "exec"), {})

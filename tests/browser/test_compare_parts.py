@@ -137,7 +137,7 @@ def test_models_are_followed_from_the_base_and_their_link_shows_the_same(page, s
     opened(page, f"{server}/compare?{sides}&part=steps")
     page.get_by_role("radio", name="Along models").click()
     settle(page)
-    page.get_by_role("button", name="Use the 3 folders beside tuned/step-20").click()
+    page.get_by_role("button", name="Use the 3 folders beside step-20").click()
     arrived(page, pictures=2)
     expect(pictures(page)).to_contain_text("step-100")
     models = page.get_by_role("textbox", name="Models", exact=True)

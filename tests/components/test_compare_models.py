@@ -40,7 +40,6 @@ def page():
     import streamlit as st
 
     from components.panels.compare.checkpoints import checkpoints_panel
-    from components.panels.compare.place import view
     from components.panels.compare.run import both
 
     runs = both(st.empty())

@@ -163,5 +163,5 @@ def test_kept_models_make_room_for_another_where_memory_is_short(models, monkeyp
 
 def test_a_model_that_is_too_large_by_itself_is_refused(models, monkeypatch):
     monkeypatch.setattr("viz.models.limits.available_memory_bytes", lambda _: 1_000)
-    with pytest.raises(BudgetError, match="weights of .*small take"):
+    with pytest.raises(BudgetError, match=r"weights of .*small take"):
         Workbench().model(Request("small", "the cat", local=True), silent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import PurePath
 
 import streamlit as st
 
@@ -30,7 +31,7 @@ from viz.service.comparisons import Question
 
 WRITTEN_AS = (
     "One model a line, the base first: `owner/name`, `owner/name@revision`, a name of the catalogue such as "
-    f"`minilm`, or a folder of models; at most {MOST_MODELS}. All read the first text."
+    f"`minilm`, or a model's folder; at most {MOST_MODELS}. All read the first text."
 )
 PLACEHOLDER = "owner/base\nowner/fine-tuned\nowner/base@revision"
 
@@ -80,7 +81,9 @@ def _form(seen: CompareView) -> None:
             some = [beside[number] for number in spaced(len(beside), MOST_MODELS)]
             which = f"{len(some)} of the " if len(some) < len(beside) else "the "
             st.button(
-                literal(f"Use {which}{len(beside)} folders beside {seen.first.model}"),
+                literal(
+                    f"Use {which}{len(beside)} folders beside {PurePath(seen.first.model).name}"
+                ),
                 key="compare models beside",
                 help=literal(
                     f"From {some[0]}, the base, to {some[-1]}, each run on the first text."

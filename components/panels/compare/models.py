@@ -11,7 +11,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import CompareView, SideView
 from components.panels.compare.bar import one_bar
-from components.panels.compare.place import view
 from components.session import owner, workbench
 from viz.errors import BudgetError, LoupeError
 from viz.models.folders import model_roots
@@ -94,11 +93,12 @@ def tried(seen: CompareView, slot: DeltaGenerator) -> Tried | None:
             if request not in failed and workbench().captured(owner(), request) is None
         ]
         if missing and st.session_state.get(STOPPED) == wanted:
+            st.session_state.pop(WRONG, None)
             slot.caption(f"Stopped with {len(missing)} of {len(models)} models to go; Run goes on.")
             # What was run before Cancel is worth seeing.
             return _found(wanted, models, requests) or before()
         if missing:
-            _run(short_names(models), requests, missing, failed, slot)
+            _run(wanted, short_names(models), requests, missing, slot)
         base = failed.get(requests[0])
         if base is not None:
             raise LoupeError(
@@ -114,17 +114,17 @@ def tried(seen: CompareView, slot: DeltaGenerator) -> Tried | None:
         )
         return before()
     st.session_state.pop(WRONG, None)
-    st.session_state[SHOWN] = wanted
+    st.session_state[SHOWN] = wanted, models
     return found
 
 
 def before() -> Tried | None:
     """Return the models that were drawn last, as far as they are still kept."""
-    drawn: Asked | None = st.session_state.get(SHOWN)
+    drawn: tuple[Asked, tuple[Listed, ...]] | None = st.session_state.get(SHOWN)
     if drawn is None:
         return None
-    models = read_models(drawn.models, model_roots())
-    return _found(drawn, models, [reading(drawn.side, model).request for model in models])
+    wanted, models = drawn
+    return _found(wanted, models, [reading(wanted.side, model).request for model in models])
 
 
 def go_on() -> None:
@@ -159,10 +159,10 @@ def _found(wanted: Asked, models: Sequence[Listed], requests: Sequence[Request])
 
 
 def _run(
+    wanted: Asked,
     names: Sequence[str],
     requests: Sequence[Request],
     missing: Sequence[int],
-    failed: dict[Request, LoupeError],
     slot: DeltaGenerator,
 ) -> None:
     """Run models one after the other; what goes wrong with one is noted, and the next one's turn comes.
@@ -170,9 +170,14 @@ def _run(
     Raises:
         BudgetError: all of them are more than is kept.
     """
-    told_as = [names[number] for number in missing]
-    cancel = "compare models cancel"
-    with one_bar(slot, len(missing), names=told_as, key=cancel, on_cancel=_stop) as told:
+    failed = _failed()
+    with one_bar(
+        slot,
+        len(missing),
+        names=[names[number] for number in missing],
+        key="compare models cancel",
+        on_cancel=lambda: _stop(wanted),
+    ) as told:
         for done, number in enumerate(missing):
             if number > 0:
                 base = workbench().captured(owner(), requests[0])
@@ -198,8 +203,8 @@ def _run(
             )
 
 
-def _stop() -> None:
-    st.session_state[STOPPED] = asked(view())
+def _stop(wanted: Asked) -> None:
+    st.session_state[STOPPED] = wanted
 
 
 def require_room(one_bytes: int, count: int) -> None:
