@@ -59,10 +59,11 @@ def models_panel(runs: Both) -> None:
 def _form(seen: CompareView) -> None:
     """Ask which models."""
     st.caption(WRITTEN_AS)
-    key = named("models", (seen.models, _offered(seen)))
+    written = seen.models or _offered(seen)
+    key = named("models", written)
     st.text_area(
         "Models",
-        seen.models or _offered(seen),
+        written,
         key=key,
         height=110,
         placeholder=PLACEHOLDER,
