@@ -50,12 +50,13 @@ def page() -> None:
         st.info("Nothing to compare yet: give both sides something to read.")
         write_link()
     else:
-        _comparison(runs, view())
+        # A choice inside a fragment waits until a run has ended; what takes long is to be cut short by it.
+        draw = _comparison if _takes_long(view()) else st.fragment(_comparison)
+        draw(runs, view())
 
 
-@st.fragment
 def _comparison(runs: Both, drawn: CompareView) -> None:
-    """Draw what both sides show; a choice in here redraws only this, unless the page above shows it, too.
+    """Draw what both sides show; in a fragment a choice redraws only this, unless the page above shows it, too.
 
     Args:
         runs: of both sides.
@@ -72,9 +73,14 @@ def _comparison(runs: Both, drawn: CompareView) -> None:
     write_link()
 
 
-def _above(seen: CompareView) -> tuple[str, Request, Request]:
-    """Say what stands above the comparison: what differs, and what both sides read."""
-    return what_differs(seen), seen.first.request, seen.second.request
+def _takes_long(seen: CompareView) -> bool:
+    """Whether more than two patterns and their rows are measured."""
+    return seen.part != "rows"
+
+
+def _above(seen: CompareView) -> tuple[bool, str, Request, Request]:
+    """Say what the page as a whole hangs on: what differs, what both sides read, and how long it may take."""
+    return _takes_long(seen), what_differs(seen), seen.first.request, seen.second.request
 
 
 def _drawn(runs: Both) -> None:

@@ -162,6 +162,19 @@ def test_models_are_followed_from_the_base_and_their_link_shows_the_same(page, s
     expect(page.get_by_role("slider")).to_have_count(0)
 
 
+def test_cancel_stops_a_list_of_models_at_once(page, server):
+    text = quote("the cat sat on the mat because it was tired and " * 130)
+    sides = f"heads=0.0&model={quote('tuned/step-0')}&local=1&text={text}"
+    opened(page, f"{server}/compare?{sides}&part=steps&along=models")
+    # The second model has 1,024 heads: its pass takes seconds.
+    page.get_by_role("textbox", name="Models", exact=True).fill("tuned/step-0\nmany")
+    main(page).get_by_role("button", name="Run", exact=True).click()
+    main(page).get_by_role("button", name="Cancel").click()
+    settle(page)
+    expect(page.get_by_text("Stopped with 1 of 2 models to go; Run goes on.")).to_be_visible()
+    expect(alerts(page)).to_have_count(0)
+
+
 def press_mark(page, trace, number):
     """Click a mark of the last figure."""
     place = pictures(page).last.locator(".scatterlayer .trace").nth(trace).locator(".points path")
