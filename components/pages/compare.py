@@ -25,7 +25,7 @@ PARTS = {
     "changed": "What changed most",
     "heads": "All heads against all",
     "edits": "Minimal pairs",
-    "steps": "Checkpoints",
+    "steps": "Checkpoints and models",
 }
 
 # Room for the progress bar, in pixels, so that nothing moves while a run is on.
