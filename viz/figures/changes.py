@@ -22,12 +22,14 @@ INK = {False: "#1b2430", True: "#e6ebf0"}
 GRID = {False: "#dfe4e9", True: "#2b3542"}
 FAINT = {False: "#c3cad2", True: "#56626f"}
 
-HOVER = "layer %{customdata[0]}, head %{customdata[1]}<br>step %{x}: %{y:.3g} nats<extra></extra>"
+HOVER = "layer %{customdata[0]}, head %{customdata[1]}<br>%{x}: %{y:.3g} nats<extra></extra>"
 
 Head = tuple[int, int]
 
 
-def changed_figure(changed: Changed, *, selected: Sequence[Head], dark: bool) -> go.Figure:
+def changed_figure(
+    changed: Changed, *, selected: Sequence[Head] = (), dark: bool = False
+) -> go.Figure:
     """Draw how far every head moved: layers down, heads across; a click has y = layer and x = head.
 
     Args:
@@ -47,7 +49,7 @@ def changed_figure(changed: Changed, *, selected: Sequence[Head], dark: bool) ->
 
 
 def curves_figure(
-    frame: pd.DataFrame, *, selected: Sequence[Head], dark: bool, top: int = 4
+    frame: pd.DataFrame, *, selected: Sequence[Head] = (), dark: bool = False, top: int = 4
 ) -> go.Figure:
     """Draw how far each head has come from the first step, a line a head.
 
@@ -55,7 +57,7 @@ def curves_figure(
     of a point is its (layer, head).
 
     Args:
-        frame: from `viz.compare.curves`.
+        frame: from `viz.compare.curves`; its index is named on the axis where steps are numbers.
         selected: (layer, head), coloured first and thicker.
         dark: whether the page is dark.
         top: how many of the most changed are coloured besides, as far as there are colours.
@@ -77,7 +79,8 @@ def curves_figure(
     figure = go.Figure(traces)
     numeric = pd.api.types.is_numeric_dtype(frame.index)
     figure.update_xaxes(
-        title_text="step",
+        # Names of models say by themselves what they are.
+        title_text=frame.index.name if numeric else "",
         type="linear" if numeric else "category",
         gridcolor=GRID[dark],
         zeroline=False,
@@ -119,8 +122,14 @@ def _curve(frame: pd.DataFrame, head: Head, line: Mapping[str, object]) -> go.Sc
         line=line,
         marker={"size": 6},
         customdata=np.tile(head, (len(frame), 1)),
-        hovertemplate=HOVER,
+        hovertemplate=_hover(frame),
     )
+
+
+def _hover(frame: pd.DataFrame) -> str:
+    """Say the number of a step with what it is, and the name of a model alone."""
+    numeric = pd.api.types.is_numeric_dtype(frame.index)
+    return HOVER.replace("%{x}", f"{frame.index.name} %{{x}}") if numeric else HOVER
 
 
 def _others(frame: pd.DataFrame, heads: Sequence[Head], dark: bool) -> go.Scatter:
@@ -134,6 +143,6 @@ def _others(frame: pd.DataFrame, heads: Sequence[Head], dark: bool) -> go.Scatte
         mode="lines",
         line={"color": FAINT[dark], "width": 1},
         customdata=np.repeat(np.array(heads).reshape(-1, 2), len(steps), axis=0),
-        hovertemplate=HOVER,
+        hovertemplate=_hover(frame),
         showlegend=bool(heads),
     )

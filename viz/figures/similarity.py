@@ -42,7 +42,7 @@ def similarity_figure(
     order: Order,
     *,
     selected: Sequence[Head] = (),
-    dark: bool,
+    dark: bool = False,
     palette: str = "cividis",
     height: int = 640,
 ) -> go.Figure:
@@ -98,7 +98,7 @@ def places_figure(
     places: Places,
     *,
     selected: Sequence[Head] = (),
-    dark: bool,
+    dark: bool = False,
     palette: str = LAYERS,
     height: int = 560,
 ) -> go.Figure:

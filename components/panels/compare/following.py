@@ -44,16 +44,13 @@ def curves_panel(
         _choices(list(stacks), side, frame)
         if beside is not None:
             beside()
-    figure = curves_figure(
-        frame, selected=side.heads if len(side.heads) == 1 else (), dark=is_dark()
-    )
-    if frame.index.name != "step":
-        # Names of models say by themselves what they are.
-        figure.update_xaxes(title_text="")
-        for trace in figure.data:
-            trace.hovertemplate = trace.hovertemplate.replace("step %{x}", "%{x}")
+    selected = side.heads if len(side.heads) == 1 else ()
     st.plotly_chart(
-        figure, key=CURVES, config=PLOTLY, on_select=_pick_curve, selection_mode="points"
+        curves_figure(frame, selected=selected, dark=is_dark()),
+        key=CURVES,
+        config=PLOTLY,
+        on_select=_pick_curve,
+        selection_mode="points",
     )
     st.caption(caption)
 

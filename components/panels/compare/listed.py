@@ -157,7 +157,7 @@ def _missing(
     """Say which models are not drawn, and why."""
     said = [f"{name} cannot be run: {error.message} {error.hint}" for name, error in failed]
     said += [
-        f"{name} as the second side beside {base.name} cannot be compared: {error.message}"
+        f"{name} (second side) cannot be compared with {base.name} (first side): {error.message}"
         for name, error in apart
     ]
     if said:
