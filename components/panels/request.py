@@ -18,7 +18,8 @@ from viz.models.fetch import fetch
 from viz.models.folders import model_roots
 from viz.models.limits import estimate
 from viz.models.model import Sense, one_of
-from viz.models.prepare import check_text, count_tokens
+from viz.models.readable import check_text
+from viz.models.text import count_tokens
 from viz.service import Request
 
 INPUTS = ("text", "pair", "media", "model", "other", "revision", "device", "dtype")

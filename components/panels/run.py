@@ -12,7 +12,7 @@ from components.panels.literal import literal
 from components.session import change, owner, request_of, workbench
 from components.state import ASKED, View
 from viz.errors import LoupeError, TextTooLongError
-from viz.models.prepare import cut_text
+from viz.models.text import cut_text
 from viz.service import Analysis, Request
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,8 @@ import viz
 from tests.models.folders import save_small, word_tokenizer
 from viz.errors import TextTooLongError
 from viz.models.limits import estimate, require_room
-from viz.models.prepare import MAX_CHARACTERS, check_text, count_tokens, cut_text
+from viz.models.readable import MAX_CHARACTERS, check_text
+from viz.models.text import count_tokens, cut_text
 
 
 @pytest.fixture(scope="module")

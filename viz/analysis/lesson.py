@@ -21,7 +21,7 @@ from viz.models.custom.textbook import (
     EXAMPLE_VALUE,
     from_matrices,
 )
-from viz.models.prepare import check_text
+from viz.models.readable import check_text
 
 # More rows than this are no longer read cell by cell.
 MOST_TOKENS = 10

@@ -24,7 +24,7 @@ from viz.models.arguments import require_model
 from viz.models.context import forget_longer_texts
 from viz.models.media import ImageSource, SoundSource
 from viz.models.outputs import first_output
-from viz.models.prepare import Prepared
+from viz.models.prepared import Prepared
 from viz.models.preserve import preserved
 from viz.models.probe import copies, probe, refuse_attention
 from viz.models.senses import prepare_any, refuse_alone, senses_in

@@ -23,7 +23,7 @@ from viz.models import Model
 from viz.models.arguments import require_model
 from viz.models.media import ImageSource, SoundSource
 from viz.models.outputs import first_output
-from viz.models.prepare import Prepared
+from viz.models.prepared import Prepared
 from viz.models.preserve import preserved
 from viz.models.probe import current_way, with_attentions
 from viz.models.returned import returned_weights

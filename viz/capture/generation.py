@@ -23,8 +23,10 @@ from viz.models import Model
 from viz.models.arguments import require_model, whole_number
 from viz.models.attention import Observer, observe
 from viz.models.context import forget_longer_texts
-from viz.models.prepare import Prepared, check_text, prepare, require_context
+from viz.models.prepare import prepare
+from viz.models.prepared import Prepared
 from viz.models.preserve import preserved
+from viz.models.readable import check_text, require_context
 from viz.models.tokens import numbered_units, units_from_ids
 
 # Options of `generate` that would change what is cached, or what comes back.

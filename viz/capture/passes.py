@@ -15,7 +15,7 @@ from viz.capture.recorder import Recorder
 from viz.errors import CaptureError
 from viz.models import Model
 from viz.models.attention import observe
-from viz.models.prepare import Prepared
+from viz.models.prepared import Prepared
 from viz.models.probe import PROBE_ERRORS, copies, hidden_parts, with_attentions
 from viz.models.returned import Returned, likely, returned_weights
 from viz.models.softmaxes import STREAM, Softmaxes

@@ -20,7 +20,10 @@ from viz.models.inspection import INPUTS
 from viz.models.media import ImageSource, SoundSource, read_image, read_sound
 from viz.models.model import ONE, Model, Sense, one_of
 from viz.models.patches import patch_names
-from viz.models.prepare import Prepared, check_text, decoder_ids, prepare, require_sense
+from viz.models.prepare import prepare
+from viz.models.prepared import Prepared
+from viz.models.readable import check_text, require_sense
+from viz.models.text import decoder_ids
 from viz.models.tokens import Units, numbered_units, units_from_ids
 
 # What processors of sounds expect where they do not say.

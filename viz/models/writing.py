@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from viz.models.model import Model
-from viz.models.prepare import Prepared
+from viz.models.prepared import Prepared
 from viz.models.preserve import preserved
 from viz.models.probe import PROBE_ERRORS
 

@@ -22,8 +22,11 @@ from viz.models.catalogue import find_entry
 from viz.models.folders import allowed_folder, cache_folder, model_roots
 from viz.models.limits import require_room
 from viz.models.model import ONE, one_of, several
-from viz.models.prepare import Prepared, check_text, count_tokens, prepare, require_context
+from viz.models.prepare import prepare
+from viz.models.prepared import Prepared
+from viz.models.readable import check_text, require_context
 from viz.models.senses import prepare_media
+from viz.models.text import count_tokens
 from viz.models.writing import write
 from viz.patterns import LayerSurvey, survey
 from viz.service.analysis import Analysis, Request
