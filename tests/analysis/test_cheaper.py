@@ -11,26 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import viz
-from viz.analysis.cheaper import (
-    MOST_TOKENS,
+from viz.analysis.approximate import (
     NEARLY_ZERO,
-    WAYS,
-    error_of,
-    exact_cost,
-    exact_head,
-    exact_of,
     linear,
     linear_elu,
     low_rank,
-    misplaced,
     nystrom,
-    settings_of,
-    singular_values,
     top_k,
-    try_all,
-    try_way,
     windowed,
 )
+from viz.analysis.cheaper import WAYS, error_of, misplaced, settings_of, try_all, try_way
+from viz.analysis.costs import exact_cost
+from viz.analysis.exact import MOST_TOKENS, exact_head, exact_of, singular_values
 from viz.errors import BudgetError, ShapeError
 from viz.models.custom.masks import causal_mask
 
