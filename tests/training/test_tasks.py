@@ -11,7 +11,8 @@ import torch
 from viz.errors import InputError
 from viz.models import wrap_model
 from viz.models.custom import build_model
-from viz.models.custom.pretrained import IGNORED, class_of
+from viz.models.custom.losses import IGNORED
+from viz.models.custom.pretrained import class_of
 from viz.training.examples import batches
 from viz.training.examples import test_batches as unseen
 from viz.training.loop import train

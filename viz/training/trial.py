@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from viz.models.custom.losses import IGNORED
 from viz.models.custom.options import TransformerOptions
-from viz.models.custom.pretrained import IGNORED, LoupeModel
+from viz.models.custom.pretrained import LoupeModel
 from viz.training.examples import Batch
 
 

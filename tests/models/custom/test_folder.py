@@ -22,7 +22,9 @@ from viz.errors import (
     StorageError,
 )
 from viz.models.custom import TransformerOptions, build_model, save_model
-from viz.models.custom.pretrained import LoupeConfig, LoupeForCausalLM, shifted_right
+from viz.models.custom.config import LoupeConfig
+from viz.models.custom.losses import shifted_right
+from viz.models.custom.pretrained import LoupeForCausalLM
 
 KINDS = {
     "LoupeForCausalLM": "causal",

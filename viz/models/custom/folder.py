@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from viz.errors import StorageError
+from viz.models.custom.config import MODEL_TYPE, LoupeConfig
 from viz.models.custom.options import TransformerOptions
-from viz.models.custom.pretrained import MODEL_TYPE, LoupeConfig, LoupeModel, class_of
+from viz.models.custom.pretrained import LoupeModel, class_of
 from viz.models.turns import building
 
 WEIGHTS = "model.safetensors"

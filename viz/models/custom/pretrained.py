@@ -5,13 +5,10 @@ Folders, tokenizers, limits, kinds, generation and capture then work as for ever
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
-from typing import Any, ClassVar
+from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from transformers import GenerationMixin, PretrainedConfig, PreTrainedModel
+from transformers import GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import (
     BaseModelOutput,
     CausalLMOutput,
@@ -21,63 +18,10 @@ from transformers.modeling_outputs import (
 )
 
 from viz.errors import ConfigError, ShapeError
+from viz.models.custom.config import LoupeConfig
+from viz.models.custom.losses import shifted_right, task_loss, token_loss
 from viz.models.custom.options import TransformerOptions
 from viz.models.custom.transformer import Transformer
-
-MODEL_TYPE = "attention-loupe"
-
-# Labels that count for nothing, as in PyTorch and transformers.
-IGNORED = -100
-
-
-class LoupeConfig(PretrainedConfig):  # type: ignore[misc]
-    """The options of a transformer, as `config.json` holds them.
-
-    Raises:
-        ConfigError: options do not fit each other, or are out of range.
-    """
-
-    model_type = MODEL_TYPE
-    attribute_map: ClassVar[dict[str, str]] = {
-        "hidden_size": "d_model",
-        "num_hidden_layers": "layers",
-        "num_attention_heads": "heads",
-        "num_key_value_heads": "kv_heads",
-        "intermediate_size": "d_feedforward",
-        "max_position_embeddings": "max_tokens",
-        "num_channels": "channels",
-    }
-
-    def __post_init__(self, **given: Any) -> None:
-        names = [field.name for field in fields(TransformerOptions)]
-        chosen = {name: given.pop(name) for name in names if name in given}
-        # The library makes one of nothing, to tell what is unlike the usual.
-        if not chosen:
-            chosen["vocab_size"] = 1
-        options = TransformerOptions(**chosen)
-        for name, value in asdict(options).items():
-            # Some readers ask whether there is a number, and not whether it is None.
-            if value is not None or name == "max_tokens":
-                setattr(self, name, value)
-        given["is_encoder_decoder"] = options.architecture == "encoder-decoder"
-        if options.task == "classification" and not given.get("id2label"):
-            given["num_labels"] = options.outputs
-        super().__post_init__(**given)
-
-    @property
-    def options(self) -> TransformerOptions:
-        """What the model is made of."""
-        named: dict[str, Any] = {
-            field.name: getattr(self, field.name, None) for field in fields(TransformerOptions)
-        }
-        # None is what options are by default, but for max_tokens: there it means any number.
-        return TransformerOptions(
-            **{
-                name: one
-                for name, one in named.items()
-                if one is not None or (name == "max_tokens" and hasattr(self, name))
-            }
-        )
 
 
 class LoupeModel(PreTrainedModel):  # type: ignore[misc]
@@ -370,43 +314,3 @@ def class_of(options: TransformerOptions) -> type[LoupeModel]:
 def somewhere_absent(present: Tensor | None) -> Tensor | None:
     """Return where tokens are only if they are not everywhere: kernels are faster without a mask."""
     return None if present is None or bool(present.all()) else present
-
-
-def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy of labels that are not -100, in nats."""
-    flat = logits.reshape(-1, logits.shape[-1])
-    return functional.cross_entropy(flat, labels.reshape(-1), ignore_index=IGNORED)
-
-
-def task_loss(options: TransformerOptions, predicted: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of classes in nats, or the mean squared error of numbers.
-
-    Args:
-        options: of the model.
-        predicted: [.., outputs].
-        labels: a class for each place, [..]; or numbers [.., outputs], where one is predicted [..] too.
-
-    Raises:
-        ShapeError: labels do not belong to what was predicted.
-    """
-    classes = options.task == "classification"
-    places = predicted.shape[:-1]
-    fitting = [tuple(places if classes else predicted.shape)]
-    if classes or predicted.shape[-1] == 1:
-        # One number for each place, with a side of its own or without.
-        fitting += [tuple(places), (*places, 1)]
-    if tuple(labels.shape) not in fitting:
-        raise ShapeError(
-            f"The labels have shape {tuple(labels.shape)}, and the predictions {tuple(predicted.shape)}.",
-            f"Give labels of shape {fitting[0]}.",
-        )
-    if classes:
-        return token_loss(predicted, labels)
-    return functional.mse_loss(predicted, labels.reshape(predicted.shape).to(predicted.dtype))
-
-
-def shifted_right(labels: Tensor, config: LoupeConfig) -> Tensor:
-    """Make what a decoder reads of what it should write: its start, then all but the last."""
-    start = labels.new_full((len(labels), 1), int(config.decoder_start_token_id))
-    written = torch.cat([start, labels[:, :-1]], dim=1)
-    return written.masked_fill(written == IGNORED, int(config.pad_token_id))

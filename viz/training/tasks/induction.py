@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viz.analysis.targets import induction_targets
+from viz.models.custom.losses import IGNORED
 from viz.models.custom.options import TransformerOptions
-from viz.models.custom.pretrained import IGNORED
 from viz.models.custom.words import symbol_tokenizer
 from viz.training.rows import distinct, examples_of
 from viz.training.settings import Settings

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from viz.analysis.targets import Targets, same_targets
+from viz.models.custom.losses import IGNORED
 from viz.models.custom.options import TransformerOptions
-from viz.models.custom.pretrained import IGNORED
 from viz.models.custom.words import symbol_tokenizer
 from viz.training.rows import column, distinct, examples_of
 from viz.training.settings import Settings
