@@ -59,21 +59,33 @@ class LoupeModel(PreTrainedModel):  # type: ignore[misc]
         return bool(output_attentions) or self.config._attn_implementation == "eager"
 
 
-class _TextModel(LoupeModel):
-    """Reads tokens with one stack."""
+class _OneStack(LoupeModel):
+    """Reads tokens, vectors or an image with one stack."""
 
     def _run(
-        self, input_ids: Tensor, attention_mask: Tensor | None, output_attentions: bool | None
+        self, given: Tensor, present: Tensor | None, output_attentions: bool | None
     ) -> tuple[Tensor, dict[str, Any]]:
         """Return the predictions, and the weights where they are asked for."""
-        present = somewhere_absent(attention_mask)
+        there = somewhere_absent(present)
         weights = self._wants_weights(output_attentions)
-        seen = self.transformer.encode(input_ids, present=present, need_weights=weights)
-        logits = self.transformer.predict(seen.tokens, present=present)
+        seen = self.transformer.encode(given, present=there, need_weights=weights)
+        logits = self.transformer.predict(seen.tokens, present=there)
         return logits, {"attentions": seen.weights or None} if output_attentions else {}
 
+    def _answer(
+        self,
+        given: Tensor,
+        present: Tensor | None,
+        labels: Tensor | None,
+        output_attentions: bool | None,
+    ) -> SequenceClassifierOutput:
+        """Return classes or numbers, and how far they are from `labels` where there are any."""
+        logits, more = self._run(given, present, output_attentions)
+        loss = None if labels is None else task_loss(self.transformer.options, logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits, **more)
 
-class LoupeForCausalLM(_TextModel, GenerationMixin):  # type: ignore[misc]
+
+class LoupeForCausalLM(_OneStack, GenerationMixin):  # type: ignore[misc]
     """A decoder that predicts the next token."""
 
     def forward(
@@ -100,7 +112,7 @@ class LoupeForCausalLM(_TextModel, GenerationMixin):  # type: ignore[misc]
         return {"input_ids": input_ids, "attention_mask": attention_mask}
 
 
-class LoupeForMaskedLM(_TextModel):
+class LoupeForMaskedLM(_OneStack):
     """An encoder that says of each token which it should be."""
 
     def forward(
@@ -117,7 +129,7 @@ class LoupeForMaskedLM(_TextModel):
         return MaskedLMOutput(loss=loss, logits=logits, **more)
 
 
-class LoupeForSequenceClassification(_TextModel):
+class LoupeForSequenceClassification(_OneStack):
     """Reads a text and says of which class it is, or a few numbers."""
 
     def forward(
@@ -129,12 +141,10 @@ class LoupeForSequenceClassification(_TextModel):
         **_: Any,
     ) -> SequenceClassifierOutput:
         """Return logits [batch, outputs], or [batch, token, outputs] without a pool."""
-        logits, more = self._run(input_ids, attention_mask, output_attentions)
-        loss = None if labels is None else task_loss(self.transformer.options, logits, labels)
-        return SequenceClassifierOutput(loss=loss, logits=logits, **more)
+        return self._answer(input_ids, attention_mask, labels, output_attentions)
 
 
-class LoupeForVectors(LoupeModel):
+class LoupeForVectors(_OneStack):
     """Reads vectors of numbers, such as steps of a series, and says a class or numbers."""
 
     main_input_name = "vectors"
@@ -155,16 +165,10 @@ class LoupeForVectors(LoupeModel):
             labels: classes, or numbers to be predicted.
             output_attentions: whether weights are wanted too.
         """
-        there = somewhere_absent(present)
-        weights = self._wants_weights(output_attentions)
-        seen = self.transformer.encode(vectors, present=there, need_weights=weights)
-        logits = self.transformer.predict(seen.tokens, present=there)
-        loss = None if labels is None else task_loss(self.transformer.options, logits, labels)
-        attentions = (seen.weights or None) if output_attentions else None
-        return SequenceClassifierOutput(loss=loss, logits=logits, attentions=attentions)
+        return self._answer(vectors, present, labels, output_attentions)
 
 
-class LoupeForImageClassification(LoupeModel):
+class LoupeForImageClassification(_OneStack):
     """Sees an image cut into patches, and says of which class it is, or a few numbers."""
 
     main_input_name = "pixel_values"
@@ -177,12 +181,7 @@ class LoupeForImageClassification(LoupeModel):
         **_: Any,
     ) -> SequenceClassifierOutput:
         """Return [batch, outputs] of pixels [batch, channel, y, x]."""
-        weights = self._wants_weights(output_attentions)
-        seen = self.transformer.encode(pixel_values, need_weights=weights)
-        logits = self.transformer.predict(seen.tokens)
-        loss = None if labels is None else task_loss(self.transformer.options, logits, labels)
-        attentions = (seen.weights or None) if output_attentions else None
-        return SequenceClassifierOutput(loss=loss, logits=logits, attentions=attentions)
+        return self._answer(pixel_values, None, labels, output_attentions)
 
 
 class LoupeForConditionalGeneration(LoupeModel, GenerationMixin):  # type: ignore[misc]
