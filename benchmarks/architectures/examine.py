@@ -14,8 +14,8 @@ from benchmarks.architectures.inputs import candidates
 from benchmarks.architectures.shrink import tiny_model
 from viz.capture.arranged import ArrangedLayer
 from viz.models.outputs import first_output
-from viz.models.probe import with_attentions
 from viz.models.returned import returned_weights
+from viz.models.running import with_attentions
 
 EXACT = 1e-5
 

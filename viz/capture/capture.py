@@ -26,7 +26,9 @@ from viz.models.media import ImageSource, SoundSource
 from viz.models.outputs import first_output
 from viz.models.prepared import Prepared
 from viz.models.preserve import preserved
-from viz.models.probe import copies, probe, refuse_attention
+from viz.models.probe import probe
+from viz.models.refusal import refuse_attention
+from viz.models.running import copies
 from viz.models.senses import prepare_any, refuse_alone, senses_in
 
 # What a forward raises that lacks an input: it fails on None, or finds no entry.

@@ -25,10 +25,11 @@ from viz.models.media import ImageSource, SoundSource
 from viz.models.outputs import first_output
 from viz.models.prepared import Prepared
 from viz.models.preserve import preserved
-from viz.models.probe import current_way, with_attentions
 from viz.models.returned import returned_weights
+from viz.models.running import with_attentions
 from viz.models.senses import prepare_any
 from viz.models.tokens import counted
+from viz.models.ways import current_way
 
 # What two passes may differ by in a weight, at least; the half types round more.
 EXACT = {torch.float32: 1e-5, torch.float64: 1e-5}

@@ -15,9 +15,10 @@ from viz.capture.recorder import Recorder
 from viz.errors import CaptureError
 from viz.models import Model
 from viz.models.attention import observe
+from viz.models.hidden import hidden_parts
 from viz.models.prepared import Prepared
-from viz.models.probe import PROBE_ERRORS, copies, hidden_parts, with_attentions
 from viz.models.returned import Returned, likely, returned_weights
+from viz.models.running import RUN_ERRORS, copies, with_attentions
 from viz.models.softmaxes import STREAM, Softmaxes
 from viz.models.values import Reading, ValuePart, ValueReader
 from viz.models.watch import watch
@@ -140,7 +141,7 @@ def _eager_pass(
     with torch.inference_mode(), returned_weights(model.module) as returned, reader:
         try:
             result = model.module(**copies(asked))
-        except PROBE_ERRORS:
+        except RUN_ERRORS:
             layers.clear()
             result = model.module(**copies(inputs))  # some models fail on being asked
     return layers, returned, result

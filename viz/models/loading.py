@@ -38,8 +38,10 @@ from viz.models.inspection import describe, refuse_non_finite
 from viz.models.limits import require_memory_for_weights
 from viz.models.model import Kind, Model
 from viz.models.named import Explain, name_attention
-from viz.models.probe import Probe, probe, refuse_unseen, sample_inputs
+from viz.models.probe import Probe, probe
 from viz.models.reasons import explain
+from viz.models.refusal import refuse_unseen
+from viz.models.sample import sample_inputs
 from viz.models.turns import building
 
 Progress = Callable[[str, float], None]

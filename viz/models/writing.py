@@ -9,7 +9,7 @@ import torch
 from viz.models.model import Model
 from viz.models.prepared import Prepared
 from viz.models.preserve import preserved
-from viz.models.probe import PROBE_ERRORS
+from viz.models.running import RUN_ERRORS
 
 # Tokens that are written at most; longer ones are for a translator or a transcriber.
 MOST_WRITTEN = 64
@@ -29,7 +29,7 @@ def write(model: Model, prepared: Prepared) -> str | None:
             ids = module.generate(
                 **inputs, do_sample=False, num_beams=1, max_new_tokens=MOST_WRITTEN
             )
-    except PROBE_ERRORS:
+    except RUN_ERRORS:
         return None
     text = (
         str(model.tokenizer.decode(ids[0].tolist(), skip_special_tokens=True))

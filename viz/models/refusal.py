@@ -1,0 +1,45 @@
+"""Why a model that runs is refused: none of its attention shows."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from viz.errors import ModelRefusedError
+from viz.models.attention import ATTENTION_NAME, AttentionCall
+from viz.models.probe import Probe
+from viz.models.running import Inputs, try_run
+from viz.models.sample import sample_inputs
+from viz.models.ways import set_way
+
+
+def refuse_unseen(module: nn.Module, probed: Probe | None, name: str) -> None:
+    """Refuse a model that runs on a sample text and shows no attention by any tier.
+
+    One that does not even run may need more than a text; its first capture tells.
+
+    Raises:
+        ModelRefusedError: it runs, and has nothing to show.
+    """
+    inputs = sample_inputs(module)
+    if probed is None and inputs is not None and try_run(module, inputs) is not None:
+        raise refuse_attention(module, inputs, name)
+
+
+def refuse_attention(module: nn.Module, inputs: Inputs, name: str) -> ModelRefusedError:
+    """Say why no tier shows the attention of a model that runs."""
+    calls: list[AttentionCall] = []
+    set_way(module, ATTENTION_NAME)
+    try_run(module, inputs, calls.append)
+    if calls:
+        return ModelRefusedError(
+            f"{name} computes something else on the fast kernel than with its own eager attention, "
+            "and returns no weights of its own.",
+            "Its pattern would mislead, so it is not shown.",
+        )
+    hint = "Convolutions, state-space and recurrent models have none; choose a transformer."
+    if not type(module).__module__.startswith("transformers."):
+        hint = (
+            "If it attends in a way of its own, say how: "
+            "viz.wrap_model(module, attention={'name of a part': function})."
+        )
+    return ModelRefusedError(f"{name} has no softmax attention that can be observed.", hint)
