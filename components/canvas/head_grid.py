@@ -17,6 +17,8 @@ from viz.patterns import Thumbnails
 # As many heads at once as there are colours that everyone can tell apart.
 MOST_SELECTED = len(OKABE_ITO)
 
+PARTS = ("linked", "grid_layout", "grid_drawing", "grid_hands")
+
 HTML = """
 <div class="grid" tabindex="0" role="listbox" aria-multiselectable="true" aria-activedescendant="head"
      aria-label="All heads. Arrow keys choose a head, with Shift they only move there; Space adds or takes
@@ -67,7 +69,7 @@ def head_grid(
         "loupe_head_grid",
         html=HTML,
         css=style("head_grid"),
-        js=module("head_grid", "grid_layout", "linked"),
+        js=module("head_grid", *PARTS),
     )
     _, rows, columns = thumbnails.values.shape
     component(
