@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+import viz
+from tests.browser.maps import TEXT
 from tests.models.folders import save_decoder, save_encoder_decoder
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +91,13 @@ def wait_until_healthy(url: str, process: subprocess.Popen) -> None:
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
     raise RuntimeError("the server did not become healthy in 30 s")
+
+
+@pytest.fixture(scope="session")
+def stack():
+    """What the map must show, computed apart from it."""
+    model = viz.load_model("smollm2", device="cpu", dtype="float32")
+    return viz.capture(model, TEXT).stacks["self"]
 
 
 @pytest.hookimpl(hookwrapper=True)
