@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -30,6 +29,7 @@ from viz.models.probe import probe
 from viz.models.refusal import refuse_attention
 from viz.models.running import copies
 from viz.models.senses import prepare_any, refuse_alone, senses_in
+from viz.models.signature import forward_parameters
 
 # What a forward raises that lacks an input: it fails on None, or finds no entry.
 LACKING = (TypeError, AttributeError, ValueError, LookupError, AssertionError)
@@ -117,9 +117,7 @@ def _forward(model: Model, prepared: Prepared, tell: Telling) -> tuple[list[Laye
     inputs = dict(prepared.inputs)
     # A cache would keep keys and values of every layer once more, and only a prompt needs one; what is
     # run again would append to it. Others are left alone: FSMT masks the future only without one.
-    if (model.kind == "causal" or model.read) and "use_cache" in inspect.signature(
-        model.module.forward
-    ).parameters:
+    if (model.kind == "causal" or model.read) and "use_cache" in forward_parameters(model.module):
         inputs["use_cache"] = False
     if model.module.training:
         raise CaptureError(

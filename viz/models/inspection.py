@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from viz.errors import ModelRefusedError
 from viz.models.context import context_limit
 from viz.models.model import Kind, Model, Sense
 from viz.models.probe import Probe
+from viz.models.signature import forward_parameters
 
 # What forwards call what a person gives them.
 INPUTS: dict[Sense, set[str]] = {
@@ -87,7 +87,7 @@ def _seen_kind(kind: Kind, module: nn.Module, probed: Probe) -> Kind:
 
 def _reads(module: nn.Module, tokenizer: Any | None) -> frozenset[Sense]:
     """Tell what a model can be given by what its forward takes."""
-    takes = set(inspect.signature(module.forward).parameters)
+    takes = set(forward_parameters(module))
     reads: set[Sense] = {sense for sense, names in INPUTS.items() if takes & names}
     return frozenset(reads if tokenizer is not None else reads - {"text"})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -42,6 +41,7 @@ from viz.models.probe import Probe, probe
 from viz.models.reasons import explain
 from viz.models.refusal import refuse_unseen
 from viz.models.sample import sample_inputs
+from viz.models.signature import forward_parameters
 from viz.models.turns import building
 
 Progress = Callable[[str, float], None]
@@ -188,7 +188,7 @@ def kind_of(module: nn.Module) -> Kind:
 
 def _writes(module: PreTrainedModel) -> bool:
     """Whether a decoder is given what it writes."""
-    return "decoder_input_ids" in inspect.signature(module.forward).parameters
+    return "decoder_input_ids" in forward_parameters(module)
 
 
 def _probed(

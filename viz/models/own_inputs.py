@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from viz.models.model import Model
 from viz.models.patches import patch_names
 from viz.models.prepared import Prepared
 from viz.models.readable import require_context, require_known
+from viz.models.signature import forward_parameters, takes_any_name
 from viz.models.text import decoder_ids
 from viz.models.tokens import numbered_units, units_from_ids
 
@@ -36,7 +36,7 @@ def prepare_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> 
     """
     if not given:
         raise ShapeError("The model's inputs are empty.", "Give at least input_ids.")
-    asks = "input_ids" in inspect.signature(model.module.forward).parameters
+    asks = "input_ids" in forward_parameters(model.module)
     if asks and model.kind != "other" and not {"input_ids", "inputs_embeds"} & set(given):
         raise ShapeError(f"The inputs {sorted(given)} have no input_ids.", "Give input_ids.")
     _refuse_unknown(model, given)
@@ -119,12 +119,12 @@ def _refuse_unknown(model: Model, given: Mapping[str, Any]) -> None:
     Raises:
         ShapeError: it does not.
     """
-    parameters = inspect.signature(model.module.forward).parameters.values()
-    open_ended = any(one.kind is one.VAR_KEYWORD for one in parameters)
+    parameters = forward_parameters(model.module).values()
     takes = [
         one.name for one in parameters if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
     ]
     unknown = [str(name) for name in given if name not in takes and name not in ASKING]
+    open_ended = takes_any_name(model.module)
     own = not isinstance(model.module, PreTrainedModel)
     if not unknown or not takes or (open_ended and (own or len(unknown) < len(given))):
         return
@@ -138,7 +138,7 @@ def _refuse_unknown(model: Model, given: Mapping[str, Any]) -> None:
 def _first_written(model: Model, inputs: Mapping[str, Any], item: int) -> dict[str, Tensor]:
     """Say what a decoder reads where nobody did: BART's own input shifted, else its first token."""
     told = {"decoder_input_ids", "decoder_inputs_embeds", "labels", "decoder_input_values"}
-    asks = "decoder_input_ids" in inspect.signature(model.module.forward).parameters
+    asks = "decoder_input_ids" in forward_parameters(model.module)
     if told & set(inputs) or not asks:
         return {}
     config: Any = model.module.config

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -14,6 +13,7 @@ from transformers import PreTrainedModel
 from viz.models.attention import Observer
 from viz.models.outputs import Outputs, all_tensors
 from viz.models.rerun import copied
+from viz.models.signature import forward_parameters, takes_any_name
 from viz.models.watch import watch
 
 Inputs = Mapping[str, Any]
@@ -56,10 +56,8 @@ def run_asking(module: nn.Module, inputs: Inputs) -> Outputs | None:
 
 def with_attentions(module: nn.Module, inputs: Inputs) -> dict[str, Any]:
     """Ask a model for its weights too, if its forward can be asked."""
-    parameters = inspect.signature(module.forward).parameters
-    open_ended = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
     asked = isinstance(module, PreTrainedModel) and (
-        "output_attentions" in parameters or open_ended
+        "output_attentions" in forward_parameters(module) or takes_any_name(module)
     )
     return {**inputs, "output_attentions": True} if asked else dict(inputs)
 

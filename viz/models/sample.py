@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
 from viz.models.context import context_limit
 from viz.models.running import Inputs
+from viz.models.signature import forward_parameters
 
 # A model that also takes one of these may not run on a text alone.
 OTHER_INPUTS = {
@@ -33,7 +32,7 @@ def sample_inputs(module: nn.Module) -> Inputs | None:
     config = getattr(module, "config", None)
     vocabulary = getattr(config, "vocab_size", None)
     text = isinstance(module, PreTrainedModel) and module.main_input_name == "input_ids"
-    asks = set(inspect.signature(module.forward).parameters)
+    asks = set(forward_parameters(module))
     if not text or not isinstance(vocabulary, int) or asks & OTHER_INPUTS:
         return None
     count = min(SAMPLE_TOKENS, context_limit(module, None) or SAMPLE_TOKENS)

@@ -23,6 +23,7 @@ from viz.models.patches import patch_names
 from viz.models.prepare import prepare
 from viz.models.prepared import Prepared
 from viz.models.readable import check_text, require_sense
+from viz.models.signature import forward_parameters
 from viz.models.text import decoder_ids
 from viz.models.tokens import Units, numbered_units, units_from_ids
 
@@ -117,7 +118,7 @@ def prepare_media(
     if "input_ids" in inputs:
         known.append(units_from_ids(model.tokenizer, inputs["input_ids"][0].tolist()))
     config: Any = model.module.config if hasattr(model.module, "config") else None
-    asks = inspect.signature(model.module.forward).parameters
+    asks = forward_parameters(model.module)
     if getattr(config, "is_encoder_decoder", False) and "decoder_input_ids" in asks:
         ids = decoder_ids(model, target)
         most = getattr(config, "max_target_positions", None)

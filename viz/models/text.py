@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from viz.errors import ModelRefusedError, TextError
 from viz.models.model import Model
 from viz.models.prepared import Prepared
 from viz.models.readable import check_text, require_context, require_known, require_sense
+from viz.models.signature import forward_parameters, takes_any_name
 from viz.models.tokens import units_from_encoding, units_from_ids
 
 
@@ -112,9 +112,9 @@ def _accepted(model: Model, made: set[str]) -> set[str]:
     Raises:
         ModelRefusedError: it does not even take those.
     """
-    parameters = inspect.signature(model.module.forward).parameters
-    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+    if takes_any_name(model.module):
         return made
+    parameters = forward_parameters(model.module)
     if "input_ids" not in parameters:
         raise ModelRefusedError(
             f"The forward of {model.name} takes {', '.join(parameters) or 'nothing'}, and no input_ids.",
