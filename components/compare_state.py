@@ -84,6 +84,7 @@ class CompareView:
         edits: what makes minimal pairs of the first text, as `edits_as` says.
         edits_as: whether `edits` is a list of edits, a template with slots, or a table.
         every: take every combination of a template's choices.
+        template: whose slots the columns of a table fill; "" where it has whole texts.
         along: whether the checkpoints of a training are followed, or a list of models.
         run: the training whose checkpoints are compared.
         models: those of the list, one a line, the base first.
@@ -104,6 +105,7 @@ class CompareView:
     edits: str = ""
     edits_as: Literal["edits", "template", "csv"] = "edits"
     every: bool = False
+    template: str = ""
     along: Literal["training", "models"] = "training"
     run: str = ""
     models: str = ""
@@ -135,7 +137,7 @@ CHOICES = {
     "edits_as": EDITS_AS,
     "along": ALONG,
 }
-LONG = ("text", "pair", "pairing", "edits", "models")
+LONG = ("text", "pair", "pairing", "edits", "template", "models")
 
 
 def to_query(view: CompareView, texts: TextStore) -> dict[str, str]:

@@ -53,6 +53,11 @@ def run(page):
     settle(page)
 
 
+def back(page):
+    page.wait_for_timeout(1500)  # sooner, it could be an answer that crossed the change
+    page.go_back()
+
+
 def pictures(page):
     return page.get_by_test_id("stPlotlyChart")
 
@@ -71,7 +76,14 @@ def test_edits_are_run_and_their_link_shows_the_same(page, server, context):
     other = context.new_page()
     opened(other, page.url)
     expect(pictures(other)).to_contain_text("tired → wide", timeout=READY)
-    expect(other.get_by_role("textbox", name="Edits", exact=True)).to_have_value(EDITS)
+    edits = other.get_by_role("textbox", name="Edits", exact=True)
+    expect(edits).to_have_value(EDITS)
+    edits.fill("street -> road")
+    run(other)
+    expect(pictures(other)).to_contain_text("street → road", timeout=READY)
+    back(other)
+    expect(pictures(other)).to_contain_text("tired → wide", timeout=READY)
+    expect(edits).to_have_value(EDITS)
 
 
 def test_an_edit_that_cannot_be_made_is_said_and_loses_nothing(page, server):
@@ -109,6 +121,42 @@ def test_a_table_of_texts_is_compared_with_the_first_text(page, server):
     run(page)
     expect(pictures(page)).to_contain_text("muddy", timeout=READY)
     expect(page).to_have_url(re.compile("edits_as=csv"))
+
+
+def test_a_table_fills_a_templates_slots_and_its_link_does_too(page, server, context):
+    opened(page, f"{server}{PAIRS}&edits_as=csv")
+    page.locator('input[type="file"]').set_input_files(
+        {"name": "pairs.csv", "mimeType": "text/csv", "buffer": b"noun,verb\ncat,slept\ncow,ran\n"}
+    )
+    settle(page)
+    template = page.get_by_role("textbox", name="Template, where the columns are its slots")
+    template.fill("The {noun} slept.")
+    run(page)
+    expect(alerts(page)).to_contain_text(
+        "column 'verb' is no slot of the template, which has 'noun'"
+    )
+    template.fill("The {noun} {verb} {well}.")
+    run(page)
+    expect(alerts(page)).to_contain_text(
+        "slot 'well' has no column in the CSV; it has 'noun', 'verb'"
+    )
+    template.fill("The {noun} {verb}.")
+    run(page)
+    expect(pictures(page)).to_contain_text("noun → cat", timeout=READY)
+    expect(alerts(page)).to_have_count(0)
+    expect(page.get_by_text("Against the base “The noun verb.”")).to_be_visible()
+    other = context.new_page()
+    opened(other, page.url)
+    expect(pictures(other)).to_contain_text("noun → cow", timeout=READY)
+    again = other.get_by_role("textbox", name="Template, where the columns are its slots")
+    expect(again).to_have_value("The {noun} {verb}.")
+    # The table of the link is read once more under another template, and Back shows the one before.
+    again.fill("A {noun} {verb}.")
+    run(other)
+    expect(other.get_by_text("Against the base “A noun verb.”")).to_be_visible(timeout=READY)
+    back(other)
+    expect(other.get_by_text("Against the base “The noun verb.”")).to_be_visible(timeout=READY)
+    expect(again).to_have_value("The {noun} {verb}.")
 
 
 def test_without_a_training_the_way_to_one_is_shown(page, server):

@@ -131,6 +131,14 @@ def test_texts_of_a_table_are_laid_beside_the_base_that_is_given():
         (lambda: from_csv(b"text\n"), "no row below"),
         (lambda: from_csv(b"a,b\n1,2\n"), "no column 'text'; it has 'a', 'b'"),
         (lambda: from_csv(b"a\n1\n", TEMPLATE), "no column 'text' nor 'animal' or 'street'"),
+        (
+            lambda: from_csv(b"animal\ndog\n", TEMPLATE),
+            "slot 'street' has no column in the CSV; it has 'animal'",
+        ),
+        (
+            lambda: from_csv(b"animal,street,verb\ndog,road,ran\n", TEMPLATE),
+            "column 'verb' is no slot of the template, which has 'animal', 'street'",
+        ),
         (lambda: from_csv(b"text,text\n1,2\n"), "two columns 'text'"),
         (lambda: from_csv(b"text,b\n1,2,3\n"), "line 2 of the CSV has 3 cells"),
         (lambda: from_csv(b'text,b\n"1,2\n'), "cannot be read at line 2"),

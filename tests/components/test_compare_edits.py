@@ -15,9 +15,9 @@ from viz.errors import BudgetError, TextError
 BASE = "The {old} animal was tired."
 
 
-def view(edits, edits_as, *, every=False):
+def view(edits, edits_as, **others):
     side = SideView(text=BASE)
-    return CompareView(first=side, second=side, edits=edits, edits_as=edits_as, every=every)
+    return CompareView(first=side, second=side, edits=edits, edits_as=edits_as, **others)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,14 @@ def test_every_combination_where_that_is_asked_for():
     assert len(read(asked(view("{a|b} {c|d}", "template")))) == 3
 
 
+def test_a_table_fills_the_slots_of_a_template_that_is_given():
+    found = read(asked(view("noun,verb\ncat,ran\n", "csv", template="The {noun} {verb}.")))
+    assert [one.text for one in found.every] == ["The noun verb.", "The cat ran."]
+
+
 def test_what_cannot_be_read_is_said():
+    with pytest.raises(TextError, match="The template has no slot"):
+        read(asked(view("text\ncat\n", "csv", template="The noun slept.")))
     with pytest.raises(TextError, match="no 'cat'"):
         read(asked(view("cat -> dog", "edits")))
     with pytest.raises(TextError, match="no column 'text'"):

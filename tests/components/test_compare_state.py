@@ -50,6 +50,7 @@ views = st.builds(
     edits=texts,
     edits_as=st.sampled_from(EDITS_AS),
     every=st.booleans(),
+    template=texts,
     along=st.sampled_from(ALONG),
     run=st.sampled_from(["", "0123456789ab" * 2]),
     models=texts,

@@ -27,9 +27,9 @@ def from_csv(content: bytes, template: str | None = None) -> Variants:
     """Read variants from a CSV.
 
     With a template its columns are named by the slots, each by its first choice: of "The {animal} slept" it
-    is `animal`; a slot without a column stays as it is. Without one, or where no column is a slot's, the
-    column `text` has whole texts, and the template's base or else the first of them is the base. A column
-    `title` names them.
+    is `animal`; each slot has a column, and each column is a slot's. Without one, or where no column is a
+    slot's, the column `text` has whole texts, and the template's base or else the first of them is the
+    base. A column `title` names them.
 
     Args:
         content: of the file, UTF-8 with or without a byte order mark; its delimiter is found out.
@@ -37,19 +37,19 @@ def from_csv(content: bytes, template: str | None = None) -> Variants:
 
     Raises:
         StorageError: the file is too large, or no table of text.
-        TextError: it has no such column, no row or too many, or a text is empty.
+        TextError: it has no such column or one too many, no row or too many, or a text is empty.
     """
     names, rows = _read(content)
     read = read_template(template) if template and template.strip() else None
-    slots = {slot[0] for slot in read.slots} & set(names) if read else set()
-    if read and slots:
+    if read and any(slot[0] in names for slot in read.slots):
+        _require_slots(read, names)
         variants = [_filled(read, row, line) for line, row in rows]
         return collected(read.base, variants)
     if TEXT not in names:
         wanted = " or ".join(repr(slot[0]) for slot in read.slots) if read else ""
         raise TextError(
             f"The CSV has no column {TEXT!r}{f' nor {wanted}' if wanted else ''}; "
-            f"it has {', '.join(repr(name[:40]) for name in names[:8])}.",
+            f"it has {_quoted(names)}.",
             "Name its columns in its first line.",
         )
     base = read.base if read else rows[0][1][TEXT]
@@ -63,6 +63,27 @@ def _filled(template: Template, row: dict[str, str], line: int) -> Variant:
     made = template.named(row)
     title = _title(row) or (made.title if made.title != "base" else f"line {line}")
     return Variant(title, made.text)
+
+
+def _require_slots(template: Template, names: list[str]) -> None:
+    """Make sure that slots and columns are the same, so that nothing in a table is ignored."""
+    slots = list(dict.fromkeys(slot[0] for slot in template.slots))
+    without = next((slot for slot in slots if slot not in names), None)
+    if without is not None:
+        raise TextError(
+            f"The template's slot {without[:40]!r} has no column in the CSV; it has {_quoted(names)}.",
+            "Name a column by it, or write the text without a slot there.",
+        )
+    beside = next((name for name in names if name and name not in (*slots, TITLE)), None)
+    if beside is not None:
+        raise TextError(
+            f"The CSV's column {beside[:40]!r} is no slot of the template, which has {_quoted(slots)}.",
+            "Take the column out, or write a slot of that name into the template.",
+        )
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(repr(name[:40]) for name in names[:8])
 
 
 def _title(row: dict[str, str]) -> str:

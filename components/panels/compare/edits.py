@@ -9,7 +9,7 @@ import streamlit as st
 
 from components.compare_state import EDITS_AS, CompareView, chosen_heads
 from components.panels.charts import PLOTLY
-from components.panels.compare.place import change, named, rewrite, view
+from components.panels.compare.place import change, generation, named, rewrite, view
 from components.panels.compare.run import Both
 from components.panels.compare.variants import WRONG, Tried, go_on, read_table, tried
 from components.panels.compare.wide import comparisons, told
@@ -32,7 +32,8 @@ WRITTEN_AS = {
     "edits": "One edit a line, each of the first text by itself: `old -> new`, `old[2] -> new` for its second "
     "place, `old ->` to take it out; or a whole text.",
     "template": "`{animal|dog|}` is a slot: its first choice makes the base, an empty one leaves it out.",
-    "csv": "A column `text` has the texts that are compared with the first text; a column `title` may name them.",
+    "csv": "A column `text` has the texts that are compared with the first text; or the columns are a template's "
+    "slots: of `The {animal} slept.` it is `animal`. A column `title` may name them.",
 }
 
 # Two beside each other are readable on a telephone, too.
@@ -75,9 +76,12 @@ def _form() -> None:
     )
     st.caption(WRITTEN_AS[kind])
     written = seen.edits if kind == seen.edits_as else ""
+    # Inputs keep what was typed, and after Back they are to show what was asked for then.
+    count = generation()
     keys = {
-        "edits": named(f"edits {kind}", (written, seen.first.text)),
+        "edits": named(f"edits {kind}", (written, seen.first.text, count)),
         "every": named("edits every", seen.every),
+        "template": named("edits template of a table", (seen.template, count)),
     }
     if kind == "csv":
         st.file_uploader(
@@ -89,6 +93,14 @@ def _form() -> None:
         )
         if written:
             st.caption("A table is shown below; another file takes its place.")
+        st.text_input(
+            "Template, where the columns are its slots",
+            seen.template,
+            key=keys["template"],
+            placeholder="The {animal} slept.",
+            help="A slot is called by its first choice, which the base has.",
+            persist_state="session",
+        )
     else:
         st.text_area(
             TITLES[kind],
@@ -126,7 +138,7 @@ def _begin(kind: str, keys: dict[str, str]) -> None:
     go_on()
     st.session_state.pop(REFUSED, None)
     if kind == "csv":
-        _begin_table()
+        _begin_table(st.session_state[keys["template"]])
         return
     written = st.session_state[keys["edits"]]
     every = bool(st.session_state.get(keys["every"], False))
@@ -138,22 +150,22 @@ def _begin(kind: str, keys: dict[str, str]) -> None:
             else 'Write one as in "The {animal|dog} slept."',
         )
         return
-    change(edits=written, edits_as=kind, every=every)
+    change(edits=written, edits_as=kind, every=every, template="")
 
 
-def _begin_table() -> None:
-    file = st.session_state.get(UPLOAD)
-    if file is None:
-        if view().edits_as != "csv":
-            st.session_state[REFUSED] = LoupeError("There is no file yet.", "Choose a CSV file.")
+def _begin_table(template: str) -> None:
+    """Let a table be what is asked for: the file's, or under another template the one that is shown."""
+    file, seen = st.session_state.get(UPLOAD), view()
+    if file is None and (seen.edits_as != "csv" or not seen.edits):
+        st.session_state[REFUSED] = LoupeError("There is no file yet.", "Choose a CSV file.")
         return
-    content = file.getvalue()
+    content = seen.edits.encode("utf-8", "surrogatepass") if file is None else file.getvalue()
     try:
-        read_table(content, view().first.text)
+        read_table(content, seen.first.text, template)
     except LoupeError as error:
         st.session_state[REFUSED] = error
         return
-    change(edits=content.decode("utf-8-sig"), edits_as="csv", every=False)
+    change(edits=content.decode("utf-8-sig"), edits_as="csv", every=False, template=template)
 
 
 def _results(runs: Both, found: Tried) -> None:

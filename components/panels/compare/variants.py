@@ -14,7 +14,8 @@ from components.panels.compare.place import view
 from components.panels.run import PHASES
 from components.session import owner, workbench
 from viz.compare import Variants, edited, filled, from_csv
-from viz.errors import BudgetError, LoupeError
+from viz.compare.template import read_template
+from viz.errors import BudgetError, LoupeError, TextError
 from viz.service import Analysis, Request
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Asked:
     edits: str
     edits_as: str
     every: bool
+    template: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Tried:
 def asked(seen: CompareView) -> Asked:
     """Say what makes the pairs; which head is looked at changes no run."""
     side = replace(seen.first, heads="0.0", stack="")
-    return Asked(side, seen.edits, seen.edits_as, seen.every)
+    return Asked(side, seen.edits, seen.edits_as, seen.every, seen.template)
 
 
 def read(wanted: Asked) -> Variants:
@@ -61,17 +63,23 @@ def read(wanted: Asked) -> Variants:
     if wanted.edits_as == "template":
         return filled(wanted.edits, every=wanted.every)
     if wanted.edits_as == "csv":
-        return read_table(wanted.edits.encode("utf-8", "surrogatepass"), wanted.side.text)
+        content = wanted.edits.encode("utf-8", "surrogatepass")
+        return read_table(content, wanted.side.text, wanted.template)
     return edited(wanted.side.text, wanted.edits.split("\n"))
 
 
-def read_table(content: bytes, base: str) -> Variants:
-    """Read the variants of a base text from a CSV.
+def read_table(content: bytes, base: str, template: str = "") -> Variants:
+    """Read the variants of a base text, or of a template's, from a CSV.
 
     Raises:
         StorageError: the file is too large, or no table of text.
-        TextError: it has no column of texts, no row or too many, or a text is empty.
+        TextError: it has no column of texts, its columns are not the template's slots, it has no row or too
+            many, or a text is empty.
     """
+    if template.strip():
+        if not read_template(template).slots:
+            raise TextError("The template has no slot.", 'Write one as in "The {animal} slept."')
+        return from_csv(content, template)
     # A text without slots is a template of itself, once its braces are no slots.
     return from_csv(content, base.replace("{", "{{").replace("}", "}}"))
 
