@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from viz.compare import Comparison
-from viz.figures.layout import name_below
+from viz.figures.absent import LEGEND, Cells, absent_traces, masked_cells, with_legend
 from viz.figures.matrix import diverging_scale, hover_names, matrix_figure, plain
-from viz.figures.pattern import MOST_LABELS, NOT_ATTENDED
+from viz.figures.pattern import MOST_LABELS
 
 # Common units along an axis; more are taken together, as screens have no pixels for them.
 MOST_UNITS = 256
@@ -47,7 +47,8 @@ Matrix = NDArray[np.float32]
 def difference_figure(comparison: Comparison, *, dark: bool, height: int = 520) -> go.Figure:
     """Draw where the second side looks more (red) and less (blue) than the first.
 
-    Cells of units without a partner are grey. More units than a screen has room for are taken together.
+    Grey cells may be looked at on neither side; hatched ones are of units without a partner. More units than a
+    screen has room for are taken together.
 
     Args:
         comparison: from `viz.compare`.
@@ -55,7 +56,7 @@ def difference_figure(comparison: Comparison, *, dark: bool, height: int = 520) 
         height: in pixels.
     """
     shown = comparison.coarser(MOST_UNITS)
-    values = shown.difference()
+    values, masked = _values(shown)
     rows, columns = shown.rows.labels, shown.columns.labels
     figure = matrix_figure(
         values,
@@ -77,19 +78,22 @@ def difference_figure(comparison: Comparison, *, dark: bool, height: int = 520) 
         hoverongaps=False,
     )
     figure.data[0].colorbar.title = {"text": MEANING, "side": "top"}
-    figure.add_trace(_unpaired(values, names or [], dark))
-    figure.update_yaxes(**_named(rows))
-    figure.update_xaxes(**_named(columns), tickangle=-60)
-    if len(columns) > MOST_LABELS:
-        # Without labels to stand below, Plotly writes the name of the axis over the cells.
-        name_below(figure, 6)
-    return figure.update_layout(margin={"l": 28, "t": BAR, "b": 34, "autoexpand": True})
+    figure.add_traces(absent_traces(shown, masked, names, dark=dark))
+    top = BAR + (LEGEND if with_legend(figure) else 0)
+    # Hatching lies between places, which categories do not have.
+    figure.update_yaxes(type="linear", **_named(rows))
+    figure.update_xaxes(type="linear", **_named(columns), tickangle=-60)
+    if len(columns) <= MOST_LABELS:
+        # Below labels Plotly finds the place by itself.
+        figure.layout.annotations = ()
+        figure.update_xaxes(title_text="looked at (key)")
+    return figure.update_layout(margin={"l": 28, "t": top, "b": 34, "autoexpand": True})
 
 
 def multiples_figure(
     comparisons: Sequence[Comparison], titles: Sequence[str], *, dark: bool, columns: int = 3
 ) -> go.Figure:
-    """Draw several differences as small pictures with one scale of colours.
+    """Draw several differences as small pictures with one scale of colours; see `difference_figure`.
 
     Args:
         comparisons: from `viz.compare`, such as a base text with each of its variants.
@@ -107,12 +111,13 @@ def multiples_figure(
         vertical_spacing=min(0.4, 54 / (down * SMALL)),
     )
     small = [comparison.coarser(MOST_SMALL) for comparison in comparisons]
-    differences = [one.difference() for one in small]
-    for number, (one, values) in enumerate(zip(small, differences, strict=True)):
+    drawn = [_values(one) for one in small]
+    for number, (one, (values, masked)) in enumerate(zip(small, drawn, strict=True)):
         place = {"row": number // across + 1, "col": number % across + 1}
         names = hover_names(one.rows.labels, one.columns.labels)
         figure.add_trace(_difference(values, names), **place)
-        figure.add_trace(_unpaired(values, names, dark), **place)
+        for trace in absent_traces(one, masked, names, dark=dark):
+            figure.add_trace(trace, **place)
     hidden: dict[str, Any] = {
         "showticklabels": False,
         "ticks": "",
@@ -125,10 +130,11 @@ def multiples_figure(
     )
     # A page's own theme sets titles so low that the frames cross them.
     figure.update_annotations(font_size=12, yshift=6)
-    largest = _largest(differences)
+    largest = _largest([values for values, _ in drawn])
+    top = TITLES + BAR + (LEGEND if with_legend(figure) else 0)
     return figure.update_layout(
-        height=down * SMALL + TITLES + BAR,
-        margin={"l": 8, "r": 8, "t": TITLES + BAR, "b": 8},
+        height=down * SMALL + top,
+        margin={"l": 8, "r": 8, "t": top, "b": 8},
         coloraxis={
             "colorscale": diverging_scale(dark),
             "cmin": -largest,
@@ -160,18 +166,10 @@ def _difference(values: Matrix, names: list[list[str]]) -> go.Heatmap:
     )
 
 
-def _unpaired(values: Matrix, names: list[list[str]], dark: bool) -> go.Heatmap:
-    """Draw cells without a partner in grey."""
-    grey = NOT_ATTENDED[dark]
-    few = values.size <= MOST_NAMED
-    return go.Heatmap(
-        z=np.where(np.isnan(values), np.float32(0), np.float32("nan")),
-        text=names if few else None,
-        hovertemplate=f"{'%{text}' if few else '%{y} → %{x}'}<br>no partner on the other side<extra></extra>",
-        hoverongaps=False,
-        colorscale=[[0.0, grey], [1.0, grey]],
-        showscale=False,
-    )
+def _values(shown: Comparison) -> tuple[Matrix, Cells]:
+    """Return the difference, NaN where there is no number, and which cells neither side may look at."""
+    masked = masked_cells(shown)
+    return np.where(masked, np.float32("nan"), shown.difference()), masked
 
 
 def _named(labels: Sequence[str]) -> dict[str, Any]:
