@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+import viz
 from tests.models.folders import save_decoder
 from viz.compare import changed, similarity
 from viz.service import Request, Workbench
@@ -48,6 +51,25 @@ def test_heads_of_one_run_have_a_map_and_heads_of_two_have_none(runs):
         np.diag(both.found.divergence),
         changed(*(run.trace for run in runs)).divergence.ravel(),
         atol=1e-9,
+    )
+
+
+def test_heads_of_one_run_are_compared_by_words_where_that_is_asked_for():
+    text = "An unbelievably talkative mathematician"
+    run = Workbench().capture("me", Request(model="minilm", text=text), quiet)
+    tokens, words = (
+        Comparisons().all_heads(run, run, replace(SELF, words=by_words), quiet)
+        for by_words in (False, True)
+    )
+    assert words.found.of < tokens.found.of
+    assert words.found.alone
+    assert words.places is not None
+    np.testing.assert_array_equal(words.found.divergence, words.found.divergence.T)
+    assert not np.diag(words.found.divergence).any()
+    expected = viz.compare(run.trace, run.trace, layer=3, head=1, other_head=4, words=True)
+    one, other = words.found.heads.index((3, 1)), words.found.heads.index((3, 4))
+    assert words.found.divergence[one, other] == pytest.approx(
+        expected.overall["jensen_shannon"], abs=1e-9
     )
 
 

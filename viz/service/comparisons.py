@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from viz.capture.trace import Trace
@@ -228,7 +229,8 @@ def _followed(
 
 def _all_heads(first: Analysis, second: Analysis, asked: Question, progress: Progress) -> AllHeads:
     stack = first.trace.stacks[asked.stack]
-    if first.token == second.token and asked.stack == asked.other_stack:
+    alone = first.token == second.token and asked.stack == asked.other_stack
+    if alone and not asked.words:
         found = similarity(stack, progress=progress)
         return AllHeads(found, order(found), places(found))
     one = side_of(first.trace, stack=asked.stack)
@@ -238,9 +240,21 @@ def _all_heads(first: Analysis, second: Analysis, asked: Question, progress: Pro
         second.trace,
         one,
         other,
-        pairing=asked.pairing or None,
+        pairing=None if alone else asked.pairing or None,
         words=asked.words,
         how=asked.how,
     )
     found = similarity(stack, other.stack, queries=rows, keys=columns, progress=progress)
+    if alone:
+        found = _of_one(found)
+        return AllHeads(found, order(found), places(found))
     return AllHeads(found, order(found), None)
+
+
+def _of_one(found: Similarity) -> Similarity:
+    """Return what was measured between a stack and itself as that of one stack."""
+    # Of one pair of heads both orders were measured, which rounding keeps apart.
+    divergence = (found.divergence + found.divergence.T) / 2
+    known = np.isfinite(np.diag(divergence))
+    divergence[known, known] = 0.0
+    return replace(found, divergence=divergence, alone=True)
