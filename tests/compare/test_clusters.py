@@ -10,8 +10,10 @@ import torch
 from scipy.spatial.distance import squareform
 
 from tests.compare.stacks import given, mixed_stack
-from viz.compare import like, order, similarity
+from viz.compare import like, order, places, similarity
+from viz.compare.clusters import left_out
 from viz.errors import ShapeError
+from viz.figures import places_figure, similarity_figure
 
 
 def families() -> torch.Tensor:
@@ -53,6 +55,34 @@ def test_one_head_is_in_order():
         (0, 1),
         (1, 0),
     )
+
+
+def test_a_head_that_looks_in_no_row_with_another_stands_at_the_end():
+    similar = similarity(given(families()))
+    divergence = similar.divergence.copy()
+    divergence[2] = divergence[:, 2] = np.nan
+    silent = replace(similar, divergence=divergence)
+    found = order(silent).rows
+    rest = order(similarity(given(families()[[0, 1, 3, 4, 5]]))).rows
+    assert found.order[-1] == 2
+    assert sorted(found.order) == list(range(6))
+    assert found.linkage.shape == rest.linkage.shape == (4, 4)
+    assert left_out(silent) == (((0, 2),), ((0, 2),))
+    assert left_out(similar) == ((), ())
+    mapped = places(silent)
+    assert mapped.heads == ((0, 0), (0, 1), (0, 3), (0, 4), (0, 5))
+    assert np.isfinite(mapped.points).all()
+    drawn = similarity_figure(silent, order(silent))
+    assert np.isnan(drawn.data[0].z[-1]).all()
+    assert places_figure(mapped).data[0].customdata.shape == (5, 2)
+
+
+def test_heads_none_of_which_is_known_are_refused():
+    similar = similarity(given(families()))
+    nothing = replace(similar, divergence=np.full((6, 6), np.nan))
+    for made in (order, places):
+        with pytest.raises(ShapeError, match="No two heads look in the same row"):
+            made(nothing)
 
 
 def test_what_is_not_known_is_said():

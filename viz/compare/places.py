@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist, squareform
 
-from viz.compare.clusters import finite
+from viz.compare.clusters import finite, known
 from viz.compare.side import Head
 from viz.compare.similarity import Similarity
 from viz.errors import LoupeError, ShapeError
@@ -32,7 +32,7 @@ class Places:
     Attributes:
         points: float64 [head, 2], around 0. Of `mds` distances are those of the square root of the
             divergence, as far as a plane allows; of `umap` only who stands near whom means something.
-        heads: layer and head of each.
+        heads: layer and head of each; those of which nothing is known have no place.
         method: how it was made.
         stress: Kruskal's stress-1 of the distances in the plane, 0 for a perfect map; from 0.2 on
             distances should not be trusted.
@@ -52,7 +52,7 @@ def places(found: Similarity, *, method: Literal["mds", "umap"] = "mds") -> Plac
         method: `mds` keeps distances, `umap` neighbours; the latter needs umap-learn.
 
     Raises:
-        ShapeError: the heads are of two stacks, or a divergence is not known.
+        ShapeError: the heads are of two stacks, or a divergence between two of them is not known.
         LoupeError: the method is not installed, or none.
 
     Source: Borg & Groenen 2005, ch. 8 (SMACOF), from classical scaling on; McInnes et al. 2018. The
@@ -65,12 +65,14 @@ def places(found: Similarity, *, method: Literal["mds", "umap"] = "mds") -> Plac
         )
     if method not in ("mds", "umap"):
         raise LoupeError(f"There is no map by {method!r:.40}.", 'Choose "mds" or "umap".')
-    distances = np.sqrt(finite(found))
+    there, _ = known(found)
+    distances = np.sqrt(finite(found, there, there))
     if len(distances) < 3 or not distances.any():
         points = _in_line(distances)
     else:
         points = _by_mds(distances) if method == "mds" else _by_umap(distances)
-    return Places(points - points.mean(axis=0), found.heads, method, _stress(points, distances))
+    heads = tuple(head for head, seen in zip(found.heads, there, strict=True) if seen)
+    return Places(points - points.mean(axis=0), heads, method, _stress(points, distances))
 
 
 def _in_line(distances: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,7 +15,8 @@ from components.panels.compare.run import Both
 from components.panels.literal import literal
 from components.session import is_dark
 from viz.analysis import Predictions
-from viz.compare import outcome, similar_heads
+from viz.compare import Similarity, outcome, similar_heads
+from viz.compare.clusters import left_out
 from viz.errors import LoupeError
 from viz.figures import changed_figure, places_figure, similarity_figure
 from viz.service.comparisons import AllHeads, Comparisons, Question
@@ -156,6 +157,10 @@ def similar_panel(runs: Both) -> None:
             f"Mean Jensen-Shannon divergence of rows, nats{part}; heads that look alike stand together. "
             "A click on a cell or on a mark beside it chooses heads."
         )
+        if any(left_out(of)):
+            st.caption(
+                f"At the end, in no order: {_unknown(of)}, which look in no row with another."
+            )
     with right:
         _near(found, chosen)
         if found.places is not None:
@@ -170,6 +175,15 @@ def similar_panel(runs: Both) -> None:
                 "Near heads look alike; the axes mean nothing by themselves. Stress "
                 f"{found.places.stress:.2f}: from 0.2 on distances say little."
             )
+
+
+def _unknown(found: Similarity) -> str:
+    """Name some of the heads of which nothing is known."""
+    named = [f"layer {layer}, head {head}" for heads in left_out(found) for layer, head in heads]
+    # Of one stack rows and columns are the same heads.
+    named = list(dict.fromkeys(named))
+    more = len(named) - NEAR
+    return "; ".join(named[:NEAR]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _near(found: AllHeads, chosen: tuple[tuple[int, int], ...]) -> None:
