@@ -63,7 +63,7 @@ def heads(page: Page) -> list[float]:
     """Choose another head of the second side."""
     times = []
     for head in HEADS:
-        page.get_by_role("combobox", name="Head").nth(1).click()
+        page.get_by_role("combobox", name="Second: head").click()
         option = page.get_by_role("option", name=str(head), exact=True)
         expect(option).to_be_visible()
         times.append(seconds(page, option.click))

@@ -29,6 +29,9 @@ PARTS = ("rows", "changed", "heads", "edits", "steps")
 EDITS_AS = ("edits", "template", "csv")
 ALONG = ("training", "models")
 OTHER = "other_"
+
+# Heads that a sentence names.
+MOST_SAID = 3
 ALL = "all"
 
 
@@ -220,6 +223,34 @@ def chosen_heads(side: SideView, stacks: Mapping[str, Stack]) -> tuple[Stack, tu
         named = (tuple(map(int, one.split("."))) for one in side.heads.split(","))
         return stack, tuple(dict.fromkeys(_inside(stack, *one) for one in named))
     return stack, tuple((layer, head) for layer in layers for head in range(stack.heads(layer)))
+
+
+def missing_heads(side: SideView, stacks: Mapping[str, Stack]) -> str:
+    """Say which stack, layer or heads of a side a trace does not have; "" where it has them all."""
+    stack, heads = chosen_heads(side, stacks)
+    missing, shown = [], []
+    if side.stack and side.stack not in stacks:
+        missing.append(f"stack {side.stack!r}")
+        shown.append(f"stack {stack.name!r}")
+    if side.heads != ALL and "." not in side.heads:
+        if int(side.heads) != heads[0][0]:
+            missing.append(f"layer {side.heads}")
+            shown.append(f"layer {heads[0][0]}")
+    elif side.heads != ALL:
+        for one in side.heads.split(","):
+            layer, head = map(int, one.split("."))
+            nearest = _inside(stack, layer, head)
+            if nearest != (layer, head):
+                missing.append(f"layer {layer} head {head}")
+                shown.append("layer {} head {}".format(*nearest))
+    if not missing:
+        return ""
+    more = len(missing) - MOST_SAID
+    beside = f" and {more} more" if more > 0 else ""
+    return (
+        f"The model has no {', '.join(missing[:MOST_SAID])}{beside}, "
+        f"so {', '.join(dict.fromkeys(shown[:MOST_SAID]))} is shown."
+    )
 
 
 def _inside(stack: Stack, layer: int, head: int) -> Head:

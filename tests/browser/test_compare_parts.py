@@ -56,6 +56,7 @@ def run(page):
 def back(page):
     page.wait_for_timeout(1500)  # sooner, it could be an answer that crossed the change
     page.go_back()
+    settle(page)
 
 
 def pictures(page):
@@ -245,6 +246,16 @@ def test_a_click_on_a_curve_chooses_its_head(page, server, training):
 def test_a_training_that_is_not_there_is_said(page, server):
     opened(page, f"{server}/compare?heads=3.1&part=steps&run={'0' * 24}")
     expect(alerts(page).first).to_contain_text("There is no training of that name")
+
+
+def test_a_links_head_that_the_model_lacks_is_said_until_another_is_chosen(page, server):
+    opened(page, f"{server}/compare?heads=9.1&other_heads=3.1")
+    expect(alerts(page)).to_contain_text("has no layer 9 head 1, so layer 5 head 1 is shown")
+    page.get_by_role("combobox", name="First: head").click()
+    page.get_by_role("option", name="2", exact=True).click()
+    settle(page)
+    expect(alerts(page)).to_have_count(0)
+    expect(page).to_have_url(re.compile(r"[?&]heads=5\.2"))
 
 
 def test_explore_leads_to_its_head_beside_another_and_back_again(page, server):

@@ -17,6 +17,7 @@ from components.compare_state import (
     SideView,
     chosen_heads,
     from_query,
+    missing_heads,
     to_query,
 )
 from viz.service import TextStore
@@ -132,3 +133,29 @@ def stacks():
 )
 def test_heads_that_are_not_there_move_to_the_nearest(stacks, named, expected):
     assert chosen_heads(SideView(heads=named), stacks)[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("side", "said"),
+    [
+        (SideView(heads="2.3"), ""),
+        (SideView(heads="all"), ""),
+        (SideView(heads="5", stack="self"), ""),
+        (
+            SideView(heads="99.1"),
+            "The model has no layer 99 head 1, so layer 5 head 1 is shown.",
+        ),
+        (SideView(heads="9"), "The model has no layer 9, so layer 5 is shown."),
+        (
+            SideView(heads="0.0", stack="cross"),
+            "The model has no stack 'cross', so stack 'self' is shown.",
+        ),
+        (
+            SideView(heads="0.0,9.1,8.1,7.1,6.1"),
+            "The model has no layer 9 head 1, layer 8 head 1, layer 7 head 1 and 1 more, "
+            "so layer 5 head 1 is shown.",
+        ),
+    ],
+)
+def test_heads_that_are_not_there_are_said(stacks, side, said):
+    assert missing_heads(side, stacks) == said

@@ -6,23 +6,30 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from components.compare_state import ALL, SideView, chosen_heads
+from components.compare_state import ALL, SideView, chosen_heads, missing_heads
 from components.panels.compare.place import SIDES, named, view
 from components.panels.compare.run import Both
 from components.panels.compare.sides import EVERYTHING, THINGS, change_both
+from components.panels.literal import literal
 from viz.capture.stack import Stack
 
 
 def heads_panel(runs: Both) -> None:
     """Let the stack, the layer and the head of both sides be chosen."""
     for place, which, run in zip(st.columns(2, gap="medium"), SIDES, runs.both, strict=True):
+        side, stacks = getattr(runs.seen, which), run.trace.stacks
         with place.container(horizontal=True, vertical_alignment="bottom"):
-            _heads(which, getattr(runs.seen, which), run.trace.stacks)
+            _heads(which, side, stacks)
+        missing = missing_heads(side, stacks)
+        if missing:
+            place.warning(literal(missing))
 
 
 def _heads(which: str, side: SideView, stacks: Mapping[str, Stack]) -> None:
     """Let the stack, the layer and the head of a side be chosen."""
     stack, heads = chosen_heads(side, stacks)
+    # Where both sides stand below each other, nothing else would tell them apart.
+    title = which.capitalize()
     several = len(heads) > 1 and "." in side.heads
     layer: int | str = heads[0][0] if side.heads != ALL else ALL
     head: int | str = heads[0][1] if "." in side.heads else ALL
@@ -39,7 +46,7 @@ def _heads(which: str, side: SideView, stacks: Mapping[str, Stack]) -> None:
     if len(stacks) > 1:
         st.session_state[keys["stack"]] = stack.name
         st.selectbox(
-            "Stack",
+            f"{title}: stack",
             list(stacks),
             key=keys["stack"],
             width=120,
@@ -47,20 +54,20 @@ def _heads(which: str, side: SideView, stacks: Mapping[str, Stack]) -> None:
         )
     st.session_state[keys["layer"]] = layer
     st.selectbox(
-        "Layer",
+        f"{title}: layer",
         [*range(stack.layers), ALL],
         key=keys["layer"],
-        width=90,
+        width=104,
         disabled=several,
         on_change=moved,
     )
     if layer != ALL:
         st.session_state[keys["head"]] = head
         st.selectbox(
-            "Head",
+            f"{title}: head",
             [*range(stack.heads(int(layer))), ALL],
             key=keys["head"],
-            width=90,
+            width=104,
             disabled=several,
             on_change=moved,
         )
