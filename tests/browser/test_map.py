@@ -188,10 +188,11 @@ def test_a_page_that_is_closed_stops_its_pass(browser, server):
     page.get_by_role("textbox", name="Text", exact=True).fill("the cat saw the dog " * 1200)
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.get_by_text("Running the model")).to_be_visible(timeout=READY)
-    assert busy(app, 2) > 0.5, "the pass takes longer than this"
+    running = busy(app, 2)
+    assert running > 0.1, "the pass takes longer than this"
     context.close()
     deadline = time.monotonic() + 30  # a layer that has begun is finished
-    while busy(app, 2) > 0.2:
+    while busy(app, 2) > running / 3:
         assert time.monotonic() < deadline, "the pass goes on for nobody"
 
 
