@@ -7,6 +7,7 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 
 import viz
+from viz.compare import changed
 from viz.errors import AlignmentError, ShapeError
 
 TIRED = "The animal didn't cross the street because it was too tired."
@@ -191,3 +192,31 @@ def test_a_part_has_the_weights_of_the_whole(tired, wide):
     np.testing.assert_array_equal(part.difference(), comparison.difference()[4:12, :7])
     assert part.rows.labels == comparison.rows.labels[4:12]
     assert part.numbers is comparison.numbers
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "pairing"),
+    [
+        ("The animal slept.", "Das Tier schlief.", [("animal", "Tier"), ("slept", "schlief")]),
+        ("A huge red dog ran home.", "A dog, happily ran home quickly.", None),
+    ],
+)
+def test_swapped_sides_turn_the_centre_shift_round_whatever_has_no_partner(
+    demo, one, other, pairing
+):
+    first, second = viz.capture(demo, one), viz.capture(demo, other)
+    back = None if pairing is None else [pair[::-1] for pair in pairing]
+    there = viz.compare(first, second, layer=3, head=1, pairing=pairing)
+    turned = viz.compare(second, first, layer=3, head=1, pairing=back)
+    assert there.overall["centre_shift"] != 0
+    assert turned.overall["centre_shift"] == pytest.approx(-there.overall["centre_shift"])
+    assert changed(first, second, pairing=pairing).heads["centre_shift"].sum() == pytest.approx(
+        -changed(second, first, pairing=back).heads["centre_shift"].sum()
+    )
+
+
+def test_a_unit_without_a_partner_stands_between_its_neighbours(demo):
+    first, second = (viz.capture(demo, text) for text in ("a dog ran", "a big dog ran"))
+    columns = viz.compare(first, second, layer=3, head=1).columns
+    assert columns.second_labels == ("[CLS]", "a", "big", "dog", "ran", "[SEP]")
+    assert columns.places.tolist() == [0, 1, 1.5, 2, 3, 4]

@@ -69,6 +69,15 @@ class Alignment:
         return self.in_first & self.in_second
 
     @property
+    def places(self) -> NDArray[np.float64]:
+        """Where each stands, counted in units with a partner; what has none stands between those beside it.
+
+        Each side's own units without a partner may come first, and neither order moves a place.
+        """
+        paired = self.paired
+        return np.cumsum(paired) - np.where(paired, 1.0, 0.5)
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """What both read: one text where it is the same, else `first → second`."""
         return tuple(

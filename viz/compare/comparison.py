@@ -25,12 +25,11 @@ MOST_CELLS = 1 << 21
 # Cells that are computed to draw a pattern, at most.
 DRAWN_CELLS = 1 << 24
 
-# What two rows alone tell; the rank correlation must know where they may look, too.
+# What two rows alone tell; the others must know where they may look, and where columns stand.
 MEASURES = {
     "jensen_shannon": divergence.jensen_shannon,
     "total_variation": divergence.total_variation,
     "cosine": divergence.cosine,
-    "centre_shift": divergence.centre_shift,
 }
 
 # All that is said of a row, in the order of a table.
@@ -48,7 +47,8 @@ class Comparison:
         columns: common units of the keys.
         numbers: one line for each row with a partner that was measured, by its number: what it reads on both
             sides, the Jensen-Shannon divergence (nats), total variation, cosine, rank correlation (of the
-            columns that either side looks at), the shift of the centre from first to second (columns), and
+            columns that either side looks at), the shift of the centre from first to second (columns with a
+            partner), and
             the share of the weight of each side that lies on keys without a partner.
         measured: how many of the rows with a partner those are.
         of: how many rows have a partner.
@@ -257,6 +257,7 @@ def _measured(
         lines["rank_correlation"] = divergence.rank_correlation(
             one, other, attended=(one > 0) | (other > 0)
         )
+        lines["centre_shift"] = divergence.centre_shift(one, other, places=columns.places)
         lines["first_alone"] = one[:, ~columns.in_second].sum(axis=1, dtype=np.float64)
         lines["second_alone"] = other[:, ~columns.in_first].sum(axis=1, dtype=np.float64)
         parts.append(lines)

@@ -75,10 +75,17 @@ def rank_correlation(
         return np.where(empty, np.nan, (one * other).sum(axis=-1) / norms)
 
 
-def centre_shift(first: ArrayLike, second: ArrayLike) -> Rows:
-    """Say how far the mean place that is looked at moved, in columns, to the right where positive."""
+def centre_shift(first: ArrayLike, second: ArrayLike, *, places: ArrayLike | None = None) -> Rows:
+    """Say how far the mean place that is looked at moved, in columns, to the right where positive.
+
+    Args:
+        first: rows of one side.
+        second: the same rows of the other.
+        places: where each column stands; one beside the other by default.
+    """
     one, other = _shares(first, second)
-    return np.asarray((other - one) @ np.arange(one.shape[-1], dtype=np.float64))
+    at = np.arange(one.shape[-1]) if places is None else places
+    return np.asarray((other - one) @ np.asarray(at, dtype=np.float64))
 
 
 def _shares(first: ArrayLike, second: ArrayLike) -> tuple[Rows, Rows]:

@@ -115,7 +115,7 @@ def _require_something(
         raise AlignmentError(
             f"The texts {_quoted(first)} and {_quoted(second)} have no word in common, "
             "so nothing says what belongs together.",
-            'Say it, one pair of words a line, as in "animal = Tier".',
+            'Say it, one pair of words a line, as in "animal = Tier", or compare by position.',
         )
 
 
