@@ -199,9 +199,7 @@ def _read(name: str, text: str, kind: type) -> Any:
     if name == "stack" and text and not STACK.fullmatch(text):
         raise ValueError(text)
     if kind is bool:
-        if text not in parameters.BOOLEANS:
-            raise ValueError(text)
-        return parameters.BOOLEANS[text]
+        return parameters.boolean(text)
     if name == "span" and not SPAN.fullmatch(text):
         raise ValueError(text)
     value = kind(text)

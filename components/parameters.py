@@ -14,7 +14,18 @@ Seen = TypeVar("Seen", bound=Any)
 # Longer texts go into a link by their digest.
 LONGEST_IN_URL = 1_500
 
-BOOLEANS = {"0": False, "1": True, "False": False, "True": True}
+BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
+
+
+def boolean(text: str) -> bool:
+    """Read a yes or a no.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text.lower() not in BOOLEANS:
+        raise ValueError(text)
+    return BOOLEANS[text.lower()]
 
 
 def write(query: dict[str, str], name: str, value: object, texts: TextStore, *, long: bool) -> None:
@@ -70,8 +81,17 @@ def read(
             problems.append(str(error))
         except ValueError:
             problems.append(
-                f"The link's {name} {query[name][:40]!r} is not possible, so {usual!r} is shown."
+                f"The link's {name} {query[name][:40]!r} is not possible, so {_said(usual)} is shown."
             )
         else:
             start = replace(start, **{field.name: value})
     return start, problems
+
+
+def _said(usual: object) -> str:
+    """Write a usual value as a person reads it."""
+    if isinstance(usual, bool):
+        return "on" if usual else "off"
+    if usual in ("", -1):
+        return "none"
+    return repr(usual)

@@ -232,9 +232,7 @@ def _read(name: str, text: str, kind: type) -> Any:
     if name in SPANS and not SPAN.fullmatch(text):
         raise ValueError(text)
     if kind is bool:
-        if text not in parameters.BOOLEANS:
-            raise ValueError(text)
-        return parameters.BOOLEANS[text]
+        return parameters.boolean(text)
     value = kind(text)
     if name in BOUNDS and not LEAST.get(name, 0) <= value <= BOUNDS[name]:
         raise ValueError(text)

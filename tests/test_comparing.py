@@ -77,5 +77,6 @@ def test_its_python_runs(tmp_path, monkeypatch):
     for seed, step in enumerate((0, 500, 1000)):
         save_decoder(tmp_path / f"runs/checkpoint-{step}", layers=2, heads=2, seed=seed)
     monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
     for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        exec(compile(code, "comparing.md", "exec"), {})
+        exec(compile(code, "comparing.md", "exec"), names)

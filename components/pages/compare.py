@@ -14,7 +14,7 @@ from components.panels.compare.heads import heads_panel
 from components.panels.compare.pair import compared, patterns_panel
 from components.panels.compare.place import choice, follow_link, settled, view, write_link
 from components.panels.compare.rows import rows_panel
-from components.panels.compare.run import Both, before, both, keep, problems_panel
+from components.panels.compare.run import Both, before, both, keep, problems_panel, went_wrong
 from components.panels.compare.sides import sides_panel, what_differs
 from components.panels.compare.wide import changed_panel, similar_panel
 from components.session import arrived, leave
@@ -47,7 +47,8 @@ def page() -> None:
     runs = both(line)
     if runs is None:
         problems_panel()
-        st.info("Nothing to compare yet: give both sides something to read.")
+        if not went_wrong():
+            st.info("Nothing to compare yet: give both sides something to read.")
         write_link()
     else:
         # A choice inside a fragment waits until a run has ended; what takes long is to be cut short by it.
@@ -68,7 +69,7 @@ def _comparison(runs: Both, drawn: CompareView) -> None:
         if runs.seen != drawn or _above(seen) != _above(drawn):
             st.rerun()
         runs = replace(runs, seen=seen)
-    problems_panel()
+    problems_panel(earlier=_above(runs.seen) != _above(seen))
     _drawn(runs)
     write_link()
 

@@ -97,8 +97,35 @@ def test_texts_with_nothing_in_common_are_said_and_can_be_paired(compare):
 def test_an_empty_text_is_said_and_loses_nothing(compare):
     before = divergence(compare)
     write(compare, "Second text", "")
-    expect(alerts(compare)).to_contain_text("The text is empty.")
+    expect(alerts(compare)).to_contain_text("The second side cannot be run: The text is empty.")
+    expect(alerts(compare)).to_contain_text("What you see below is from before.")
     assert divergence(compare) == before
+
+
+def test_the_second_text_is_there_again_after_a_look_at_another_model(compare):
+    text = compare.get_by_role("textbox", name="Second text", exact=True)
+    write(compare, "Second text", MUDDY)
+    compare.get_by_role("radio", name="Another model").click()
+    settle(compare)
+    expect(text).to_have_count(0)
+    compare.get_by_role("radio", name="Another text").click()
+    settle(compare)
+    expect(text).to_have_value(MUDDY)
+
+
+def test_a_model_that_cannot_be_opened_is_said_and_nothing_else(page, server):
+    page.goto(f"{server}/compare?heads=3.1&other_model=no/such-model")
+    settle(page)
+    expect(alerts(page)).to_have_count(1)
+    expect(alerts(page)).to_contain_text("The second side cannot be run:")
+
+
+def test_tokens_that_a_model_does_not_know_are_counted(page, server):
+    opened(
+        page,
+        f"{server}/compare?text={quote('龘 cat 靐')}&other_text={quote('龘 dog 靐')}&heads=3.1",
+    )
+    expect(page.get_by_text("2 tokens of the second side are unknown to its model")).to_be_visible()
 
 
 def test_a_phrase_that_is_not_there_is_said(compare, server):

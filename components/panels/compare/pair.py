@@ -10,12 +10,13 @@ import streamlit as st
 from components.compare_state import ALL, SideView, chosen_heads, written_heads
 from components.panels.compare.closer import Part, part_of
 from components.panels.compare.drawing import draw
-from components.panels.compare.place import change, choice
+from components.panels.compare.place import SIDES, change, choice
 from components.panels.compare.run import Both
 from components.panels.compare.settings import pairing_panel, settings_panel
 from components.panels.literal import literal
 from viz.compare import Comparison, Side, aligned_units, compare_sides
 from viz.errors import AlignmentError, LoupeError
+from viz.service import Analysis
 
 # Heads that stand in a title by name.
 MOST_NAMED = 3
@@ -115,6 +116,14 @@ def patterns_panel(runs: Both, comparison: Comparison, *, pairing: bool) -> None
         )
         settings_panel(pairing=pairing)
     _patterns(runs, comparison)
+    for which, run in zip(SIDES, runs.both, strict=True):
+        if unknown := _unknown(run):
+            st.caption(
+                literal(
+                    f"{unknown} tokens of the {which} side are unknown to its model, which takes them all for "
+                    "the same."
+                )
+            )
     _numbers(comparison)
 
 
@@ -131,6 +140,16 @@ def _patterns(runs: Both, comparison: Comparison) -> None:
         on_row=lambda: _chosen_row(part),
         on_closer=lambda: _chosen_part(part),
     )
+
+
+def _unknown(run: Analysis) -> int:
+    """Count the tokens that a model does not know."""
+    tokenizer = run.tokenizer
+    number, *others = (
+        getattr(tokenizer, f"{name}_token_id", None) for name in ("unk", "bos", "eos")
+    )
+    # Some tokenizers know every byte, and name a token that means something else besides.
+    return 0 if number is None or number in others else run.trace.units.ids.count(number)
 
 
 def _chosen_row(part: Part) -> None:

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import CompareView, SideView
 from components.panels.compare.bar import one_bar
-from components.panels.compare.place import view
+from components.panels.compare.place import SIDES, view
 from components.panels.literal import literal
 from components.session import owner, workbench
 from viz.errors import LoupeError
@@ -66,7 +66,7 @@ def both(slot: DeltaGenerator) -> Both | None:
         log.exception("The comparison failed")
         st.session_state[WRONG] = LoupeError(
             "This is a defect in Attention Loupe; the log has its details.",
-            "Try another text or model; what you see below is from before.",
+            "Try another text or model.",
         )
         return before()
     first, second = runs
@@ -78,13 +78,23 @@ def both(slot: DeltaGenerator) -> Both | None:
     return Both(seen, first, second)
 
 
-def problems_panel() -> None:
-    """Say what went wrong and what to do."""
+def went_wrong() -> bool:
+    """Whether something is to be said of the last attempt."""
+    return WRONG in st.session_state
+
+
+def problems_panel(*, earlier: bool = False) -> None:
+    """Say what went wrong and what to do.
+
+    Args:
+        earlier: whether what is below is of what was asked for before.
+    """
     for notice in st.session_state.get("compare notices", []):
         st.warning(literal(notice))
     error: LoupeError | None = st.session_state.get(WRONG)
     if error is not None:
-        st.error(f"{literal(error.message)} {literal(error.hint)}")
+        before = "  \nWhat you see below is from before." if earlier else ""
+        st.error(f"{literal(error.message)} {literal(error.hint)}{before}")
     for side in dict.fromkeys((view().first, view().second)):
         _fetch_button(side)
 
@@ -92,7 +102,20 @@ def problems_panel() -> None:
 def _run(missing: Sequence[Request], slot: DeltaGenerator) -> None:
     with one_bar(slot, len(missing), on_cancel=_stop) as told:
         for number, request in enumerate(missing):
-            workbench().capture(owner(), request, told(number))
+            try:
+                workbench().capture(owner(), request, told(number))
+            except LoupeError as error:
+                raise _named(request, error) from error
+
+
+def _named(request: Request, error: LoupeError) -> LoupeError:
+    """Say of which side an error is, where it is of one alone."""
+    sides = [
+        which for which, side in zip(SIDES, view().sides, strict=True) if side.request == request
+    ]
+    if len(sides) != 1:
+        return error
+    return LoupeError(f"The {sides[0]} side cannot be run: {error.message}", error.hint)
 
 
 def _stop() -> None:

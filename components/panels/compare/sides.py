@@ -84,12 +84,17 @@ def what_differs(seen: CompareView) -> str:
 
 
 def _only(thing: str) -> None:
-    """Let the second side be the first but for one thing."""
+    """Let the second side be the first but for one thing; what else it had comes back when asked for."""
     st.session_state["compare chosen"] = thing
     rewrite()
     if thing != EVERYTHING:
         seen = view()
-        kept = {name: getattr(seen.second, name) for name in THINGS[thing]}
+        had = st.session_state.setdefault("compare had", {})
+        for other, names in THINGS.items():
+            own = {name: getattr(seen.second, name) for name in names}
+            if any(value != getattr(seen.first, name) for name, value in own.items()):
+                had[other] = own
+        kept = had.get(thing, {name: getattr(seen.second, name) for name in THINGS[thing]})
         # Phrases that belong together are of two texts.
         pairing = seen.pairing if thing == "text" else ""
         rewrite(second=replace(seen.first, **kept), pairing=pairing, row=-1, span="")

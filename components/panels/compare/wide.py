@@ -41,15 +41,16 @@ def comparisons() -> Comparisons:
 
 def changed_panel(runs: Both) -> None:
     """Rank every head by how far it moved from the first side to the second."""
-    if runs.first.token == runs.second.token:
+    asked = _question(runs)
+    if runs.first.token == runs.second.token and asked.stack == asked.other_stack:
         st.info(
-            "Both sides are the same run, so that no head has changed. Choose another text or another "
-            "model for the second side."
+            "Both sides are the same run, so that no head has changed. Choose another text, model or stack "
+            "for the second side."
         )
         return
     found = told(
         "Comparing every head",
-        lambda tell: comparisons().changed(runs.first, runs.second, _question(runs), tell),
+        lambda tell: comparisons().changed(runs.first, runs.second, asked, tell),
     )
     if found is None:
         return
