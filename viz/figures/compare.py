@@ -44,7 +44,9 @@ INK = {False: "#1b2430", True: "#e6ebf0"}
 Matrix = NDArray[np.float32]
 
 
-def difference_figure(comparison: Comparison, *, dark: bool = False, height: int = 520) -> go.Figure:
+def difference_figure(
+    comparison: Comparison, *, dark: bool = False, height: int = 520
+) -> go.Figure:
     """Draw where the second side looks more (red) and less (blue) than the first.
 
     Grey cells may be looked at on neither side; hatched ones are of units without a partner. More units than a
@@ -91,7 +93,11 @@ def difference_figure(comparison: Comparison, *, dark: bool = False, height: int
 
 
 def multiples_figure(
-    comparisons: Sequence[Comparison], titles: Sequence[str], *, dark: bool = False, columns: int = 3
+    comparisons: Sequence[Comparison],
+    titles: Sequence[str],
+    *,
+    dark: bool = False,
+    columns: int = 3,
 ) -> go.Figure:
     """Draw several differences as small pictures with one scale of colours; see `difference_figure`.
 
