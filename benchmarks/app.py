@@ -67,6 +67,29 @@ def running_app() -> Iterator[str]:
         process.wait(10)
 
 
+@contextmanager
+def browser_page(path: str = "") -> Iterator[Page]:
+    """Open a page of the app in a browser."""
+    browser = next(shutil.which(n) for n in ("chromium", "google-chrome") if shutil.which(n))
+    with running_app() as url, sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=CHROMIUM)
+        page = chromium.new_page(viewport={"width": 1280, "height": 1400})
+        page.goto(f"{url}/{path}")
+        yield page
+        chromium.close()
+
+
+def forward_seconds() -> float:
+    """Time the forward pass of a text alone: the median of several texts."""
+    model = viz.load_model("demo")
+    times = []
+    for word in WORDS:
+        start = time.perf_counter()
+        viz.capture(model, SAMPLE.format(word))
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
 def run_seconds(page: Page) -> list[float]:
     """Time from Run to the new text's tokens and its pattern's label."""
     times = []
@@ -100,23 +123,13 @@ PICTURE = "document.querySelector('.hm image')?.getAttribute('href')"
 
 def main() -> None:
     """Print the figures."""
-    model = viz.load_model("demo")
-    forwards = []
-    for word in WORDS:
-        start = time.perf_counter()
-        viz.capture(model, SAMPLE.format(word))
-        forwards.append(time.perf_counter() - start)
-    browser = next(shutil.which(n) for n in ("chromium", "google-chrome") if shutil.which(n))
-    with running_app() as url, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=CHROMIUM)
-        page = chromium.new_page(viewport={"width": 1280, "height": 1400})
-        page.goto(url)
+    forward = forward_seconds()
+    with browser_page() as page:
         expect(page.locator(".token").first).to_be_visible(timeout=60_000)
         expect(page.locator(".hm image").first).to_be_attached(timeout=60_000)
         page.wait_for_timeout(2000)
         ran, clicked = run_seconds(page), click_seconds(page)
-        chromium.close()
-    print(f"forward pass        {statistics.median(forwards) * 1000:6.0f} ms")
+    print(f"forward pass        {forward * 1000:6.0f} ms")
     print(f"Run to page         {statistics.median(ran) * 1000:6.0f} ms")
     print(f"click to heatmap    {statistics.median(clicked) * 1000:6.0f} ms")
 

@@ -8,15 +8,12 @@ the redrawn patterns, beside the forward pass alone. Goal: 300 ms beyond the for
 
 from __future__ import annotations
 
-import shutil
 import statistics
-import time
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-import viz
-from benchmarks.app import CHROMIUM, SAMPLE, WORDS, running_app
+from benchmarks.app import SAMPLE, WORDS, browser_page, forward_seconds
 
 HEADS = (2, 3, 4, 5, 6, 7, 8)
 
@@ -78,21 +75,12 @@ def swaps(page: Page) -> list[float]:
 
 def main() -> None:
     """Print the figures."""
-    model = viz.load_model("demo")
-    forwards = []
-    for word in WORDS:
-        start = time.perf_counter()
-        viz.capture(model, SAMPLE.format(word))
-        forwards.append(time.perf_counter() - start)
-    browser = next(shutil.which(n) for n in ("chromium", "google-chrome") if shutil.which(n))
-    with running_app() as url, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=CHROMIUM)
-        page = chromium.new_page(viewport={"width": 1280, "height": 1400})
-        page.goto(f"{url}/compare")
+    forward = forward_seconds()
+    with browser_page("compare") as page:
         expect(page.locator(".compare .panels")).to_be_visible(timeout=60_000)
         page.evaluate(NOTE)
         page.wait_for_timeout(3000)
-        print(f"forward pass   {statistics.median(forwards) * 1000:6.0f} ms")
+        print(f"forward pass   {forward * 1000:6.0f} ms")
         for name, act in (
             ("another text", texts),
             ("another head", heads),
@@ -103,7 +91,6 @@ def main() -> None:
                 f"{name:14} {statistics.median(times) * 1000:6.0f} ms, "
                 f"{min(times) * 1000:.0f} to {max(times) * 1000:.0f}"
             )
-        chromium.close()
 
 
 if __name__ == "__main__":

@@ -9,26 +9,9 @@ import numpy as np
 import pytest
 
 import viz
+from tests.compare.texts import TIRED
 from viz.compare import changed
 from viz.errors import AlignmentError, CancelledError, ShapeError
-
-TIRED = "The animal didn't cross the street because it was too tired."
-WIDE = "The animal didn't cross the street because it was too wide."
-
-
-@pytest.fixture(scope="module")
-def demo():
-    return viz.load_model("demo")
-
-
-@pytest.fixture(scope="module")
-def tired(demo):
-    return viz.capture(demo, TIRED)
-
-
-@pytest.fixture(scope="module")
-def wide(demo):
-    return viz.capture(demo, WIDE)
 
 
 @pytest.fixture(scope="module")

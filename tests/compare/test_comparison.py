@@ -7,31 +7,14 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 
 import viz
+from tests.compare.texts import TIRED, WIDE
 from viz.compare import changed
 from viz.errors import AlignmentError, ShapeError
-
-TIRED = "The animal didn't cross the street because it was too tired."
-WIDE = "The animal didn't cross the street because it was too wide."
-
-
-@pytest.fixture(scope="module")
-def demo():
-    return viz.load_model("demo")
 
 
 @pytest.fixture(scope="module")
 def smollm2():
     return viz.load_model("smollm2")
-
-
-@pytest.fixture(scope="module")
-def tired(demo):
-    return viz.capture(demo, TIRED)
-
-
-@pytest.fixture(scope="module")
-def wide(demo):
-    return viz.capture(demo, WIDE)
 
 
 def test_a_trace_against_itself_differs_in_nothing(tired):
