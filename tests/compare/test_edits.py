@@ -62,6 +62,15 @@ def test_one_slot_at_a_time_differs_from_the_base():
     assert [one.title for one in made] == ["base", "animal → dog", "animal →", "street → road"]
 
 
+def test_an_arrow_without_spaces_is_meant_where_nothing_else_could_be():
+    assert texts(edited("a cat sat", ["cat->dog", "cat→cow", "it went a->b"])) == [
+        "a cat sat",
+        "a dog sat",
+        "a cow sat",
+        "it went a->b",
+    ]
+
+
 def test_every_combination_is_made_where_asked_for():
     made = filled(TEMPLATE, every=True)
     assert len(made) == 6
@@ -122,6 +131,8 @@ def test_texts_of_a_table_are_laid_beside_the_base_that_is_given():
         (lambda: edited(BASE, ["cow -> dog"]), "has no 'cow', which edit 1"),
         (lambda: edited(BASE, ["", "it[3] -> he"]), "'it' 2 times, and edit 2"),
         (lambda: edited(BASE, ["-> dog"]), "does not say one text"),
+        (lambda: edited(BASE, ["->dog"]), "does not say one text"),
+        (lambda: from_csv(b"text\n" + b"a\n" * 200, TEMPLATE), "makes 201 texts"),
         (lambda: edited(BASE, ["a -> b -> c"]), "does not say one text"),
         (lambda: edited(BASE, ["it -> it"]), "No variant differs"),
         (lambda: edited(BASE, ["x"] * 200), "makes 201 texts"),

@@ -77,3 +77,16 @@ def test_the_whole_is_shown_where_a_span_names_nothing(comparison, span):
 def test_a_span_ends_where_the_text_does(comparison):
     rows = len(comparison.rows)
     assert part_of(comparison, "2-999,0-1") == Part(range(2, rows), range(1))
+
+
+@given(row=st.integers(0, 999), start=st.integers(0, 899), columns=axes(999))
+def test_a_part_moves_to_a_row_that_is_not_in_it_and_keeps_its_size(row, start, columns):
+    every = Part(range(1_000), range(1_000))
+    rows = range(start, start + 100)
+    for part in (Part(rows, rows), Part(rows, columns)):
+        moved = part.around(row, every)
+        assert row in moved.rows
+        assert len(moved.rows) == 100
+        assert set(moved.rows) <= set(every.rows)
+        assert moved.columns == (moved.rows if part.columns == rows else columns)
+    assert Part(rows, columns).around(start, every) == Part(rows, columns)

@@ -88,7 +88,7 @@ def test_what_cannot_be_run_or_compared_is_named_and_the_others_are_drawn():
     at = shown(f"{TUNED}\nwide\nnowhere/at/all", step=3)
     assert "at/all cannot be run" not in said(at.warning)
     assert "all cannot be run: There is no folder nowhere/at/all" in said(at.warning)
-    assert "wide as the second side beside step-0 cannot be compared" in said(at.warning)
+    assert "wide (second side) cannot be compared with step-0 (first side)" in said(at.warning)
     assert "2 layers of 2 heads" in said(at.warning)
     assert charts(at)
     assert at.select_slider[0].options == ["step-20", "step-100"]
@@ -154,7 +154,7 @@ def test_what_was_run_before_cancel_is_drawn_and_run_goes_on():
     assert not at.select_slider
     pressed(at, "compare models run")
     assert "to go" not in said(at.caption)
-    assert "wide as the second side" in said(at.warning)
+    assert "wide (second side)" in said(at.warning)
 
 
 def test_two_of_the_list_become_the_sides():

@@ -22,6 +22,9 @@ LONGEST_TITLE = 60
 # What stands between what is replaced and what replaces it.
 ARROW = re.compile(r"(?<=\s)(?:->|→)(?=\s|$)")
 
+# In a line without any space, which can hardly be a text, it is meant all the same: `animal->dog`.
+GLUED = re.compile(r"->|→")
+
 # A place, where what is replaced stands several times: `the[2] -> a`.
 NTH = re.compile(r"(.+)\[(\d{1,6})\]", re.DOTALL)
 
@@ -156,7 +159,8 @@ def _closed(before: str, after: str) -> tuple[str, str]:
 
 
 def _edited(base: str, ends: Ends, edit: str, number: int) -> Variant:
-    sides = [side.strip() for side in ARROW.split(f" {edit}")]
+    arrow = ARROW if re.search(r"\s", edit.strip()) else GLUED
+    sides = [side.strip() for side in arrow.split(f" {edit}")]
     if len(sides) == 1:
         return Variant(title_of(base, edit), edit)
     if len(sides) > 2 or not sides[0]:

@@ -41,6 +41,8 @@ def from_csv(content: bytes, template: str | None = None) -> Variants:
     """
     names, rows = _read(content)
     read = read_template(template) if template and template.strip() else None
+    # Without a template one of the rows is the base.
+    require_few(len(rows) + (read is not None))
     if read and any(slot[0] in names for slot in read.slots):
         _require_slots(read, names)
         variants = [_filled(read, row, line) for line, row in rows]
@@ -121,7 +123,6 @@ def _read(content: bytes) -> tuple[list[str], Rows]:
     names = [name.strip() for name in table[0][1]]
     names = [name.casefold() if name.casefold() in (TEXT, TITLE) else name for name in names]
     _require_once(names)
-    require_few(len(table) - 1)
     return names, [(line, _row(names, row, line)) for line, row in table[1:]]
 
 

@@ -39,6 +39,14 @@ class Part:
         )
         return Part(rows, columns)
 
+    def around(self, row: int, every: Part) -> Part:
+        """Return a part of the same size that has a row in it; along the diagonal it keeps to it."""
+        if row in self.rows:
+            return self
+        rows = _around(row, len(self.rows), every.rows)
+        along = self.columns == self.rows and every.columns == every.rows
+        return Part(rows, rows if along else self.columns)
+
     def written(self) -> str:
         """Write it as `CompareView.span` holds it."""
         return ",".join(f"{axis.start}-{axis.stop}" for axis in (self.rows, self.columns))
@@ -60,6 +68,11 @@ def part_of(comparison: Comparison, span: str) -> Part:
         for (start, stop), most in zip(ends, (every.rows, every.columns), strict=True)
     )
     return Part(rows, columns) if rows and columns else every
+
+
+def _around(place: int, size: int, every: range) -> range:
+    start = min(max(place - size // 2, every.start), every.stop - size)
+    return range(start, start + size)
 
 
 def _edges(axis: range) -> list[int]:

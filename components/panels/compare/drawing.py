@@ -127,14 +127,17 @@ def _said(comparison: Comparison, part: Part, chosen: Comparison, drawn: Compari
         parts.append("weights summed over the keys of a common unit, averaged over its queries")
     if _coarse(chosen, drawn):
         parts.append(
-            f"neighbours drawn together, {len(drawn.rows)} x {len(drawn.columns)} of "
+            "neighbours drawn together (sums over their keys, means over their queries), "
+            f"{len(drawn.rows)} x {len(drawn.columns)} of "
             f"{len(chosen.rows):,} x {len(chosen.columns):,}"
         )
     every, some = (sum(map(len, one.rows.first)) for one in (chosen, drawn))
     if some < every:
         parts.append(f"drawn from {some:,} of {every:,} rows, evenly spaced")
     if comparison.measured < comparison.of:
-        parts.append(f"numbers of {comparison.measured:,} rows, evenly spaced")
+        parts.append(
+            f"the numbers below are of {comparison.measured:,} of {comparison.of:,} rows, evenly spaced"
+        )
     return literal("; ".join(parts) + ".")
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from components.compare_state import EDITS_AS, CompareView, chosen_heads
 from components.panels.charts import PLOTLY
-from components.panels.compare.place import change, generation, named, rewrite, view
+from components.panels.compare.place import ask, asked, generation, named, rewrite, view
 from components.panels.compare.run import Both
 from components.panels.compare.variants import WRONG, Tried, go_on, read_table, tried
 from components.panels.compare.wide import comparisons, told
@@ -77,7 +77,7 @@ def _form() -> None:
     st.caption(WRITTEN_AS[kind])
     written = seen.edits if kind == seen.edits_as else ""
     # Inputs keep what was typed, and after Back they are to show what was asked for then.
-    count = generation()
+    count = (generation(), asked())
     keys = {
         "edits": named(f"edits {kind}", (written, seen.first.text, count)),
         "every": named("edits every", seen.every),
@@ -150,7 +150,7 @@ def _begin(kind: str, keys: dict[str, str]) -> None:
             else 'Write one as in "The {animal|dog} slept."',
         )
         return
-    change(edits=written, edits_as=kind, every=every, template="")
+    ask(edits=written, edits_as=kind, every=every, template="")
 
 
 def _begin_table(template: str) -> None:
@@ -165,7 +165,7 @@ def _begin_table(template: str) -> None:
     except LoupeError as error:
         st.session_state[REFUSED] = error
         return
-    change(edits=content.decode("utf-8-sig"), edits_as="csv", every=False, template=template)
+    ask(edits=content.decode("utf-8-sig"), edits_as="csv", every=False, template=template)
 
 
 def _results(runs: Both, found: Tried) -> None:
@@ -234,6 +234,7 @@ def _table(table: pd.DataFrame, variants: Variants) -> None:
         key=TABLE,
         hide_index=True,
         column_config={
+            "variant": st.column_config.TextColumn(width="medium"),
             "jensen_shannon": st.column_config.NumberColumn("Jensen-Shannon", format="%.4f"),
             "total_variation": st.column_config.NumberColumn("moved weight", format="%.3f"),
         },

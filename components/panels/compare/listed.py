@@ -18,7 +18,7 @@ from components.panels.compare.models import (
     reading,
     tried,
 )
-from components.panels.compare.place import change, named, rewrite, view
+from components.panels.compare.place import ask, asked, change, named, rewrite, view
 from components.panels.compare.run import Both
 from components.panels.compare.wide import comparisons, told
 from components.panels.literal import literal
@@ -60,7 +60,7 @@ def _form(seen: CompareView) -> None:
     """Ask which models."""
     st.caption(WRITTEN_AS)
     written = seen.models or _offered(seen)
-    key = named("models", written)
+    key = named("models", (written, asked()))
     st.text_area(
         "Models",
         written,
@@ -108,7 +108,7 @@ def _begin(written: str) -> None:
     except LoupeError as error:
         st.session_state[REFUSED] = error
         return
-    change(models=written.strip(), step=-1)
+    ask(models=written.strip(), step=-1)
 
 
 def _results(seen: CompareView, found: Tried) -> None:

@@ -48,6 +48,21 @@ def generation() -> int:
     return count
 
 
+def asked() -> int:
+    """Return how often something was run; a part of the names of inputs that keep what is typed.
+
+    One that was called so before would show what was typed over it then.
+    """
+    count: int = st.session_state.get("compare asked", 0)
+    return count
+
+
+def ask(**choices: Any) -> None:
+    """Change what is to be seen to what was typed."""
+    st.session_state["compare asked"] = asked() + 1
+    change(**choices)
+
+
 def _refill() -> None:
     st.session_state["compare generation"] = generation() + 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.panels.compare.closer import part_of
+from components.panels.compare.closer import part_of, whole
 from components.panels.compare.place import change, view
 from components.panels.literal import literal
 from viz.compare import Comparison
@@ -42,8 +42,9 @@ def rows_panel(comparison: Comparison) -> None:
         rows = st.session_state[KEY].selection.rows
         row = int(frame.iloc[rows[0]]["row"]) if rows else -1
         span = view().span
-        inside = row < 0 or row in part_of(comparison, span).rows
-        change(row=row, span=span if inside else "")
+        if row >= 0 and span:
+            span = part_of(comparison, span).around(row, whole(comparison)).written()
+        change(row=row, span=span)
 
     lone = [name for name in ("first_alone", "second_alone") if (frame[name] == 0).all()]
     st.dataframe(

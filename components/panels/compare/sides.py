@@ -103,7 +103,9 @@ def _only(thing: str) -> None:
 def _swap() -> None:
     seen = view()
     pairs = "\n".join(f"{other} = {one}" for one, other in seen.pairs)
-    rewrite(first=seen.second, second=seen.first, pairing=pairs, row=-1, span="")
+    # Common units stand in the same order either way, unless pairs cross.
+    kept = {"row": -1, "span": ""} if pairs else {}
+    rewrite(first=seen.second, second=seen.first, pairing=pairs, **kept)
 
 
 def change_both(which: str, differs: str, **choices: object) -> None:
