@@ -223,6 +223,8 @@ def test_a_use_leads_to_its_text_in_explore(page, server):
     page.goto(f"{server}/learn?section=uses")
     link = page.get_by_role("link", name=re.compile("See where every head looks")).first
     expect(link).to_be_visible(timeout=READY)
+    # Examples above it that are still at work would move it from under the pointer.
+    settle(page)
     link.click()
     expect(page.get_by_text("Layer 3, head 1").first).to_be_visible(timeout=READY)
     expect(page.locator("textarea").first).to_have_value(re.compile("^I laughed"))
