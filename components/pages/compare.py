@@ -50,26 +50,25 @@ def page() -> None:
         if not went_wrong():
             st.info("Nothing to compare yet: give both sides something to read.")
         write_link()
+    elif runs.seen == view() and not _takes_long(runs.seen):
+        _by_itself(runs)
     else:
-        # A choice inside a fragment waits until a run has ended; what takes long is to be cut short by it.
-        draw = _comparison if _takes_long(view()) else st.fragment(_comparison)
-        draw(runs, view())
+        # A choice inside a fragment runs nothing, and waits until a run has ended instead of cutting it short.
+        _comparison(runs)
 
 
-def _comparison(runs: Both, drawn: CompareView) -> None:
-    """Draw what both sides show; in a fragment a choice redraws only this, unless the page above shows it, too.
-
-    Args:
-        runs: of both sides.
-        drawn: what was to be seen when the page above was drawn.
-    """
-    settled()
+@st.fragment
+def _by_itself(runs: Both) -> None:
+    """Draw what both sides show; a choice redraws only this, unless the page as a whole hangs on it."""
     seen = view()
-    if seen != drawn:
-        if runs.seen != drawn or _above(seen) != _above(drawn):
-            st.rerun()
-        runs = replace(runs, seen=seen)
-    problems_panel(earlier=_above(runs.seen) != _above(seen))
+    if _above(seen) != _above(runs.seen):
+        st.rerun()
+    settled()
+    _comparison(replace(runs, seen=seen))
+
+
+def _comparison(runs: Both) -> None:
+    problems_panel(earlier=runs.seen != view())
     _drawn(runs)
     write_link()
 

@@ -8,8 +8,9 @@ import pytest
 
 import viz
 from components.compare_state import CompareView, SideView
+from components.panels.compare.bar import MOST_BYTES, require_room
 from components.panels.compare.links import neighbour
-from components.panels.compare.variants import MOST_BYTES, asked, read, require_room
+from components.panels.compare.variants import asked, read
 from viz.errors import BudgetError, TextError
 
 BASE = "The {old} animal was tired."
@@ -65,9 +66,10 @@ def test_which_head_is_looked_at_asks_for_no_other_runs():
 
 
 def test_more_than_is_kept_is_refused_with_its_size():
-    require_room(MOST_BYTES // 10, 10)
+    said = "texts of this length", "Shorten the base text."
+    require_room(MOST_BYTES // 10, 10, *said)
     with pytest.raises(BudgetError, match=r"11 texts of this length take 0\.6 GB"):
-        require_room(MOST_BYTES // 10, 11)
+        require_room(MOST_BYTES // 10, 11, *said)
 
 
 def test_a_heads_neighbour_is_another_head_of_its_layer():

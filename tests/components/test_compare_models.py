@@ -9,14 +9,11 @@ from components.compare_state import CompareView, SideView
 from components.panels.compare.listed import REFUSED
 from components.panels.compare.models import (
     FAILED,
-    MOST_BYTES,
     STOPPED,
     WRONG,
     asked,
-    require_room,
 )
 from tests.models.folders import save_decoder
-from viz.errors import BudgetError
 
 TEXT = "the cat sat on the mat"
 TUNED = "\n".join(f"tuned/step-{step}" for step in (0, 20, 100))
@@ -164,9 +161,3 @@ def test_two_of_the_list_become_the_sides():
     assert [side.model for side in seen.sides] == ["tuned/step-0", "tuned/step-100"]
     assert all(side.local and side.text == TEXT for side in seen.sides)
     assert WRONG not in at.session_state
-
-
-def test_more_than_is_kept_is_refused_with_its_size():
-    require_room(MOST_BYTES // 10, 10)
-    with pytest.raises(BudgetError, match=r"11 models like the base take 0\.6 GB"):
-        require_room(MOST_BYTES // 10, 11)

@@ -26,7 +26,6 @@ RUN_ERRORS = (
     LookupError,
     AttributeError,
     AssertionError,
-    NotImplementedError,
     ArithmeticError,
     NameError,
     OSError,

@@ -1,4 +1,4 @@
-"""One bar for several runs, with Cancel beside it."""
+"""Several runs one after the other: one bar with Cancel beside it, and room for all of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.panels.literal import literal
 from components.panels.run import PHASES
+from viz.errors import BudgetError
 from viz.service.workbench import Progress
+
+# What the runs of a part of the page may take together: they and both sides are to be kept at a time.
+MOST_BYTES = 500_000_000
 
 
 @contextmanager
@@ -56,3 +60,23 @@ def one_bar(
         slot.empty()
         raise
     slot.empty()
+
+
+def require_room(one_bytes: int, count: int, what: str, hint: str) -> None:
+    """Make sure that so many runs can be kept at a time.
+
+    Args:
+        one_bytes: that one of them takes.
+        count: of the runs.
+        what: they are of, in the plural.
+        hint: what to do otherwise.
+
+    Raises:
+        BudgetError: they cannot.
+    """
+    if one_bytes * count > MOST_BYTES:
+        raise BudgetError(
+            f"{count:,} {what} take {one_bytes * count / 1e9:.1f} GB; "
+            f"{MOST_BYTES / 1e9:.1f} GB are kept for them.",
+            hint,
+        )

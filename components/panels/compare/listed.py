@@ -193,4 +193,4 @@ def _show(side: SideView, base: Run, other: Run) -> None:
     """Let both sides read what the models of the list read."""
     looked = view().first
     side = replace(side, heads=looked.heads, stack=looked.stack)
-    rewrite(first=reading(side, base.model), second=reading(side, other.model), row=-1)
+    rewrite(first=reading(side, base.model), second=reading(side, other.model), row=-1, span="")

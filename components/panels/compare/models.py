@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import CompareView, SideView
-from components.panels.compare.bar import one_bar
+from components.panels.compare.bar import one_bar, require_room
 from components.session import owner, workbench
 from viz.errors import BudgetError, LoupeError
 from viz.models.folders import model_roots
@@ -25,9 +25,6 @@ SHOWN = "compare models shown"
 
 # What could not be run, and why: that is found slowly, and once. Run tries it again.
 FAILED = "compare models failed"
-
-# What the runs of a list may take together: they and both sides are to be kept at a time.
-MOST_BYTES = 500_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +181,12 @@ def _run(
                 if base is None:
                     # Nothing could be compared with it.
                     return
-                require_room(base.trace.memory_bytes, len(requests))
+                require_room(
+                    base.trace.memory_bytes,
+                    len(requests),
+                    "models like the base",
+                    "Leave some out, or shorten the first text.",
+                )
             try:
                 workbench().capture(owner(), requests[number], told(done))
             except LoupeError as error:
@@ -205,17 +207,3 @@ def _run(
 
 def _stop(wanted: Asked) -> None:
     st.session_state[STOPPED] = wanted
-
-
-def require_room(one_bytes: int, count: int) -> None:
-    """Make sure that the runs of so many models can be kept at a time.
-
-    Raises:
-        BudgetError: they cannot.
-    """
-    if one_bytes * count > MOST_BYTES:
-        raise BudgetError(
-            f"{count} models like the base take {one_bytes * count / 1e9:.1f} GB on this text; "
-            f"{MOST_BYTES / 1e9:.1f} GB are kept for a list.",
-            "Leave some out, or shorten the first text.",
-        )

@@ -88,8 +88,9 @@ def choice(
     titles: Mapping[str, str],
     *,
     help: str | None = None,  # noqa: A002
+    **also: Any,
 ) -> None:
-    """Let one of some values of a field of the view be chosen."""
+    """Let one of some values of a field of the view be chosen; others may change with it."""
     key = f"compare {field}"
     st.session_state[key] = getattr(view(), field)
     st.segmented_control(
@@ -101,7 +102,7 @@ def choice(
         label_visibility="collapsed",
         wrap=True,
         help=help,
-        on_change=lambda: change(**{field: st.session_state[key]}),
+        on_change=lambda: change(**{field: st.session_state[key]}, **also),
     )
 
 

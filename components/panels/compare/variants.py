@@ -10,8 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import CompareView, SideView
-from components.panels.compare.place import view
-from components.panels.run import PHASES
+from components.panels.compare.bar import one_bar, require_room
 from components.session import owner, workbench
 from viz.compare import Variants, edited, filled, from_csv
 from viz.compare.template import read_template
@@ -23,9 +22,6 @@ log = logging.getLogger(__name__)
 WRONG = "compare edits failure"
 STOPPED = "compare edits stopped"
 SHOWN = "compare edits shown"
-
-# What the base and its variants may take together: they and both sides are to be kept at a time.
-MOST_BYTES = 500_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ def tried(seen: CompareView, slot: DeltaGenerator) -> Tried | None:
             )
             return before()
         if missing:
-            _run(variants, requests, missing, slot)
+            _run(wanted, variants, requests, missing, slot)
         found = _found(wanted, variants)
     except LoupeError as error:
         st.session_state[WRONG] = error
@@ -148,41 +144,28 @@ def _found(wanted: Asked, variants: Variants) -> Tried | None:
 
 
 def _run(
-    variants: Variants, requests: Sequence[Request], missing: Sequence[int], slot: DeltaGenerator
+    wanted: Asked,
+    variants: Variants,
+    requests: Sequence[Request],
+    missing: Sequence[int],
+    slot: DeltaGenerator,
 ) -> None:
-    with slot.container(horizontal=True, vertical_alignment="center"):
-        bar = st.progress(0.0, "Starting")
-        st.button("Cancel", key="compare edits cancel", on_click=_stop)
-    for done, number in enumerate(missing):
-
-        def progress(phase: str, share: float, done: int = done) -> None:
-            # This call is also where Streamlit stops a run that was cancelled or superseded.
-            start, stop, words = PHASES[phase]
-            part = (done + start + (stop - start) * min(1.0, share)) / len(missing)
-            bar.progress(part, f"{words}, {done + 1:,} of {len(missing):,}")
-
-        try:
-            analysis = workbench().capture(owner(), requests[number], progress)
-        except LoupeError as error:
-            title = variants.every[number].title
-            raise LoupeError(f"“{title}” cannot be run: {error.message}", error.hint) from error
-        require_room(analysis.trace.memory_bytes, len(requests))
-    slot.empty()
+    with one_bar(
+        slot, len(missing), key="compare edits cancel", on_cancel=lambda: _stop(wanted)
+    ) as told:
+        for done, number in enumerate(missing):
+            try:
+                analysis = workbench().capture(owner(), requests[number], told(done))
+            except LoupeError as error:
+                title = variants.every[number].title
+                raise LoupeError(f"“{title}” cannot be run: {error.message}", error.hint) from error
+            require_room(
+                analysis.trace.memory_bytes,
+                len(requests),
+                "texts of this length",
+                "Leave some out, or shorten the base text.",
+            )
 
 
-def _stop() -> None:
-    st.session_state[STOPPED] = asked(view())
-
-
-def require_room(one_bytes: int, count: int) -> None:
-    """Make sure that so many runs can be kept at a time.
-
-    Raises:
-        BudgetError: they cannot.
-    """
-    if one_bytes * count > MOST_BYTES:
-        raise BudgetError(
-            f"{count:,} texts of this length take {one_bytes * count / 1e9:.1f} GB; "
-            f"{MOST_BYTES / 1e9:.1f} GB are kept for minimal pairs.",
-            "Leave some out, or shorten the base text.",
-        )
+def _stop(wanted: Asked) -> None:
+    st.session_state[STOPPED] = wanted
