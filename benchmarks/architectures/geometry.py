@@ -195,7 +195,8 @@ def measured(
         return found
     _judge(found, trace, own, expected[KEPT_ITEM.get(found.model_type, 0)])
     if found.verdict.startswith("exact") and found.layers < _layers(small):
-        found.verdict = "in part"
+        # Nothing left out: it was given less, a text without a picture.
+        found.verdict = "in part" if found.unshown else found.verdict
         found.why = f"{_layers(small)} layers where it is small; not shown: {found.unshown}"[:300]
     return found
 

@@ -26,7 +26,7 @@ from benchmarks.architectures.sizes import (
     TOKENS,
     VOCABULARY,
 )
-from benchmarks.architectures.special import SPECIAL
+from benchmarks.architectures.special import BY_DEFAULT, SPECIAL
 from benchmarks.architectures.special_joined import LEFT_OUT
 
 # Types that ask for their attention by a name under which eager attention is not found.
@@ -64,6 +64,8 @@ def small_config(
     """
     given = config.to_dict()
     own = _without(kept, SPECIAL.get(config.model_type, {}))
+    if kept:
+        own = _merged(own, BY_DEFAULT.get(config.model_type, {}))
     changes = _chosen(config, given)
     for name, value in given.items():
         nested = vars(config).get(name)

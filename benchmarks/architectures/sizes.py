@@ -142,12 +142,11 @@ GEOMETRY = {
     *("attention_window", "local_attention", "local_attention_window_len", "local_radius"),
     *("window_size", "window_size_per_stage", "block_size", "context_size", "n_window"),
     *("n_window_infer", "attention_chunk_size", "index_topk", "index_kpool", "index_block_size"),
-    *("indexer_budget", "indexer_compress_ratio", "axial_pos_shape", "context_length"),
+    *("indexer_budget", "indexer_compress_ratio", "axial_pos_shape", "num_mel_bins"),
     *("image_size", "patch_size", "max_source_positions", "num_frames", "spatial_merge_size"),
     *("temporal_patch_size", "image_grid_pinpoints", "mm_tokens_per_image", "num_queries"),
     *("num_query_tokens", "latent_query_num", "projector_patch_to_query_dict"),
-    *("backbone_feature_sizes", "prediction_length", "lags_sequence", "num_mel_bins"),
-    *("resampler_n_latents", "max_num_tiles", "num_codebooks"),
+    *("backbone_feature_sizes", "resampler_n_latents", "max_num_tiles", "num_codebooks"),
 }
 
 TOKENS = (

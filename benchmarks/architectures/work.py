@@ -15,7 +15,8 @@ from pathlib import Path
 
 Row = dict[str, object]
 
-# A model type at one length that takes longer than this is given up, in seconds.
+# A model type at one length that takes longer than this is given up, in seconds of the processor, so
+# that it does not matter what else the machine does.
 PATIENCE = 45
 
 # What one worker may take.
@@ -52,7 +53,7 @@ def work(types: Sequence[str], out: Path, rows_of: Callable[[str], Iterator[Row]
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(1)
-    signal.signal(signal.SIGALRM, _late)
+    signal.signal(signal.SIGPROF, _late)
     with out.open("a") as file:
 
         def write(row: Row) -> None:
@@ -71,11 +72,11 @@ def work(types: Sequence[str], out: Path, rows_of: Callable[[str], Iterator[Row]
 
 def _next(rows: Iterator[Row]) -> Row | None:
     """Wait for a row, for so long."""
-    signal.alarm(PATIENCE)
+    signal.setitimer(signal.ITIMER_PROF, PATIENCE)
     try:
         return next(rows, None)
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _late(*_: object) -> None:
