@@ -49,6 +49,7 @@ class Measured:
         eager_differs: of the model's eager output from its output as loaded, as a share.
         compared: how many layers there are eager weights of.
         layers: how many are shown.
+        small_layers: how many are where everything is small.
         hidden: parts that return weights of their own and are neither shown nor in `unshown`.
         capture_s, eager_s, wrap_s: processor time.
     """
@@ -66,6 +67,7 @@ class Measured:
     eager_differs: float = 0.0
     compared: int = 0
     layers: int = 0
+    small_layers: int = 0
     hidden: str = ""
     unshown: str = ""
     capture_s: float = 0.0
@@ -194,10 +196,13 @@ def measured(
         found.verdict, found.why = "crashed", said(error)
         return found
     _judge(found, trace, own, expected[KEPT_ITEM.get(found.model_type, 0)])
-    if found.verdict.startswith("exact") and found.layers < _layers(small):
+    found.small_layers = _layers(small)
+    if found.verdict.startswith("exact") and found.layers < found.small_layers:
         # Nothing left out: it was given less, a text without a picture.
         found.verdict = "in part" if found.unshown else found.verdict
-        found.why = f"{_layers(small)} layers where it is small; not shown: {found.unshown}"[:300]
+        found.why = f"{found.small_layers} layers where it is small; not shown: {found.unshown}"[
+            :300
+        ]
     return found
 
 
