@@ -6,9 +6,11 @@ import os
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
 
 import viz
 from tests.capture.accounts import Case, Expected, case_of
+from tests.capture.draws import cases
 from tests.capture.random_modules import Spec
 
 # `LOUPE_EXAMPLES=500 pytest tests/capture/test_random_modules.py` looks further than CI does.
@@ -93,6 +95,16 @@ def close(weights: torch.Tensor, expected: torch.Tensor) -> bool:
 def related(name: str, other: str) -> bool:
     """Whether one part is the other, or within it."""
     return f"{name}.".startswith(f"{other}.") or f"{other}.".startswith(f"{name}.")
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(cases())
+def test_a_capture_is_exact_or_refused_and_never_wrong(case):
+    assert faults(case) == []
 
 
 ACCOUNTED = {
