@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -130,7 +130,11 @@ def _at_every_length(
             done.add(given)
             found = Measured(model_type, count, given=given)
             found.own = loaded.config._attn_implementation
-            yield measured(found, loaded, eager, inputs, small)
+            try:
+                yield measured(found, loaded, eager, inputs, small)
+            except Exception as error:
+                # What this script itself cannot do is said like everything else.
+                yield replace(found, verdict="not run", why=said(error))
 
 
 def _lengths(config: Any, tokens: int) -> Iterator[int]:
@@ -287,6 +291,8 @@ def _judge(found: Measured, trace: Any, own: list[tuple[str, Any]], expected: An
     # Where roundings of scores show in the output, they show in weights more.
     rounding = max(EXACT, 10 * found.eager_differs)
     good = found.error <= rounding and found.output_error <= EXACT
+    if found.output_error > EXACT:
+        found.why = f"the output is {found.output_error:.0%} off. {found.why}".strip()
     if hidden:
         found.why = f"neither shown nor unshown: {found.hidden}"[:300]
     agreed = "exact" if found.compared == len(layers) else "exact by its output"
