@@ -54,7 +54,7 @@ def _xmod(config: Any) -> Inputs:
 
 def _evolla(config: Any) -> Inputs:
     """Give a protein beside the text about it."""
-    protein = torch.arange(5, 5 + patch_count())[None]
+    protein = 5 + torch.arange(patch_count())[None] % 16
     mask = torch.ones_like(protein)
     return {**text(), "protein_input_ids": protein, "protein_attention_mask": mask}
 
