@@ -35,6 +35,7 @@ class Finding:
     output_error: float = 0.0
     why: str = ""
     compared: int = 0
+    parts: tuple[str, ...] = ()
 
 
 def examine(model_type: str) -> Finding:
@@ -110,6 +111,7 @@ def _compare(found: Finding, trace: Any, own: list[tuple[str, Any]], expected: A
     found.stacks = ", ".join(
         f"{name} {stack.layers} x {stack.heads(0)}" for name, stack in trace.stacks.items()
     )
+    found.parts = tuple(stack.record(n).name for stack, n in layers)
     if trace.output.shape == expected.shape:
         scale = max(1.0, float(expected.float().nan_to_num(0.0).abs().max()))
         # Where eager attention itself divides 0 by 0, in rows of padding, nothing can be compared.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -200,6 +201,7 @@ def measured(
         found.verdict, found.why = "crashed", said(error)
         return found
     _judge(found, trace, own, expected[KEPT_ITEM.get(found.model_type, 0)])
+    _judge_parts(found, trace, small)
     found.small_layers = _layers(small)
     if found.verdict.startswith("exact") and found.layers < found.small_layers:
         # Nothing left out: it was given less, a text without a picture.
@@ -208,6 +210,17 @@ def measured(
             :300
         ]
     return found
+
+
+def _judge_parts(found: Measured, trace: Any, small: Finding) -> None:
+    """See that a part that attends once is no more layers because the input is longer."""
+    often = Counter(
+        stack.record(n).name for stack in trace.stacks.values() for n in range(stack.layers)
+    )
+    for name, count in Counter(small.parts).items():
+        if often[name] > count and found.verdict.startswith("exact"):
+            found.verdict = "wrong"
+            found.why = f"{name} is shown {often[name]} times, and {count} where it is small"
 
 
 def _layers(small: Finding) -> int:
