@@ -35,6 +35,7 @@ class Finding:
     output_error: float = 0.0
     why: str = ""
     compared: int = 0
+    parts: tuple[str, ...] = ()
 
 
 def examine(model_type: str) -> Finding:
@@ -110,6 +111,7 @@ def _compare(found: Finding, trace: Any, own: list[tuple[str, Any]], expected: A
     found.stacks = ", ".join(
         f"{name} {stack.layers} x {stack.heads(0)}" for name, stack in trace.stacks.items()
     )
+    found.parts = tuple(stack.record(n).name for stack, n in layers)
     if trace.output.shape == expected.shape:
         scale = max(1.0, float(expected.float().nan_to_num(0.0).abs().max()))
         # Where eager attention itself divides 0 by 0, in rows of padding, nothing can be compared.
@@ -124,25 +126,25 @@ def _compare(found: Finding, trace: Any, own: list[tuple[str, Any]], expected: A
         if not queue:
             continue
         theirs = queue.pop(0)
-        mine = _as_called(stack.record(n))
+        mine = as_called(stack.record(n))
         if found.model_type in KEPT_ITEM and len(theirs) > 1:
             item = KEPT_ITEM[found.model_type]
             theirs = theirs[item : item + 1]
-        theirs = _flat(theirs.float(), mine.shape)
+        theirs = flat(theirs.float(), mine.shape)
         if theirs is None:
             found.verdict, found.why = (
                 "wrong",
                 f"shape {tuple(mine.shape)} in {stack.record(n).name}",
             )
             return
-        found.error = max(found.error, _distance(mine, theirs))
+        found.error = max(found.error, distance(mine, theirs))
         found.compared += 1
     good = found.error <= EXACT and found.output_error <= EXACT
     agreed = "exact" if found.compared == len(layers) else "exact by its output"
     found.verdict = agreed if good else "wrong"
 
 
-def _as_called(record: Any) -> Any:
+def as_called(record: Any) -> Any:
     """Write a layer out in the order in which the model called it: [head, query, key]."""
     record = record.inner if isinstance(record, ArrangedLayer) else record
     weights, first = record.rows(slice(0, record.heads), torch.arange(record.shape[0]))
@@ -151,7 +153,7 @@ def _as_called(record: Any) -> Any:
     return whole
 
 
-def _distance(mine: Any, theirs: Any) -> float:
+def distance(mine: Any, theirs: Any) -> float:
     """Compare patterns; a model may return them before its sink took its share, or head by head
     averaged, and then what is comparable is compared."""
     sums = mine.sum(dim=-1, keepdim=True)
@@ -159,16 +161,16 @@ def _distance(mine: Any, theirs: Any) -> float:
     # eager weights, a softmax over as many equal minima.
     blind = sums == 0
     theirs, sums = theirs.masked_fill(blind, 0.0), sums.masked_fill(blind, 1.0)
-    distance = float((mine - theirs).abs().max())
-    if distance > EXACT:
+    apart = float((mine - theirs).abs().max())
+    if apart > EXACT:
         if float(sums.min()) < 1 - EXACT:
-            distance = min(distance, float((mine / sums - theirs).abs().max()))
+            apart = min(apart, float((mine / sums - theirs).abs().max()))
         if float((theirs - theirs[:1]).abs().max()) == 0:
-            distance = min(distance, float((mine.mean(dim=0) - theirs[0]).abs().max()))
-    return distance
+            apart = min(apart, float((mine.mean(dim=0) - theirs[0]).abs().max()))
+    return apart
 
 
-def _flat(theirs: Any, shape: torch.Size) -> Any | None:
+def flat(theirs: Any, shape: torch.Size) -> Any | None:
     """Lay windows of a batch out as one block-diagonal pattern."""
     if theirs.shape[0] == 1 and theirs.shape[1:] == shape:
         return theirs[0]

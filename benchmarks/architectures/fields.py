@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -11,12 +14,53 @@ from torch import Tensor
 Inputs = dict[str, Any]
 Maker = Callable[[Any], Inputs]
 
-TOKENS = 24
+# How many tokens the inputs that are being made have; all else follows from it.
+_tokens: ContextVar[int] = ContextVar("tokens", default=24)
 
-# How much there is of what is not words: patches of a picture, steps, codes of a sound.
-PATCHES = 16
-STEPS = 8
-CODES = 12
+
+@contextmanager
+def sized(tokens: int) -> Iterator[None]:
+    """Make inputs of so many tokens, or of pictures and sounds that stand for as many."""
+    token = _tokens.set(tokens)
+    try:
+        yield
+    finally:
+        _tokens.reset(token)
+
+
+def token_count() -> int:
+    """Return how many tokens a text has."""
+    return _tokens.get()
+
+
+def target_count() -> int:
+    """Return how many tokens are written to a text: other than it has, 7 to 24."""
+    return max(1, _tokens.get() * 7 // 24)
+
+
+def grid_side() -> int:
+    """Return how many patches wide a picture is: what merges 2 x 2 of them still leaves four."""
+    return 2 * max(2, round(math.sqrt(_tokens.get()) / 2))
+
+
+def patch_count() -> int:
+    """Return how many patches a picture has, 16 beside 24 tokens."""
+    return grid_side() ** 2
+
+
+def step_count() -> int:
+    """Return how many steps something has that is neither words nor seen, 8 beside 24 tokens."""
+    return _tokens.get() // 3
+
+
+def code_count() -> int:
+    """Return how many codes a sound has, 12 beside 24 tokens."""
+    return _tokens.get() // 2
+
+
+def in_proportion(count: int) -> int:
+    """Return as many more or fewer as there are tokens, of a count beside 24."""
+    return count * _tokens.get() // 24
 
 
 def find(config: Any, name: str) -> Any:
@@ -47,13 +91,13 @@ def noise(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
-def words(count: int = TOKENS, *, rows: int = 1) -> Tensor:
+def words(count: int | None = None, *, rows: int = 1) -> Tensor:
     """Make token ids, none of which is special."""
     generator = torch.Generator().manual_seed(0)
-    return torch.randint(20, 60, (rows, count), generator=generator)
+    return torch.randint(20, 60, (rows, count or token_count()), generator=generator)
 
 
-def text(count: int = TOKENS) -> Inputs:
+def text(count: int | None = None) -> Inputs:
     """Make a text with its mask."""
     ids = words(count)
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}

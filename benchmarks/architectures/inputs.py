@@ -9,7 +9,15 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from benchmarks.architectures.fields import TOKENS, Inputs, find, first, noise
+from benchmarks.architectures.fields import (
+    Inputs,
+    find,
+    first,
+    in_proportion,
+    noise,
+    target_count,
+    token_count,
+)
 from benchmarks.architectures.modalities import beside_text, parameters_of, pictures, sounds
 from benchmarks.architectures.special_inputs import special_inputs
 
@@ -55,7 +63,8 @@ def candidates(module: PreTrainedModel) -> Iterator[Inputs]:
                 yield {**rest, "input_features": sound.transpose(1, 2)}
         yield {**rest, "input_features": turned, "input_features_mask": mask}
     if "input_values" in full:
-        for shape in ((1, 1, 4000), (1, 16000), (1, 64, 128), (1, 1024, 128), (1, 128, 80)):
+        long = in_proportion(4000)
+        for shape in ((1, 1, long), (1, 4 * long), (1, 64, 128), (1, 1024, 128), (1, 128, 80)):
             yield {"input_values": noise(*shape)}
 
 
@@ -82,9 +91,11 @@ def _of_parts(config: Any, parameters: dict[str, Parameter], full: Inputs) -> It
         for name, parameter in parameters.items()
         if parameter.kind in kinds and parameter.default is Parameter.empty and name not in full
     ]
-    masks = {name: torch.ones(1, TOKENS, dtype=torch.long) for name in asked if "mask" in name}
+    masks = {
+        name: torch.ones(1, token_count(), dtype=torch.long) for name in asked if "mask" in name
+    }
     for width in dict.fromkeys(first(config, (name,), 0) for name in WIDTHS):
-        states = {name: noise(1, TOKENS, width) for name in asked if name not in masks}
+        states = {name: noise(1, token_count(), width) for name in asked if name not in masks}
         if width and states:
             yield {**full, **states, **masks}
 
@@ -98,7 +109,7 @@ def inputs_of(module: PreTrainedModel) -> Inputs:
     generator = torch.Generator().manual_seed(0)
     if "input_ids" in parameters and find(config, "vocab_size"):
         vocabulary = int(find(config, "vocab_size"))
-        ids = torch.randint(20, min(vocabulary, 60), (1, TOKENS), generator=generator)
+        ids = torch.randint(20, min(vocabulary, 60), (1, token_count()), generator=generator)
         made["input_ids"] = ids
         if "attention_mask" in parameters:
             made["attention_mask"] = torch.ones_like(ids)
@@ -120,7 +131,7 @@ def inputs_of(module: PreTrainedModel) -> Inputs:
             and isinstance(long, int)
             and "max_length" in vars(config)
             and "AST" in type(module).__name__
-            else noise(1, 4000)
+            else noise(1, in_proportion(4000))
         )
     if main == "input_features":
         bins = (
@@ -129,13 +140,15 @@ def inputs_of(module: PreTrainedModel) -> Inputs:
             or find(config, "feature_size")
             or 16
         )
-        made["input_features"] = noise(1, bins, 2 * (find(config, "max_source_positions") or 32))
+        made["input_features"] = noise(
+            1, bins, 2 * (find(config, "max_source_positions") or in_proportion(32))
+        )
     if main == "past_values":
         made |= _series(config)
     if getattr(config, "is_encoder_decoder", False) and "decoder_input_ids" in parameters:
-        made["decoder_input_ids"] = torch.randint(20, 60, (1, 7), generator=generator)
+        made["decoder_input_ids"] = torch.randint(20, 60, (1, target_count()), generator=generator)
     if "bbox" in parameters:
-        made["bbox"] = torch.zeros(1, TOKENS, 4, dtype=torch.long)
+        made["bbox"] = torch.zeros(1, token_count(), 4, dtype=torch.long)
     return made
 
 

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from benchmarks.architectures.fields import Inputs, find, first, noise
-
-# A picture is 4 x 4 patches, and what merges 2 x 2 of them still leaves four.
-SIDE = 4
+from benchmarks.architectures.fields import Inputs, find, first, grid_side, in_proportion, noise
 
 # More tokens than this for one picture would cost more than they show.
 MOST_TOKENS = 2000
+
+# Windows of a sound, of four lengths each; more would cost more than they show.
+MOST_WINDOWS = 4
 
 IMAGE_TOKENS = ("image_token_id", "image_token_index", "media_placeholder_token_id")
 AUDIO_TOKENS = ("audio_token_id", "audio_token_index")
@@ -132,25 +132,25 @@ def _gridded(vision: Any, config: Any, takes: Collection[str]) -> Iterator[Input
         return
     main = "pixel_values" if "pixel_values" in takes else "hidden_states"
     channels, patch = _patches(vision)
-    sides = [SIDE, SIDE] if grid == "image_grid_hw" else [1, SIDE, SIDE]
+    sides = [grid_side(), grid_side()] if grid == "image_grid_hw" else [1, grid_side(), grid_side()]
     rest: Inputs = {grid: torch.tensor([sides])}
     for name in ("image_merge_sizes", "merge_sizes"):
         if name in takes:
             rest[name] = torch.tensor([2])
     time = first(vision, ("temporal_patch_size",), 1)
     for frames in dict.fromkeys((time, 1, 2)):
-        yield {main: noise(SIDE**2, channels * frames * patch**2), **rest}
+        yield {main: noise(grid_side() ** 2, channels * frames * patch**2), **rest}
     for shape in (
-        (SIDE**2, channels, patch, patch),
-        (1, SIDE**2, channels, patch, patch),
-        (SIDE**2, time, channels, patch, patch),
-        (SIDE**2, time, patch, patch, channels),
+        (grid_side() ** 2, channels, patch, patch),
+        (1, grid_side() ** 2, channels, patch, patch),
+        (grid_side() ** 2, time, channels, patch, patch),
+        (grid_side() ** 2, time, patch, patch, channels),
     ):
         yield {main: noise(*shape), **rest}
     # Inkling counts the grid in tokens, of which each is some patches with their channels last.
     merge = first(vision, ("spatial_merge_size",), 1)
     wide = merge * patch
-    tokens = SIDE // merge
+    tokens = grid_side() // merge
     rest[grid] = torch.tensor([[1, tokens, tokens]])
     yield {main: noise(tokens**2, wide, wide, channels), **rest}
 
@@ -161,9 +161,9 @@ def _shaped(vision: Any, config: Any, takes: Collection[str]) -> Iterator[Inputs
         return
     channels, patch = _patches(vision)
     yield {
-        "pixel_values": noise(1, SIDE**2, channels * patch**2),
-        "pixel_attention_mask": torch.ones(1, SIDE**2, dtype=torch.long),
-        "spatial_shapes": torch.tensor([[SIDE, SIDE]]),
+        "pixel_values": noise(1, grid_side() ** 2, channels * patch**2),
+        "pixel_attention_mask": torch.ones(1, grid_side() ** 2, dtype=torch.long),
+        "spatial_shapes": torch.tensor([[grid_side(), grid_side()]]),
     }
 
 
@@ -174,9 +174,10 @@ def _positioned(vision: Any, config: Any, takes: Collection[str]) -> Iterator[In
     if name is None:
         return
     channels, patch = _patches(vision)
-    side = 2 * first(vision, ("pooling_kernel_size",), 2)
+    kernel = first(vision, ("pooling_kernel_size",), 2)
+    side = kernel * max(2, grid_side() // kernel)
     places = torch.stack(torch.meshgrid(*[torch.arange(side)] * 2, indexing="xy"), dim=-1)
-    for width in (channels * patch**2, channels * (patch * side // 2) ** 2):
+    for width in (channels * patch**2, channels * (patch * kernel) ** 2):
         yield {"pixel_values": noise(1, side**2, width), name: places.reshape(1, -1, 2)}
 
 
@@ -185,7 +186,7 @@ def _sized(vision: Any, config: Any, takes: Collection[str]) -> Iterator[Inputs]
     if "target_sizes" not in takes:
         return
     channels, patch = _patches(vision)
-    for side in (SIDE, 2 * SIDE):
+    for side in (grid_side(), 2 * grid_side()):
         sizes = torch.tensor([[side, side]])
         for pixels in (
             noise(1, channels, patch, side**2 * patch),
@@ -251,7 +252,9 @@ def sounds(config: Any, takes: Collection[str]) -> Iterator[Inputs]:
         )
         # Whisper's positions are half its frames; Qwen's encoders read windows, here two of them.
         window = first(audio, ("n_window",), 0)
-        frames = 4 * window or 2 * first(audio, ("max_source_positions",), 32)
+        positions = first(audio, ("max_source_positions",), 0)
+        windows = min(MOST_WINDOWS, max(1, in_proportion(1)))
+        frames = 4 * window * windows or 2 * positions or in_proportion(64)
         names = [name for name in FRAME_MASKS if name in takes and name != "attention_mask"]
         for features in (noise(1, bins, frames), noise(1, frames, bins)):
             for kind in (torch.long, torch.bool):
@@ -264,5 +267,6 @@ def sounds(config: Any, takes: Collection[str]) -> Iterator[Inputs]:
             sound = noise(1, bins, frames)
             yield {"input_features": sound, "chunk_sample_lengths": samples}
     if "input_values" in takes:
-        for samples in (noise(1, 4000), noise(1, 1, 4000), noise(1, 3840)):
+        long, whole = in_proportion(4000), 3840 * max(1, in_proportion(1))
+        for samples in (noise(1, long), noise(1, 1, long), noise(1, whole)):
             yield {"input_values": samples}

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -26,7 +26,7 @@ from benchmarks.architectures.sizes import (
     TOKENS,
     VOCABULARY,
 )
-from benchmarks.architectures.special import SPECIAL
+from benchmarks.architectures.special import BY_DEFAULT, SPECIAL
 from benchmarks.architectures.special_joined import LEFT_OUT
 
 # Types that ask for their attention by a name under which eager attention is not found.
@@ -50,26 +50,34 @@ EVERY_TASK = [
 ]
 
 
-def small_config(config: PretrainedConfig, *, only_shallow: bool = False) -> PretrainedConfig:
+# Names of what stays as it is whatever the rule says.
+Kept = Collection[str]
+
+
+def small_config(
+    config: PretrainedConfig, *, only_shallow: bool = False, kept: Kept = ()
+) -> PretrainedConfig:
     """Make every number that costs time or memory small, in nested configurations too.
 
     With `only_shallow` the widths stay as they are, for architectures whose widths depend on each
     other in ways of their own.
     """
     given = config.to_dict()
-    own = SPECIAL.get(config.model_type, {})
+    own = _without(kept, SPECIAL.get(config.model_type, {}))
+    if kept:
+        own = _merged(own, BY_DEFAULT.get(config.model_type, {}))
     changes = _chosen(config, given)
     for name, value in given.items():
         nested = vars(config).get(name)
         if isinstance(nested, PretrainedConfig):
-            small = small_config(nested, only_shallow=only_shallow).to_dict()
+            small = small_config(nested, only_shallow=only_shallow, kept=kept).to_dict()
             # The indices of stages say the same as their names.
             changes[name] = {k: v for k, v in small.items() if k not in STAGES[1:]}
-        elif name not in KEPT:
+        elif name not in KEPT and name not in kept:
             changes |= _smaller(name, value, only_shallow=only_shallow)
     if not only_shallow:
         changes |= _fitting(config, given)
-    changes = _left_out(config, only_shallow=only_shallow) | changes
+    changes = _left_out(config, only_shallow=only_shallow, kept=kept) | changes
     layers = _one_entry_a_layer(config, given)
     changes = _merged(changes | layers | _stages(config, given), own)
     for name in ("model_type", "transformers_version"):
@@ -83,10 +91,19 @@ def small_config(config: PretrainedConfig, *, only_shallow: bool = False) -> Pre
         return type(config)(**fewer, **_depth(config, LAYERS))
 
 
-def _left_out(config: PretrainedConfig, *, only_shallow: bool) -> dict[str, Any]:
+def _without(kept: Kept, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave names out of what is said of a configuration and of those in it."""
+    return {
+        name: _without(kept, value) if isinstance(value, dict) else value
+        for name, value in told.items()
+        if name not in kept
+    }
+
+
+def _left_out(config: PretrainedConfig, *, only_shallow: bool, kept: Kept) -> dict[str, Any]:
     """Make the parts that a configuration has only if it is told of them."""
     return {
-        name: small_config(CONFIG_MAPPING[part](), only_shallow=only_shallow).to_dict()
+        name: small_config(CONFIG_MAPPING[part](), only_shallow=only_shallow, kept=kept).to_dict()
         for name, part in LEFT_OUT.get(config.model_type, {}).items()
     }
 
@@ -265,14 +282,26 @@ def _parameters(kind: type[PreTrainedModel], config: PretrainedConfig) -> int:
     return 0
 
 
-def tiny_model(model_type: str, *, only_shallow: bool = False) -> PreTrainedModel:
+def tiny_model(
+    model_type: str,
+    *,
+    only_shallow: bool = False,
+    kept: Kept = (),
+    attention: str | None = "eager",
+) -> PreTrainedModel:
     """Build a tiny random model with weights large enough for uneven attention.
+
+    Args:
+        model_type: as transformers names it.
+        only_shallow: leave the widths as they are.
+        kept: names of attributes that stay as they are by default, such as `GEOMETRY`.
+        attention: the implementation, None for the one that transformers chooses.
 
     Raises:
         LookupError: no class takes the configuration.
         Exception: what the first of the classes raised, where none can be built.
     """
-    config = small_config(CONFIG_MAPPING[model_type](), only_shallow=only_shallow)
+    config = small_config(CONFIG_MAPPING[model_type](), only_shallow=only_shallow, kept=kept)
     for part in (
         config,
         *(getattr(config, n) for n in config.sub_configs if getattr(config, n, None) is not None),
@@ -282,7 +311,7 @@ def tiny_model(model_type: str, *, only_shallow: bool = False) -> PreTrainedMode
     first: Exception = LookupError("no model class")
     for kind in dict.fromkeys(model_classes(config)):
         try:
-            module = _built(kind, copy.deepcopy(config))
+            module = _built(kind, copy.deepcopy(config), attention)
         except Exception as error:
             # A class may be listed for a configuration that only holds the one it takes.
             first = error if isinstance(first, LookupError) else first
@@ -301,7 +330,9 @@ def tiny_model(model_type: str, *, only_shallow: bool = False) -> PreTrainedMode
     raise first
 
 
-def _built(kind: type[PreTrainedModel], config: PretrainedConfig) -> PreTrainedModel:
+def _built(
+    kind: type[PreTrainedModel], config: PretrainedConfig, attention: str | None
+) -> PreTrainedModel:
     """Build a model in float32, ready to run, unless it is too large."""
     if kind.forward is torch.nn.Module.forward:
         raise TypeError(f"{kind.__name__} has no forward of its own")
@@ -309,10 +340,8 @@ def _built(kind: type[PreTrainedModel], config: PretrainedConfig) -> PreTrainedM
     if size > MOST_PARAMETERS:
         raise ValueError(f"{size:,} parameters are more than {MOST_PARAMETERS:,}")
     torch.manual_seed(7)
-    attention = "sdpa" if config.model_type in NO_EAGER else "eager"
-    module = (
-        kind._from_config(config, attn_implementation=attention)
-        if hasattr(kind, "_from_config")
-        else kind(config)
-    )
+    if attention == "eager" and config.model_type in NO_EAGER:
+        attention = "sdpa"
+    asked = {} if attention is None else {"attn_implementation": attention}
+    module = kind._from_config(config, **asked) if hasattr(kind, "_from_config") else kind(config)
     return module.float().eval()

@@ -135,6 +135,20 @@ SMALL: dict[str, Any] = {
     "num_filters": 8,
     "encoder_hash_byte_group_vocab": 100,
 }
+# What decides who attends to whom, and so stays as it is where the default geometry is asked for.
+GEOMETRY = {
+    *POSITIONS,
+    *("sliding_window", "sliding_window_size", "keep_window_size", "attention_window_size"),
+    *("attention_window", "local_attention", "local_attention_window_len", "local_radius"),
+    *("window_size", "window_size_per_stage", "block_size", "context_size", "n_window"),
+    *("n_window_infer", "attention_chunk_size", "index_topk", "index_kpool", "index_block_size"),
+    *("indexer_budget", "indexer_compress_ratio", "axial_pos_shape", "num_mel_bins"),
+    *("image_size", "patch_size", "max_source_positions", "num_frames", "spatial_merge_size"),
+    *("temporal_patch_size", "image_grid_pinpoints", "mm_tokens_per_image", "num_queries"),
+    *("num_query_tokens", "latent_query_num", "projector_patch_to_query_dict"),
+    *("backbone_feature_sizes", "resampler_n_latents", "max_num_tiles", "num_codebooks"),
+}
+
 TOKENS = (
     "pad_token_id",
     "bos_token_id",

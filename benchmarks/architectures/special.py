@@ -55,6 +55,17 @@ SLIDING_AND_FULL = {
     "sliding_window": 8,
 }
 
+LONG_FORECAST = {"prediction_length": 24, "context_length": 300}
+# A picture of 224 pixels is 14 x 14 patches.
+POOLED_BY_TWO = {"mm_tokens_per_image": 49}
+
+# What is said beside the defaults where the default geometry is asked for: some defaults fit no
+# input, or leave out what a user has to say.
+BY_DEFAULT: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("informer", "autoformer", "time_series_transformer"), LONG_FORECAST),
+    **dict.fromkeys(("gemma3", "shieldgemma2", "t5gemma2_encoder"), POOLED_BY_TWO),
+}
+
 # For a nested configuration, what is said here is put over what the rule makes of it, unless it
 # names another model type.
 SPECIAL: dict[str, dict[str, Any]] = {

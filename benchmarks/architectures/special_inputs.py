@@ -7,13 +7,14 @@ from typing import Any
 import torch
 
 from benchmarks.architectures.fields import (
-    PATCHES,
-    STEPS,
-    TOKENS,
     Inputs,
     Maker,
     noise,
+    patch_count,
+    step_count,
+    target_count,
     text,
+    token_count,
     words,
 )
 from benchmarks.architectures.special_parts import PARTS
@@ -28,22 +29,22 @@ def special_inputs(config: Any) -> Inputs | None:
 
 
 def _canine(config: Any) -> Inputs:
-    return text(2 * TOKENS)
+    return text(2 * token_count())
 
 
 def _fsmt(config: Any) -> Inputs:
     """Ask for no cache: with one, the decoder of FSMT takes its words for the latest alone."""
-    return {**text(), "decoder_input_ids": words(7), "use_cache": False}
+    return {**text(), "decoder_input_ids": words(target_count()), "use_cache": False}
 
 
 def _decision_transformer(config: Any) -> Inputs:
     return {
-        "states": noise(1, STEPS, config.state_dim),
-        "actions": noise(1, STEPS, config.act_dim),
-        "rewards": noise(1, STEPS, 1),
-        "returns_to_go": noise(1, STEPS, 1),
-        "timesteps": torch.arange(STEPS)[None],
-        "attention_mask": torch.ones(1, STEPS, dtype=torch.long),
+        "states": noise(1, step_count(), config.state_dim),
+        "actions": noise(1, step_count(), config.act_dim),
+        "rewards": noise(1, step_count(), 1),
+        "returns_to_go": noise(1, step_count(), 1),
+        "timesteps": torch.arange(step_count())[None],
+        "attention_mask": torch.ones(1, step_count(), dtype=torch.long),
     }
 
 
@@ -53,31 +54,31 @@ def _xmod(config: Any) -> Inputs:
 
 def _evolla(config: Any) -> Inputs:
     """Give a protein beside the text about it."""
-    protein = torch.arange(5, 5 + PATCHES)[None]
+    protein = 5 + torch.arange(patch_count())[None] % 16
     mask = torch.ones_like(protein)
     return {**text(), "protein_input_ids": protein, "protein_attention_mask": mask}
 
 
 def _rag(config: Any) -> Inputs:
     """Give the documents that a retriever would have found."""
-    found = words(2 * TOKENS, rows=config.n_docs)
+    found = words(2 * token_count(), rows=config.n_docs)
     return {
         **text(),
         "context_input_ids": found,
         "context_attention_mask": torch.ones_like(found),
         "doc_scores": noise(1, config.n_docs),
-        "decoder_input_ids": words(7),
+        "decoder_input_ids": words(target_count()),
     }
 
 
 def _timesfm(config: Any) -> Inputs:
-    past = noise(1, STEPS * config.patch_length)
+    past = noise(1, step_count() * config.patch_length)
     padding = torch.zeros_like(past, dtype=torch.long)
     return {"past_values": past, "past_values_padding": padding, "freq": torch.tensor([[0]])}
 
 
 def _timesfm2_5(config: Any) -> Inputs:
-    past = noise(1, STEPS * config.patch_length)
+    past = noise(1, step_count() * config.patch_length)
     return {"past_values": past, "past_values_padding": torch.zeros_like(past, dtype=torch.long)}
 
 

@@ -7,40 +7,45 @@ from typing import Any
 import torch
 
 from benchmarks.architectures.fields import (
-    CODES,
-    PATCHES,
-    STEPS,
-    TOKENS,
     Inputs,
     Maker,
+    code_count,
     first,
+    grid_side,
     noise,
+    patch_count,
+    step_count,
     text,
+    token_count,
     words,
 )
 
 
 def _qformer(config: Any) -> Inputs:
     return {
-        "query_embeds": noise(1, STEPS, config.hidden_size),
-        "encoder_hidden_states": noise(1, PATCHES, config.encoder_hidden_size),
+        "query_embeds": noise(1, step_count(), config.hidden_size),
+        "encoder_hidden_states": noise(1, patch_count(), config.encoder_hidden_size),
     }
 
 
 def _instructed_qformer(config: Any) -> Inputs:
     ids = words()
-    return {"input_ids": ids, "attention_mask": torch.ones(1, STEPS + TOKENS), **_qformer(config)}
+    return {
+        "input_ids": ids,
+        "attention_mask": torch.ones(1, step_count() + token_count()),
+        **_qformer(config),
+    }
 
 
 def _perceiver_resampler(config: Any) -> Inputs:
-    seen = torch.ones(1, PATCHES, dtype=torch.long)
-    return {"context": noise(1, PATCHES, config.hidden_size), "attention_mask": seen}
+    seen = torch.ones(1, patch_count(), dtype=torch.long)
+    return {"context": noise(1, patch_count(), config.hidden_size), "attention_mask": seen}
 
 
 def _molmo2_adapter(config: Any) -> Inputs:
     width = config.hidden_size * len(config.vision_feature_layer)
-    pooled = torch.arange(PATCHES).reshape(-1, 4)
-    return {"image_features": noise(1, PATCHES, width), "pooled_patches_idx": pooled}
+    pooled = torch.arange(patch_count()).reshape(-1, 4)
+    return {"image_features": noise(1, patch_count(), width), "pooled_patches_idx": pooled}
 
 
 def _molmo2_vision(config: Any) -> Inputs:
@@ -49,7 +54,10 @@ def _molmo2_vision(config: Any) -> Inputs:
 
 
 def _deepseek_ocr2_encoder(config: Any) -> Inputs:
-    return {"inputs_embeds": noise(1, 2 * PATCHES, config.hidden_size), "num_patches": PATCHES}
+    return {
+        "inputs_embeds": noise(1, 2 * patch_count(), config.hidden_size),
+        "num_patches": patch_count(),
+    }
 
 
 def _unlimited_ocr_encoder(config: Any) -> Inputs:
@@ -60,50 +68,50 @@ def _unlimited_ocr_encoder(config: Any) -> Inputs:
 def _sam3_encoder(config: Any) -> Inputs:
     width = config.hidden_size
     return {
-        "vision_features": [noise(1, width, 4, 4)],
-        "vision_pos_embeds": [noise(1, width, 4, 4)],
-        "text_features": noise(1, STEPS, width),
+        "vision_features": [noise(1, width, grid_side(), grid_side())],
+        "vision_pos_embeds": [noise(1, width, grid_side(), grid_side())],
+        "text_features": noise(1, step_count(), width),
     }
 
 
 def _sam3_decoder(config: Any) -> Inputs:
     width = config.hidden_size
     return {
-        "vision_features": noise(1, PATCHES, width),
-        "text_features": noise(1, STEPS, width),
-        "vision_pos_encoding": noise(1, PATCHES, width),
-        "text_mask": torch.ones(1, STEPS, dtype=torch.bool),
-        "spatial_shapes": torch.tensor([[4, 4]]),
+        "vision_features": noise(1, patch_count(), width),
+        "text_features": noise(1, step_count(), width),
+        "vision_pos_encoding": noise(1, patch_count(), width),
+        "text_mask": torch.ones(1, step_count(), dtype=torch.bool),
+        "spatial_shapes": torch.tensor([[grid_side(), grid_side()]]),
     }
 
 
 def _sam3_mask_decoder(config: Any) -> Inputs:
     width = config.hidden_size
     return {
-        "decoder_queries": noise(1, STEPS, width),
+        "decoder_queries": noise(1, step_count(), width),
         "backbone_features": [noise(1, width, side, side) for side in (16, 8, 4)],
-        "encoder_hidden_states": noise(1, PATCHES, width),
-        "prompt_features": noise(1, STEPS, width),
+        "encoder_hidden_states": noise(1, patch_count(), width),
+        "prompt_features": noise(1, step_count(), width),
     }
 
 
 def _flava_multimodal(config: Any) -> Inputs:
-    return {"hidden_states": noise(1, TOKENS, config.hidden_size)}
+    return {"hidden_states": noise(1, token_count(), config.hidden_size)}
 
 
 def _encoded(config: Any) -> Inputs:
-    mask = torch.ones(1, PATCHES)
-    return {"hidden_states": noise(1, PATCHES, config.hidden_size), "attention_mask": mask}
+    mask = torch.ones(1, patch_count())
+    return {"hidden_states": noise(1, patch_count(), config.hidden_size), "attention_mask": mask}
 
 
 def _bytes_in_patches(config: Any) -> Inputs:
     """Say to which patch each byte belongs, four bytes to a patch."""
-    ids = torch.arange(TOKENS)[None] // 4
-    return {"input_ids": words(), "num_patches": TOKENS // 4, "patch_ids": ids}
+    ids = torch.arange(token_count())[None] // 4
+    return {"input_ids": words(), "num_patches": token_count() // 4, "patch_ids": ids}
 
 
 def _bytes_and_patches(config: Any) -> Inputs:
-    bytes_, patches = noise(1, TOKENS, config.hidden_size), TOKENS // 4
+    bytes_, patches = noise(1, token_count(), config.hidden_size), token_count() // 4
     wide = first(config, ("hidden_size_global",), config.hidden_size)
     return {"inputs_embeds": bytes_, "patch_embeds": noise(1, patches, wide)}
 
@@ -115,8 +123,8 @@ def _florence_vision(config: Any) -> Inputs:
 def _assistant(config: Any) -> Inputs:
     width = config.hidden_size
     return {
-        "noise_embeds": noise(1, STEPS, width),
-        "context_hidden_states": noise(1, TOKENS, width * len(config.target_layer_ids)),
+        "noise_embeds": noise(1, step_count(), width),
+        "context_hidden_states": noise(1, token_count(), width * len(config.target_layer_ids)),
     }
 
 
@@ -140,12 +148,12 @@ def _code_predictor(config: Any) -> Inputs:
 
 def _embedded(config: Any) -> Inputs:
     """Make the states of tokens that another part embeds."""
-    mask = torch.ones(1, TOKENS, dtype=torch.long)
-    return {"inputs_embeds": noise(1, TOKENS, config.hidden_size), "attention_mask": mask}
+    mask = torch.ones(1, token_count(), dtype=torch.long)
+    return {"inputs_embeds": noise(1, token_count(), config.hidden_size), "attention_mask": mask}
 
 
 def _read_text(config: Any) -> Inputs:
-    return {**text(), "encoder_hidden_states": noise(1, TOKENS, config.hidden_size)}
+    return {**text(), "encoder_hidden_states": noise(1, token_count(), config.hidden_size)}
 
 
 def _timed(config: Any) -> Inputs:
@@ -154,12 +162,12 @@ def _timed(config: Any) -> Inputs:
 
 def _diffused(config: Any) -> Inputs:
     """Make one step of Qwen's diffusion of a mel spectrogram from codes; two frames are a code."""
-    frames = 2 * CODES
+    frames = 2 * code_count()
     return {
         "hidden_states": noise(1, frames, config.mel_dim),
         "condition_vector": noise(1, frames, config.mel_dim),
         "speaker_embedding": noise(1, 1, config.enc_emb_dim).expand(-1, frames, -1),
-        "quantized_code": words(CODES),
+        "quantized_code": words(code_count()),
         "time_step": torch.tensor(0.5),
         "apply_cfg": False,
     }

@@ -8,16 +8,18 @@ import torch
 from torch import Tensor
 
 from benchmarks.architectures.fields import (
-    PATCHES,
-    STEPS,
-    TOKENS,
     Inputs,
     Maker,
     find,
+    grid_side,
     noise,
+    patch_count,
     side_of,
+    step_count,
+    target_count,
     text,
     text_after,
+    token_count,
     words,
 )
 
@@ -27,17 +29,17 @@ MOST_LATENTS = 200
 
 def _idefics(config: Any) -> Inputs:
     side = side_of(config.vision_config)
-    seen = torch.ones(1, TOKENS, 1, dtype=torch.long)
+    seen = torch.ones(1, token_count(), 1, dtype=torch.long)
     return {**text(), "pixel_values": noise(1, 1, 3, side, side), "image_attention_mask": seen}
 
 
 def _kosmos2(config: Any) -> Inputs:
     """Leave room before the words for the latents that a picture becomes."""
     side, latents = side_of(config.vision_config), config.latent_query_num
-    place = torch.zeros(1, latents + TOKENS, dtype=torch.long)
+    place = torch.zeros(1, latents + token_count(), dtype=torch.long)
     place[:, :latents] = 1
     pixels = noise(1, 3, side, side)
-    known = text(latents + TOKENS)
+    known = text(latents + token_count())
     return {**known, "pixel_values": pixels, "image_embeds_position_mask": place}
 
 
@@ -46,26 +48,27 @@ def _kosmos2_5(config: Any) -> Inputs:
     latents = config.latent_query_num
     if latents > MOST_LATENTS:
         return text()
-    place = torch.zeros(1, latents + TOKENS, dtype=torch.long)
+    place = torch.zeros(1, latents + token_count(), dtype=torch.long)
     place[:, :latents] = 1
     patches = flattened(config.vision_config.patch_embed_hidden_size)
-    known = text(latents + TOKENS)
+    known = text(latents + token_count())
     return {**known, "flattened_patches": patches, "image_embeds_position_mask": place}
 
 
 def flattened(width: int) -> Tensor:
     """Make patches of which each says its row and its column first, both from 1."""
-    places = torch.cartesian_prod(torch.arange(1, 5), torch.arange(1, 5)).float()
-    return torch.cat([places[None], noise(1, PATCHES, width)], dim=-1)
+    along = torch.arange(1, grid_side() + 1)
+    places = torch.cartesian_prod(along, along).float()
+    return torch.cat([places[None], noise(1, patch_count(), width)], dim=-1)
 
 
 def _pix2struct_vision(config: Any) -> Inputs:
     patches = flattened(config.patch_embed_hidden_size)
-    return {"flattened_patches": patches, "attention_mask": torch.ones(1, PATCHES)}
+    return {"flattened_patches": patches, "attention_mask": torch.ones(1, patch_count())}
 
 
 def _pix2struct(config: Any) -> Inputs:
-    return {**_pix2struct_vision(config.vision_config), "decoder_input_ids": words(7)}
+    return {**_pix2struct_vision(config.vision_config), "decoder_input_ids": words(target_count())}
 
 
 def _tiles(vision: Any) -> Inputs:
@@ -80,21 +83,21 @@ def _tiles(vision: Any) -> Inputs:
 
 def _mllama(config: Any) -> Inputs:
     picture = _tiles(config.vision_config)
-    seen = torch.ones(1, TOKENS, 1, config.vision_config.max_num_tiles, dtype=torch.long)
+    seen = torch.ones(1, token_count(), 1, config.vision_config.max_num_tiles, dtype=torch.long)
     return {**text(), **picture, "cross_attention_mask": seen}
 
 
 def _lxmert(config: Any) -> Inputs:
     return {
         **text(),
-        "visual_feats": noise(1, PATCHES, config.visual_feat_dim),
-        "visual_pos": noise(1, PATCHES, config.visual_pos_dim).sigmoid(),
+        "visual_feats": noise(1, patch_count(), config.visual_feat_dim),
+        "visual_pos": noise(1, patch_count(), config.visual_pos_dim).sigmoid(),
     }
 
 
 def _visual_bert(config: Any) -> Inputs:
-    kind = torch.ones(1, PATCHES, dtype=torch.long)
-    regions = noise(1, PATCHES, config.visual_embedding_dim)
+    kind = torch.ones(1, patch_count(), dtype=torch.long)
+    regions = noise(1, patch_count(), config.visual_embedding_dim)
     return {
         **text(),
         "visual_embeds": regions,
@@ -107,7 +110,7 @@ def _instructblipvideo(config: Any) -> Inputs:
     frames, side = 2, side_of(config.vision_config)
     return {
         **text_after(config.video_token_id or 0, frames * config.num_query_tokens),
-        "qformer_input_ids": words(STEPS),
+        "qformer_input_ids": words(step_count()),
         "pixel_values": noise(1, frames, 3, side, side),
     }
 
@@ -125,7 +128,7 @@ def _xclip_vision(config: Any) -> Inputs:
 
 def _omdet(config: Any) -> Inputs:
     """Give a picture, two classes of things to find in it, and the words of the task."""
-    classes, task = words(STEPS, rows=2), words(STEPS)
+    classes, task = words(step_count(), rows=2), words(step_count())
     return {
         "pixel_values": noise(1, 3, 64, 64),
         "classes_input_ids": classes,
@@ -149,8 +152,8 @@ def _seggpt(config: Any) -> Inputs:
 
 def _fuyu(config: Any) -> Inputs:
     """Put a row of patches in the place of as many tokens."""
-    patches = noise(1, PATCHES, config.num_channels * config.patch_size**2)
-    return {**text_after(config.image_token_id, PATCHES), "pixel_values": patches}
+    patches = noise(1, patch_count(), config.num_channels * config.patch_size**2)
+    return {**text_after(config.image_token_id, patch_count()), "pixel_values": patches}
 
 
 def _bridgetower_vision(config: Any) -> Inputs:
@@ -170,21 +173,23 @@ def _glm_image(config: Any) -> Inputs:
     """Give a picture, a token each patch, and the grid of the one that is to be made of it."""
     vision = config.vision_config
     return {
-        **text_after(config.image_token_id, PATCHES),
-        "pixel_values": noise(PATCHES, 3 * vision.patch_size**2),
-        "image_grid_thw": torch.tensor([[1, 4, 4], [1, 4, 4]]),
+        **text_after(config.image_token_id, patch_count()),
+        "pixel_values": noise(patch_count(), 3 * vision.patch_size**2),
+        "image_grid_thw": torch.tensor([[1, grid_side(), grid_side()]] * 2),
         "images_per_sample": torch.tensor([2]),
     }
 
 
 def _granite4_vision(config: Any) -> Inputs:
-    """Put five tiles, of which each becomes two by two tokens, and four ends of rows before a text.
+    """Put five tiles, of which each becomes a square of tokens, and the ends of rows before a text.
 
     The features come layer by layer, so that their number is not that of the tokens.
     """
     side = side_of(config.vision_config)
+    kept, of = map(int, config.downsample_rate.split("/"))
+    wide = side // config.vision_config.patch_size * kept // of
     return {
-        **text_after(config.image_token_id, 5 * 4 + 4),
+        **text_after(config.image_token_id, 5 * wide**2 + 2 * wide),
         "pixel_values": noise(1, 5, 3, side, side),
         "image_sizes": torch.tensor([[2 * side, 2 * side]]),
     }
@@ -197,7 +202,7 @@ def _molmo2(config: Any) -> Inputs:
     return {
         **text_after(config.image_token_id, 4),
         "pixel_values": pixels,
-        "image_token_pooling": torch.arange(PATCHES).reshape(-1, 4),
+        "image_token_pooling": torch.arange(16).reshape(-1, 4),
         "image_grids": torch.tensor([[2, 2, 0, 0]]),
         "image_num_crops": torch.tensor([1]),
     }
@@ -212,13 +217,13 @@ def _colqwen2(config: Any) -> Inputs:
     """Put patches padded to a batch, as ColQwen2 does, in the place of four tokens."""
     vision = find(config, "vision_config")
     width = vision.temporal_patch_size * 3 * vision.patch_size**2
-    count = PATCHES // vision.spatial_merge_size**2
+    count = patch_count() // vision.spatial_merge_size**2
     joined = text_after(find(config, "image_token_id"), count)
-    is_picture = torch.arange(count + TOKENS)[None] < count
+    is_picture = torch.arange(count + token_count())[None] < count
     return {
         **joined,
-        "pixel_values": noise(1, PATCHES, width),
-        "image_grid_thw": torch.tensor([[1, 4, 4]]),
+        "pixel_values": noise(1, patch_count(), width),
+        "image_grid_thw": torch.tensor([[1, grid_side(), grid_side()]]),
         "mm_token_type_ids": is_picture.long(),
     }
 

@@ -7,15 +7,17 @@ from typing import Any
 import torch
 
 from benchmarks.architectures.fields import (
-    CODES,
-    STEPS,
-    TOKENS,
     Inputs,
     Maker,
+    code_count,
     find,
+    in_proportion,
     noise,
+    step_count,
+    target_count,
     text,
     text_after,
+    token_count,
     words,
 )
 
@@ -38,12 +40,15 @@ def _clvp(config: Any) -> Inputs:
 
 
 def _speech_encoder_decoder(config: Any) -> Inputs:
-    return {"input_values": noise(1, 4000), "decoder_input_ids": words(7)}
+    return {
+        "input_values": noise(1, in_proportion(4000)),
+        "decoder_input_ids": words(target_count()),
+    }
 
 
 def _lengths(config: Any) -> Inputs:
     """Make a sound of two windows without a batch, and its length."""
-    frames = 4 * config.n_window
+    frames = 4 * config.n_window * min(4, max(1, in_proportion(1)))
     return {
         "input_features": noise(config.num_mel_bins, frames),
         "feature_lens": torch.tensor([frames]),
@@ -53,15 +58,15 @@ def _lengths(config: Any) -> Inputs:
 def _codebooks(config: Any) -> Inputs:
     """Make codes, a row each codebook, and the text that they are made from."""
     return {
-        "input_ids": words(CODES, rows=config.num_codebooks),
-        "encoder_hidden_states": noise(1, TOKENS, config.hidden_size),
+        "input_ids": words(code_count(), rows=config.num_codebooks),
+        "encoder_hidden_states": noise(1, token_count(), config.hidden_size),
     }
 
 
 def _dia_decoder(config: Any) -> Inputs:
     return {
-        "input_ids": words(CODES * config.num_channels).reshape(1, CODES, -1),
-        "encoder_hidden_states": noise(1, TOKENS, config.cross_hidden_size),
+        "input_ids": words(code_count() * config.num_channels).reshape(1, code_count(), -1),
+        "encoder_hidden_states": noise(1, token_count(), config.cross_hidden_size),
     }
 
 
@@ -71,14 +76,16 @@ def _dia(config: Any) -> Inputs:
 
 
 def _gemma3n_audio(config: Any) -> Inputs:
-    mask = torch.zeros(1, 128, dtype=torch.bool)
-    return {"audio_mel": noise(1, 128, config.input_feat_size), "audio_mel_mask": mask}
+    frames = 8 * in_proportion(16)
+    mask = torch.zeros(1, frames, dtype=torch.bool)
+    return {"audio_mel": noise(1, frames, config.input_feat_size), "audio_mel_mask": mask}
 
 
 def _phi4_audio(config: Any) -> Inputs:
+    frames = 8 * in_proportion(16)
     return {
-        "hidden_states": noise(1, 128, config.input_size),
-        "mask": torch.ones(1, 128, dtype=torch.bool),
+        "hidden_states": noise(1, frames, config.input_size),
+        "mask": torch.ones(1, frames, dtype=torch.bool),
     }
 
 
@@ -88,13 +95,16 @@ def _pe_audio(config: Any) -> Inputs:
 
 def _features_and_samples(config: Any) -> Inputs:
     bins = find(config, "num_mel_bins") or find(config, "feature_projection_input_dim") or 160
-    return {"input_values": noise(1, 1, 16000), "input_features": noise(1, 50, bins)}
+    return {
+        "input_values": noise(1, 1, in_proportion(16000)),
+        "input_features": noise(1, in_proportion(50), bins),
+    }
 
 
 def _heard(config: Any) -> Inputs:
     """Make as much sound as there are tokens, which are added to each other."""
     audio = config.audio_config
-    frames = 2 * config.downsample_factor * TOKENS
+    frames = 2 * config.downsample_factor * token_count()
     return {**text(), "input_features": noise(1, audio.num_mel_bins, frames)}
 
 
@@ -133,8 +143,11 @@ def _moss_transcribe(config: Any) -> Inputs:
 
 
 def _fun_asr_encoder(config: Any) -> Inputs:
-    mask = torch.ones(1, TOKENS, dtype=torch.long)
-    return {"input_features": noise(1, TOKENS, config.input_size), "input_features_mask": mask}
+    mask = torch.ones(1, token_count(), dtype=torch.long)
+    return {
+        "input_features": noise(1, token_count(), config.input_size),
+        "input_features_mask": mask,
+    }
 
 
 def _phi4_multimodal(config: Any) -> Inputs:
@@ -143,7 +156,7 @@ def _phi4_multimodal(config: Any) -> Inputs:
     There is no picture: transformers 5.23 hooks the layers of its tower twice, so that the one
     before the last is another one once a pass has returned weights.
     """
-    audio, frames = config.audio_config, 128
+    audio, frames = config.audio_config, 8 * in_proportion(16)
     heard = frames // audio.time_reduction
     return {
         **text_after(audio.audio_token_id, heard),
@@ -155,12 +168,12 @@ def _phi4_multimodal(config: Any) -> Inputs:
 
 def _kyutai(config: Any) -> Inputs:
     """Make a word and the codes of a sound at each step."""
-    ids = words(TOKENS * (config.num_codebooks + 1)).reshape(1, TOKENS, -1)
-    return {"input_ids": ids, "attention_mask": torch.ones(1, TOKENS, dtype=torch.long)}
+    ids = words(token_count() * (config.num_codebooks + 1)).reshape(1, token_count(), -1)
+    return {"input_ids": ids, "attention_mask": torch.ones(1, token_count(), dtype=torch.long)}
 
 
 def _decoded(config: Any) -> Inputs:
-    return {"latents": noise(1, config.hidden_size, STEPS)}
+    return {"latents": noise(1, config.hidden_size, step_count())}
 
 
 def _vibevoice(config: Any) -> Inputs:
@@ -174,7 +187,7 @@ def _vibevoice(config: Any) -> Inputs:
 
 
 def _spectrogram(config: Any) -> Inputs:
-    return {"spectrogram": noise(1, 50, config.model_in_dim)}
+    return {"spectrogram": noise(1, in_proportion(50), config.model_in_dim)}
 
 
 def _mel_spectrogram(config: Any) -> Inputs:
@@ -182,7 +195,7 @@ def _mel_spectrogram(config: Any) -> Inputs:
 
 
 def _inkling_audio(config: Any) -> Inputs:
-    return {"audio_input_ids": torch.zeros(1, TOKENS, config.n_mel_bins, dtype=torch.long)}
+    return {"audio_input_ids": torch.zeros(1, token_count(), config.n_mel_bins, dtype=torch.long)}
 
 
 SOUNDS: dict[str, Maker] = {

@@ -8,6 +8,7 @@ import transformers as hf
 
 import viz
 from benchmarks.architectures.examine import examine
+from benchmarks.architectures.geometry import measure
 from benchmarks.architectures.inputs import candidates
 from benchmarks.architectures.shrink import tiny_model
 
@@ -35,6 +36,19 @@ def test_every_stack_of_a_hard_architecture_is_exact(model_type):
     found = examine(model_type)
     assert found.verdict.startswith("exact"), found.why
     assert found.stacks == HARD[model_type]
+
+
+# Whose attention depends on the length: windows, blocks, chunks, rates of compression, sinks.
+AT_DEFAULT = ("deepseek_v4", "gpt_oss", "big_bird", "granite_swa", "qwen2_5_vl_vision", "gemma2")
+
+
+@pytest.mark.parametrize("model_type", AT_DEFAULT)
+def test_a_default_geometry_is_exact_at_every_length(model_type):
+    found = list(measure(model_type))
+    assert [row.tokens for row in found] == [12, 130, 300, 700]
+    for row in found:
+        assert row.verdict.startswith("exact"), (row.tokens, row.why)
+        assert row.output_error <= 1e-5
 
 
 @pytest.mark.parametrize("model_type", ["rwkv", "yoso", "fnet"])
