@@ -99,7 +99,7 @@ class Run:
             own = [tensor.flatten() for tensor in plain.streams.get(name, ())]
             if any(torch.equal(one, value) for one in own for value in values):
                 continue
-            tensors = self._side_by_side(name, heads)
+            tensors = self.side_by_side(name, heads)
             fits = all(t.ndim >= 2 and t.is_floating_point() and t.numel() for t in tensors)
             if not fits or tensors[0].shape[-1] % heads:
                 continue
@@ -108,7 +108,7 @@ class Run:
             if bool((near | (flat == 0)).all()) and bool(near.any()):
                 yield name
 
-    def _side_by_side(self, stream: int, heads: int) -> list[Tensor]:
+    def side_by_side(self, stream: int, heads: int) -> list[Tensor]:
         """Lay heads that stand in a dimension of their own beside each other."""
         return [
             tensor.flatten(-2) if tensor.ndim >= 4 and tensor.shape[-2] == heads else tensor
@@ -139,7 +139,7 @@ class Run:
 
         Tokens and global tokens may be projected in one order and written in another.
         """
-        rows = [tensor.shape[:-1].numel() for tensor in self._side_by_side(stream, heads)]
+        rows = [tensor.shape[:-1].numel() for tensor in self.side_by_side(stream, heads)]
         wanted = [value.numel() // value.shape[-1] for _, _, value in self.values]
         if sorted(rows) != sorted(wanted) or len(set(rows)) < len(rows):
             return list(range(len(rows)))
@@ -147,7 +147,7 @@ class Run:
 
     def joined(self, stream: int, order: Sequence[int], heads: int) -> Tensor:
         """Lay the calls of a stream one after the other: [batch, row, channel]."""
-        tensors = self._side_by_side(stream, heads)
+        tensors = self.side_by_side(stream, heads)
         return torch.cat([by_item(tensors[number], self.batch) for number in order], dim=1)
 
 

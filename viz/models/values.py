@@ -20,7 +20,9 @@ from torch import Tensor, nn
 
 from viz.models.attention import unobserved
 from viz.models.heads import head_count
+from viz.models.pieces import pieces_of
 from viz.models.preserve import preserved
+from viz.models.products import Products
 from viz.models.rerun import (
     ROW_SUM_TOLERANCE,
     Rerun,
@@ -196,9 +198,18 @@ class ValueReader:
 
 def _read(part: ValuePart, run: Rerun, item: int) -> Reading | None:
     """Run a part with one-hot values, as many keys at a time as a head has dimensions."""
-    plain = run()
+    with Products() as products:
+        plain = run()
     if not plain.values:
         return None
+    put_together = pieces_of(run, plain, products.made, part.heads, item)
+    if put_together is not None:
+        stream, weights = put_together
+        output = plain.joined(stream, plain.query_order(stream, part.heads), part.heads)
+        tokens = by_item(plain.values[0][2], run.batch).shape[1]
+        reading = _checked(part.name, weights, tokens, plain, output[item], item)
+        if reading is not None:
+            return reading
     ones = run(lambda _, value: torch.ones_like(value))
     for stream in ones.means_of_values(part.heads, plain):
         reading = _read_stream(part, run, item, plain, stream)
