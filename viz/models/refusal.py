@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import nn
 
 from viz.errors import ModelRefusedError
 from viz.models.attention import ATTENTION_NAME, AttentionCall
+from viz.models.axes import Unclear
 from viz.models.probe import Probe
+from viz.models.returned import likely
 from viz.models.running import Inputs, try_run
 from viz.models.sample import sample_inputs
+from viz.models.softmaxes import Softmaxes
+from viz.models.tokens import counted
 from viz.models.ways import set_way
 
 
@@ -36,6 +42,11 @@ def refuse_attention(module: nn.Module, inputs: Inputs, name: str) -> ModelRefus
             "and returns no weights of its own.",
             "Its pattern would mislead, so it is not shown.",
         )
+    with Softmaxes(module) as softmaxes:
+        try_run(module, inputs)
+    likely(softmaxes)
+    if softmaxes.by_hand is not None and softmaxes.by_hand.unclear:
+        return _refuse_unclear(name, softmaxes.by_hand.unclear)
     hint = "Convolutions, state-space and recurrent models have none; choose a transformer."
     if not type(module).__module__.startswith("transformers."):
         hint = (
@@ -43,3 +54,21 @@ def refuse_attention(module: nn.Module, inputs: Inputs, name: str) -> ModelRefus
             "viz.wrap_model(module, attention={'name of a part': function})."
         )
     return ModelRefusedError(f"{name} has no softmax attention that can be observed.", hint)
+
+
+def _refuse_unclear(name: str, unclear: Mapping[str, Unclear]) -> ModelRefusedError:
+    """Say what was seen of the first part that weighs something, and how many others do."""
+    part, told = max(unclear.items(), key=lambda one: one[1].mixes)
+    called = part or "the model itself"
+    others = len(unclear) - 1
+    hint = told.hint
+    if told.mixes and not hint.endswith("."):
+        own = repr(part) if part else "'name of a part'"
+        hint = (
+            f"{hint}, or say how it attends: viz.wrap_model(module, attention={{{own}: function}})."
+        )
+    return ModelRefusedError(
+        f"{name} has no softmax attention that can be observed: {called} {told.reason}"
+        + (f" (and {counted(others, 'other part')} alike)." if others else "."),
+        hint,
+    )
