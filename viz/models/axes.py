@@ -18,12 +18,12 @@ from torch import Tensor
 
 from viz.models.attention import unobserved
 from viz.models.calls import PartCall
-from viz.models.marked import Given, Mark, MarkedRun, Reached, run_marked, tensors_in
+from viz.models.marked import Mark, MarkedRun, Reached, run_marked, tensors_in
 from viz.models.preserve import preserved
 from viz.models.running import RUN_ERRORS
 from viz.models.weighing import Axes
 
-# How many tensors a part was given are tried, the latest first, and how many parts outwards.
+# How many tensors a part was given are tried, and how many parts outwards.
 TRIED = 16
 OUTWARDS = 4
 
@@ -196,12 +196,18 @@ class _Part:
     axes: Axes
     splits: Splits
 
-    def given(self) -> list[Given]:
+    def given(self) -> list[tuple[int, torch.Size]]:
         """List the tensors that it was given before the product; none where it cannot run again."""
         run = self._run()
         if run is None or self.number not in run.reached:
             return []
-        return [given for given in run.given if given.products <= self.number]
+        flooded = self._run(flooded=True)
+        dead = set() if flooded is None else {n for n, g in enumerate(flooded.given) if not g.live}
+        return [
+            (n, given.shape)
+            for n, given in enumerate(run.given)
+            if given.products <= self.number and n not in dead
+        ]
 
     def reached(self, target: int, mark: Mark) -> Reached | None:
         """Mark one of the tensors given and see what it reaches."""
@@ -212,18 +218,19 @@ class _Part:
         scores = None if found.scores is None else _unfolded(found.scores, self.splits)
         return Reached(_unfolded(found.values, self.splits), scores)
 
-    def _run(self, target: int | None = None, mark: Mark | None = None) -> MarkedRun | None:
+    def _run(
+        self, target: int | None = None, mark: Mark | None = None, *, flooded: bool = False
+    ) -> MarkedRun | None:
+        wanted = {self.number: self.axes}
         try:
-            return run_marked(self.call, {self.number: self.axes}, target=target, mark=mark)
+            return run_marked(self.call, wanted, target=target, mark=mark, flooded=flooded)
         except RUN_ERRORS:
             return None
 
 
 def _at_level(part: _Part, shape: torch.Size, shared: int, seen: _Seen) -> Layout | None:
-    """Try what one part was given, the latest first."""
-    given = part.given()
-    for target in range(len(given))[::-1][:TRIED]:
-        sizes = given[target].shape
+    """Try what one part was given, the earliest first: of later ones, some are cut by head already."""
+    for target, sizes in part.given()[:TRIED]:
         reached = part.reached(target, _one_at(tuple((size - 1) // 2 for size in sizes)))
         if reached is None or not _take(reached, shape, shared, seen):
             continue
@@ -235,7 +242,10 @@ def _at_level(part: _Part, shape: torch.Size, shared: int, seen: _Seen) -> Layou
         if math.prod(shape[a] for a in layout.windows) == 1:
             return layout
         if len(sizes) == 2 or sizes[0] in {1, *_batches(part.call)} or sizes[1] == 1:
-            return _undone(part, target, layout, sizes)
+            undone = _undone(part, target, layout, sizes)
+            if undone is not None:
+                return undone
+            continue
         # Windows that the part was given as they are; whoever cut them knows their order.
         seen.fallback = seen.fallback or layout
     return None

@@ -54,10 +54,12 @@ class Given:
     Attributes:
         shape: of it.
         products: how many had been made by the part when it was first given.
+        live: whether anything that the part was given reaches it; parameters are not reached.
     """
 
     shape: torch.Size
     products: int
+    live: bool = True
 
 
 @dataclass(slots=True)
@@ -75,6 +77,7 @@ def run_marked(
     target: int | None = None,
     mark: Mark | None = None,
     spoiled: int | None = None,
+    flooded: bool = False,
 ) -> MarkedRun:
     """Run a part again.
 
@@ -84,6 +87,7 @@ def run_marked(
         target: which of the tensors given is marked, by their order; None for none.
         mark: marks it.
         spoiled: the product whose result is marked as a whole instead.
+        flooded: whether all that the part was given is marked as a whole instead.
 
     Raises:
         Whatever the part raises that is given such numbers.
@@ -97,13 +101,14 @@ def run_marked(
     def replaced(value: Any) -> Any:
         if isinstance(value, (tuple, list)) and type(value) in (tuple, list):
             return type(value)(replaced(one) for one in value)
-        if not isinstance(value, Tensor) or not value.is_floating_point() or value.ndim < 2:
+        if not _is_activation(value):
             return value
         number = names.get(id(value))
         if number is None:
             number = names[id(value)] = len(run.given)
             held.append(value)
-            run.given.append(Given(value.shape, mode.products))
+            live = not flooded or bool(value.isnan().any())
+            run.given.append(Given(value.shape, mode.products, live))
         if number != target or mark is None:
             return value
         if not marked:
@@ -123,8 +128,14 @@ def run_marked(
         if part is not call.part
     ]
     try:
-        args = replaced(call.args)
-        kwargs = {name: replaced(value) for name, value in call.kwargs.items()}
+        args, kwargs = call.args, call.kwargs
+        flooded = flooded and any(_is_activation(one) for one in tensors_in(args, kwargs))
+        if flooded:
+            done: dict[int, Tensor] = {}
+            args = _flood(args, done)
+            kwargs = {name: _flood(value, done) for name, value in kwargs.items()}
+        args = replaced(args)
+        kwargs = {name: replaced(value) for name, value in kwargs.items()}
         with torch.inference_mode(), mode:
             call.part.forward(*args, **kwargs)
     except _AllSeenError:
@@ -133,6 +144,19 @@ def run_marked(
         for handle in handles:
             handle.remove()
     return run
+
+
+def _is_activation(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point() and value.ndim >= 2
+
+
+def _flood(value: Any, done: dict[int, Tensor]) -> Any:
+    """Mark everything; what is given twice stays one."""
+    if type(value) in (tuple, list):
+        return type(value)(_flood(one, done) for one in value)
+    if not _is_activation(value):
+        return value
+    return done.setdefault(id(value), torch.full_like(value, torch.nan))
 
 
 class _AllSeenError(Exception):
