@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from viz.capture.arranged import arrange
+from viz.capture.batch import batch_axis, item_alone, require_same_alone, stays_in_place
 from viz.capture.layer import Layer
 from viz.capture.passes import Progress, Telling, run_eagerly, run_watched
 from viz.capture.raster import PIXELS, with_true_places
@@ -132,15 +133,26 @@ def _forward(model: Model, prepared: Prepared, tell: Telling) -> tuple[list[Laye
             with preserved(model.module):
                 run = run_eagerly if model.tier == "eager" else run_watched
                 plain = model.tier != "eager" and not (model.read or model.written)
+                plain = plain and stays_in_place(model.module, inputs)
                 layers: list[Layer] = []
                 if plain or prepared.batch == 1:
                     layers, result = run(model, prepared, inputs, tell)
                 if prepared.batch > 1 and (not plain or _has_windows(layers)):
                     # Outside the registry only the model knows which rows are whose, so that the
-                    # item is run by itself.
-                    inputs = _alone(inputs, prepared)
-                    prepared = replace(prepared, item=0, batch=1)
-                    layers, result = run(model, prepared, inputs, tell)
+                    # item is run by itself, and has to compute what it did in the batch.
+                    alone = item_alone(model.module, inputs, prepared.item, prepared.batch)
+                    with torch.inference_mode():
+                        whole = first_output(model.module(**copies(inputs)))
+                    one = replace(prepared, item=0, batch=1)
+                    layers, result = run(model, one, alone, tell)
+                    require_same_alone(
+                        *(whole, first_output(result)),
+                        item=prepared.item,
+                        batch=prepared.batch,
+                        axis=batch_axis(model.module),
+                        name=model.name,
+                    )
+                    inputs, prepared = alone, one
                 arranged = arrange(layers, model.module, inputs, prepared.batch)
             return arranged, result
         except LoupeError:
@@ -164,17 +176,6 @@ def in_words(error: Exception) -> str:
 
 def _has_windows(layers: list[Layer]) -> bool:
     return any(isinstance(layer, (WindowedLayer, ReportedWindows)) for layer in layers)
-
-
-def _alone(inputs: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
-    """Take one item out of a batch."""
-    one = slice(prepared.item, prepared.item + 1)
-    return {
-        name: value[one]
-        if isinstance(value, Tensor) and value.ndim and len(value) == prepared.batch
-        else value
-        for name, value in inputs.items()
-    }
 
 
 def _decide_tier(model: Model, inputs: dict[str, Any]) -> None:
