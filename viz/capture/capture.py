@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from viz.capture.batch import batch_axis, item_alone, require_same_alone, stays_in_place
 from viz.capture.passes import Progress, Shown, Telling
-from viz.capture.proving import show_proven
+from viz.capture.proving import run_alone, show_proven
 from viz.capture.raster import PIXELS, with_true_places
 from viz.capture.stack import Stacks
 from viz.capture.stacks import main_stack, stacks_of
@@ -123,16 +124,24 @@ def _forward(model: Model, prepared: Prepared, tell: Telling) -> Shown:
         try:
             forget_longer_texts(model.module)
             shown = None
-            if prepared.batch > 1:
+            if prepared.batch > 1 and stays_in_place(model.module, inputs):
                 with contextlib.suppress(VerificationError, ModelRefusedError):
                     shown = show_proven(model, prepared, inputs, tell)
-            if shown is None or (prepared.batch > 1 and not shown.is_plain):
-                # Outside the registry only the model knows which rows are whose, so that the item is
-                # run by itself.
-                if prepared.batch > 1:
-                    inputs = _alone(inputs, prepared)
-                    prepared = replace(prepared, item=0, batch=1)
+            if shown is None and prepared.batch == 1:
                 shown = show_proven(model, prepared, inputs, tell)
+            elif shown is None or not shown.is_plain:
+                # Only the model knows which rows are whose, so that the item is run by itself, and has
+                # to compute what it did in the batch.
+                whole = first_output(run_alone(model.module, inputs))
+                inputs = item_alone(model.module, inputs, prepared.item, prepared.batch)
+                shown = show_proven(model, replace(prepared, item=0, batch=1), inputs, tell)
+                require_same_alone(
+                    *(whole, first_output(shown.result)),
+                    item=prepared.item,
+                    batch=prepared.batch,
+                    axis=batch_axis(model.module),
+                    name=model.name,
+                )
         except LoupeError:
             raise
         except Exception as error:
@@ -154,17 +163,6 @@ def in_words(error: Exception) -> str:
     if isinstance(error, (RuntimeError, ValueError)) and str(error):
         return str(error)
     return ": ".join(filter(None, (type(error).__name__, str(error))))
-
-
-def _alone(inputs: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
-    """Take one item out of a batch."""
-    one = slice(prepared.item, prepared.item + 1)
-    return {
-        name: value[one]
-        if isinstance(value, Tensor) and value.ndim and len(value) == prepared.batch
-        else value
-        for name, value in inputs.items()
-    }
 
 
 def _is_finite(output: Tensor) -> bool:

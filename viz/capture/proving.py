@@ -7,11 +7,12 @@ next way is tried, and last it is refused with the figures.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from viz.capture.arranged import arrange
 from viz.capture.passes import Shown, Telling, run_observed
@@ -65,7 +66,7 @@ def show_proven(model: Model, prepared: Prepared, inputs: dict[str, Any], tell: 
             best = shown
     if best is None:
         truth.require()
-        raise failures[0] if failures else refuse_attention(model.module, model.name)
+        raise failures[0] if failures else refuse_attention(model.module, inputs, model.name)
     return best
 
 
@@ -131,6 +132,12 @@ def _refuse_unequal(model: Model, plan: Plan, apart: float, allowed: float) -> V
     )
 
 
+def run_alone(module: nn.Module, inputs: Mapping[str, Any]) -> Any:
+    """Run a model as it is, with nobody watching, and leave it as it was."""
+    with torch.inference_mode(), preserved(module):
+        return module(**copies(inputs))
+
+
 class _Truth:
     """What a model computes for some inputs when nobody watches, found out once it is asked for."""
 
@@ -147,8 +154,7 @@ class _Truth:
 
     def run(self) -> Outputs:
         """Run the model alone."""
-        with torch.inference_mode(), preserved(self._model.module):
-            return dict(all_tensors(self._model.module(**copies(self._inputs))))
+        return dict(all_tensors(run_alone(self._model.module, self._inputs)))
 
     def is_finite(self) -> bool:
         """Whether the model returns numbers alone; masked logits are infinite, and are no NaN."""

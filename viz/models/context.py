@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from torch import nn
@@ -11,19 +12,68 @@ NO_LIMIT = 10_000_000
 
 LIMIT_NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "seq_length")
 
+# Tables of learned places, and words of towers whose places are no tokens of a text.
+TABLE = re.compile(r"(^|_)(wpe|pos|position|positions|positional)(_|$)")
+ELSEWHERE = re.compile(r"relative|rel_pos|distance|vision|visual|image|pixel|patch|audio|speech")
+
+# Rotary positions that grow with the text, however long it gets.
+GROWING = "dynamic"
+
 
 def context_limit(module: nn.Module, tokenizer: Any | None) -> int | None:
-    """Return how many tokens a model reads: the smallest limit that any of its parts has."""
+    """Return how many tokens a model reads, by how it makes their positions.
+
+    A table of learned positions ends where it ends. Rotary positions go on, and what they are
+    stretched to is the limit; those that stretch with the text have none, and neither have biases by
+    distance. What a configuration says otherwise counts where nothing in the model tells.
+    """
     config = getattr(module, "config", None)
-    limits = [getattr(config, name, None) for name in LIMIT_NAMES]
+    limits = _tables(module)
+    if not limits and not _goes_on(module, config):
+        limits = [_stretched(config, name) for name in LIMIT_NAMES]
     limits.append(getattr(tokenizer, "model_max_length", None))
-    for part_name, part in module.named_modules():
-        # RoBERTa's positions start behind the padding index, so its table is longer than its reach.
-        if part_name.endswith("position_embeddings") and isinstance(part, nn.Embedding):
-            offset = 0 if part.padding_idx is None else part.padding_idx + 1
-            limits.append(part.num_embeddings - offset)
     known = [int(limit) for limit in limits if isinstance(limit, int) and 0 < limit < NO_LIMIT]
     return min(known, default=None)
+
+
+def _tables(module: nn.Module) -> list[int | None]:
+    """How many places each table of learned positions holds."""
+    found: list[int | None] = []
+    for path, part in module.named_modules():
+        name = path.rpartition(".")[2]
+        if not (TABLE.search(name) and isinstance(part, nn.Embedding)) or ELSEWHERE.search(path):
+            continue
+        # RoBERTa's positions start behind the padding index, OPT's and BART's behind two more, so
+        # that their tables are longer than their reach.
+        offset = 0 if part.padding_idx is None else part.padding_idx + 1
+        own = getattr(part, "offset", None)
+        found.append(part.num_embeddings - (own if isinstance(own, int) else offset))
+    return found
+
+
+def _goes_on(module: nn.Module, config: Any) -> bool:
+    """Whether positions are made for any number of tokens, by rule and not from what was learned."""
+    rotary = [str(getattr(part, "rope_type", "")) for part in module.modules()]
+    # Distances have a last bucket, and ALiBi's slopes go on.
+    relative = any(name.endswith("relative_attention_bias") for name, _ in module.named_modules())
+    return (
+        any(GROWING in kind for kind in rotary) or relative or bool(getattr(config, "alibi", False))
+    )
+
+
+def _stretched(config: Any, name: str) -> int | None:
+    """What a configuration says, times what rotary positions are stretched by."""
+    limit = getattr(config, name, None)
+    ropes = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    each = [ropes, *ropes.values()] if isinstance(ropes, dict) else []
+    if not isinstance(limit, int):
+        return None
+    for rope in each:
+        factor = rope.get("factor") if isinstance(rope, dict) else None
+        if isinstance(factor, (int, float)):
+            original = rope.get("original_max_position_embeddings") or limit
+            limit = max(limit, int(factor * original))
+    return limit
 
 
 def forget_longer_texts(module: nn.Module) -> None:

@@ -13,6 +13,7 @@ from viz.errors import ModelRefusedError
 from viz.models.context import context_limit
 from viz.models.model import Kind, Model, Sense
 from viz.models.probe import Probe
+from viz.models.sentences import SentenceReader
 from viz.models.signature import forward_parameters
 
 # What forwards call what a person gives them.
@@ -53,6 +54,7 @@ def describe(
 ) -> Model:
     """Gather what the rest of the house asks about a model; what no probe told is told later."""
     first = next(iter([*module.parameters(), *module.buffers()]), torch.empty(0))
+    reads_text = kind != "other" or isinstance(module, SentenceReader)
     return Model(
         name=name,
         revision=revision,
@@ -63,7 +65,7 @@ def describe(
         dtype=first.dtype,
         kind=_seen_kind(kind, module, probed) if probed else kind,
         tier=probed.tier if probed else None,
-        context_limit=context_limit(module, tokenizer) if kind != "other" else None,
+        context_limit=context_limit(module, tokenizer) if reads_text else None,
         takes_pairs=kind == "seq2seq" or _takes_pairs(tokenizer),
         layers=probed.layers if probed else 0,
         heads=probed.heads if probed else 0,
@@ -89,6 +91,8 @@ def _seen_kind(kind: Kind, module: nn.Module, probed: Probe) -> Kind:
 def _reads(module: nn.Module, tokenizer: Any | None) -> frozenset[Sense]:
     """Tell what a model can be given by what its forward takes."""
     takes = set(forward_parameters(module))
+    if isinstance(module, SentenceReader):
+        takes |= INPUTS["text"]
     reads: set[Sense] = {sense for sense, names in INPUTS.items() if takes & names}
     return frozenset(reads if tokenizer is not None else reads - {"text"})
 

@@ -41,6 +41,7 @@ from viz.models.probe import Probe, probe
 from viz.models.reasons import explain
 from viz.models.refusal import refuse_unseen
 from viz.models.sample import sample_inputs
+from viz.models.sentences import by_name
 from viz.models.signature import forward_parameters
 from viz.models.turns import building
 
@@ -147,8 +148,9 @@ def wrap_model(
         ModelRefusedError: it has no attention that we can verify, or is no module, or compiled.
     """
     require_module(module)
-    require_readers(tokenizer, processor)
     called = name or type(module).__name__
+    module, tokenizer = by_name(module, tokenizer)
+    require_readers(tokenizer, processor)
     module.eval()
     if attention is not None:
         name_attention(module, attention, called)

@@ -16,9 +16,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from viz.models.attention import AttentionCall, Observer, observe, split_mask, unobserved
+from viz.models.by_hand import is_users
 from viz.models.hidden import left_out
 from viz.models.model import Plan
-from viz.models.returned import is_related, likely
+from viz.models.returned import is_related, likely, unclear_parts
 from viz.models.softmaxes import STREAM, Softmaxes
 from viz.models.values import Reading, ValuePart, ValueReader, value_parts
 from viz.models.watch import watch
@@ -82,6 +83,7 @@ class Observation:
             module, parts, self._note, self._is_explained, item=item, batch=batch
         )
         self._batch = batch
+        self._besides: list[str] = []
         self._told: dict[str, int] = {}
         self._last: AttentionCall | None = None
         self._context = ExitStack()
@@ -100,10 +102,14 @@ class Observation:
         self._context.__exit__(*details)
         if self._narrow:
             return
-        self.written = [pair for pair in likely(self._softmaxes) if not self._is_shown(pair[0])]
+        found = likely(self._softmaxes)
+        self.written = [pair for pair in found if not self._is_shown(pair[0])]
+        # What a part does besides a call that is seen is its own affair, but is not kept quiet about.
+        self._besides = [name for name, _ in found if name in self.seen]
         self.errors = self._softmaxes.errors
         names = {name for name, _ in self.written}
-        self.unread += [name for name in sorted(self._softmaxes.dropped) if name not in names]
+        weighed = (*sorted(self._softmaxes.dropped), *unclear_parts(self._softmaxes))
+        self.unread += [name for name in weighed if name not in names and not self._is_shown(name)]
         for _, weights in self.written:
             self.heads = max(self.heads, int(weights.shape[1]))
             self.looks_ahead = self.looks_ahead or bool(weights.float().triu(1).any())
@@ -129,10 +135,8 @@ class Observation:
 
     def unshown(self, also: Collection[str] = ()) -> tuple[str, ...]:
         """Name the parts that mix tokens and do not show, nor among others that are shown also."""
-        # What a part does besides a call that is seen is its own affair, but is not kept quiet about.
-        besides = [name for name, _ in likely(self._softmaxes) if name in self.seen]
-        shown = {*self.shown, *also}
-        return left_out(self.module, shown, (*besides, *dict.fromkeys(self.unread)))
+        found = (*self._besides, *dict.fromkeys(self.unread))
+        return left_out(self.module, {*self.shown, *also}, found)
 
     @property
     def at_registry_alone(self) -> bool:
@@ -165,6 +169,8 @@ class Observation:
         """Whether a part that has just run was seen at a kernel, or wrote out a softmax as a whole."""
         if is_related(part.name, self.seen):
             return True
+        if is_users(part.part):
+            return False
         made = [one for name, one in self._softmaxes.made() if _is_within(name, part.name)]
         new, self._told[part.name] = made[self._told.get(part.name, 0) :], len(made)
         return len(new) == 1 and is_whole(new[0], projected, output, part.heads, self._batch)

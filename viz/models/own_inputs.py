@@ -8,20 +8,25 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import Cache, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
 
 from viz.errors import ShapeError
 from viz.models.arguments import whole_number
 from viz.models.model import Model
+from viz.models.past import PAST, as_past, keys_with_past, past_length
 from viz.models.patches import patch_names
 from viz.models.prepared import Prepared
 from viz.models.readable import require_context, require_known
 from viz.models.signature import forward_parameters, takes_any_name
 from viz.models.text import decoder_ids
-from viz.models.tokens import numbered_units, units_from_ids
+from viz.models.tokens import Units, numbered_units, units_from_ids
 
 # Encoder-decoders that read their own input again, shifted, where they are not told what to write.
 SHIFTING = ("bart", "mbart", "mvp", "plbart")
+
+# What an encoder made of an earlier input.
+ENCODED = "encoder_outputs"
 
 # What asks for more or for another form; transformers takes these before a forward sees them.
 ASKING = ("output_attentions", "output_hidden_states", "return_dict")
@@ -40,7 +45,10 @@ def prepare_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> 
     if asks and model.kind != "other" and not {"input_ids", "inputs_embeds"} & set(given):
         raise ShapeError(f"The inputs {sorted(given)} have no input_ids.", "Give input_ids.")
     _refuse_unknown(model, given)
-    inputs = {name: _on(value, model.device) for name, value in as_tensors(given).items()}
+    past = as_past(given.get(PAST))
+    _refuse_past(model, past)
+    others = {name: value for name, value in given.items() if name not in (PAST, ENCODED)}
+    inputs = {name: _on(value, model.device) for name, value in as_tensors(others).items()}
     whole = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
     if not whole:
         raise ShapeError(f"None of the inputs {sorted(given)} is a tensor.", "Give at least one.")
@@ -66,19 +74,68 @@ def prepare_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> 
         )
     if getattr(getattr(model.module, "config", None), "is_encoder_decoder", False):
         inputs |= _first_written(model, inputs, chosen)
-    known = []
-    for name in ("input_ids", "decoder_input_ids"):
-        if name in inputs and inputs[name].ndim == 2 and not inputs[name].is_floating_point():
-            ids = inputs[name][min(chosen, len(inputs[name]) - 1)].tolist()
-            if name == "input_ids":
-                require_context(model, len(ids))
-                require_known(model, ids)
-            known.append(units_from_ids(model.tokenizer, ids))
-    units = known[0] if known else numbered_units("position", 0)
+    if past is not None:
+        inputs[PAST] = past
+    if given.get(ENCODED) is not None:
+        inputs[ENCODED] = _encoded(given[ENCODED])
+    known = _named(model, inputs, chosen)
     other = "token" if known else "position"
+    units = known[0] if known else numbered_units("position", 0)
+    if past is not None:
+        new = known[-1] if known else numbered_units("position", _length(inputs))
+        known += keys_with_past(past, new)
     if "pixel_values" in whole:
         known += patch_names(getattr(model.module, "config", None), whole["pixel_values"])
     return Prepared(inputs, units, None, None, tuple(known), chosen, batch, other)
+
+
+def _named(model: Model, inputs: Mapping[str, Any], item: int) -> list[Units]:
+    """Name the tokens that one input reads, and those that it writes.
+
+    Raises:
+        TextTooLongError: there are more than the model reads, what is past included.
+    """
+    known = []
+    written = "decoder_input_ids" in inputs
+    for name in ("input_ids", "decoder_input_ids"):
+        if name not in inputs or inputs[name].ndim != 2 or inputs[name].is_floating_point():
+            continue
+        ids = inputs[name][min(item, len(inputs[name]) - 1)].tolist()
+        goes_on = name == "decoder_input_ids" or not written
+        before = past_length(inputs.get(PAST)) if goes_on else 0
+        if name == "input_ids" or before:
+            require_context(model, before + len(ids))
+        if name == "input_ids":
+            require_known(model, ids)
+        known.append(units_from_ids(model.tokenizer, ids))
+    return known
+
+
+def _refuse_past(model: Model, past: Cache | None) -> None:
+    """Make sure that what an earlier pass left can be taken up.
+
+    Raises:
+        ShapeError: it cannot.
+    """
+    if past is not None and model.read:
+        raise ShapeError(
+            f"The weights of {model.name} are read off its layers by running each again, which no "
+            f"{PAST} can go through.",
+            f"Leave {PAST} out and give the whole text.",
+        )
+
+
+def _encoded(value: Any) -> Any:
+    """Take what an encoder returned, or its first output alone."""
+    if isinstance(value, Tensor):
+        return BaseModelOutput(last_hidden_state=value)
+    return value
+
+
+def _length(inputs: Mapping[str, Any]) -> int:
+    """How many tokens there are where vectors are given in the place of ids."""
+    names = ("inputs_embeds", "decoder_inputs_embeds")
+    return next((int(inputs[name].shape[1]) for name in names if name in inputs), 0)
 
 
 def as_tensors(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,7 +155,7 @@ def as_tensors(given: Mapping[str, Any]) -> dict[str, Any]:
         except (TypeError, ValueError, RuntimeError) as error:
             raise ShapeError(
                 f"The input {name} is no array of numbers: {error}.",
-                "Give a tensor, or lists of equal lengths.",
+                "Give a tensor, or lists of equal lengths; leave out what an earlier pass left.",
             ) from error
     return tensors
 

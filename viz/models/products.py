@@ -91,11 +91,12 @@ def _product(
         factors = [one for one in (*args, *kwargs.values()) if isinstance(one, Tensor)]
         if len(factors) != 2 or min(one.ndim for one in factors) < 2:
             return None
-        return Product(*factors, result, _plain_axes(*factors))
+        first, second = factors
+        return Product(first, second, result, _plain_axes(first, second))
     if func is torch.einsum and isinstance(args[0], str):
         factors = list(args[1] if isinstance(args[1], (tuple, list)) else args[1:])
         axes = _axes_of(args[0], factors) if len(factors) == 2 else None
-        return None if axes is None else Product(*factors, result, axes)
+        return None if axes is None else Product(factors[0], factors[1], result, axes)
     return None
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import nn
 
 from viz.errors import ModelRefusedError
+from viz.models.axes import Unclear
 from viz.models.hidden import left_out
 from viz.models.probe import Probe
-from viz.models.running import try_run
+from viz.models.returned import likely
+from viz.models.running import Inputs, try_run
 from viz.models.sample import sample_inputs
+from viz.models.softmaxes import Softmaxes
+from viz.models.tokens import counted
 from viz.models.values import value_parts
 
 
@@ -25,26 +31,46 @@ def refuse_unseen(module: nn.Module, probed: Probe | None, name: str) -> None:
         return
     inputs = sample_inputs(module)
     if inputs is not None and try_run(module, inputs) is not None:
-        raise refuse_attention(module, name)
+        raise refuse_attention(module, inputs, name)
 
 
-def refuse_attention(module: nn.Module, name: str) -> ModelRefusedError:
-    """Say that no tier shows the attention of a model that runs, and which of its parts may attend."""
-    unread = [part.name for part in value_parts(module)]
-    parts = left_out(module, (), unread)
+def refuse_attention(module: nn.Module, inputs: Inputs, name: str) -> ModelRefusedError:
+    """Say why no tier shows the attention of a model that runs."""
+    with Softmaxes(module) as softmaxes:
+        try_run(module, inputs)
+    likely(softmaxes)
+    if softmaxes.by_hand is not None and softmaxes.by_hand.unclear:
+        return _refuse_unclear(name, softmaxes.by_hand.unclear)
     hint = "Convolutions, state-space and recurrent models have none; choose a transformer."
     if not type(module).__module__.startswith("transformers."):
         hint = (
             "If it attends in a way of its own, say how: "
             "viz.wrap_model(module, attention={'name of a part': function})."
         )
-    if unread:
+    parts = left_out(module, (), [part.name for part in value_parts(module)])
+    if parts:
+        others = f" (and {counted(len(parts) - 1, 'other part')} alike)" if len(parts) > 1 else ""
         return ModelRefusedError(
-            f"{name} has no softmax attention that can be observed; {parts[0]} and "
-            f"{len(parts) - 1} more mix tokens, and their outputs are no weighted means of their values."
-            if len(parts) > 1
-            else f"{name} has no softmax attention that can be observed; {parts[0]} mixes tokens, and "
-            "its output is no weighted mean of its values.",
+            f"{name} has no softmax attention that can be observed: the output of {parts[0]} is no "
+            f"weighted mean of its values{others}.",
             hint,
         )
     return ModelRefusedError(f"{name} has no softmax attention that can be observed.", hint)
+
+
+def _refuse_unclear(name: str, unclear: Mapping[str, Unclear]) -> ModelRefusedError:
+    """Say what was seen of the first part that weighs something, and how many others do."""
+    part, told = max(unclear.items(), key=lambda one: one[1].mixes)
+    called = part or "the model itself"
+    others = len(unclear) - 1
+    hint = told.hint
+    if told.mixes and not hint.endswith("."):
+        own = repr(part) if part else "'name of a part'"
+        hint = (
+            f"{hint}, or say how it attends: viz.wrap_model(module, attention={{{own}: function}})."
+        )
+    return ModelRefusedError(
+        f"{name} has no softmax attention that can be observed: {called} {told.reason}"
+        + (f" (and {counted(others, 'other part')} alike)." if others else "."),
+        hint,
+    )

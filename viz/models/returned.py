@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from viz.models.attention import is_covered
+from viz.models.by_hand import is_users
 from viz.models.heads import head_count
 from viz.models.softmaxes import STREAM, Multiplied, Softmaxes
 
@@ -28,11 +29,13 @@ class Returned:
         softmaxes: those that a softmax made and values were multiplied with, returned or not; they
             are there once the pass has ended.
         errors: max |weights @ v - output| of each, by where its numbers lie.
+        unclear: parts that weigh values in a way that may be attention and is not shown.
     """
 
     found: list[tuple[str, Tensor]] = field(default_factory=list)
     softmaxes: list[tuple[str, Tensor]] = field(default_factory=list)
     errors: dict[int, float | None] = field(default_factory=dict)
+    unclear: tuple[str, ...] = ()
     _seen: set[int] = field(default_factory=set)
     _multiplied: list[Multiplied] = field(default_factory=list)
     _parts: dict[str, nn.Module] = field(default_factory=dict)
@@ -90,22 +93,28 @@ class Returned:
 
 
 def likely(softmaxes: Softmaxes) -> list[tuple[str, Tensor]]:
-    """Softmaxes that weighed values and look like weights, of parts that made one kind alone.
+    """Softmaxes that weighed values and look like weights, of parts that made one in each run.
 
-    Where a part made several kinds, each is a piece of its pattern (BigBird's blocks).
+    Where a part made several in one run, each is a piece of its pattern (BigBird's blocks).
     """
     found = [pair for pair in softmaxes.found if _may_be_weights(pair[1])]
-    kinds: dict[str, set[torch.Size]] = {}
-    for name, weights in softmaxes.found:
-        kinds.setdefault(name, set()).add(weights.shape)
     parts = dict(softmaxes.module.named_modules())
-    return [
+    by_hand = [] if softmaxes.by_hand is None else softmaxes.by_hand.read()
+    if softmaxes.by_hand is not None:
+        softmaxes.errors |= softmaxes.by_hand.errors
+    return by_hand + [
         (name, weights)
         for name, weights in found
-        if len(kinds[name]) == 1
-        and name not in softmaxes.several
+        if name not in softmaxes.several
+        and not is_users(parts[name.partition(STREAM)[0]])
         and _attends(parts, name, weights)
     ]
+
+
+def unclear_parts(softmaxes: Softmaxes) -> tuple[str, ...]:
+    """Parts that weigh values in a way that may be attention and is not shown; after `likely`."""
+    told = {} if softmaxes.by_hand is None else softmaxes.by_hand.unclear
+    return tuple(name for name, one in told.items() if one.mixes)
 
 
 def _attends(parts: Mapping[str, nn.Module], name: str, weights: Tensor) -> bool:
@@ -153,6 +162,7 @@ def returned_weights(module: nn.Module) -> Iterator[Returned]:
         returned._multiplied = softmaxes.multiplied
         returned.softmaxes = likely(softmaxes)
         returned.errors = softmaxes.errors
+        returned.unclear = unclear_parts(softmaxes)
     finally:
         for handle in handles:
             handle.remove()

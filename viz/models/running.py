@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import Cache, PreTrainedModel
 
 from viz.models.attention import Observer
 from viz.models.outputs import Outputs, all_tensors
+from viz.models.past import copied_past
 from viz.models.rerun import copied
 from viz.models.signature import forward_parameters, takes_any_name
 from viz.models.watch import watch
@@ -63,4 +64,7 @@ def with_attentions(module: nn.Module, inputs: Inputs) -> dict[str, Any]:
 
 def copies(inputs: Inputs) -> dict[str, Any]:
     """Give every pass tensors of its own, because a model may write to what it is given."""
-    return {name: copied(value) for name, value in inputs.items()}
+    return {
+        name: copied_past(value) if isinstance(value, Cache) else copied(value)
+        for name, value in inputs.items()
+    }

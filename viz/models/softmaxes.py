@@ -20,11 +20,13 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from viz.models.attention import is_covered
+from viz.models.by_hand import ByHand, is_users
 from viz.models.calling import calling_part
+from viz.models.calls import RunningParts
 from viz.models.heads import head_count
+from viz.models.weighing import PRODUCTS
 
 SOFTMAX = {torch.softmax, functional.softmax, Tensor.softmax}
-PRODUCTS = {torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm}
 
 # How far the last row of what may be weights may be from summing to 1; enough for every dtype.
 LIKELY = 2e-2
@@ -81,11 +83,13 @@ class Softmaxes(TorchFunctionMode):
             their pattern.
         errors: of the product of what was found or multiplied, by where its numbers lie; there
             once the pass has ended.
+        by_hand: products in parts of no library that is known here, whose axes have to be read off
+            what they do; None where there are no such parts.
     """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        self.names = {id(part): name for name, part in module.named_modules()}
+        self.names: dict[int, str] = {id(part): name for name, part in module.named_modules()}
         self.module = module
         self.found: list[tuple[str, Tensor]] = []
         self.multiplied: list[Multiplied] = []
@@ -99,6 +103,16 @@ class Softmaxes(TorchFunctionMode):
         self._parameters = {
             parameter.untyped_storage().data_ptr() for parameter in module.parameters()
         }
+        self._running = RunningParts(module, lambda: self.by_hand.products if self.by_hand else 0)
+        self.by_hand: ByHand | None = None
+        if any(is_users(part) for part in module.modules()):
+            self.by_hand = ByHand(
+                module, self._running, self._calling, _product_error, parameters=self._parameters
+            )
+
+    def _calling(self) -> str:
+        """Name the part of this module whose code is running."""
+        return str(self.names[id(calling_part(self.names, self.module))])
 
     def __enter__(self) -> Softmaxes:
         for name, part in self.module.named_modules():
@@ -109,11 +123,14 @@ class Softmaxes(TorchFunctionMode):
 
             if name:
                 self._handles.append(part.register_forward_hook(ended))
+        if self.by_hand is not None:
+            self._running.__enter__()
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *details: Any) -> None:
         super().__exit__(*details)  # type: ignore[no-untyped-call]
+        self._running.__exit__(*details)
         for handle in self._handles:
             handle.remove()
         # Found first, and only afterwards seen to be a step on the way.
@@ -137,6 +154,8 @@ class Softmaxes(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         result = func(*args, **(kwargs or {}))
+        if self.by_hand is not None:
+            self.by_hand.saw(func, args, kwargs or {}, result)
         if is_covered():
             return result
         if func in SOFTMAX and result.ndim >= 3:
