@@ -56,7 +56,9 @@ class Recorder:
         inputs = max(call.query.shape[0], call.key.shape[0])
         folded = inputs > self.batch and inputs % self.batch == 0
         layer = self._windows(name, call) if folded else self._whole(name, call)
-        if self.batch == 1 and continues(call, self._last) and isinstance(layer, RecordedLayer):
+        # What is packed into one sequence is cut by pictures, whatever the prompts' batch is.
+        packed = self.batch == 1 or max(len(call.query), len(call.key)) < self.batch
+        if packed and continues(call, self._last) and isinstance(layer, RecordedLayer):
             before = self.layers[-1]
             whole = joined(before, layer) if isinstance(before, RecordedLayer) else None
             if whole is not None:
