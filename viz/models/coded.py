@@ -35,6 +35,9 @@ from viz.models.watch import watch
 # Modules whose output lies on a grid of places of their own.
 GRIDS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d)
 
+# How many channels a picture may have.
+COLOURS = (1, 3, 4)
+
 # Numbers of each unit that are looked at.
 MOST_NUMBERS = 64
 
@@ -295,10 +298,20 @@ class _Seeing(TorchFunctionMode):
         """Put a code into what the model reads, where its units lie in the last dimension but one."""
         if not isinstance(value, Tensor) or not value.is_floating_point() or "mask" in name:
             return value
+        if value.ndim == 4 and value.shape[1] in COLOURS:
+            return self._pixels(name, value)
         rows = value.ndim == 2 and any(word in name for word in ("pixel", "hidden"))
         if not (rows or value.ndim == 3):
             return value
         return self._fill(name, value, tuple(value.shape[:-1]), value.ndim - 1, None, name)
+
+    def _pixels(self, name: str, value: Tensor) -> Tensor:
+        """Put a code into a picture, whose cells are patches where the model says how large they are."""
+        side = _patch_size(self.module)
+        if value.shape[2] % side or value.shape[3] % side:
+            side = 1
+        size = (len(value), value.shape[2] // side, value.shape[3] // side)
+        return self._fill(name, value, size, 1, None, name, side)
 
     @contextmanager
     def hooks(self) -> Iterator[None]:
@@ -372,8 +385,9 @@ class _Seeing(TorchFunctionMode):
         channel: int,
         made_of: Tensor | None,
         read: str | None,
+        side: int = 1,
     ) -> Tensor:
-        """Make content for every cell of a grid, one of two by the code."""
+        """Make content for every cell of a grid, `side` numbers a side, one of two by the code."""
         number = self.source
         self.source += 1
         self.order += 1
@@ -387,6 +401,8 @@ class _Seeing(TorchFunctionMode):
         if (source.name, source.size) != (name, size):
             raise ValueError("a pass over other numbers takes another way")
         cells = self.code(number, source).to(whole.device).unsqueeze(channel)
+        if side > 1:
+            cells = cells.repeat_interleave(side, -1).repeat_interleave(side, -2)
         generator = torch.Generator().manual_seed(number)
         one, other = (
             (torch.randn(whole.shape, generator=generator) * source.spread).to(whole)
@@ -476,6 +492,19 @@ class _Seeing(TorchFunctionMode):
             return self.softmaxes.by_head(name, whole.reshape(*lead, *factor.shape[-2:]))
         except RuntimeError:
             return None
+
+
+def _patch_size(module: nn.Module) -> int:
+    """How large a patch is, as the configuration or a part says; 1 where none does."""
+    config = getattr(module, "config", None)
+    owners = [getattr(config, "vision_config", None), config, *module.modules()]
+    for owner in owners:
+        for name in ("patch_stride", "patch_size"):
+            size = getattr(owner, name, None)
+            size = size[-1] if isinstance(size, (tuple, list)) and size else size
+            if isinstance(size, int) and not isinstance(size, bool) and size > 0:
+                return size
+    return 1
 
 
 def _own_values(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> Tensor:
