@@ -5,12 +5,13 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from viz.capture.channels import ACROSS_CHANNELS
 from viz.capture.layer import Layer, in_short
 from viz.capture.naming import names_of
 from viz.capture.provenance import Provenance
@@ -97,6 +98,7 @@ class _Known:
 
     pairs: list[Pair]
     indexes: list[Tensor]
+    channels: set[str]
 
 
 _found: weakref.WeakKeyDictionary[nn.Module, dict[Any, _Known]] = weakref.WeakKeyDictionary()
@@ -131,13 +133,26 @@ def arrange(
     own = inputs if batch == 1 or packed else _alone(inputs, batch, item)
     known = _known(module, own, [layers[n] for n in asked])
     for number, pair in zip(asked, known.pairs, strict=True):
-        layer, names = _placed(layers[number], pair, own, known.indexes)
+        layer, names = layers[number], NONE
+        if layer.name in known.channels and not isinstance(layer, _Windowed):
+            layer = flagged(layer, ACROSS_CHANNELS)
+        else:
+            layer, names = _placed(layer, pair, own, known.indexes)
         arranged[number] = layer
         arranged.names[number] = names
     return arranged
 
 
 _Windowed = (WindowedLayer, ReportedWindows)
+
+NONE: tuple[Units | None, Units | None] = (None, None)
+
+
+def flagged(layer: Layer, flag: str) -> Layer:
+    """Say something more of a layer."""
+    provenance = replace(layer.provenance, flags=(*layer.provenance.flags, flag))
+    made: Layer = replace(cast(Any, layer), provenance=provenance)
+    return made
 
 
 def _is_asked(layer: Layer, module: nn.Module, inputs: Mapping[str, Any]) -> bool:
@@ -150,8 +165,11 @@ def _is_asked(layer: Layer, module: nn.Module, inputs: Mapping[str, Any]) -> boo
 
 def _is_worth_it(layers: Sequence[Layer], module: nn.Module, inputs: Mapping[str, Any]) -> bool:
     pictures = any(name.startswith(PIXELS) or name.endswith("grid_thw") for name in inputs)
+    # Spectrograms cut into patches; frames of a sound come one after the other.
+    planes = "input_ids" not in inputs and any(isinstance(p, nn.Conv2d) for p in module.modules())
     return (
         pictures
+        or planes
         or not isinstance(module, PreTrainedModel)
         or any(isinstance(layer, _Windowed) for layer in layers)
     )
@@ -184,7 +202,9 @@ def _known(module: nn.Module, inputs: Mapping[str, Any], layers: Sequence[Layer]
         seen = coded(module, inputs, wanted)
         none: list[Pair] = [(None, None)] * len(made)
         found[signature] = (
-            _Known(none, []) if seen is None else _Known(origins(seen, made), seen.indexes)
+            _Known(none, [], set())
+            if seen is None
+            else _Known(origins(seen, made), seen.indexes, seen.channels)
         )
     return found[signature]
 
@@ -201,9 +221,7 @@ def _placed(
     windows = windowed is not None and not _are_pictures(windowed, pair)
     sides = [None if origin is None else _side(origin, windows, inputs, indexes) for origin in pair]
     if windowed is not None and windows and None in sides:
-        flags = (*layer.provenance.flags, IN_WINDOWS)
-        provenance = replace(layer.provenance, flags=flags)
-        return replace(windowed, provenance=provenance), (None, None)
+        return flagged(layer, IN_WINDOWS), NONE
     orders = [
         torch.arange(count) if side is None else side[0]
         for side, count in zip(sides, layer.shape, strict=True)

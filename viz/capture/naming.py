@@ -39,13 +39,13 @@ def names_of(
         picture's; None where what they are made of is no picture.
     """
     value = inputs.get(origin.read or "")
-    if (
-        origin.read is None
-        or not isinstance(value, Tensor)
-        or not _holds_pictures(origin, value, inputs)
-    ):
+    if isinstance(value, Tensor) and _holds_pictures(origin, value, inputs):
+        spots = _spots(origin, value, inputs, indexes)
+    elif sum(size > 1 for size in origin.size[1:]) > 1:
+        # Patches of a sound, over time and pitch, or of what is not known to be a picture.
+        spots, value = None, origin.places
+    else:
         return None
-    spots = _spots(origin, value, inputs, indexes)
     own = origin.own.tolist()
     cells = origin.cells
     if spots is None:

@@ -83,6 +83,8 @@ def heads_of(
         left = left[1:]
     if not left or count == 1:
         return ()
+    if usual and 1 in left and count == lead[1]:
+        return (Piece(1, lead[1], 1),)
     if usual and count is not None and (left == [0, 1] and lead[0] % count == 0):
         return None  # heads may be folded into the batch, and windows stand in their place
     if usual:

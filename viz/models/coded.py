@@ -28,6 +28,7 @@ from viz.errors import LoupeError
 from viz.models.attention import AttentionCall, is_covered
 from viz.models.calling import calling_part
 from viz.models.preserve import preserved
+from viz.models.putback import Follower
 from viz.models.running import RUN_ERRORS, copies
 from viz.models.softmaxes import PRODUCTS, SOFTMAX, Softmaxes
 from viz.models.watch import watch
@@ -135,6 +136,7 @@ class Coded:
     Attributes:
         sources: in the order in which they were seen.
         calls: by part, the queries and keys of each call, windows one after the other.
+        channels: parts whose queries and keys are channels, by how they put their output back.
         indexes: whole numbers [unit, axis] that a part was given, such as places in a picture.
         grids: what each source was made of, by its number.
         masks: of every random pass, which cells of each source held the other content.
@@ -143,6 +145,7 @@ class Coded:
 
     sources: list[Source] = field(default_factory=list)
     calls: dict[str, list[tuple[Side, Side]]] = field(default_factory=dict)
+    channels: set[str] = field(default_factory=set)
     indexes: list[Tensor] = field(default_factory=list)
     grids: dict[int, Side] = field(default_factory=dict)
     masks: list[dict[int, Tensor]] = field(default_factory=list)
@@ -293,6 +296,8 @@ class _Seeing(TorchFunctionMode):
         self.source = 0
         self.calls: Counter[str] = Counter()
         self.products: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.weights: tuple[str, Tensor] | None = None
+        self.following: tuple[str, Follower] | None = None
 
     def input(self, name: str, value: Any) -> Any:
         """Put a code into what the model reads, where its units lie in the last dimension but one."""
@@ -417,6 +422,9 @@ class _Seeing(TorchFunctionMode):
 
     def _see(self, name: str, query: Tensor, key: Tensor) -> None:
         """Note queries and keys [window, head, unit, d] of a part."""
+        # Only at the call after the last, because what becomes of an output tells something, too.
+        if all(left <= 0 for left in self.wanted.values()):
+            raise EnoughError
         if name not in self.wanted:
             return
         self.order += 1
@@ -430,8 +438,6 @@ class _Seeing(TorchFunctionMode):
             spread = tensor.expand(windows, *tensor.shape[1:])
             self._note(side, spread.transpose(1, 2).flatten(0, 1).flatten(1))
         self.wanted[name] -= windows * query.shape[2]
-        if all(left <= 0 for left in self.wanted.values()):
-            raise EnoughError
 
     def _note(self, side: Side, rows: Tensor) -> None:
         step = -(-rows.shape[1] // MOST_NUMBERS)
@@ -446,15 +452,30 @@ class _Seeing(TorchFunctionMode):
     ) -> Any:
         named = kwargs or {}
         if func is functional.scaled_dot_product_attention:
-            return _own_values(*args, **named)
+            result = _own_values(*args, **named)
+            self._follow(self.names[id(calling_part(self.names, self.module))], result)
+            return result
         result = func(*args, **named)
+        if self.following is not None:
+            name, follower = self.following
+            follower.see(func, args, named, result)
+            if follower.answer is not None:
+                self.following = None
+                if follower.answer.channels:
+                    self.result.channels.add(name)
         if func is functional.multi_head_attention_forward:
             return (_own_projected(result[0], *args, **named), *result[1:])
         if func in SOFTMAX and result.ndim >= 3:
             return self._softmax(args, named, result)
         if func in PRODUCTS and not is_covered() and len(args) == 2:
             self.products = [*self.products[-WAITING:], (result, *args)]
+            if self.weights is not None and args[0].data_ptr() == self.weights[1].data_ptr():
+                self._follow(self.weights[0], result)
         return result
+
+    def _follow(self, name: str, output: Tensor) -> None:
+        """See what becomes of an output of attention, which tells channels from tokens."""
+        self.following = (name, Follower(output)) if output.ndim >= 3 else None
 
     def _softmax(self, args: tuple[Any, ...], named: dict[str, Any], result: Tensor) -> Tensor:
         """Let every row look at itself alone, and note what its scores were made of."""
@@ -465,14 +486,15 @@ class _Seeing(TorchFunctionMode):
         if not is_covered():
             self._scores(result)
         alone = torch.zeros_like(result)
-        return alone.copy_(torch.eye(queries, device=result.device)) if queries == keys else alone
+        if queries == keys:
+            alone.copy_(torch.eye(queries, device=result.device))
+        self.weights = self.names[id(calling_part(self.names, self.module))], alone
+        return alone
 
     def _scores(self, weights: Tensor) -> None:
         part = calling_part(self.names, self.module)
         name = self.names[id(part)]
         made, self.products = self.products, []
-        if name not in self.wanted:
-            return
         lead = weights.shape[:-2]
         for product, left, right in reversed(made):
             if product.shape[-2:] != weights.shape[-2:] or product.numel() != weights.numel():
