@@ -164,15 +164,33 @@ def _is_asked(layer: Layer, module: nn.Module, inputs: Mapping[str, Any]) -> boo
 
 
 def _is_worth_it(layers: Sequence[Layer], module: nn.Module, inputs: Mapping[str, Any]) -> bool:
-    pictures = any(name.startswith(PIXELS) or name.endswith("grid_thw") for name in inputs)
+    pictures = any(
+        name.startswith(PIXELS)
+        or name.endswith("grid_thw")
+        or (isinstance(value, Tensor) and value.is_floating_point() and value.ndim > 3)
+        for name, value in inputs.items()
+    )
     # Spectrograms cut into patches; frames of a sound come one after the other.
     planes = "input_ids" not in inputs and any(isinstance(p, nn.Conv2d) for p in module.modules())
     return (
         pictures
         or planes
-        or not isinstance(module, PreTrainedModel)
         or any(isinstance(layer, _Windowed) for layer in layers)
+        or (
+            not isinstance(module, PreTrainedModel)
+            and any(_may_be_channels(layer, module, inputs) for layer in layers)
+        )
     )
+
+
+def _may_be_channels(layer: Layer, module: nn.Module, inputs: Mapping[str, Any]) -> bool:
+    """Whether a layer's queries may be its channels, by their number: as many, or as nothing else."""
+    queries, keys = layer.shape
+    given = [value for value in inputs.values() if isinstance(value, Tensor)]
+    units = {size for value in given for size in value.shape[:2]}
+    widths = {value.shape[-1] for value in given if value.is_floating_point()}
+    widths |= {part.in_features for part in module.modules() if isinstance(part, nn.Linear)}
+    return queries == keys and (queries not in units or queries * layer.heads in widths)
 
 
 def _alone(inputs: Mapping[str, Any], batch: int, item: int) -> dict[str, Any]:
