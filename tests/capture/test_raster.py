@@ -260,3 +260,108 @@ def test_a_picture_is_looked_through_the_first_time_alone():
     before = len(passes)
     viz.capture(model, pixels())
     assert len(passes) == before + 1
+
+
+LLAMA4 = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 128,
+    "image_size": 32,
+    "patch_size": 8,
+    "vision_output_dim": 32,
+    "pixel_shuffle_ratio": 0.5,
+    "projector_input_dim": 32,
+    "projector_output_dim": 32,
+}
+
+
+def test_a_tower_that_fails_on_being_asked_shows_each_layer_once():
+    """Llama 4's raises in the first of two passes, after its layers were seen."""
+    from transformers.models.llama4.modeling_llama4 import Llama4VisionModel
+
+    torch.manual_seed(0)
+    model = viz.wrap_model(Llama4VisionModel(hf.Llama4VisionConfig(**LLAMA4)).eval())
+    stack = viz.capture(model, pixels(32)).stacks["self"]
+    names = [record.name for record in stack.records]
+    assert names == ["model.layers.0.self_attn", "model.layers.1.self_attn"]
+    assert stack.queries.labels[-2:] == ("3,3", "[CLS]")
+
+
+TEXT = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 200,
+    "max_position_embeddings": 256,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+
+
+def llava() -> viz.Model:
+    torch.manual_seed(0)
+    config = hf.LlavaConfig(
+        text_config=hf.LlamaConfig(**TEXT),
+        vision_config=hf.CLIPVisionConfig(**{**PLAIN, "image_size": 16}),
+        image_token_id=151,
+        vision_feature_layer=-1,
+    )
+    return viz.wrap_model(hf.LlavaForConditionalGeneration(config).eval())
+
+
+def test_several_pictures_of_one_prompt_are_named_picture_by_picture():
+    ids = torch.tensor([[1, 5, *[151] * 4, 7, *[151] * 4, 8]])
+    given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    given["pixel_values"] = torch.cat([pixels(16)["pixel_values"]] * 2)
+    stack = viz.capture(llava(), given).stacks["vision"]
+    own = ("[CLS]", "0,0", "0,1", "1,0", "1,1")
+    expected = tuple(f"picture {number}: {label}" for number in (1, 2) for label in own)
+    assert stack.queries.labels == stack.keys.labels == expected
+    picture = torch.arange(10) // 5
+    assert torch.equal(stack.attended(0, 0), picture[:, None] == picture)
+
+
+def test_pictures_of_which_it_cannot_be_told_whose_they_are_are_refused():
+    ids = torch.tensor([[1, 5, *[151] * 4, 7, *[151] * 4, 8], [1, 5, *[151] * 4, 7, 6, 6, 6, 6, 8]])
+    given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    given["pixel_values"] = torch.randn(3, 3, 16, 16)
+    with pytest.raises(viz.LoupeError, match=r"3 pictures.*2 inputs.*item 1"):
+        viz.capture(llava(), given, item=1)
+
+
+def test_a_tower_of_two_layers_has_two_whatever_the_prompts_are():
+    torch.manual_seed(0)
+    rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 1e4}
+    config = hf.Qwen2VLConfig(
+        text_config={**TEXT, "rope_parameters": rope},
+        vision_config={
+            "depth": 2,
+            "embed_dim": 32,
+            "hidden_size": 32,
+            "num_heads": 2,
+            "patch_size": 14,
+            "mlp_ratio": 2,
+        },
+        image_token_id=151,
+        video_token_id=152,
+        vision_start_token_id=153,
+        vision_end_token_id=154,
+    )
+    model = viz.wrap_model(hf.Qwen2VLForConditionalGeneration(config).eval())
+    ids = torch.tensor([[5, 153, *[151] * 4, 154, 7, 8], [9, 153, *[151] * 4, 154, 4, 8]])
+    given = {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "pixel_values": torch.randn(32, 1176),
+        "image_grid_thw": torch.tensor([[1, 4, 4]] * 2),
+        "mm_token_type_ids": (ids == 151).int(),
+    }
+    stack = viz.capture(model, given, item=1).stacks["vision"]
+    assert stack.layers == 2
+    assert stack.queries.labels[0] == "picture 1: 0,0"
+    assert stack.queries.labels[-1] == "picture 2: 3,3"
+    picture = torch.arange(32) // 16
+    assert torch.equal(stack.attended(1, 1), picture[:, None] == picture)

@@ -131,9 +131,18 @@ def returned_weights(module: nn.Module) -> Iterator[Returned]:
     """Collect the attention weights that the parts of a module return during one pass."""
     softmaxes = Softmaxes(module)
     returned = Returned(_parts=dict(module.named_modules()))
-    handles = []
+    handles: list[Any] = []
     owner = threading.get_ident()
+
+    def begin(_module: nn.Module, _given: Any) -> None:
+        # A pass that failed on what it was asked for is run again, and counts from there.
+        if threading.get_ident() == owner:
+            returned.found.clear()
+            returned._seen.clear()
+            softmaxes.forget()
+
     try:
+        handles.append(module.register_forward_pre_hook(begin))
         for name, part in module.named_modules():
 
             def hook(_part: nn.Module, _given: Any, output: Any, name: str = name) -> None:

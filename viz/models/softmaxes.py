@@ -147,6 +147,14 @@ class Softmaxes(TorchFunctionMode):
             self._multiply(list(operands), operands, result, partial(func, args[0]))
         return result
 
+    def forget(self) -> None:
+        """Begin anew, as where a pass is run again."""
+        self.found.clear()
+        self.multiplied.clear()
+        self.several.clear()
+        self._waiting.clear()
+        self._told = 0
+
     def _multiply(
         self,
         factors: list[Tensor],
