@@ -16,7 +16,7 @@ from viz.capture.layer import Layer, in_short
 from viz.capture.naming import names_of
 from viz.capture.provenance import Provenance
 from viz.capture.windows import ReportedWindows, WindowedLayer
-from viz.models.coded import coded
+from viz.models.coded import SERIES, coded
 from viz.models.origins import Origin, Pair, origins
 from viz.models.tokens import Units
 
@@ -167,6 +167,7 @@ def _is_worth_it(layers: Sequence[Layer], module: nn.Module, inputs: Mapping[str
     pictures = any(
         name.startswith(PIXELS)
         or name.endswith("grid_thw")
+        or name == SERIES
         or (isinstance(value, Tensor) and value.is_floating_point() and value.ndim > 3)
         for name, value in inputs.items()
     )
@@ -236,7 +237,8 @@ def _placed(
 ) -> tuple[Layer, tuple[Units | None, Units | None]]:
     """Put one layer's units where they belong, and name them."""
     windowed = layer if isinstance(layer, _Windowed) else None
-    windows = windowed is not None and not _are_pictures(windowed, pair)
+    cut = windowed is not None and not _are_pictures(windowed, pair)
+    windows = int(layer.tensors[0].shape[0]) if cut else 0
     sides = [None if origin is None else _side(origin, windows, inputs, indexes) for origin in pair]
     if windowed is not None and windows and None in sides:
         return flagged(layer, IN_WINDOWS), NONE
@@ -277,7 +279,7 @@ def _are_pictures(layer: WindowedLayer | ReportedWindows, pair: Pair) -> bool:
 
 
 def _side(
-    origin: Origin, windows: bool, inputs: Mapping[str, Any], indexes: Sequence[Tensor]
+    origin: Origin, windows: int, inputs: Mapping[str, Any], indexes: Sequence[Tensor]
 ) -> tuple[Tensor, Units | None] | None:
     """Order and name the units of one side; None where that would be a guess.
 
@@ -287,8 +289,8 @@ def _side(
     cells = origin.cells[origin.own]
     if len(torch.unique(cells)) < len(cells) or (windows and not origin.is_whole):
         return None
-    if windows and not bool(origin.own.all()) and not origin.alike:
-        return None  # a window's own tokens, and no padding
+    if windows and not _is_padding(origin, windows):
+        return None
     named = names_of(origin, inputs, indexes)
     rank = origin.cells if named is None else named[1]
     own = origin.own.nonzero()[:, 0]
@@ -299,6 +301,15 @@ def _side(
         order = torch.arange(len(rank))
         order[own] = sorted_own
     return order, None if named is None else _ordered(named[0], order)
+
+
+def _is_padding(origin: Origin, windows: int) -> bool:
+    """Whether what comes from no cell fills up the last windows, and is no token of every window's."""
+    own = origin.own
+    if bool(own.all()):
+        return True
+    same = own.view(windows, -1)
+    return origin.alike and not any(origin.tokens) and bool((same != same[:1]).any())
 
 
 def _ordered(units: Units, order: Tensor) -> Units:

@@ -38,6 +38,8 @@ def names_of(
         Units in the layer's own order, and a number for each by which they are put into the
         picture's; None where what they are made of is no picture.
     """
+    if origin.spans is not None:
+        return _spans(origin, origin.spans), origin.cells
     value = inputs.get(origin.read or "")
     if isinstance(value, Tensor) and _holds_pictures(origin, value, inputs):
         spots = _spots(origin, value, inputs, indexes)
@@ -69,6 +71,21 @@ def names_of(
     units = numbered_units("patch", len(labels))
     special = tuple(not one for one in own)
     return replace(units, labels=tuple(labels), special=special), rank
+
+
+def _spans(origin: Origin, spans: Sequence[tuple[int, int, int]]) -> Units:
+    """Name spans of a time series by their channel and their steps."""
+    several = len({channel for channel, _, _ in spans}) > 1
+    labels = []
+    for unit, cell in enumerate(origin.cells.tolist()):
+        if cell < 0:
+            labels.append("[CLS]" if origin.tokens[unit] else "[extra]")
+            continue
+        channel, first, stop = spans[cell]
+        labels.append((f"channel {channel}: " if several else "") + f"{first}-{stop - 1}")
+    units = numbered_units("span", len(labels))
+    special = tuple(cell < 0 for cell in origin.cells.tolist())
+    return replace(units, labels=tuple(labels), special=special)
 
 
 def _holds_pictures(origin: Origin, value: Tensor, inputs: Mapping[str, Any]) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from viz.capture.arranged import IN_WINDOWS, Arranged
 from viz.capture.channels import ACROSS_CHANNELS
 from viz.capture.layer import Layer
 from viz.capture.sparse import SparseLayer
 from viz.capture.stack import Stack, Stacks
+from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.models.tokens import Units, extended, numbered_units, patch_grid
 
 # A number in one name of a path: alone, or at the end of a word.
@@ -114,8 +116,23 @@ def _by_what_it_is(records: Sequence[Layer], count: int) -> Units | None:
     if ACROSS_CHANNELS in flags:
         return numbered_units("channel", count)
     if IN_WINDOWS in flags:
-        return numbered_units("position", count)
+        return _in_windows(records, count)
     return None
+
+
+def _in_windows(records: Sequence[Layer], count: int) -> Units:
+    """Number units by their window, where that is all that is known of them."""
+    units = numbered_units("position", count)
+    windows = {
+        int(record.tensors[0].shape[0])
+        for record in records
+        if isinstance(record, (WindowedLayer, ReportedWindows))
+    }
+    if len(windows) != 1 or count % max(windows):
+        return units
+    each = count // windows.pop()
+    labels = tuple(f"window {number // each}: {number % each}" for number in range(count))
+    return replace(units, labels=labels)
 
 
 def _named(

@@ -36,6 +36,9 @@ from viz.models.watch import watch
 # Modules whose output lies on a grid of places of their own.
 GRIDS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d)
 
+# The input of models of time series, [batch, time, channel], which cut it into spans.
+SERIES = "past_values"
+
 # How many channels a picture may have.
 COLOURS = (1, 3, 4)
 
@@ -71,6 +74,7 @@ class Source:
         order: when it was seen, among all that was.
         read: the input that it read as it was given; None where it read something made of it.
         spread: how large its numbers are, which is the same in every pass.
+        spans: of cells that are spans of a series: the channel, and the first and last step + 1.
     """
 
     name: str
@@ -78,6 +82,7 @@ class Source:
     order: int
     read: str | None
     spread: float
+    spans: tuple[tuple[int, int, int], ...] | None = None
 
     @property
     def bits(self) -> list[tuple[int, int]]:
@@ -287,6 +292,7 @@ class _Seeing(TorchFunctionMode):
         self.module = module
         self.inputs = {n: v for n, v in inputs.items() if isinstance(v, Tensor)}
         self.given: dict[str, Tensor] = {}
+        self.spans_seen = False
         self.wanted = wanted
         self.result = result
         self.code = code
@@ -343,7 +349,18 @@ class _Seeing(TorchFunctionMode):
             if threading.get_ident() == owner and not self.result.masks:
                 self._index(*args, *kwargs.values())
 
+        def on_span(part: nn.Module, args: tuple[Any, ...], output: Any) -> Tensor | None:
+            if threading.get_ident() != owner or self.spans_seen or output.ndim < 3:
+                return None
+            self.spans_seen = True
+            size = tuple(output.shape[:-1])
+            spans = spans_of(args[0], self.given[SERIES])
+            name = self.names[id(part)]
+            return self._fill(name, output, size, output.ndim - 1, None, None, spans=spans)
+
         for part in self.module.modules():
+            if SERIES in self.given and isinstance(part, nn.Linear):
+                handles.append(part.register_forward_hook(on_span))
             if not self.result.passes:
                 handles.append(part.register_forward_pre_hook(on_index, with_kwargs=True))
             if isinstance(part, GRIDS):
@@ -391,6 +408,7 @@ class _Seeing(TorchFunctionMode):
         made_of: Tensor | None,
         read: str | None,
         side: int = 1,
+        spans: tuple[tuple[int, int, int], ...] | None = None,
     ) -> Tensor:
         """Make content for every cell of a grid, `side` numbers a side, one of two by the code."""
         number = self.source
@@ -401,7 +419,7 @@ class _Seeing(TorchFunctionMode):
         self.order += 1
         if number == len(self.result.sources):
             spread = float(whole.float().std().nan_to_num(1.0)) or 1.0
-            self.result.sources.append(Source(name, size, self.order, read, spread))
+            self.result.sources.append(Source(name, size, self.order, read, spread, spans))
         source = self.result.sources[number]
         if (source.name, source.size) != (name, size):
             raise ValueError("a pass over other numbers takes another way")
@@ -514,6 +532,39 @@ class _Seeing(TorchFunctionMode):
             return self.softmaxes.by_head(name, whole.reshape(*lead, *factor.shape[-2:]))
         except RuntimeError:
             return None
+
+
+def spans_of(given: Tensor, series: Tensor) -> tuple[tuple[int, int, int], ...] | None:
+    """Say which span of which channel each row [batch, channel, span, step] is, but for its scale.
+
+    Args:
+        given: what the first projection reads.
+        series: [batch, time, channel].
+
+    Returns:
+        For each row its channel, its first step and its last + 1; None where one is no such span.
+    """
+    if given.ndim != 4 or series.ndim != 3 or given.shape[1] != series.shape[2]:
+        return None
+    length = given.shape[-1]
+    if not 3 <= length <= series.shape[1]:
+        return None
+    every = _standard(series.transpose(1, 2).unfold(-1, length, 1))
+    rows = _standard(given)
+    found = []
+    for channel in range(given.shape[1]):
+        apart = torch.cdist(rows[0, channel], every[0, channel])
+        least, start = apart.min(dim=1)
+        if bool((least > NEAR * length).any()):
+            return None
+        found += [(channel, first, first + length) for first in start.tolist()]
+    return tuple(found)
+
+
+def _standard(rows: Tensor) -> Tensor:
+    """Take the offset and the scale out of rows."""
+    centred = rows.double() - rows.double().mean(-1, keepdim=True)
+    return centred / torch.linalg.vector_norm(centred, dim=-1, keepdim=True).clamp(min=1e-12)
 
 
 def _patch_size(module: nn.Module) -> int:

@@ -23,6 +23,7 @@ class Origin:
         read: the input that the grid lies on, where the way from there is proven; else None.
         alike: whether all units that come from nowhere hold the same numbers, as padding does.
         tokens: of each unit that comes from nowhere the parameter that holds it; "" where none does.
+        spans: of each cell the channel, the first step and the last + 1 of a time series.
     """
 
     places: Tensor
@@ -30,6 +31,7 @@ class Origin:
     read: str | None
     alike: bool
     tokens: tuple[str, ...]
+    spans: tuple[tuple[int, int, int], ...] | None = None
 
     @property
     def own(self) -> Tensor:
@@ -103,7 +105,7 @@ def _joined(parts: Sequence[Origin | None]) -> Origin | None:
     alike = all(part.alike for part in known)
     places = torch.cat([part.places for part in known])
     tokens = tuple(token for part in known for token in part.tokens)
-    return Origin(places, first.size, first.read, alike, tokens)
+    return Origin(places, first.size, first.read, alike, tokens, first.spans)
 
 
 def _proven(seen: Coded) -> Mapping[int, str]:
@@ -163,7 +165,8 @@ def _decoded(side: Side, seen: Coded, proven: Mapping[int, str]) -> Origin | Non
         same_size = [n for n in range(number + 1) if seen.sources[n].size == source.size]
         read = {proven.get(n) for n in same_size}
         tokens = _tokens(side, varies)
-        return Origin(places, size, read.pop() if len(read) == 1 else None, alike, tokens)
+        spans = source.spans if size == source.size else None
+        return Origin(places, size, read.pop() if len(read) == 1 else None, alike, tokens, spans)
     return None
 
 
