@@ -1,33 +1,43 @@
-"""Attention within windows, shown in the order of the picture or the text instead of the windows'."""
+"""Attention shown in the order of the picture or the text, whatever order a layer has it in."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import Counter
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
+from viz.capture.channels import ACROSS_CHANNELS
 from viz.capture.layer import Layer, in_short
+from viz.capture.naming import names_of
 from viz.capture.provenance import Provenance
 from viz.capture.windows import ReportedWindows, WindowedLayer
-from viz.models.rows import RecentOutputs, source_of
+from viz.models.coded import SERIES, coded
+from viz.models.origins import Origin, Pair, origins
+from viz.models.tokens import Units
+
+PIXELS = "pixel_values"
+
+# Said of a layer whose windows are shown one after the other, because their places are not proven.
+IN_WINDOWS = "units in the order of the windows"
 
 
 @dataclass(frozen=True, slots=True)
 class ArrangedLayer:
-    """A windowed layer whose queries and keys stand where they belong.
+    """A layer whose queries and keys stand where they belong.
 
-    Shapes: places [unit], where each unit stands in the windows laid one after the other.
+    Shapes: places [query], where each query stands in the inner layer; seen [key], the same of its
+    keys, None where it is the same.
     """
 
-    inner: WindowedLayer | ReportedWindows
+    inner: Layer
     places: Tensor
     provenance: Provenance
+    seen: Tensor | None = None
 
     __repr__ = in_short
 
@@ -44,12 +54,18 @@ class ArrangedLayer:
     @property
     def shape(self) -> tuple[int, int]:
         """How many queries and keys; padding is left out."""
-        return len(self.places), len(self.places)
+        return len(self.places), len(self.columns)
+
+    @property
+    def columns(self) -> Tensor:
+        """Where each key stands in the inner layer."""
+        return self.places if self.seen is None else self.seen
 
     @property
     def tensors(self) -> list[Tensor]:
         """Everything that takes memory."""
-        return [*self.inner.tensors, self.places]
+        own = [self.places] if self.seen is None else [self.places, self.seen]
+        return [*self.inner.tensors, *own]
 
     def rows(self, heads: slice, rows: Tensor) -> tuple[Tensor, int]:
         """Compute exact rows of weights; see `RecordedLayer.rows`."""
@@ -61,104 +77,254 @@ class ArrangedLayer:
 
     def _spread(self, numbers: Tensor, first: int) -> Tensor:
         """Bring columns from the windows' order into their own."""
-        at = self.places - first
+        at = self.columns - first
         inside = (at >= 0) & (at < numbers.shape[-1])
-        out = numbers.new_zeros(*numbers.shape[:-1], len(self.places))
+        out = numbers.new_zeros(*numbers.shape[:-1], len(at))
         out[..., inside] = numbers[..., at[inside]]
         return out
 
 
-# Where rows come from and how many there are, by the name of a part and the number of its call.
-Order = dict[tuple[str, int], tuple[Tensor, int]]
+class Arranged(list[Layer]):
+    """Layers in order, and what the queries and keys of each are called where that is proven."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__(layers)
+        self.names: dict[int, tuple[Units | None, Units | None]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What passes over codes have told of every layer of a model, for inputs of some shapes."""
+
+    pairs: list[Pair]
+    indexes: list[Tensor]
+    channels: set[str]
+
+
+_found: weakref.WeakKeyDictionary[nn.Module, dict[Any, _Known]] = weakref.WeakKeyDictionary()
 
 
 def arrange(
-    layers: Sequence[Layer], module: nn.Module, inputs: Mapping[str, Any], batch: int
-) -> list[Layer]:
-    """Put windowed layers into the order of what the windows were cut from.
+    layers: Sequence[Layer],
+    module: nn.Module,
+    inputs: Mapping[str, Any],
+    batch: int,
+    item: int = 0,
+) -> Arranged:
+    """Put units into the order of the picture or the text, and name those of pictures by their places.
 
-    The order is learned from two more passes over noise, in which no two units are alike, and
-    believed only if both say the same: windows that are cut by content have no order of their own. A
-    layer of which it cannot be told, such as one that pools its queries, stays window by window.
+    Where every unit of every layer comes from is found out by passes over codes. A layer of which it
+    cannot be told stays as it is, window by window.
+
+    Args:
+        layers: of one input of a batch.
+        module: that made them, in the state in which it did.
+        inputs: of the whole batch.
+        batch: how many inputs it has.
+        item: which one the layers are of.
+
+    Cost: some 8 to 14 passes without attention, the first time that inputs of these shapes are seen.
     """
-    windowed = {layer.name for layer in layers if isinstance(layer, _Windowed)}
-    if not windowed or batch > 1:
-        return list(layers)
-    first, second = (_window_order(module, inputs, windowed) for _ in range(2))
-    calls: Counter[str] = Counter()
-    arranged: list[Layer] = []
-    for layer in layers:
-        if not isinstance(layer, _Windowed):
-            arranged.append(layer)
-            continue
-        call = (layer.name, calls[layer.name])
-        calls[layer.name] += 1
-        one, other = first.get(call), second.get(call)
-        sure = one is not None and other is not None and torch.equal(one[0], other[0])
-        arranged.append(_arranged(layer, *one) if one is not None and sure else layer)
+    arranged = Arranged(layers)
+    asked = [n for n, layer in enumerate(layers) if _is_asked(layer, module, inputs)]
+    if not asked or not _is_worth_it([layers[n] for n in asked], module, inputs):
+        return arranged
+    packed = any(name.endswith("grid_thw") for name in inputs)
+    own = inputs if batch == 1 or packed else _alone(inputs, batch, item)
+    known = _known(module, own, [layers[n] for n in asked])
+    for number, pair in zip(asked, known.pairs, strict=True):
+        layer, names = layers[number], NONE
+        if layer.name in known.channels and not isinstance(layer, _Windowed):
+            layer = flagged(layer, ACROSS_CHANNELS)
+        else:
+            layer, names = _placed(layer, pair, own, known.indexes)
+        arranged[number] = layer
+        arranged.names[number] = names
     return arranged
 
 
 _Windowed = (WindowedLayer, ReportedWindows)
 
+NONE: tuple[Units | None, Units | None] = (None, None)
 
-def _arranged(layer: WindowedLayer | ReportedWindows, source: Tensor, units: int) -> Layer:
-    """Turn "where does each row come from" around; each unit must stand in one window, once."""
+
+def flagged(layer: Layer, flag: str) -> Layer:
+    """Say something more of a layer."""
+    provenance = replace(layer.provenance, flags=(*layer.provenance.flags, flag))
+    made: Layer = replace(cast(Any, layer), provenance=provenance)
+    return made
+
+
+def _is_asked(layer: Layer, module: nn.Module, inputs: Mapping[str, Any]) -> bool:
+    """Whether a layer may be about something else than the words of a text, one by one."""
+    ids = inputs.get("input_ids")
+    if not (isinstance(module, PreTrainedModel) and isinstance(ids, Tensor) and ids.ndim > 1):
+        return True
+    return isinstance(layer, _Windowed) or layer.shape != (ids.shape[1], ids.shape[1])
+
+
+def _is_worth_it(layers: Sequence[Layer], module: nn.Module, inputs: Mapping[str, Any]) -> bool:
+    pictures = any(
+        name.startswith(PIXELS)
+        or name.endswith("grid_thw")
+        or name == SERIES
+        or (isinstance(value, Tensor) and value.is_floating_point() and value.ndim > 3)
+        for name, value in inputs.items()
+    )
+    # Spectrograms cut into patches; frames of a sound come one after the other.
+    planes = "input_ids" not in inputs and any(isinstance(p, nn.Conv2d) for p in module.modules())
+    return (
+        pictures
+        or planes
+        or any(isinstance(layer, _Windowed) for layer in layers)
+        or (
+            not isinstance(module, PreTrainedModel)
+            and any(_may_be_channels(layer, module, inputs) for layer in layers)
+        )
+    )
+
+
+def _may_be_channels(layer: Layer, module: nn.Module, inputs: Mapping[str, Any]) -> bool:
+    """Whether a layer's queries may be its channels, by their number: as many, or as nothing else."""
     queries, keys = layer.shape
-    kept = (source >= 0).nonzero()[:, 0]
-    whole = torch.equal(source[kept].sort().values, torch.arange(units))
-    if queries != keys or len(source) != queries or not whole:
-        return layer
-    places = torch.empty(units, dtype=torch.long)
-    places[source[kept]] = kept
+    given = [value for value in inputs.values() if isinstance(value, Tensor)]
+    units = {size for value in given for size in value.shape[:2]}
+    widths = {value.shape[-1] for value in given if value.is_floating_point()}
+    widths |= {part.in_features for part in module.modules() if isinstance(part, nn.Linear)}
+    return queries == keys and (queries not in units or queries * layer.heads in widths)
+
+
+def _alone(inputs: Mapping[str, Any], batch: int, item: int) -> dict[str, Any]:
+    """Take one item out of a batch."""
+    return {
+        name: value[item : item + 1]
+        if isinstance(value, Tensor) and value.ndim and len(value) == batch
+        else value
+        for name, value in inputs.items()
+    }
+
+
+def _known(module: nn.Module, inputs: Mapping[str, Any], layers: Sequence[Layer]) -> _Known:
+    """Find out where the units of layers come from, once for inputs of these shapes."""
+    made = [(layer.name, layer.shape) for layer in layers]
+    shapes = tuple(
+        (name, tuple(value.shape), tuple(value.flatten().tolist()) if "grid" in name else ())
+        for name, value in inputs.items()
+        if isinstance(value, Tensor)
+    )
+    signature = (tuple(made), shapes, _way(module))
+    found = _found.setdefault(module, {})
+    if signature not in found:
+        wanted: dict[str, int] = {}
+        for name, (queries, _) in made:
+            wanted[name] = wanted.get(name, 0) + queries
+        seen = coded(module, inputs, wanted)
+        none: list[Pair] = [(None, None)] * len(made)
+        found[signature] = (
+            _Known(none, [], set())
+            if seen is None
+            else _Known(origins(seen, made), seen.indexes, seen.channels)
+        )
+    return found[signature]
+
+
+def _way(module: nn.Module) -> str:
+    return str(getattr(getattr(module, "config", None), "_attn_implementation", ""))
+
+
+def _placed(
+    layer: Layer, pair: Pair, inputs: Mapping[str, Any], indexes: Sequence[Tensor]
+) -> tuple[Layer, tuple[Units | None, Units | None]]:
+    """Put one layer's units where they belong, and name them."""
+    windowed = layer if isinstance(layer, _Windowed) else None
+    cut = windowed is not None and not _are_pictures(windowed, pair)
+    windows = int(layer.tensors[0].shape[0]) if cut else 0
+    sides = [None if origin is None else _side(origin, windows, inputs, indexes) for origin in pair]
+    if windowed is not None and windows and None in sides:
+        return flagged(layer, IN_WINDOWS), NONE
+    orders = [
+        torch.arange(count) if side is None else side[0]
+        for side, count in zip(sides, layer.shape, strict=True)
+    ]
+    looking, looked_at = (None if side is None else side[1] for side in sides)
+    names = looking, looked_at
+    down, across = orders
+    as_it_is = all(
+        torch.equal(order, torch.arange(count))
+        for order, count in zip(orders, layer.shape, strict=True)
+    )
+    if as_it_is and windowed is None:
+        return layer, names
     flags = layer.provenance.flags
-    if queries > units:
-        flags = (*flags, f"{queries - units} units of padding left out, which rows may look at")
+    left = layer.shape[0] - len(down)
+    if left:
+        flags = (*flags, f"{left} units of padding left out, which rows may look at")
+    provenance = replace(layer.provenance, flags=flags)
     device = layer.tensors[0].device
-    return ArrangedLayer(layer, places.to(device), replace(layer.provenance, flags=flags))
+    same = torch.equal(down, across)
+    seen = None if same else across.to(device)
+    return ArrangedLayer(layer, down.to(device), provenance, seen), names
 
 
-def _window_order(module: nn.Module, inputs: Mapping[str, Any], names: set[str]) -> Order:
-    """Run noise through a model and see where the rows of every window come from.
+def _are_pictures(layer: WindowedLayer | ReportedWindows, pair: Pair) -> bool:
+    """Whether what looks at itself alone are whole pictures of a batch, and no windows of one."""
+    windows = int(layer.tensors[0].shape[0])
+    for origin, count in zip(pair, layer.shape, strict=True):
+        if origin is None or count % windows:
+            return False
+        inputs = [set(part[part >= 0].tolist()) for part in origin.places[:, 0].chunk(windows)]
+        if any(len(one) != 1 for one in inputs) or len(set.union(*inputs)) < windows:
+            return False
+    return True
+
+
+def _side(
+    origin: Origin, windows: int, inputs: Mapping[str, Any], indexes: Sequence[Tensor]
+) -> tuple[Tensor, Units | None] | None:
+    """Order and name the units of one side; None where that would be a guess.
 
     Returns:
-        Nothing where the model cannot run noise.
+        Where each unit stands in the layer, in the order in which they are shown, and their names.
     """
-    order: Order = {}
-    calls: Counter[str] = Counter()
-    handles = []
-    noise = {name: _noise(value) for name, value in inputs.items()}
-    owner = threading.get_ident()
-    with RecentOutputs(module) as recent, torch.inference_mode():
-        for name, part in module.named_modules():
-            if name not in names:
-                continue
-
-            def before(
-                _part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], name: str = name
-            ) -> None:
-                if threading.get_ident() != owner:
-                    return
-                given = next((v for v in (*args, *kwargs.values()) if isinstance(v, Tensor)), None)
-                found = None if given is None else source_of(given, recent.latest)
-                if found is not None:
-                    order[name, calls[name]] = found
-                calls[name] += 1
-
-            handles.append(part.register_forward_pre_hook(before, with_kwargs=True))
-        try:
-            module(**noise)
-        except Exception:  # it need not stand noise
-            return {}
-        finally:
-            for handle in handles:
-                handle.remove()
-    return order
+    cells = origin.cells[origin.own]
+    if len(torch.unique(cells)) < len(cells) or (windows and not origin.is_whole):
+        return None
+    if windows and not _is_padding(origin, windows):
+        return None
+    named = names_of(origin, inputs, indexes)
+    rank = origin.cells if named is None else named[1]
+    own = origin.own.nonzero()[:, 0]
+    sorted_own = own[rank[own].argsort()]
+    if windows:
+        order = sorted_own
+    else:
+        order = torch.arange(len(rank))
+        order[own] = sorted_own
+    return order, None if named is None else _ordered(named[0], order)
 
 
-def _noise(value: Any) -> Any:
-    """Make noise of a tensor's shape, of numbers that are nobody else's."""
-    if not isinstance(value, Tensor) or not value.is_floating_point():
-        return value
-    generator = torch.Generator().manual_seed(int(time.monotonic_ns()) % 2**31)
-    return torch.randn(value.shape, generator=generator).to(value)
+def _is_padding(origin: Origin, windows: int) -> bool:
+    """Whether what comes from no cell fills up the last windows, and is no token of every window's."""
+    own = origin.own
+    if bool(own.all()):
+        return True
+    same = own.view(windows, -1)
+    return origin.alike and not any(origin.tokens) and bool((same != same[:1]).any())
+
+
+def _ordered(units: Units, order: Tensor) -> Units:
+    places = order.tolist()
+
+    def taken(values: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(values[place] for place in places)
+
+    return replace(
+        units,
+        labels=taken(units.labels),
+        texts=taken(units.texts),
+        ids=tuple(range(len(places))),
+        special=taken(units.special),
+        spans=taken(units.spans),
+        words=tuple(range(len(places))),
+        segments=taken(units.segments),
+    )

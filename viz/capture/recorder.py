@@ -54,9 +54,17 @@ class Recorder:
                 "Call model.eval() before the capture.",
             )
         inputs = max(call.query.shape[0], call.key.shape[0])
-        folded = inputs > self.batch and inputs % self.batch == 0
+        if inputs > self.batch and inputs % self.batch:
+            raise CaptureError(
+                f"Layer {name} looks at {inputs} pictures or pieces, and the batch holds "
+                f"{self.batch} inputs; which of them are of item {self.item} cannot be told.",
+                "Capture one input at a time, with its own pictures.",
+            )
+        folded = inputs > self.batch
         layer = self._windows(name, call) if folded else self._whole(name, call)
-        if self.batch == 1 and continues(call, self._last) and isinstance(layer, RecordedLayer):
+        # What is packed into one sequence is cut by pictures, whatever the prompts' batch is.
+        packed = self.batch == 1 or max(len(call.query), len(call.key)) < self.batch
+        if packed and continues(call, self._last) and isinstance(layer, RecordedLayer):
             before = self.layers[-1]
             whole = joined(before, layer) if isinstance(before, RecordedLayer) else None
             if whole is not None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from viz.capture.arranged import IN_WINDOWS, Arranged
+from viz.capture.channels import ACROSS_CHANNELS
 from viz.capture.layer import Layer
 from viz.capture.sparse import SparseLayer
 from viz.capture.stack import Stack, Stacks
-from viz.models.tokens import Units, extended, numbered_units
+from viz.capture.windows import ReportedWindows, WindowedLayer
+from viz.models.tokens import Units, extended, numbered_units, patch_grid
 
-NUMBER = re.compile(r"(?:(?<=\.)|^)\d+(?=\.|$)")
+# A number in one name of a path: alone, or at the end of a word.
+NUMBER = re.compile(r"(?:^|(?<=[A-Za-z_]))\d+(?=$|_)")
 
 CROSS = re.compile(r"cross|encoder_attn|encdec|enc_dec|multihead_attn|encoder_decoder_attn")
 POOL = re.compile(r"pool|head\.attention")
@@ -49,25 +54,85 @@ def stacks_of(
         Stacks by name: `self` where there is one; else `encoder`, `decoder`, `cross`, or the
         towers (`vision`, `text`, ...), numbered where a name is needed more than once.
     """
-    groups: dict[Group, list[Layer]] = {}
-    for layer in layers:
+    groups: dict[Group, list[int]] = {}
+    for number, layer in enumerate(layers):
         own = layer.tokens if isinstance(layer, SparseLayer) else layer.shape[1]
-        groups.setdefault((NUMBER.sub("*", layer.name), *layer.shape, own), []).append(layer)
+        groups.setdefault((path_of(layer.name), *layer.shape, own), []).append(number)
     sides = list(known)
     by_count = {len(units): units for units in reversed(sides)}
+    proven = layers.names if isinstance(layers, Arranged) else {}
     stacks = Stacks()
     for group, name in zip(groups, _names(list(groups)), strict=True):
         _, queries, keys, tokens = group
         unit = next((word for tower, word in UNIT_KINDS.items() if tower in name), None)
+        records = [layers[number] for number in groups[group]]
+        own_names = [
+            _agreed([proven.get(number, (None, None))[side] for number in groups[group]])
+            for side in (0, 1)
+        ]
         looking, seen = (
-            side
-            if side is not None and len(side) == count
-            # Where a layer adds keys of its own, they come after the model's units.
-            else _named(count, count if keys == tokens else tokens, by_count, unnamed, unit)
-            for side, count in zip(_sides(name, sides), (queries, keys), strict=True)
+            _by_what_it_is(records, count)
+            or shown
+            or (
+                side
+                if side is not None and len(side) == count
+                # Where a layer adds keys of its own, they come after the model's units.
+                else _named(count, count if keys == tokens else tokens, by_count, unnamed, unit)
+            )
+            for shown, side, count in zip(
+                own_names, _sides(name, sides), (queries, keys), strict=True
+            )
         )
-        stacks[name] = Stack(name, tuple(groups[group]), looking, seen)
+        stacks[name] = Stack(name, tuple(records), looking, seen)
     return stacks
+
+
+def path_of(name: str) -> str:
+    """Write a path with a star for each number that counts layers.
+
+    A number alone always does (`layers.3`), one at the end of a word (`encoder_layer_3`) where it is
+    the deepest that holds others; `attn1` and `attn2` of one layer are two kinds of attention.
+    """
+    parts = name.split(".")
+    numbered = [at for at, part in enumerate(parts) if NUMBER.search(part)]
+    last = len(parts) - 1
+    above = [at for at in numbered if at < last]
+    for at in numbered:
+        alone = parts[at].isdigit()
+        if alone or (at == last and not above) or (above and at == above[-1]):
+            parts[at] = NUMBER.sub("*", parts[at])
+    return ".".join(parts)
+
+
+def _agreed(names: Sequence[Units | None]) -> Units | None:
+    """Return what every layer of a stack calls its units; None where they do not agree."""
+    first = names[0]
+    return first if first is not None and all(one == first for one in names) else None
+
+
+def _by_what_it_is(records: Sequence[Layer], count: int) -> Units | None:
+    """Name units that are no tokens, or whose places are not proven."""
+    flags = {flag for record in records for flag in record.provenance.flags}
+    if ACROSS_CHANNELS in flags:
+        return numbered_units("channel", count)
+    if IN_WINDOWS in flags:
+        return _in_windows(records, count)
+    return None
+
+
+def _in_windows(records: Sequence[Layer], count: int) -> Units:
+    """Number units by their window, where that is all that is known of them."""
+    units = numbered_units("position", count)
+    windows = {
+        int(record.tensors[0].shape[0])
+        for record in records
+        if isinstance(record, (WindowedLayer, ReportedWindows))
+    }
+    if len(windows) != 1 or count % max(windows):
+        return units
+    each = count // windows.pop()
+    labels = tuple(f"window {number // each}: {number % each}" for number in range(count))
+    return replace(units, labels=labels)
 
 
 def _named(
@@ -80,6 +145,9 @@ def _named(
     """Name units by their number; those above the most that the model has are the layer's own."""
     own = min(count, most)
     units = by_count.get(count) or by_count.get(own)
+    if units is not None and units.kind == "patch" and patch_grid(units) is not None:
+        # As many as the picture has patches; that they stand there has not been proven.
+        return numbered_units("patch", count)
     if units is None:
         other = unnamed(own)
         units = other if unit in (None, other.kind) else numbered_units(unit, own)

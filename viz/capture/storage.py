@@ -141,7 +141,8 @@ def _layer_to_json(record: Layer, shelf: _Shelf) -> dict[str, Any]:
             return {**common, **places, **values, "tokens": record.tokens}
         case ArrangedLayer():
             inner = _layer_to_json(record.inner, shelf)
-            return {**common, "inner": inner, "places": shelf.put(record.places)}
+            places = {"places": shelf.put(record.places), "seen": shelf.put(record.seen)}
+            return {**common, "inner": inner, **places}
         case WindowedLayer():
             return {**common, "allowed": shelf.put(record.allowed), **_scores(record, shelf)}
         case RecordedLayer():
@@ -202,9 +203,10 @@ def _layer_from(data: dict[str, Any], tensors: dict[str, Tensor]) -> Layer:
         return kind(data["name"], weights, provenance)
     if "inner" in data:
         inner = _layer_from(data["inner"], tensors)
-        if not isinstance(inner, (WindowedLayer, ReportedWindows)):
-            raise ValueError("a layer that has no windows is arranged")
-        return ArrangedLayer(inner, tensors[data["places"]], provenance)
+        seen = data.get("seen")
+        return ArrangedLayer(
+            inner, tensors[data["places"]], provenance, None if seen is None else tensors[seen]
+        )
     if "starts" in data:
         places = tensors[data["starts"]], tensors[data["columns"]], tensors[data["values"]]
         heads, queries, keys = data["size"]

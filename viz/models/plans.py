@@ -23,7 +23,11 @@ def plans_to_try(module: nn.Module, last: Plan | None = None) -> Iterator[Plan]:
             yield wide
     ways = ways_to_try(module)
     for way in ways:
-        yield Plan(given, way, asked=way == EAGER_NAME)
-    if EAGER_NAME not in ways:
-        # Weights that are made by no softmax that is seen may be returned all the same.
-        yield Plan(given, None, asked=True)
+        if way != EAGER_NAME:
+            yield Plan(given, way)
+    # Weights that are made by no softmax that is seen may be returned all the same, where a model does
+    # not fail on being asked.
+    eager = EAGER_NAME if EAGER_NAME in ways else None
+    yield Plan(given, eager, asked=True)
+    if eager:
+        yield Plan(given, eager)

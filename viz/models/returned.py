@@ -145,8 +145,9 @@ def returned_weights(module: nn.Module) -> Iterator[Returned]:
     """Collect the attention weights that the parts of a module return during one pass."""
     softmaxes = Softmaxes(module)
     returned = Returned(_parts=dict(module.named_modules()))
-    handles = []
+    handles: list[Any] = []
     owner = threading.get_ident()
+
     try:
         for name, part in module.named_modules():
 

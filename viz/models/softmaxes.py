@@ -141,7 +141,7 @@ class Softmaxes(TorchFunctionMode):
             self.errors.setdefault(one.weights.data_ptr(), one.error)
         found, self.found = self.found, []
         for name, weights in found:
-            by_head = self._by_head(name, weights)
+            by_head = self.by_head(name, weights)
             if by_head is not None:
                 self.errors[by_head.data_ptr()] = self.errors[weights.data_ptr()]
                 self.found.append((name, by_head))
@@ -236,7 +236,7 @@ class Softmaxes(TorchFunctionMode):
         if mine:
             self._told = len(self.found)
 
-    def _by_head(self, name: str, weights: Tensor) -> Tensor | None:
+    def by_head(self, name: str, weights: Tensor) -> Tensor | None:
         """Bring weights to [batch or window, head, query, key]; None where heads cannot be told."""
         part = self.module.get_submodule(name.partition(STREAM)[0])
         weights = weights.detach()

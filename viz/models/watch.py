@@ -19,6 +19,13 @@ from transformers import PreTrainedModel
 from viz.models.attention import AttentionCall, Observer, is_covered, observe
 from viz.models.calling import calling_part
 from viz.models.heads import head_count, known_head_counts
+from viz.models.kernel_axes import USUAL, is_usual, with_heads
+from viz.models.putback import Follower, Piece, PutBack
+
+
+# What is known of a call's axes where they are [batch, head, token, d] beyond doubt.
+def _usually(heads: int) -> PutBack:
+    return PutBack((Piece(1, heads, 1),), frozenset())
 
 
 @contextmanager
@@ -33,12 +40,20 @@ class _Watch(TorchFunctionMode):
 
     def __init__(self, module: nn.Module, observer: Observer) -> None:
         super().__init__()
-        self.known = {id(part) for part in module.modules()}
+        self.known = {id(part): name for name, part in module.named_modules()}
         self.module = module
         self.observer = observer
         self.counts = (
             known_head_counts(module.config) if isinstance(module, PreTrainedModel) else None
         )
+        # How many inputs there are, where the observer knows.
+        self.batch: int | None = getattr(observer, "batch", None)
+        self._open: tuple[AttentionCall, Follower] | None = None
+
+    def __exit__(self, *details: Any) -> None:
+        super().__exit__(*details)  # type: ignore[no-untyped-call]
+        if details[0] is None:
+            self._close()
 
     def __torch_function__(
         self,
@@ -49,17 +64,46 @@ class _Watch(TorchFunctionMode):
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         if func is functional.scaled_dot_product_attention and not is_covered():
+            self._close()
             part = calling_part(self.known, self.module)
-            call = _sdpa_call(part, result, *args, **(kwargs or {}))
-            if self._is_attention(part, call.query.shape[1]):
-                self.observer(call)
+            self._open_call(_sdpa_call(part, result, *args, **(kwargs or {})))
         elif func is functional.multi_head_attention_forward and not is_covered():
+            self._close()
             self.observer(
                 _multi_head_call(
                     calling_part(self.known, self.module), result[0], *args, **(kwargs or {})
                 )
             )
+        elif self._open is not None:
+            follower = self._open[1]
+            follower.see(func, args, kwargs or {}, result)
+            if follower.answer is not None:
+                self._close()
         return result
+
+    def _open_call(self, call: AttentionCall) -> None:
+        """Report a call, once it is known which of its axes are heads."""
+        self._open = call, Follower(call.output)
+        if is_usual(call.query.shape, head_count(call.module)) or (
+            call.query.ndim == USUAL and isinstance(self.module, PreTrainedModel)
+        ):
+            self._open[1].answer = _usually(call.query.shape[1])
+            self._close()
+
+    def _close(self) -> None:
+        """Report the call that waits, with what its module did with the output until now."""
+        if self._open is None:
+            return
+        (call, follower), self._open = self._open, None
+        told = with_heads(
+            call,
+            follower.end(),
+            head_count(call.module),
+            self.batch,
+            self.known.get(id(call.module), ""),
+        )
+        if self._is_attention(told.module, told.query.shape[1]):
+            self.observer(told)
 
     def _is_attention(self, part: nn.Module, heads: int) -> bool:
         """Whether a call is one of heads: Inkling 2 also weighs its own layers by this kernel.
@@ -85,17 +129,13 @@ def _sdpa_call(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> AttentionCall:
-    """Describe one call; inputs of three or five dimensions become [batch, head, token, d]."""
-    mask = attn_mask
-    if mask is not None:
-        mask = mask.expand(*query.shape[:-2], *mask.shape[-2:]) if mask.ndim > 2 else mask
-        mask = _four(mask) if mask.ndim > 2 else mask[None, None]
+    """Describe one call, its tensors as they are: [.., token, d]."""
     return AttentionCall(
         module=module,
-        query=_four(query),
-        key=_four(key),
-        value=_four(value),
-        mask=mask,
+        query=query,
+        key=key,
+        value=value,
+        mask=attn_mask,
         is_causal=is_causal,
         scale=scale if scale is not None else query.shape[-1] ** -0.5,
         bias=None,
@@ -103,18 +143,9 @@ def _sdpa_call(
         sinks=None,
         window=None,
         dropout=dropout_p,
-        output=_four(output).transpose(1, 2),
+        output=output,
         tier="hooks",
     )
-
-
-def _four(tensor: Tensor) -> Tensor:
-    """Bring [.., head, token, d] to four dimensions: one head where there is none."""
-    if tensor.ndim == 2:
-        return tensor[None, None]
-    if tensor.ndim == 3:
-        return tensor[:, None]
-    return tensor.reshape(-1, *tensor.shape[-3:])
 
 
 def _multi_head_call(
