@@ -22,6 +22,7 @@ from viz.models.arguments import require_model, whole_number
 from viz.models.prepare import prepare
 from viz.models.prepared import Prepared
 from viz.models.readable import check_text
+from viz.models.text import with_prompts
 from viz.models.tokens import units_from_ids
 
 
@@ -158,7 +159,7 @@ def _finished(model: Model, prepared: Prepared, ids: Tensor) -> Prepared:
         if name != "input_ids" and isinstance(value, Tensor) and value.ndim == 2:
             more = read.shape[1] - value.shape[1]
             inputs[name] = torch.cat([value, value[:, -1:].expand(1, max(0, more))], dim=1)
-    return replace(prepared, inputs=inputs, units=written, known=(written,))
+    return replace(prepared, inputs=inputs, units=written, known=with_prompts(model, written))
 
 
 def _flagged(trace: Trace, flag: str) -> Trace:

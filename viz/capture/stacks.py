@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from viz.capture.layer import Layer
+from viz.capture.merged import both_sides
 from viz.capture.sparse import SparseLayer
 from viz.capture.stack import Stack, Stacks
 from viz.models.tokens import Units, extended, numbered_units
@@ -59,11 +60,13 @@ def stacks_of(
     for group, name in zip(groups, _names(list(groups)), strict=True):
         _, queries, keys, tokens = group
         unit = next((word for tower, word in UNIT_KINDS.items() if tower in name), None)
+        both = both_sides(groups[group], sides)
+        names = by_count if both is None else {**by_count, keys: both}
         looking, seen = (
             side
             if side is not None and len(side) == count
             # Where a layer adds keys of its own, they come after the model's units.
-            else _named(count, count if keys == tokens else tokens, by_count, unnamed, unit)
+            else _named(count, count if keys == tokens else tokens, names, unnamed, unit)
             for side, count in zip(_sides(name, sides), (queries, keys), strict=True)
         )
         stacks[name] = Stack(name, tuple(groups[group]), looking, seen)
