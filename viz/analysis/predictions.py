@@ -11,7 +11,7 @@ from torch import Tensor
 
 from viz.capture.trace import Trace
 from viz.errors import CaptureError, ShapeError
-from viz.models.tokens import units_from_ids
+from viz.models.tokens import label_alone
 
 # Rows of logits that are turned into probabilities at a time.
 ROWS = 256
@@ -25,14 +25,19 @@ class Predictions:
         kind: `causal` (what comes next) or `masked` (what would stand here).
         ids: shape [position, rank].
         probabilities: float32, shape [position, rank].
+        read: the ids that stand at the positions; none where they are not known.
     """
 
     kind: str
     ids: Tensor
     probabilities: Tensor
+    read: tuple[int, ...] = ()
 
     def at(self, position: int, tokenizer: Any, count: int = 10) -> pd.DataFrame:
         """List a position's predictions: columns token, probability.
+
+        Bytes are named as parts of the character that they would make there (`ü 2/2`), or by their
+        number where they would make none yet (`<0xC3> 1/2`).
 
         Raises:
             ShapeError: there is no such position.
@@ -43,9 +48,16 @@ class Predictions:
                 f"There is no position {position}; the text has {positions} tokens.",
                 f"Choose 0 to {positions - 1}.",
             )
-        units = units_from_ids(tokenizer, self.ids[position, :count].tolist())
+        at = position % positions
+        # What comes next follows what stands here; what would stand here replaces it.
+        before = self.read[: at if self.kind == "masked" else at + 1]
+        after = self.read[at + 1 :] if self.kind == "masked" else ()
+        labels = [
+            label_alone(tokenizer, number, before, after)
+            for number in self.ids[position, :count].tolist()
+        ]
         chances = self.probabilities[position, :count].tolist()
-        return pd.DataFrame({"token": list(units.labels), "probability": chances})
+        return pd.DataFrame({"token": labels, "probability": chances})
 
 
 def predictions(trace: Trace, *, count: int = 10) -> Predictions:
@@ -67,4 +79,13 @@ def predictions(trace: Trace, *, count: int = 10) -> Predictions:
         top = torch.topk(block, min(count, block.shape[-1]))
         ids.append(top.indices.cpu())
         chances.append(top.values.cpu())
-    return Predictions(trace.model.kind, torch.cat(ids), torch.cat(chances))
+    return Predictions(trace.model.kind, torch.cat(ids), torch.cat(chances), _read(trace))
+
+
+def _read(trace: Trace) -> tuple[int, ...]:
+    """The ids that stand where logits are: of a decoder what it writes; none where none are known."""
+    axes = [stack.queries for name, stack in trace.stacks.items() if "encoder" not in name]
+    axes = axes if trace.model.kind == "seq2seq" else [trace.units, *axes]
+    rows = 0 if trace.output is None else len(trace.output)
+    named = (axis for axis in axes if axis.kind == "token" and any(axis.texts))
+    return next((axis.ids for axis in named if len(axis) == rows), ())

@@ -1,90 +1,29 @@
-"""A text as a model writes it: the prompt's rows and one row for each new token, as one pattern."""
+"""A text as a model writes it: one row for each token that it read, the prompt's and its own."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from viz.capture.capture import capture, card_of, in_words
-from viz.capture.layer import Layer, RecordedLayer
-from viz.capture.mask import Spans
+from viz.capture.asked import asked_of
+from viz.capture.capture import capture_prepared
 from viz.capture.passes import Progress, Telling
-from viz.capture.provenance import Provenance
-from viz.capture.recorder import Recorder
-from viz.capture.stacks import main_stack, stacks_of
+from viz.capture.stack import Stacks
+from viz.capture.stitching import as_written
 from viz.capture.trace import Trace
-from viz.errors import CaptureError, LoupeError, ShapeError
+from viz.capture.witness import Witness
+from viz.capture.writing import Chance, generate
+from viz.errors import CaptureError, ShapeError, TextTooLongError
 from viz.models import Model
 from viz.models.arguments import require_model, whole_number
-from viz.models.attention import Observer, observe
-from viz.models.context import forget_longer_texts
 from viz.models.prepare import prepare
 from viz.models.prepared import Prepared
-from viz.models.preserve import preserved
-from viz.models.readable import check_text, require_context
-from viz.models.tokens import numbered_units, units_from_ids
-from viz.models.ways import switched
-
-# Options of `generate` that would change what is cached, or what comes back.
-FIXED_OPTIONS = {
-    *("use_cache", "cache_implementation", "cache_config", "return_dict_in_generate"),
-    *("num_beams", "num_return_sequences", "past_key_values", "assistant_model"),
-}
-
-
-@dataclass(slots=True)
-class Stitched:
-    """What one layer looked at so far: every query and every key once, in order."""
-
-    first: RecordedLayer
-    provenance: Provenance
-    queries: list[Tensor] = field(default_factory=list)
-    keys: list[Tensor] = field(default_factory=list)
-    starts: list[Tensor] = field(default_factory=list)
-    stops: list[Tensor] = field(default_factory=list)
-
-    def add(self, layer: RecordedLayer) -> None:
-        """Append the rows of one more call.
-
-        Raises:
-            UnstitchableError: its mask or its bias cannot be continued.
-        """
-        if not isinstance(layer.mask, Spans) or layer.bias is not None:
-            raise UnstitchableError
-        if layer.sinks is not None and layer.sinks.ndim > 1:
-            raise UnstitchableError  # one a query
-        if layer is not self.first:
-            self.provenance = self.provenance.together(layer.provenance, self.provenance.mask)
-        rows, held = layer.shape
-        before = sum(query.shape[1] for query in self.queries)
-        # A sliding window's cache has let go of the oldest keys; what is left counts from here.
-        offset = before + rows - held
-        self.queries.append(layer.query)
-        self.keys.append(layer.key[:, held - rows :])
-        self.starts.append(layer.mask.start + offset)
-        self.stops.append(layer.mask.stop + offset)
-
-    def layer(self) -> RecordedLayer:
-        """Join all rows to one layer."""
-        one = self.first
-        mask = Spans(torch.cat(self.starts), torch.cat(self.stops))
-        keys = torch.cat(self.keys, dim=1)
-        return RecordedLayer(
-            name=one.name,
-            query=torch.cat(self.queries, dim=1),
-            key=keys,
-            scale=one.scale,
-            mask=mask,
-            bias=None,
-            softcap=one.softcap,
-            sinks=one.sinks,
-            provenance=replace(self.provenance, mask=mask.describe(keys.shape[1])),
-        )
+from viz.models.readable import check_text
+from viz.models.text import with_prompts
+from viz.models.tokens import units_from_ids
 
 
 def capture_generation(
@@ -95,126 +34,141 @@ def capture_generation(
     progress: Progress | None = None,
     **options: Any,
 ) -> Trace:
-    """Let a model go on with a text, and keep where every token looked while it was written.
+    """Let a model go on with a text, and show where every token looked while it was written.
+
+    The model writes as it would by itself, and the finished text is captured in one pass. Both must
+    answer alike at every written token: then no row depends on a later one, and the pass shows what
+    writing did. Where a model changes its positions midway (dynamic NTK), the rows are those that it
+    computed while it wrote, which its provenance says; where it read the text again from the start
+    (Phi-3), they are those of the last reading.
 
     Args:
         model: a causal language model, or an encoder-decoder.
         text: the prompt, or what an encoder-decoder reads.
-        new_tokens: how many to write at most; the model may stop before.
+        new_tokens: how many to write at most, whatever the model's own configuration says; it may
+            stop before.
         progress: called with "forward" and the share done; may raise to cancel.
-        options: further ones of the model's `generate`, such as `do_sample`; greedy by default.
+        options: further ones of the model's `generate`, such as `do_sample`; greedy by default. What
+            the model's own `generation_config` asks for besides holds, such as beams.
 
     Returns:
         A trace of the prompt and what was written; its last token was written and never read, so
-        that it has no row. Its `output` is None where it was stitched. Layers outside the attention
-        registry, or with position biases, are captured in one pass over the finished text: the same
-        weights, because no row depends on a later token.
+        that it has no row. Its `output` is None where rows are those of the writing itself.
 
     Raises:
-        CaptureError: the model writes no text, or fails while it does.
+        CaptureError: the model writes no text, fails while it does, or answers otherwise than in
+            one pass over the same text.
+        ShapeError: an option is unknown, or asks for what one trace cannot show.
+        TextTooLongError: the model does not read as many tokens.
 
-    Cost: that of generating with a key-value cache, and memory for queries and keys.
+    Cost: that of generating, and of one captured pass over the finished text.
     """
     require_model(model)
-    if model.kind not in ("causal", "seq2seq"):
+    _require_writer(model)
+    new_tokens = whole_number(new_tokens, "number of new tokens")
+    if new_tokens < 1:
+        raise ShapeError(f"{new_tokens} new tokens were asked for.", "Ask for at least 1.")
+    prepared = prepare(model, check_text(text))
+    prompt = len(prepared.units) if model.kind == "causal" else 1
+    _require_room(model, prompt, new_tokens)
+    asked = asked_of(model, options, new_tokens=new_tokens, prompt=prompt)
+    tell = Telling(progress)
+    witness = Witness(model.module, prompt, new_tokens, tell)
+    chance = Chance.now()
+    ids = generate(model, prepared, asked, tell, witness.watching)
+    trace = capture_prepared(model, _finished(model, prepared, ids), progress)
+    if trace.output is None or trace.output.ndim != 2 or len(trace.output) != ids.shape[1] - 1:
+        raise CaptureError(
+            f"{model.name} answers other than one row of logits a token, so that nothing tells "
+            "whether one pass shows what it did while it wrote.",
+            "Capture a finished text: viz.capture(model, text).",
+        )
+    drafting = asked.config.assistant_early_exit is not None
+    account = witness.account(ids[0], trace.output, drafting=drafting)
+    if account.changed is not None or account.late is not None:
+        again = replace(asked, options={n: v for n, v in asked.options.items() if n != "streamer"})
+        with chance.as_it_was():
+            return as_written(model, prepared, again, ids, account, tell)
+    guessed = [at for at in account.unseen if int(trace.output[at].argmax()) != int(ids[0, at + 1])]
+    if guessed:
+        raise CaptureError(
+            f"{model.name} was not seen to write token {guessed[0] + 1}, which in one pass is not "
+            "the most probable one there, so that nothing tells whether that pass shows what it did.",
+            asked.advice(CaptureError("")),
+        )
+    if account.early:
+        trace = _flagged(
+            trace,
+            f"read again from the start at {account.again} tokens, otherwise than before: "
+            "these are the rows of the last reading",
+        )
+    return replace(trace, text=text)
+
+
+def _require_writer(model: Model) -> None:
+    """Make sure that a model writes text, and the same each time.
+
+    Raises:
+        CaptureError: it does not.
+    """
+    module: Any = model.module
+    can = getattr(module, "can_generate", None)
+    if model.kind not in ("causal", "seq2seq") or not (callable(can) and can()):
         raise CaptureError(
             f"{model.name} writes no text; it is of the kind {model.kind!r}.",
             "Choose a language model or an encoder-decoder.",
         )
-    new_tokens = whole_number(new_tokens, "number of new tokens")
-    if new_tokens < 1:
-        raise ShapeError(f"{new_tokens} new tokens were asked for.", "Ask for at least 1.")
-    fixed = sorted(FIXED_OPTIONS & set(options))
-    if fixed:
-        raise ShapeError(
-            f"The option {fixed[0]} cannot be chosen: rows are stitched from the usual cache.",
-            "Leave it out.",
+    if module.training:
+        raise CaptureError(
+            f"{model.name} is in training mode, so chance takes part in what it computes.",
+            "Call model.module.eval() before the capture.",
         )
-    prepared = prepare(model, check_text(text))
-    causal = model.kind == "causal"
-    require_context(model, (len(prepared.units) if causal else 1) + new_tokens)
-    stitched: dict[str, Stitched] = {}
-    tell = Telling(progress)
-    recorder = _StepRecorder(model, stitched, tell, new_tokens)
-    stitching = causal and model.tier == "registry" and not (model.read or model.written)
-    options = {"do_sample": False, "max_new_tokens": new_tokens, "use_cache": True, **options}
-    try:
-        ids = _generate(model, prepared, options, recorder if stitching else None, tell)
-    except UnstitchableError:
-        stitching = False
-        ids = _generate(model, prepared, options, None, tell)
-    if not stitching:
-        return _in_one_pass(model, text, ids, progress)
-    layers: list[Layer] = [parts.layer() for parts in stitched.values()]
-    units = units_from_ids(model.tokenizer, ids[0, : layers[0].shape[0]].tolist())
-    stacks = stacks_of(layers, (units,), partial(numbered_units, "token"))
-    return Trace(
-        model=card_of(model),
-        text=text,
-        pair=None,
-        units=main_stack(stacks).queries,
-        stacks=stacks,
-        output=None,
+
+
+def _require_room(model: Model, prompt: int, new_tokens: int) -> None:
+    """Make sure that a model reads the prompt and all that it writes but the last.
+
+    Raises:
+        TextTooLongError: it does not.
+    """
+    limit = model.context_limit
+    if limit is None or prompt + new_tokens - 1 <= limit:
+        return
+    room = limit - prompt + 1
+    fewer = f"Ask for at most {room:,} new tokens" if room > 0 else "Shorten the text"
+    raise TextTooLongError(
+        f"{prompt:,} tokens and {new_tokens:,} new ones are more than {model.name} reads: {limit:,}.",
+        f"{fewer}, or choose a model with a longer context.",
+        tokens=prompt + new_tokens,
+        limit=limit,
     )
 
 
-def _generate(
-    model: Model,
-    prepared: Prepared,
-    options: dict[str, Any],
-    recorder: Observer | None,
-    tell: Telling,
-) -> Tensor:
-    """Let a model write, observed or not, and return the ids [1, token]."""
-    module: Any = model.module
-    inputs = {name: value for name, value in prepared.inputs.items() if name != "decoder_input_ids"}
-    watching = observe(recorder) if recorder is not None else nullcontext()
-    try:
-        way = switched(module, model.plan.way if model.plan else None)
-        with model.lock, torch.inference_mode(), preserved(module), way, watching:
-            forget_longer_texts(module)
-            ids: Tensor = module.generate(**inputs, **options)
-    except (LoupeError, UnstitchableError):
-        raise
-    except Exception as error:
-        tell.reraise()
-        raise CaptureError(
-            f"{model.name} failed while it wrote: {in_words(error)}", "Try fewer new tokens."
-        ) from error
-    return ids
-
-
-def _in_one_pass(model: Model, text: str, ids: Tensor, progress: Progress | None) -> Trace:
-    """Capture a finished text; its last token was never read."""
-    read = ids[:, :-1] if ids.shape[1] > 1 else ids
-    inputs = {"input_ids": read}
+def _finished(model: Model, prepared: Prepared, ids: Tensor) -> Prepared:
+    """Prepare a finished text as it was read: its last token never was."""
+    read = ids[:, :-1]
+    written = units_from_ids(model.tokenizer, read[0].tolist())
     if model.kind == "seq2seq":
-        inputs = {**prepare(model, text).inputs, "decoder_input_ids": read}
-    return replace(capture(model, inputs, progress=progress), text=text)
+        inputs = {**prepared.inputs, "decoder_input_ids": read}
+        tokenizer: Any = model.tokenizer
+        said = str(tokenizer.decode(read[0].tolist(), skip_special_tokens=True))
+        return replace(prepared, inputs=inputs, pair=said, known=(prepared.units, written))
+    inputs = {"input_ids": read}
+    for name, value in prepared.inputs.items():
+        # What tells of each token, such as a mask, goes on as it ended.
+        if name != "input_ids" and isinstance(value, Tensor) and value.ndim == 2:
+            more = read.shape[1] - value.shape[1]
+            inputs[name] = torch.cat([value, value[:, -1:].expand(1, max(0, more))], dim=1)
+    return replace(prepared, inputs=inputs, units=written, known=with_prompts(model, written))
 
 
-class UnstitchableError(Exception):
-    """A layer's rows cannot be appended to each other."""
-
-
-class _StepRecorder:
-    """Records each call, checks it as any other, and appends its rows to its layer's."""
-
-    def __init__(
-        self, model: Model, stitched: dict[str, Stitched], tell: Progress, new_tokens: int
-    ) -> None:
-        self.model = model
-        self.stitched = stitched
-        self.tell = tell
-        self.expected = model.layers * new_tokens
-        self.calls = 0
-
-    def __call__(self, call: Any) -> None:
-        recorder = Recorder(self.model.module)
-        recorder(call)
-        layer = recorder.layers[0]
-        if not isinstance(layer, RecordedLayer):
-            raise UnstitchableError
-        self.stitched.setdefault(layer.name, Stitched(layer, layer.provenance)).add(layer)
-        self.calls += 1
-        self.tell("forward", min(1.0, self.calls / self.expected))
+def _flagged(trace: Trace, flag: str) -> Trace:
+    """Say something of every layer of a trace."""
+    stacks = Stacks()
+    for name, stack in trace.stacks.items():
+        records: list[Any] = list(stack.records)
+        for place, record in enumerate(records):
+            said = replace(record.provenance, flags=(*record.provenance.flags, flag))
+            records[place] = replace(record, provenance=said)
+        stacks[name] = replace(stack, records=tuple(records))
+    return replace(trace, stacks=stacks)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from viz.capture.arranged import IN_WINDOWS, Arranged
 from viz.capture.channels import ACROSS_CHANNELS
 from viz.capture.layer import Layer
+from viz.capture.merged import both_sides
 from viz.capture.sparse import SparseLayer
 from viz.capture.stack import Stack, Stacks
 from viz.capture.windows import ReportedWindows, WindowedLayer
@@ -70,6 +71,8 @@ def stacks_of(
             _agreed([proven.get(number, (None, None))[side] for number in groups[group]])
             for side in (0, 1)
         ]
+        both = both_sides(records, sides)
+        names = by_count if both is None else {**by_count, keys: both}
         looking, seen = (
             _by_what_it_is(records, count)
             or shown
@@ -77,7 +80,7 @@ def stacks_of(
                 side
                 if side is not None and len(side) == count
                 # Where a layer adds keys of its own, they come after the model's units.
-                else _named(count, count if keys == tokens else tokens, by_count, unnamed, unit)
+                else _named(count, count if keys == tokens else tokens, names, unnamed, unit)
             )
             for shown, side, count in zip(
                 own_names, _sides(name, sides), (queries, keys), strict=True

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from viz.models.tokens import SPACE, Units
+from viz.models.spelling import SPACE
+from viz.models.tokens import Units
 from viz.patterns.pooling import pool_edges
 
 # What the label of a piece of a character ends with, as `units_from_encoding` writes it.

@@ -17,7 +17,8 @@ from viz.analysis.predictions import Predictions
 from viz.compare.alignment import Alignment
 from viz.compare.divergence import jensen_shannon
 from viz.errors import AlignmentError, ShapeError
-from viz.models.tokens import SPACE, units_from_ids
+from viz.models.spelling import SPACE
+from viz.models.tokens import label_alone
 
 Chances = NDArray[np.float64]
 
@@ -147,7 +148,7 @@ def _softmax(logits: Tensor) -> Chances:
 
 def _exact(lists: list[Listed], whole: tuple[Chances, Chances], tokenizer: Any) -> list[Line]:
     ids = list(dict.fromkeys([*lists[0][0], *lists[1][0]]))
-    names = units_from_ids(tokenizer, ids).labels
+    names = [label_alone(tokenizer, number) for number in ids]
     return [
         (name, (float(whole[0][number]), True), (float(whole[1][number]), True))
         for number, name in zip(ids, names, strict=True)
@@ -160,7 +161,7 @@ def _known(lists: list[Listed], tokenizers: tuple[Any, Any], *, by_id: bool) -> 
     names: dict[Any, str] = {}
     most = []
     for (ids, chances), tokenizer in zip(lists, tokenizers, strict=True):
-        labels = units_from_ids(tokenizer or tokenizers[0], ids).labels
+        labels = [label_alone(tokenizer or tokenizers[0], number) for number in ids]
         side: dict[Any, float] = defaultdict(float)
         for number, label, chance in zip(ids, labels, chances, strict=True):
             name = label if by_id else label.removeprefix(SPACE) or label

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from viz.models.tokens import joins, spaced_letter
+from viz.models.words import joins, spaced_letter
 
 
 def words_of(text: str) -> list[tuple[int, int]]:

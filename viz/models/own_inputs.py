@@ -19,7 +19,7 @@ from viz.models.patches import patch_names
 from viz.models.prepared import Prepared
 from viz.models.readable import require_context, require_known
 from viz.models.signature import forward_parameters, takes_any_name
-from viz.models.text import decoder_ids
+from viz.models.text import decoder_ids, with_prompts
 from viz.models.tokens import Units, numbered_units, units_from_ids
 
 # Encoder-decoders that read their own input again, shifted, where they are not told what to write.
@@ -79,6 +79,7 @@ def prepare_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> 
     if given.get(ENCODED) is not None:
         inputs[ENCODED] = _encoded(given[ENCODED])
     known = _named(model, inputs, chosen)
+    known = [*with_prompts(model, known[0])] if len(known) == 1 else known
     other = "token" if known else "position"
     units = known[0] if known else numbered_units("position", 0)
     if past is not None:

@@ -11,7 +11,7 @@ from viz.models.model import Model
 from viz.models.prepared import Prepared
 from viz.models.readable import check_text, require_context, require_known, require_sense
 from viz.models.signature import forward_parameters, takes_any_name
-from viz.models.tokens import units_from_encoding, units_from_ids
+from viz.models.tokens import Units, prompted, units_from_encoding, units_from_ids
 
 
 def prepare_text(model: Model, text: str, pair: str | None, target: str | None) -> Prepared:
@@ -52,12 +52,20 @@ def prepare_text(model: Model, text: str, pair: str | None, target: str | None) 
             raise ModelRefusedError(
                 f"{model.name} writes no second text.", "Leave the target empty."
             )
-        return Prepared(inputs, units, text, pair, (units,))
+        return Prepared(inputs, units, text, pair, with_prompts(model, units))
     ids = decoder_ids(model, target)
     require_context(model, len(ids))
     written = units_from_ids(tokenizer, ids)
     inputs["decoder_input_ids"] = torch.tensor([ids], device=model.device)
     return Prepared(inputs, units, text, target, (units, written))
+
+
+def with_prompts(model: Model, units: Units) -> tuple[Units, ...]:
+    """Name a text's units by themselves, and behind the learnt prompt that a model puts before them."""
+    count = getattr(getattr(model.module, "config", None), "prompt_length", None)
+    if model.kind == "seq2seq" or not isinstance(count, int) or count < 1:
+        return (units,)
+    return units, prompted(units, count)
 
 
 def decoder_ids(model: Model, target: str | None) -> list[int]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 from transformers import PreTrainedTokenizerBase
-from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-SPACE, NEWLINE, TAB = "·", "⏎", "⇥"
+from viz.models.spelling import labels_of, special_ids, spell, visible
+from viz.models.words import words_from_spans, words_from_texts
 
-_BYTE_OF = {character: byte for byte, character in bytes_to_unicode().items()}
-_BYTE_FALLBACK = re.compile(r"<0x([0-9A-Fa-f]{2})>")
-_METASPACE = "\u2581"
-ZERO_WIDTH_JOINER = "\u200d"
+# A character has four bytes at most, and each may be a token.
+NEIGHBOURS = 3
+
 PATCH = re.compile(r"(\d+),(\d+)")
 
 
@@ -37,7 +35,8 @@ class Units:
         labels: readable text with spaces and line breaks made visible.
         texts: the text that each unit stands for; empty for special tokens.
         ids: the numbers that the model reads.
-        special: True for tokens that the tokenizer added ([CLS], </s>, ...).
+        special: True for tokens that stand for no text ([CLS], </s>, <|im_start|>, ...), whether the
+            tokenizer added them or the text holds them.
         spans: first and last character + 1 in its text; None where there is none.
         words: the number of the word each belongs to; None for special tokens.
         segments: 0 for the first text, 1 for the second.
@@ -90,52 +89,92 @@ def units_from_encoding(
     """
     ids = [int(number) for number in encoding["input_ids"]]
     if not tokenizer.is_fast:
-        return units_from_ids(tokenizer, ids)
-    special = [bool(flag) for flag in encoding["special_tokens_mask"]]
+        return units_from_ids(tokenizer, ids, None if pair else text)
+    spelling = spell(tokenizer, ids)
+    known = special_ids(tokenizer)
+    # What a tokenizer adds is no text even where its id could be (an unknown word's, GPT-2's).
+    special = tuple(
+        bool(flag) or number in known
+        for flag, number in zip(encoding["special_tokens_mask"], ids, strict=True)
+    )
+    texts = tuple("" if s else t for t, s in zip(spelling.texts, special, strict=True))
+    spelling = replace(spelling, special=special, texts=texts)
     segments = [number or 0 for number in encoding.sequence_ids()]
     offsets = [(int(a), int(b)) for a, b in encoding["offset_mapping"]]
-    texts = _texts(tokenizer, ids, special)
     sources = (text, pair or "")
+    unknown = [number == tokenizer.unk_token_id for number in ids]
     return Units(
         kind="token",
-        labels=_labels(tokenizer, ids, texts, special, offsets, segments, sources),
-        texts=tuple("" if s else t for t, s in zip(texts, special, strict=True)),
+        labels=labels_of(spelling, offsets, segments, sources, unknown),
+        texts=texts,
         ids=tuple(ids),
-        special=tuple(special),
+        special=special,
         spans=tuple(None if s else o for o, s in zip(offsets, special, strict=True)),
-        words=_words(offsets, special, segments, sources),
+        words=words_from_spans(offsets, list(special), segments, sources),
         segments=tuple(segments),
     )
 
 
-def units_from_ids(tokenizer: PreTrainedTokenizerBase | None, ids: Sequence[int]) -> Units:
-    """Name units of which only the numbers are known; without a tokenizer by number."""
+def units_from_ids(
+    tokenizer: PreTrainedTokenizerBase | None, ids: Sequence[int], text: str | None = None
+) -> Units:
+    """Name units of which only the numbers are known; without a tokenizer by number.
+
+    Args:
+        tokenizer: what they are read with.
+        ids: the numbers.
+        text: what they were made of, if that is known: units have their places in it where they
+            spell it letter by letter.
+    """
     numbers = [int(number) for number in ids]
     count = len(numbers)
     if tokenizer is None:
-        texts = [str(number) for number in numbers]
-        special = [False] * count
-        labels: tuple[str, ...] = tuple(texts)
-        words: tuple[int | None, ...] = tuple(range(count))
-    else:
-        known = set(tokenizer.all_special_ids)
-        special = [number in known for number in numbers]
-        texts = _texts(tokenizer, numbers, special)
-        labels = tuple(
-            tokenizer.convert_ids_to_tokens(n) if s or not t else visible(t)
-            for n, t, s in zip(numbers, texts, special, strict=True)
-        )
-        words = _words_from_texts(tokenizer, numbers, texts, special)
+        units = numbered_units("token", count)
+        texts = tuple(map(str, numbers))
+        return replace(units, labels=texts, texts=texts, ids=tuple(numbers))
+    spelling = spell(tokenizer, numbers)
+    segments = (0,) * count
+    # What an unknown one stood for, only its text would tell.
+    unknown = (False,) * count
+    labels = labels_of(spelling, spelling.offsets, segments, (spelling.source,), unknown)
+    placed = text is not None and spelling.source == text
+    in_bytes = all(s or r is not None for s, r in zip(spelling.special, spelling.raw, strict=True))
+    special = list(spelling.special)
     return Units(
         kind="token",
         labels=labels,
-        texts=tuple("" if s else t for t, s in zip(texts, special, strict=True)),
+        texts=spelling.texts,
         ids=tuple(numbers),
-        special=tuple(special),
-        spans=(None,) * count,
-        words=words,
-        segments=(0,) * count,
+        special=spelling.special,
+        spans=tuple(
+            offset if placed and not s else None
+            for offset, s in zip(spelling.offsets, special, strict=True)
+        ),
+        words=words_from_spans(
+            list(spelling.offsets), special, list(segments), (spelling.source, "")
+        )
+        if in_bytes
+        else words_from_texts(tokenizer, numbers, list(spelling.texts), special),
+        segments=segments,
     )
+
+
+def label_alone(
+    tokenizer: PreTrainedTokenizerBase | None,
+    number: int,
+    before: Sequence[int] = (),
+    after: Sequence[int] = (),
+) -> str:
+    """Label one token as it would stand between others: a byte is read with its character's others.
+
+    Args:
+        tokenizer: what it is read with.
+        number: the token.
+        before: the ids before it; few suffice.
+        after: the ids after it.
+    """
+    near = [*before[-NEIGHBOURS:], number, *after[:NEIGHBOURS]]
+    return units_from_ids(tokenizer, near).labels[len(before[-NEIGHBOURS:])]
 
 
 def units_from_labels(labels: Sequence[str], kind: str = "token") -> Units:
@@ -181,6 +220,31 @@ def extended(units: Units, count: int) -> Units:
     )
 
 
+def joined(first: Units, second: Units) -> Units:
+    """Put two sides along one axis; segments tell them apart."""
+    words = max((word for word in first.words if word is not None), default=-1) + 1
+    return Units(
+        kind=first.kind,
+        labels=first.labels + second.labels,
+        texts=first.texts + second.texts,
+        ids=first.ids + second.ids,
+        special=first.special + second.special,
+        spans=first.spans + second.spans,
+        words=first.words + tuple(None if word is None else word + words for word in second.words),
+        segments=(0,) * len(first) + (1,) * len(second),
+    )
+
+
+def prompted(units: Units, count: int) -> Units:
+    """Put learnt tokens of a model's own before a text's."""
+    own = numbered_units(units.kind, count)
+    labels = tuple(f"prompt {number + 1}" for number in range(count))
+    nothing = replace(
+        own, labels=labels, special=(True,) * count, ids=(-1,) * count, words=(None,) * count
+    )
+    return replace(joined(nothing, units), segments=(0,) * count + units.segments)
+
+
 def numbered_units(kind: str, count: int) -> Units:
     """Name units by their number, such as patches and frames."""
     return Units(
@@ -199,194 +263,3 @@ def counted(count: int, kind: str) -> str:
     """Say how many of what: 1 layer, 24 patches."""
     ending = "" if count == 1 else "es" if kind.endswith("ch") else "s"
     return f"{count} {kind}{ending}"
-
-
-def visible(text: str) -> str:
-    """Make spaces, tabs, line breaks and other characters without a picture visible."""
-    shown = text.replace(" ", SPACE).replace("\n", NEWLINE).replace("\t", TAB).replace("\r", "␍")
-    return "".join(_control_picture(character) for character in shown)
-
-
-def _control_picture(character: str) -> str:
-    if ord(character) < 32:
-        return chr(0x2400 + ord(character))
-    return "␡" if character == "\x7f" else character
-
-
-def _texts(tokenizer: PreTrainedTokenizerBase, ids: list[int], special: list[bool]) -> list[str]:
-    """Turn each token into the text it stands for; pieces of one character become ''."""
-    names = tokenizer.convert_ids_to_tokens(ids)
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    decoder = repr(backend.decoder) if backend is not None else ""
-    byte_level = "ByteLevel" in decoder
-    texts = []
-    for name, is_special in zip(names, special, strict=True):
-        if name is None or is_special:
-            texts.append("")
-        elif byte_level and all(character in _BYTE_OF for character in name):
-            raw = bytes(_BYTE_OF[character] for character in name)
-            texts.append(_decoded(raw))
-        elif fallback := _BYTE_FALLBACK.fullmatch(name):
-            texts.append(_decoded(bytes([int(fallback[1], 16)])))
-        else:
-            piece = name.removeprefix("##") if "WordPiece" in decoder else name
-            texts.append(piece.replace(_METASPACE, " ").removesuffix("</w>"))
-    return texts
-
-
-def _decoded(raw: bytes) -> str:
-    """Decode whole characters; a piece of one has no text of its own."""
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return ""
-
-
-def _labels(
-    tokenizer: PreTrainedTokenizerBase,
-    ids: list[int],
-    texts: list[str],
-    special: list[bool],
-    offsets: list[tuple[int, int]],
-    segments: list[int],
-    sources: tuple[str, str],
-) -> tuple[str, ...]:
-    """Label whole characters by themselves, and pieces of a character as `character 1/3`."""
-    names = tokenizer.convert_ids_to_tokens(ids)
-    labels = []
-    for index, text in enumerate(texts):
-        if special[index]:
-            labels.append(str(names[index]))
-        elif ids[index] == tokenizer.unk_token_id:
-            start, stop = offsets[index]
-            unread = visible(sources[segments[index]][start:stop])
-            labels.append(f"{names[index]} {unread}".strip())
-        elif text:
-            labels.append(visible(text))
-        else:
-            start, stop = offsets[index]
-            whole = visible(sources[segments[index]][start:stop])
-            part, parts = _part_of_character(index, texts, special, offsets, segments)
-            labels.append(f"{whole} {part}/{parts}" if parts > 1 else whole or str(names[index]))
-    return tuple(labels)
-
-
-def _part_of_character(
-    index: int,
-    texts: list[str],
-    special: list[bool],
-    offsets: list[tuple[int, int]],
-    segments: list[int],
-) -> tuple[int, int]:
-    """Count which piece of its character a token is, from 1, and how many pieces there are."""
-
-    def same(other: int) -> bool:
-        return (
-            0 <= other < len(texts)
-            and not special[other]
-            and not texts[other]
-            and segments[other] == segments[index]
-            and offsets[other][1] == offsets[index][1]
-        )
-
-    first = index
-    while same(first - 1):
-        first -= 1
-    last = index
-    while same(last + 1):
-        last += 1
-    return index - first + 1, last - first + 1
-
-
-def _words(
-    offsets: list[tuple[int, int]],
-    special: list[bool],
-    segments: list[int],
-    sources: tuple[str, str],
-) -> tuple[int | None, ...]:
-    """Number the words; a new one starts after white space, and at every non-spacing script.
-
-    Where a script writes no spaces (Chinese, Thai, ...), each token is a word of its own, unless
-    it is a piece of the same character as the token before.
-    """
-    words: list[int | None] = []
-    word = -1
-    before: tuple[int, tuple[int, int]] | None = None
-    for segment, (start, stop), is_special in zip(segments, offsets, special, strict=True):
-        if is_special:
-            words.append(None)
-            before = None
-            continue
-        source = sources[segment]
-        if before is None or _starts_word(source, before, (segment, (start, stop))):
-            word += 1
-        words.append(word)
-        before = (segment, (start, stop))
-    return tuple(words)
-
-
-def _starts_word(
-    source: str, before: tuple[int, tuple[int, int]], here: tuple[int, tuple[int, int]]
-) -> bool:
-    (segment_before, (start_before, stop_before)), (segment, (start, stop)) = before, here
-    if segment != segment_before:
-        return True
-    if stop == stop_before or joins(source[start : start + 1], source[start - 1 : start]):
-        return False
-    between = source[stop_before:start]
-    first, last = source[start : start + 1], source[stop_before - 1 : stop_before]
-    if source[start_before:stop_before] == " " and not between and not first.isspace():
-        return False  # a space that stands alone begins the word after it
-    if between or first.isspace() or last.isspace():
-        return True
-    together = spaced_letter(first) and spaced_letter(last)
-    return not together
-
-
-def joins(character: str, before: str) -> bool:
-    """Whether a character is drawn as one with the one before: marks, joined emoji, skin tones."""
-    if not character or not before or before.isspace():
-        return False
-    joined = ZERO_WIDTH_JOINER in (character, before)
-    return joined or unicodedata.category(character) in ("Mn", "Mc", "Me", "Sk")
-
-
-def spaced_letter(character: str) -> bool:
-    """Whether a character belongs to a word in a script that puts spaces between words."""
-    if not character or not (character.isalnum() or character in "'’_\u0300\u0301"):
-        return False
-    return not any(first <= ord(character) <= last for first, last in _UNSPACED)
-
-
-# Thai to Myanmar, Khmer, kana, CJK ideographs (with extensions): scripts written without spaces.
-_UNSPACED = (
-    (0x0E00, 0x109F),
-    (0x1780, 0x17FF),
-    (0x3040, 0x30FF),
-    (0x3400, 0x9FFF),
-    (0x20000, 0x3FFFF),
-)
-
-
-def _words_from_texts(
-    tokenizer: PreTrainedTokenizerBase, ids: list[int], texts: list[str], special: list[bool]
-) -> tuple[int | None, ...]:
-    """Number the words where there are no offsets: a token that starts with a space starts one."""
-    names = tokenizer.convert_ids_to_tokens(ids)
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    continues = backend is not None and "WordPiece" in repr(backend.decoder)
-    continues = continues or any(str(name).startswith("##") for name in names)
-    words: list[int | None] = []
-    word = -1
-    fresh = True
-    for name, text, is_special in zip(names, texts, special, strict=True):
-        if is_special:
-            words.append(None)
-            fresh = True
-            continue
-        starts = not str(name).startswith("##") if continues else text[:1].isspace()
-        if fresh or starts:
-            word += 1
-        fresh = False
-        words.append(word)
-    return tuple(words)

@@ -14,6 +14,14 @@ from viz.models.running import RUN_ERRORS
 # Tokens that are written at most; longer ones are for a translator or a transcriber.
 MOST_WRITTEN = 64
 
+# One text, of greedy choices, whatever the model's own configuration asks for.
+PLAINLY = {
+    "do_sample": False,
+    "num_beams": 1,
+    "num_return_sequences": 1,
+    "return_dict_in_generate": False,
+}
+
 
 def write(model: Model, prepared: Prepared) -> str | None:
     """Let a model write, greedily, and return the text; None if it writes nothing or cannot.
@@ -26,9 +34,7 @@ def write(model: Model, prepared: Prepared) -> str | None:
     inputs = {k: v for k, v in prepared.inputs.items() if k != "decoder_input_ids"}
     try:
         with model.lock, torch.inference_mode(), preserved(module):
-            ids = module.generate(
-                **inputs, do_sample=False, num_beams=1, max_new_tokens=MOST_WRITTEN
-            )
+            ids = module.generate(**inputs, max_new_tokens=MOST_WRITTEN, **PLAINLY)
     except RUN_ERRORS:
         return None
     text = (
