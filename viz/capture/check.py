@@ -81,25 +81,19 @@ class Check:
         whole = counted(len(self.layers), "layer")
         notes = self.layers.loc[self.layers["note"] != "", "note"].value_counts()
         if self.compared == 0:
-            why = self.reason or notes.index[0]
+            why = self.reason or next(iter(notes.index), "nothing was captured")
             said = f"none of {whole} could be compared, because {why}; largest difference {output}"
-        else:
-            said = f"{self.compared} of {whole} compared"
-            if not self.reason:
-                said = "; ".join(
-                    [said, *(f"{counted(n, 'layer')}: {note}" for note, n in notes.items())]
-                )
-            said += f", largest difference of a weight {self.largest:.1e}, {output}"
-        if self.reason and self.compared:
-            return f"{said}: {self.reason}"
-        if not self.holds:
-            return f"{said}: NOT exact"
-        return f"{said}: exact" if self.compared else said
+            return said if self.holds else f"{said}: NOT exact"
+        weight = f"largest difference of a weight {self.largest:.1e}, {output}"
+        verdict = self.reason or ("exact" if self.exact else "NOT exact")
+        several = [f"{counted(count, 'layer')}: {note}" for note, count in notes.items()]
+        said = f"{self.compared} of {whole} compared, {weight}: {verdict}"
+        return said if self.reason else "; ".join([said, *several])
 
     @property
     def holds(self) -> bool:
         """Whether nothing that could be compared is further apart than rounding."""
-        if self.reason:
+        if self.reason and self.compared == 0:
             return True
         off = self.layers["difference"] > self.layers["allowed"]
         return not (bool(off.any()) or self.output_difference > self.output_allowed)

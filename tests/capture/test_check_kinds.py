@@ -1,0 +1,93 @@
+"""Real models that return something else than their weights, or fail when asked, are told so."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import viz
+from benchmarks.architectures.inputs import candidates
+from benchmarks.architectures.shrink import tiny_model
+
+SINKLESS = "the model returns its rows without the sink's share"
+SCORES = "the model returns its scores, before the softmax"
+MEAN = "the model returns one mean over all heads"
+HIDDEN = "the model returns hidden states (16 x 32) as its attentions"
+TURNED = "the model returns its weights in another layout (query x key x batch x head)"
+
+
+def checked_of(model_type):
+    module = tiny_model(model_type)
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if name.endswith("sinks"):
+                parameter.normal_()
+    inputs = next(given for given in candidates(module) if given)
+    return viz.check(viz.wrap_model(module), inputs)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "note"),
+    [
+        ("granite_swa", SINKLESS),
+        ("granitemoe_swa", SINKLESS),
+        ("squeezebert", SCORES),
+        ("prophetnet", SCORES),
+        ("wavlm", MEAN),
+        ("qwen2_vl_vision", HIDDEN),
+        ("xlnet", TURNED),
+        ("bert", ""),
+        ("gpt_oss", ""),
+    ],
+)
+def test_what_is_returned_instead_of_weights_is_explained_and_not_held_against_the_capture(
+    model_type, note
+):
+    checked = checked_of(model_type)
+    assert note in set(checked.layers["note"])
+    assert set(checked.layers["note"]) <= {note, ""}
+    assert checked.compared == len(checked.layers)
+    assert checked.exact
+    assert checked.output_difference < 1e-5
+
+
+@pytest.mark.parametrize("model_type", ["vit_mae", "vilt", "informer", "reformer"])
+def test_a_model_that_draws_at_random_is_exact(model_type):
+    checked = checked_of(model_type)
+    assert checked.exact
+    assert checked.output_difference == 0
+
+
+@pytest.mark.parametrize("model_type", ["llama4_vision_model", "maskformer-swin"])
+def test_a_model_that_fails_when_it_is_asked_for_its_weights_is_compared_all_the_same(model_type):
+    checked = checked_of(model_type)
+    assert checked.exact
+    told = set(checked.layers["note"])
+    assert told <= {
+        "",
+        "the model's eager attention fails when it is asked for its weights "
+        "(IndexError: tuple index out of range)",
+    }
+
+
+def test_eager_attention_that_cannot_run_is_an_answer():
+    module = tiny_model("bert")
+    honest = module.forward
+
+    def refusing(**inputs):
+        if module.config._attn_implementation == "eager":
+            raise KeyError("no eager here")
+        return honest(**inputs)
+
+    module.set_attn_implementation("sdpa")
+    inputs = next(iter(candidates(module)))
+    model = viz.wrap_model(module)
+    before = viz.capture(model, inputs)
+    module.forward = refusing
+    checked = viz.check(model, inputs)
+    assert checked.compared == 0
+    assert checked.holds
+    why = "because the model's eager attention cannot run here \\(KeyError: 'no eager here'\\)"
+    assert why.replace("\\", "") in checked.summary()
+    again = viz.capture(model, inputs)
+    assert torch.equal(again.stacks["self"].weights(0, 0), before.stacks["self"].weights(0, 0))
