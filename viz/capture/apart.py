@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, isnan, nan
+from math import inf, isfinite, isnan, nan
 from typing import Any
 
 import torch
@@ -96,7 +96,7 @@ def passes_apart(
         captured,
         eager,
         "the model's eager attention computes something else than the model as it was given: its "
-        f"output is {eager:.1%} off",
+        f"output is {_off(eager)}",
         True,
     )
 
@@ -113,6 +113,10 @@ def _largest_share(outputs: Outputs, given: Outputs, prepared: Prepared) -> floa
         if path in outputs and one.is_floating_point() and one.ndim
     ]
     return max(shares, default=nan)
+
+
+def _off(share: float) -> str:
+    return f"{share:.1%} off" if isfinite(share) else "not finite, or of another shape"
 
 
 def _item(tensor: Tensor, prepared: Prepared) -> Tensor:

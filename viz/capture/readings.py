@@ -24,8 +24,8 @@ FIRST_ROWS = 8
 # in the half types long rows would agree with anything.
 CLOSE = 0.05
 
-# Ours and theirs of some rows, [head, row, key]; where a query may look; returns how far apart they are.
-Reading = Callable[[Tensor, Tensor, Tensor], float]
+# Ours and theirs of some rows, [head, row, key]; says where a query may look; returns how far apart.
+Reading = Callable[[Tensor, Tensor, Callable[[], Tensor]], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def explain(theirs: Tensor, record: Layer, item: int, batch: int, allowed: float
             words = f"its weights in another layout ({one.layout})" if one.layout else ""
             return Explained(apart, words)
         shaped = shaped or (not one.layout and _in_order(one, record))
-    largest = max((float(ours.max()) for _, ours, _ in _blocks(record, 1)), default=1.0)
+    largest = max((float(ours.max()) for _, ours in _blocks(record, 1)), default=1.0)
     close = min(allowed, CLOSE * largest)
     for one in laid:
         if one.layout:
@@ -168,11 +168,11 @@ def distance(theirs: Tensor, record: Layer, reading: Reading, enough: float = in
     extra = windows * long - record.shape[1]
     long -= extra // windows
     largest = 0.0
-    for rows, whole, may_look in _blocks(record, windows):
+    for rows, whole in _blocks(record, windows):
         window = int(rows[0]) // wide
         own = theirs[window][:, rows.to(theirs.device) - window * wide].float().to(whole.device)
         inside = slice(window * long, (window + 1) * long)
-        ours, allowed = whole[..., inside], may_look[..., inside]
+        ours = whole[..., inside]
         outside = float(whole.sum(dim=-1).sub(ours.sum(dim=-1)).abs().max())
         if outside > enough:
             return outside
@@ -180,15 +180,19 @@ def distance(theirs: Tensor, record: Layer, reading: Reading, enough: float = in
         looking = (whole.sum(dim=-1) > 0).all(dim=0)
         if not bool(looking.any()):
             continue
-        apart = reading(ours[:, looking], own[:, looking], allowed[:, looking])
+
+        def may_look(rows: Tensor = rows[looking], inside: slice = inside) -> Tensor:
+            return record.may_look(rows)[..., inside]
+
+        apart = reading(ours[:, looking], own[:, looking], may_look)
         largest = max(largest, outside if windows > 1 else 0.0, inf if isnan(apart) else apart)
         if largest > enough:
             return largest
     return largest
 
 
-def _blocks(record: Layer, windows: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Walk through a layer: rows of one window, all their weights, and where they may look."""
+def _blocks(record: Layer, windows: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Walk through a layer: rows of one window, and all their weights."""
     queries, keys = record.shape
     wide = queries // windows
     device = record.tensors[0].device
@@ -202,7 +206,7 @@ def _blocks(record: Layer, windows: int) -> Iterator[tuple[Tensor, Tensor, Tenso
             captured, at = record.rows(slice(0, record.heads), rows)
             whole = captured.new_zeros(record.heads, len(rows), keys)
             whole[:, :, at : at + captured.shape[-1]] = captured
-            yield rows, whole, record.may_look(rows)
+            yield rows, whole
             start = stop
 
 
@@ -210,30 +214,30 @@ def _apart(ours: Tensor, read: Tensor) -> float:
     return float((ours - read).abs().max()) if ours.shape == read.shape else inf
 
 
-def _same(ours: Tensor, theirs: Tensor, _allowed: Tensor) -> float:
+def _same(ours: Tensor, theirs: Tensor, _may_look: Callable[[], Tensor]) -> float:
     return _apart(ours, theirs)
 
 
-def _mean(ours: Tensor, theirs: Tensor, _allowed: Tensor) -> float:
+def _mean(ours: Tensor, theirs: Tensor, _may_look: Callable[[], Tensor]) -> float:
     if len(ours) == 1:
         return inf
     return _apart(ours.mean(dim=0).expand_as(theirs), theirs)
 
 
-def _scores(ours: Tensor, theirs: Tensor, allowed: Tensor) -> float:
+def _scores(ours: Tensor, theirs: Tensor, may_look: Callable[[], Tensor]) -> float:
     """Masked or not; a sink takes the same share as it does of ours."""
     if ours.shape != theirs.shape:
         return inf
     share = ours.sum(dim=-1, keepdim=True)
-    masked = theirs.masked_fill(~allowed, -inf).softmax(dim=-1)
+    masked = theirs.masked_fill(~may_look(), -inf).softmax(dim=-1)
     return min(_apart(ours, theirs.softmax(dim=-1) * share), _apart(ours, masked * share))
 
 
-def _logarithms(ours: Tensor, theirs: Tensor, allowed: Tensor) -> float:
-    return _apart(ours, theirs.exp() * allowed)
+def _logarithms(ours: Tensor, theirs: Tensor, may_look: Callable[[], Tensor]) -> float:
+    return _apart(ours, theirs.exp() * may_look())
 
 
-def _without_sink(ours: Tensor, theirs: Tensor, _allowed: Tensor) -> float:
+def _without_sink(ours: Tensor, theirs: Tensor, _may_look: Callable[[], Tensor]) -> float:
     share = ours.sum(dim=-1, keepdim=True)
     full = theirs.sum(dim=-1)
     if float(share.min()) > 1 - CLOSE**2 or float((full - 1).abs().max()) > CLOSE:
@@ -241,20 +245,20 @@ def _without_sink(ours: Tensor, theirs: Tensor, _allowed: Tensor) -> float:
     return _apart(ours, theirs * share)
 
 
-def _sink_beside(ours: Tensor, theirs: Tensor, _allowed: Tensor) -> float:
+def _sink_beside(ours: Tensor, theirs: Tensor, _may_look: Callable[[], Tensor]) -> float:
     if theirs.shape[-1] != ours.shape[-1] + 1:
         return inf
     return min(_apart(ours, theirs[..., 1:]), _apart(ours, theirs[..., :-1]))
 
 
-def _not_normalised(ours: Tensor, theirs: Tensor, _allowed: Tensor) -> float:
+def _not_normalised(ours: Tensor, theirs: Tensor, _may_look: Callable[[], Tensor]) -> float:
     if ours.shape != theirs.shape or float(theirs.min()) < 0:
         return inf
     share, sums = ours.sum(dim=-1, keepdim=True), theirs.sum(dim=-1, keepdim=True)
     return _apart(ours, theirs / sums * share)
 
 
-def _dropped(ours: Tensor, theirs: Tensor, _allowed: Tensor) -> float:
+def _dropped(ours: Tensor, theirs: Tensor, _may_look: Callable[[], Tensor]) -> float:
     """Some weights are zero, all others are larger by one factor."""
     if ours.shape != theirs.shape:
         return inf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from typing import TypeVar
 from torch import Tensor
 
 from viz.capture.layer import Layer, RecordedLayer
-from viz.capture.own_pass import OwnPass
+from viz.capture.own_pass import OwnPass, in_short
 from viz.capture.readings import another_layout, explain, identity, sinkless
 from viz.capture.stack import Stack
 from viz.models.prepared import Prepared
+
+log = logging.getLogger(__name__)
 
 NOT_USED = "the weights that the model returns are not those that it used"
 NOTHING = "the model returns no weights of its own"
@@ -66,7 +69,12 @@ def compare_layers(
                 returned.append(field)
             plain = _unwindowed(record)
             at = prepared.item, prepared.batch
-            found = _compare(plain, multiplied, returned, own, at, allowed[len(compared)])
+            try:
+                found = _compare(plain, multiplied, returned, own, at, allowed[len(compared)])
+            except Exception as error:
+                # A defect of ours, but no reason to lose what is known of the other layers.
+                log.exception("layer %s could not be compared", record.name)
+                found = Compared(nan, f"it could not be compared ({in_short(error)})")
             compared.append(
                 Compared(nan, _failed(own)) if found.note == NOTHING and own.failure else found
             )
