@@ -7,16 +7,17 @@ import copy
 
 import pytest
 import torch
+import transformers as hf
 
 import viz
 from benchmarks.architectures.inputs import candidates
 from benchmarks.architectures.shrink import tiny_model
+from tests.capture.architectures import ARCHITECTURES, token_ids
 
 SINKLESS = "the model returns its rows without the sink's share"
 SCORES = "the model returns its scores, before the softmax"
 MEAN = "the model returns one mean over all heads"
 HIDDEN = "the model returns hidden states (16 x 32) as its attentions"
-TURNED = "the model returns its weights in another layout (query x key x batch x head)"
 
 
 def checked_of(model_type):
@@ -46,7 +47,7 @@ def inputs_of(module):
         ("prophetnet", SCORES),
         ("wavlm", MEAN),
         ("qwen2_vl_vision", HIDDEN),
-        ("xlnet", TURNED),
+        ("xlnet", ""),
         ("bert", ""),
         ("gpt_oss", ""),
         ("lightglue", ""),
@@ -112,3 +113,65 @@ def test_eager_attention_that_gives_no_numbers_is_said():
     assert "eager attention computes something else" in checked.summary()
     assert "its output is not finite" in checked.summary()
     assert "NOT exact" not in checked.summary()
+
+
+class Returning(hf.BertModel):
+    """Returns something of a test's own as its attentions; its layers use the weights all the same."""
+
+    change = None
+
+    def forward(self, *args, **kwargs):
+        result = super().forward(*args, **kwargs)
+        if result.attentions is not None:
+            result["attentions"] = type(self).change(result)
+        return result
+
+
+RETURNED = {
+    "the weights": (lambda result: result.attentions, ""),
+    "copies": (lambda result: tuple(one.clone() for one in result.attentions), ""),
+    "tuples of tuples": (lambda result: tuple((one,) for one in result.attentions), ""),
+    "nothing": (lambda _: None, ""),
+    "none of each": (lambda _: (None, None, None), ""),
+    "logarithms": (
+        lambda result: tuple(one.log() for one in result.attentions),
+        "the model returns the logarithms of its weights",
+    ),
+    "means": (
+        lambda result: tuple(one.mean(1) for one in result.attentions),
+        "the model returns one mean over all heads",
+    ),
+    "turned": (
+        lambda result: tuple(one.permute(2, 0, 1, 3) for one in result.attentions),
+        "the model returns its weights in another layout (query x batch x head x key)",
+    ),
+    "hidden states": (
+        lambda result: tuple([result.last_hidden_state] * 3),
+        "the model returns hidden states (1 x 9 x 32) as its attentions",
+    ),
+    "sizes": (
+        lambda result: tuple(one.sum((1, 2, 3)) for one in result.attentions),
+        "the model returns its weights in another layout (1)",
+    ),
+    "squares": (
+        lambda result: tuple(one.square() for one in result.attentions),
+        "the weights that the model returns are not those that it used",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RETURNED)
+def test_whatever_is_returned_as_attentions_is_named_and_the_layers_compared(name):
+    change, note = RETURNED[name]
+    kind = type("Returning", (Returning,), {"change": staticmethod(change)})
+    torch.manual_seed(7)
+    config = copy.deepcopy(ARCHITECTURES["bert"][1])
+    module = kind._from_config(config, attn_implementation="eager").eval()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(3)
+    checked = viz.check(viz.wrap_model(module), {"input_ids": token_ids(9)})
+    assert checked.compared == 3
+    assert checked.exact
+    assert set(checked.layers["note"]) == {note}

@@ -60,6 +60,12 @@ def identity(theirs: Tensor, record: Layer, item: int, batch: int, allowed: floa
     return min(distances) if distances else None
 
 
+def has_shape(theirs: Tensor, record: Layer, item: int, batch: int) -> bool:
+    """Whether a tensor has as many heads, queries and keys as a layer."""
+    laid = layouts(theirs, record, item, batch)
+    return any(not one.layout and one.weights.shape[1] == record.heads for one in laid)
+
+
 def _in_order(laid: Laid, record: Layer) -> bool:
     """Whether units stand where the layer's do; windows do where the layer is kept by window."""
     return len(laid.weights) == 1 or isinstance(record, (WindowedLayer, ReportedWindows))
