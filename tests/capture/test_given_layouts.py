@@ -200,6 +200,18 @@ def test_encoder_and_cross_attention_beside_each_other_are_asked_for_by_name(kin
     refused(source, "encoder (", "cross (", "name='")
 
 
+@pytest.mark.parametrize("name", ["layer_{}_head_{}", "layer{}.head{}", "{}/heads/{}"])
+def test_heads_that_are_arrays_of_their_own_are_joined(name):
+    source = {
+        name.format(layer, head): FIVE[0, layer, head]
+        for layer in range(LAYERS)
+        for head in reversed(range(HEADS))
+    }
+    np.testing.assert_array_equal(whole(viz.load_weights(source)), FIVE[0])
+    del source[name.format(2, 1)]
+    refused(source, "there is no head 1", name.format(2, 0))
+
+
 def test_one_kind_is_called_by_its_name_or_as_one_wishes():
     assert viz.load_weights({"cross_attentions": ONE}).name == "cross"
     assert viz.load_weights({"attentions": ONE}).name == "self"

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from viz.capture.given_arrays import given_arrays, require_room
+from viz.capture.given_arrays import Given, given_arrays, require_room
 from viz.capture.given_axes import Axes, axes_from, axes_of, layers_of
 from viz.capture.given_file import file_arrays
 from viz.capture.given_kinds import Kind, choose
@@ -50,7 +50,7 @@ def load_weights(
             - a list or tuple of arrays, one a layer, [batch, head, query, key] as of Hugging Face or
               [head, query, key], whose head counts may differ;
             - a dict of such, also within each other, as Flax sows them, put in order by the numbers
-              in its names (`layer_2` before `layer_10`);
+              in its names (`layer_2` before `layer_10`), or one array a head (`layer_0_head_3`);
             - the path of an .npz, .npy or .safetensors file that holds one such array, or one array
               a layer.
 
@@ -105,12 +105,27 @@ def load_weights(
 
 def _layers(kind: Kind, item: int | None, named: Axes | None) -> list[Tensor]:
     """Read the arrays of one kind into [head, query, key] tensors, one a layer."""
+    apart = kind.heads_apart
+    if apart is not None and named is None and item is None:
+        return [_joined(heads) for heads in apart]
     several = len(kind.arrays) > 1
     layers = []
     for given in kind.arrays:
         axes = named or axes_of(given, item, several=several, numbered=kind.numbered)
         layers += layers_of(given, axes, item)
     return layers
+
+
+def _joined(heads: Sequence[Given]) -> Tensor:
+    """Join heads that are arrays [query, key] of their own: [head, query, key]."""
+    matrices = [layers_of(head, ("query", "key"), None)[0][0] for head in heads]
+    if len({matrix.shape for matrix in matrices}) > 1:
+        shapes = sorted({tuple(matrix.shape) for matrix in matrices})
+        raise ShapeError(
+            f"{heads[0].called} and the other heads of its layer have different shapes: {shapes}.",
+            "Give heads that look from and at the same units.",
+        )
+    return torch.stack(matrices)
 
 
 def _passed_over(names: Sequence[str]) -> str:

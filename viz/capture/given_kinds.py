@@ -17,6 +17,9 @@ from viz.errors import BudgetError, LoupeError, ShapeError
 WEIGHTS = re.compile(r"att|weight|prob|softmax|pattern", re.IGNORECASE)
 BESIDE = re.compile(r"mask|score|logit|bias|label", re.IGNORECASE)
 
+# A number that counts heads, where every head is an array of its own.
+HEAD = re.compile(r"head[^*/]{0,2}/?\*", re.IGNORECASE)
+
 # What numpy calls arrays that were saved without a name: a number there counts no layers.
 POSITION = re.compile(r"arr_\*")
 
@@ -43,6 +46,32 @@ class Kind:
     def numbered(self) -> bool:
         """Whether an array stands where one layer of several would."""
         return "*" in self.pattern and not POSITION.fullmatch(self.pattern)
+
+    @property
+    def heads_apart(self) -> list[list[Given]] | None:
+        """Its arrays layer by layer and head by head, where each is one head; else None.
+
+        Raises:
+            ShapeError: a layer lacks a head.
+        """
+        found = HEAD.search(self.pattern)
+        if found is None or any(len(one.shape) != 2 for one in self.arrays):
+            return None
+        place = self.pattern[: found.end()].count("*") - 1
+        layers: dict[tuple[int, ...], dict[int, Given]] = {}
+        for one in self.arrays:
+            layer = (*one.numbers[:place], *one.numbers[place + 1 :])
+            layers.setdefault(layer, {})[one.numbers[place]] = one
+        for heads in layers.values():
+            first = min(heads)
+            missing = [head for head in range(first, max(heads)) if head not in heads]
+            if missing:
+                near = heads[missing[0] - 1]
+                raise ShapeError(
+                    f"After {near.called[0].lower()}{near.called[1:]} there is no head {missing[0]}.",
+                    "Give every head of a layer.",
+                )
+        return [[layers[layer][head] for head in sorted(layers[layer])] for layer in sorted(layers)]
 
 
 def choose(
