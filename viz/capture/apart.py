@@ -110,9 +110,14 @@ def _largest_share(outputs: Outputs, given: Outputs, prepared: Prepared) -> floa
     shares = [
         _share(_item(outputs[path], prepared), _item(one, prepared), _real(prepared, one))
         for path, one in given.items()
-        if path in outputs and one.is_floating_point() and one.ndim
+        if path in outputs and one.is_floating_point() and one.ndim and _has_place(path)
     ]
     return max(shares, default=nan)
+
+
+def _has_place(path: str) -> bool:
+    """Whether a pass that returns more has the same under this way: by its name, or as the first."""
+    return path in ("", "/0") or not path[1:].partition("/")[0].isdigit()
 
 
 def _off(share: float) -> str:
