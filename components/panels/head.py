@@ -152,7 +152,8 @@ def _comparison(analysis: Analysis) -> None:
         return
     said = checked.summary()
     st.caption(literal(f"{said[0].upper()}{said[1:]}."))
-    layers = checked.layers[["stack", "layer", "tier", "difference", "allowed"]]
+    layers = checked.layers[["stack", "layer", "tier", "difference", "allowed", "note"]]
+    layers = layers.drop(columns="note") if (layers["note"] == "").all() else layers
     here = layers["stack"] == view().stack
     st.dataframe(
         # What is looked at comes first.

@@ -52,14 +52,21 @@ def changed(index, value):
         (changed((1, 0, 0, 0), -0.25), "Layer 1 .* -0.25, and weights are never negative"),
         (2 * RANDOM, "row of layer 0 sums to 2,"),
         (np.ones(3), r"shape \(3,\)"),
-        (np.ones((1, 1, 1, 1, 1)), r"shape \(1, 1, 1, 1, 1\)"),
+        (np.ones((1, 1, 1, 1, 1, 1)), r"shape \(1, 1, 1, 1, 1, 1\)"),
         (np.ones((0, 2, 2)), "shape"),
         ("words.txt", "neither"),
         ("missing.npz", "could not be read"),
         ([["a", "b"]], "a list that makes no array: its items are no numbers"),
         ([[0.5, 0.5], [1.0]], "or of different lengths"),
         (None, "What was given as weights is None, no array of numbers"),
-        ({"layer": RANDOM}, "is a dict, no array of numbers"),
+        ({"layer": "words"}, "is a dict that holds no arrays"),
+        ({}, "is a dict that holds no arrays"),
+        ((), "shape"),
+        (np.full((2, 3, 4, 5), np.nan), "Every one of the weights is NaN or 0"),
+        (changed((0, 0, 0, 0), np.inf), "Layer 0 .* infinity"),
+        (changed((1, 2, 3, 0), np.nan), "Layer 1 .* NaN beside numbers, in row 3 of head 2"),
+        (RANDOM * 1j, "complex"),
+        (torch.empty(2, 3, 4, 5, device="meta"), "meta device"),
         ([RANDOM[0], None], "Item 1 of the list is None"),
         (np.zeros((2, 3, 4, 5)), "Every one of the weights is 0"),
         ([RANDOM[0], RANDOM[0][:, :2]], "different queries"),
@@ -93,11 +100,24 @@ def test_a_damaged_file_is_said_to_be(save, damage, tmp_path):
         viz.load_weights(tmp_path / "a.npz")
 
 
-@pytest.mark.parametrize("tokens", [np.array(["a", "b"]), np.arange(4), np.float32(3)])
-def test_the_array_of_a_file_that_is_no_weights_is_named(tokens, tmp_path):
-    np.savez(tmp_path / "a.npz", weights=RANDOM, tokens=tokens)
-    with pytest.raises(viz.LoupeError, match=r"The array 'tokens' in .*a\.npz .* out of the file"):
-        viz.load_weights(tmp_path / "a.npz")
+OTHERS = {
+    "tokens": np.array(["a", "b"]),
+    "ids": np.arange(4),
+    "seconds": np.float32(3),
+    "attention_mask": np.ones((1, 4)),
+    "hidden": np.random.default_rng(1).normal(size=(1, 4, 8)),
+    "words": np.array(["a", None], dtype=object),
+    "contacts": np.random.default_rng(1).uniform(size=(1, 4, 4)),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_weights_is_named_and_passed_over(name, tmp_path):
+    np.savez(tmp_path / "a.npz", weights=RANDOM, **{name: OTHERS[name]})
+    for source in (tmp_path / "a.npz", {name: OTHERS[name], "weights": RANDOM}):
+        stack = viz.load_weights(source)
+        np.testing.assert_array_equal(stack.weights(1, 2).numpy(), RANDOM[1, 2])
+        assert f"passed over: {name!r}" in stack.provenance(0).flags
 
 
 def test_pickled_objects_are_never_loaded(tmp_path):

@@ -1,35 +1,29 @@
-"""A model run twice, captured and eagerly, and what differs, layer by layer."""
+"""A model run as it was given, captured, and eagerly, and what differs, layer by layer."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isnan
+from math import nan
 from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
-from transformers import PreTrainedModel
 
-from viz.capture.arranged import ArrangedLayer
+from viz.capture.apart import passes_apart
 from viz.capture.capture import capture_prepared
+from viz.capture.chance import Chance
 from viz.capture.layer import Layer, RecordedLayer
-from viz.capture.sparse import SparseLayer
+from viz.capture.own_pass import eager_pass, in_short
+from viz.capture.theirs import compare_layers
 from viz.capture.trace import Trace
-from viz.errors import CaptureError
+from viz.errors import CaptureError, LoupeError
 from viz.models import Model
 from viz.models.arguments import require_model
 from viz.models.media import ImageSource, SoundSource
-from viz.models.outputs import first_output
 from viz.models.prepared import Prepared
-from viz.models.preserve import preserved
-from viz.models.returned import returned_weights
-from viz.models.running import with_attentions
 from viz.models.senses import prepare_any
 from viz.models.tokens import counted
-from viz.models.ways import switched
 
 # What two passes may differ by in a weight, at least; the half types round more.
 EXACT = {torch.float32: 1e-5, torch.float64: 1e-5}
@@ -38,11 +32,10 @@ EXACT_HALF = 5e-2
 # Roundings of the largest score that end up in a weight.
 SCORE_ROUNDINGS = 4
 
-# [batch or window, head, query, key]
-WEIGHTS_DIMENSIONS = 4
-
-# Outputs add up the roundings of all layers.
+# Outputs add up the roundings of all layers: this many times what a weight may be off by, and in the
+# half types so much of the largest output.
 OUTPUT_FACTOR = 10
+OUTPUT_HALF = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +45,22 @@ class Check:
     Attributes:
         layers: one row a layer: stack, layer, module, tier, largest difference (NaN where the model
             returns no weights of its own to compare with), what rounding allows, the output error
-            when it was captured, and a note of why it was not compared, or nothing.
-        output_difference: largest difference of the outputs, as a share of the largest output.
+            when it was captured, and a note: what the model returns instead of its weights, or why
+            nothing was compared; or nothing.
+        output_difference: largest difference between the outputs of the captured pass and of the
+            model as it was given, as a share of the largest output.
+        eager_difference: the same between its eager attention and the model as it was given; NaN
+            where it was not compared.
+        output_allowed: what rounding allows in these two.
+        reason: why two passes of this model cannot be compared (it draws at random, its eager
+            attention computes something else), or nothing.
     """
 
     layers: pd.DataFrame
     output_difference: float
+    eager_difference: float = nan
+    output_allowed: float = EXACT[torch.float32] * OUTPUT_FACTOR
+    reason: str = ""
 
     def __repr__(self) -> str:
         return f"Check({self.summary()})"
@@ -76,23 +79,29 @@ class Check:
         """Say in one line what came of it."""
         output = f"of the output {self.output_difference:.1e} of its size"
         whole = counted(len(self.layers), "layer")
+        notes = self.layers.loc[self.layers["note"] != "", "note"].value_counts()
         if self.compared == 0:
-            why = self.layers["note"].mode()[0]
-            return f"none of {whole} could be compared, because {why}; largest difference {output}"
-        verdict = "exact" if self.exact else "NOT exact"
+            why = self.reason or next(iter(notes.index), "nothing was captured")
+            said = f"none of {whole} could be compared, because {why}; largest difference {output}"
+            return said if self.holds else f"{said}: NOT exact"
         weight = f"largest difference of a weight {self.largest:.1e}, {output}"
-        return f"{self.compared} of {whole} compared, {weight}: {verdict}"
+        verdict = self.reason or ("exact" if self.exact else "NOT exact")
+        several = [f"{counted(count, 'layer')}: {note}" for note, count in notes.items()]
+        said = f"{self.compared} of {whole} compared, {weight}: {verdict}"
+        return said if self.reason else "; ".join([said, *several])
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing that could be compared is further apart than rounding."""
+        if self.reason and self.compared == 0:
+            return True
+        off = self.layers["difference"] > self.layers["allowed"]
+        return not (bool(off.any()) or self.output_difference > self.output_allowed)
 
     @property
     def exact(self) -> bool:
-        """Whether no difference is more than rounding."""
-        if self.compared == 0:
-            return False
-        within = ~(self.layers["difference"] > self.layers["allowed"])
-        return (
-            bool(within.all())
-            and not self.output_difference > float(self.layers["allowed"].max()) * OUTPUT_FACTOR
-        )
+        """Whether weights were compared, and no difference is more than rounding."""
+        return self.compared > 0 and not self.reason and self.holds
 
 
 def check(
@@ -105,12 +114,15 @@ def check(
     sound: SoundSource | None = None,
     item: int | None = None,
 ) -> Check:
-    """Run a model captured and eagerly, and compare; inputs as for `viz.capture`.
+    """Run a model captured, eagerly and as it was given, and compare; inputs as for `viz.capture`.
+
+    All passes start from one state of the random numbers. The truth is the model as it was given:
+    the captured pass has to reproduce its output, and eager weights count where the eager pass does.
 
     Raises:
         CaptureError: the model has no eager attention of its own, or cannot be told to run it.
 
-    Cost: both passes; the eager one holds layer * head * n^2 weights.
+    Cost: three passes; the eager one holds layer * head * n^2 weights.
     """
     require_model(model)
     prepared = prepare_any(
@@ -121,90 +133,49 @@ def check(
 
 def check_prepared(model: Model, prepared: Prepared) -> Check:
     """Compare captured and eager weights of inputs that are prepared already; see `check`."""
-    trace = capture_prepared(model, prepared)
-    asked = with_attentions(model.module, prepared.inputs)
-    watching = returned_weights(model.module)
-    alone = preserved(model.module)
-    layers = [(stack, layer) for stack in trace.stacks.values() for layer in range(stack.layers)]
-    records = [stack.record(layer) for stack, layer in layers]
-    listening = _listen(model.module, {record.name for record in records})
-    with (
-        model.lock,
-        _eagerly(model),
-        alone,
-        watching as returned,
-        listening as said,
-        torch.inference_mode(),
-    ):
-        result = model.module(**asked)
-    own: dict[str, list[Tensor]] = {}
-    shown = {name for name, _ in returned.proven}
-    for name, weights in (*returned.proven, *returned.proven_apart_from(shown)):
-        own.setdefault(name, []).append(weights)
-    for record in records:
-        if (
-            record.name not in own
-            and isinstance(record, RecordedLayer)
-            and record.sinks is not None
-        ):
-            own[record.name] = [one for one in said[record.name] if _is_short_of_one(one, record)]
-    rows = []
-    for (stack, layer), record in zip(layers, records, strict=True):
-        difference = _difference(record, own, prepared)
-        rows.append(
-            {
-                "stack": stack.name,
-                "layer": layer,
-                "module": record.name,
-                "tier": record.provenance.tier,
-                "difference": difference,
-                "allowed": _allowed(record, model.dtype),
-                "output error": record.provenance.output_error,
-                "note": _why_not(record, said, returned.unproven) if isnan(difference) else "",
-            }
-        )
-    return Check(pd.DataFrame(rows), _output_difference(trace, first_output(result), prepared))
-
-
-@contextlib.contextmanager
-def _listen(module: nn.Module, names: Collection[str]) -> Iterator[dict[str, list[Tensor]]]:
-    """Keep what parts return beside their output, in as many dimensions as weights have."""
-    said: dict[str, list[Tensor]] = {name: [] for name in names}
-    handles = []
-    for name in names:
-        if not name or name not in dict(module.named_modules()):
-            continue
-
-        def hook(_part: nn.Module, _given: Any, output: Any, name: str = name) -> None:
-            beside = output[1:] if isinstance(output, tuple) else ()
-            said[name] += [
-                one for one in beside if isinstance(one, Tensor) and one.ndim >= WEIGHTS_DIMENSIONS
-            ]
-
-        handles.append(module.get_submodule(name).register_forward_hook(hook))
+    chance = Chance.now()
     try:
-        yield said
+        trace = _captured(model, prepared)
+        chance.restore()
+        stacks = list(trace.stacks.values())
+        records = [record for stack in stacks for record in stack.records]
+        own = eager_pass(model, prepared, {record.name for record in records})
+        allowed = [_allowed(record, model.dtype) for record in records]
+        output_allowed = OUTPUT_FACTOR * max(allowed) if model.dtype in EXACT else OUTPUT_HALF
+        apart = passes_apart(model, prepared, trace, own, chance, output_allowed)
     finally:
-        for handle in handles:
-            handle.remove()
+        chance.restore()
+    compared = compare_layers(stacks, own, prepared, allowed)
+    layers = [(stack, number) for stack in stacks for number in range(stack.layers)]
+    rows = [
+        {
+            "stack": stack.name,
+            "layer": number,
+            "module": record.name,
+            "tier": record.provenance.tier,
+            "difference": nan if apart.incomparable else found.difference,
+            "allowed": most,
+            "output error": record.provenance.output_error,
+            "note": apart.reason or found.note,
+        }
+        for (stack, number), record, found, most in zip(
+            layers, records, compared, allowed, strict=True
+        )
+    ]
+    return Check(pd.DataFrame(rows), apart.captured, apart.eager, output_allowed, apart.reason)
 
 
-def _is_short_of_one(tensor: Tensor, record: RecordedLayer) -> bool:
-    """Whether a tensor may be the weights of a layer whose sinks take a share of every row."""
-    shaped = tensor.ndim == WEIGHTS_DIMENSIONS and tensor.shape[1:] == (record.heads, *record.shape)
-    return shaped and float(tensor.min()) >= 0 and float(tensor.sum(dim=-1).max()) < 1 + EXACT_HALF
-
-
-def _why_not(record: Layer, said: Mapping[str, list[Tensor]], unproven: Collection[str]) -> str:
-    """Say why a layer could not be compared."""
-    beside = said[record.name]
-    alike = any(one.shape[1:] == (record.heads, *record.shape) for one in beside)
-    if alike or record.name in unproven:
-        return "the weights that the model returns are not those that it used"
-    if beside:
-        shape = " x ".join(str(size) for size in beside[0].shape)
-        return f"the model returns its weights in another layout ({shape})"
-    return "the model returns no weights of its own"
+def _captured(model: Model, prepared: Prepared) -> Trace:
+    """Capture; what is no mistake of the user's is an answer here as well."""
+    try:
+        return capture_prepared(model, prepared)
+    except LoupeError:
+        raise
+    except Exception as error:
+        raise CaptureError(
+            f"{model.name} could not be captured: {in_short(error)}.",
+            "Nothing can be compared; look at it with viz.capture first.",
+        ) from error
 
 
 def _allowed(record: Layer, dtype: torch.dtype) -> float:
@@ -219,60 +190,3 @@ def _allowed(record: Layer, dtype: torch.dtype) -> float:
     longest = [part.float().norm(dim=-1).max() for part in (record.query, record.key)]
     largest = float(longest[0] * longest[1]) * abs(record.scale)
     return max(least, SCORE_ROUNDINGS * torch.finfo(dtype).eps * largest)
-
-
-@contextlib.contextmanager
-def _eagerly(model: Model) -> Iterator[None]:
-    """Let a model run its own eager attention for a while."""
-    module = model.module
-    if not isinstance(module, PreTrainedModel):
-        raise CaptureError(
-            f"{model.name} has no eager attention to compare with.",
-            "Its layers were checked against their own output when it was captured.",
-        )
-    with switched(module, "eager"):
-        if module.config._attn_implementation != "eager":
-            raise CaptureError(
-                f"{model.name} chose its kernel when it was built, so it has no eager attention to "
-                "compare with.",
-                "Its layers were checked against their own output when it was captured; "
-                "build it with attn_implementation='eager' to look at those weights.",
-            )
-        yield
-
-
-def _difference(record: Layer, own: dict[str, list[Tensor]], prepared: Prepared) -> float:
-    """Compare one layer, head by head, with what its part returned; NaN if it cannot be."""
-    waiting = own.get(record.name)
-    if not waiting or isinstance(record, SparseLayer):
-        return float("nan")
-    theirs = waiting.pop(0)
-    windows = theirs.shape[0] // prepared.batch
-    mine = theirs[prepared.item * windows : (prepared.item + 1) * windows].float()
-    record = record.inner if isinstance(record, ArrangedLayer) else record
-    wide, long = mine.shape[2:]
-    if record.shape != (windows * wide, windows * long) or record.heads != mine.shape[1]:
-        return float("inf")
-    largest = 0.0
-    for window in range(windows):
-        rows = torch.arange(window * wide, (window + 1) * wide, device=mine.device)
-        captured, first = record.rows(slice(0, record.heads), rows)
-        # What lies outside the run of keys, or outside the window, is not attended.
-        whole = captured.new_zeros(record.heads, wide, windows * long)
-        whole[:, :, first : first + captured.shape[-1]] = captured
-        looking = whole.sum(dim=-1) > 0
-        whole[:, :, window * long : (window + 1) * long] -= mine[window]
-        # Of a row of padding that looks at nothing, eager attention makes an even one.
-        whole = whole[looking]
-        if whole.numel() == 0:
-            continue
-        largest = max(largest, float(whole.abs().max()))
-    return largest
-
-
-def _output_difference(trace: Trace, output: Tensor, prepared: Prepared) -> float:
-    mine = output[min(prepared.item, len(output) - 1)]
-    if trace.output is None or trace.output.shape != mine.shape:
-        return float("inf")
-    size = float(mine.float().abs().max()) or 1.0
-    return float((trace.output.float() - mine.float()).abs().max()) / size

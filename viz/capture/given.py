@@ -2,69 +2,91 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping, Sequence, Sized
+import os
+from collections.abc import Sequence, Sized
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 from torch import Tensor
 
+from viz.capture.given_arrays import Given, given_arrays, require_room
+from viz.capture.given_axes import Axes, axes_from, axes_of, layers_of
+from viz.capture.given_file import file_arrays
+from viz.capture.given_kinds import Kind, choose
 from viz.capture.layer import ReportedLayer
 from viz.capture.provenance import Provenance
 from viz.capture.stack import Stack
-from viz.errors import ShapeError, StorageError, VerificationError
+from viz.errors import ShapeError, VerificationError
 from viz.models.arguments import kind_of_value
 from viz.models.tokens import Units, numbered_units, units_from_labels
 
 # Rows of weights that somebody rounded to half precision still sum to 1 within this.
 ROW_SUM_TOLERANCE = 1e-2
 
-Weights = Any
+# Names of arrays passed over that are written out.
+MOST_NAMED = 8
 
-# What may be given, said wherever something else is refused.
-SHAPES = "Give [layer, head, query, key], [head, query, key] or [query, key]."
+Weights = Any
 
 
 def load_weights(
-    source: Weights | str | Path,
+    source: Weights | str | os.PathLike[str],
     queries: Sequence[str] | None = None,
     keys: Sequence[str] | None = None,
     *,
-    name: str = "self",
+    name: str | None = None,
+    item: int | None = None,
+    axes: str | Sequence[str] | None = None,
 ) -> Stack:
     """Make a stack of attention weights that were computed elsewhere.
 
     Args:
-        source: an array [layer, head, query, key] or [head, query, key] or [query, key] (numpy,
-            torch, or what `numpy.asarray` takes); a list of arrays [head, query, key], one a layer,
-            whose head counts may differ; or the path of an .npz or .safetensors file that holds
-            one such array, or one array a layer.
+        source: what holds the weights of one model, in any of these ways:
+
+            - an array [layer, head, query, key] or [head, query, key] or [query, key] (numpy, torch,
+              or what `numpy.asarray` takes), or [batch, layer, head, query, key] as of fair-esm;
+            - a list or tuple of arrays, one a layer, [batch, head, query, key] as of Hugging Face or
+              [head, query, key], whose head counts may differ;
+            - a dict of such, also within each other, as Flax sows them, put in order by the numbers
+              in its names (`layer_2` before `layer_10`), or one array a head (`layer_0_head_3`);
+            - the path of an .npz, .npy or .safetensors file that holds one such array, or one array
+              a layer.
+
+            What is no weights (tokens, hidden states) is passed over, and named in the provenance.
         queries: a label for each row; numbers by default.
         keys: a label for each column; those of the queries by default, where there are as many.
-        name: of the stack.
+        name: which kind to take where there are several (`encoder`, `cross`, ...); also what the
+            stack is called, `self` by default.
+        item: which input of a batch.
+        axes: what the axes of each array count, in their order, where that cannot be told:
+            `"layer batch head query key"`.
 
     Returns:
-        A stack whose rows are taken as they are, never renormalised.
+        A stack whose rows are taken as they are, never renormalised. Rows of NaN, as a softmax over
+        nothing makes them, and rows of 0 are those of queries that look at nothing.
 
     Raises:
         StorageError: the file cannot be read, is damaged, or holds pickled objects.
-        ShapeError: the arrays or the labels do not fit together.
-        VerificationError: weights are NaN or negative, rows sum to more than 1, or all rows of all
-            layers are zero; single rows may be, as those of padding are.
+        ShapeError: the arrays or the labels do not fit together, or can be read in two ways.
+        VerificationError: weights are NaN beside numbers, or negative, rows sum to more than 1, or
+            all rows of all layers look at nothing.
+        BudgetError: they do not fit into memory; no array has been read then.
     """
-    layers = [_checked(layer, number) for number, layer in enumerate(_split(source))]
-    if not any(bool(layer.any()) for layer in layers):
+    named = None if axes is None else axes_from(axes)
+    is_file = isinstance(source, (str, os.PathLike))
+    arrays = file_arrays(Path(source)) if is_file else given_arrays(source)
+    kind, passed = choose(arrays, name, named)
+    require_room(list(kind.arrays), one_of_batch=item is not None)
+    layers = [_checked(layer, number) for number, layer in enumerate(_layers(kind, item, named))]
+    if not any(layer.looks for layer in layers):
+        nothing = "NaN or 0" if any(layer.blind for layer in layers) else "0"
         raise VerificationError(
-            "Every one of the weights is 0, so that nothing is attended.",
+            f"Every one of the weights is {nothing}, so that nothing is attended.",
             "Check where they come from.",
         )
-    shapes = {tuple(layer.shape[1:]) for layer in layers}
+    shapes = {tuple(layer.weights.shape[1:]) for layer in layers}
     if len(shapes) != 1:
         raise ShapeError(
             f"The layers have different queries and keys: {sorted(shapes)}.",
@@ -73,115 +95,84 @@ def load_weights(
     rows, columns = shapes.pop()
     down = _units(queries, rows, "queries")
     across = down if keys is None and rows == columns else _units(keys, columns, "keys")
+    beside = (_passed_over(passed),) if passed else ()
     records = tuple(
-        ReportedLayer(f"layer {number}", layer, _provenance(layer))
+        ReportedLayer(f"layer {number}", layer.weights, _provenance(layer, beside))
         for number, layer in enumerate(layers)
     )
-    return Stack(name, records, down, across)
+    return Stack(name or kind.label or "self", records, down, across)
 
 
-def _split(source: Any) -> list[Tensor]:
-    """Split whatever was given into [head, query, key] tensors, one a layer."""
-    if not isinstance(source, (str, Path)):
-        return _layers(source)
-    arrays = _from_file(Path(source))
-    hint = SHAPES if len(arrays) == 1 else f"{SHAPES} Leave what is no layer out of the file."
-    return [
-        layer
-        for name, array in arrays.items()
-        for layer in _layers(array, f"The array {name!r} in {source}", hint)
-    ]
+def _layers(kind: Kind, item: int | None, named: Axes | None) -> list[Tensor]:
+    """Read the arrays of one kind into [head, query, key] tensors, one a layer."""
+    apart = kind.heads_apart
+    if apart is not None and named is None and item is None:
+        return [_joined(heads) for heads in apart]
+    several = len(kind.arrays) > 1
+    layers = []
+    for given in kind.arrays:
+        axes = named or axes_of(given, item, several=several, numbered=kind.numbered)
+        layers += layers_of(given, axes, item)
+    return layers
 
 
-def _from_file(path: Path) -> dict[str, NDArray[Any]]:
-    """Read arrays from a file in the order of their layers, never executing what it holds."""
-    try:
-        if path.suffix == ".safetensors":
-            arrays: Mapping[str, NDArray[Any]] = load_file(path)
-        elif path.suffix == ".npz":
-            # Opened here, because numpy leaves a damaged one open.
-            with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
-                arrays = dict(file)
-        elif path.suffix == ".npy":
-            arrays = {"0": np.load(path, allow_pickle=False)}
-        else:
-            raise StorageError(
-                f"{path} is neither .npz nor .npy nor .safetensors.", "Save the weights as one."
-            )
-    except (BadZipFile, zlib.error, EOFError) as error:
-        raise StorageError(
-            f"The weights in {path} are damaged: {_said(error)}.", "Save or fetch them again."
-        ) from error
-    except (OSError, ValueError, SafetensorError) as error:
-        raise StorageError(
-            f"The weights in {path} could not be read: {_said(error)}.",
-            "Save plain arrays of numbers; pickled objects are never loaded.",
-        ) from error
-    if not arrays:
-        raise StorageError(f"{path} holds no arrays.", "Save at least one.")
-    return {name: arrays[name] for name in sorted(arrays, key=_natural)}
+def _joined(heads: Sequence[Given]) -> Tensor:
+    """Join heads that are arrays [query, key] of their own: [head, query, key]."""
+    matrices = [layers_of(head, ("query", "key"), None)[0][0] for head in heads]
+    if len({matrix.shape for matrix in matrices}) > 1:
+        shapes = sorted({tuple(matrix.shape) for matrix in matrices})
+        raise ShapeError(
+            f"{heads[0].called} and the other heads of its layer have different shapes: {shapes}.",
+            "Give heads that look from and at the same units.",
+        )
+    return torch.stack(matrices)
 
 
-def _said(error: Exception) -> str:
-    """Take what a library said into a sentence that ends itself."""
-    said = str(getattr(error, "strerror", None) or error)
-    if "pickle" in said:  # it advises to load them
-        return "it holds something else than plain arrays"
-    return said.rstrip(".") or type(error).__name__
+def _passed_over(names: Sequence[str]) -> str:
+    """Name the arrays that are no weights of this stack."""
+    shown = ", ".join(repr(name) for name in names[:MOST_NAMED])
+    more = len(names) - MOST_NAMED
+    return f"passed over: {shown}" + (f" and {more} more" if more > 0 else "")
 
 
-def _natural(name: str) -> tuple[int, str]:
-    """Sort layer_2 before layer_10."""
-    digits = "".join(c for c in name if c.isdigit())
-    return (int(digits) if digits else -1, name)
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """One layer, [head, query, key] in float32, and what was seen of it.
 
-
-def _layers(arrays: Any, called: str = "", hint: str = SHAPES) -> list[Tensor]:
-    """Split an array, or a list of them, into [head, query, key] tensors, one a layer.
-
-    Args:
-        arrays: of weights.
-        called: what messages call one array, at the beginning of a sentence.
-        hint: what to do where it is refused.
-
-    Raises:
-        ShapeError: it is no array of weights.
+    Attributes:
+        weights: rows that look at nothing are 0.
+        dtype: what it was given in.
+        blind: how many rows were NaN.
+        looks: whether any row looks at anything.
+        row_sum_error: of the rows that look at anything.
+        tolerance: what rounding to the type that they were given in allows in a row's sum.
     """
-    if isinstance(arrays, (list, tuple)) and any(getattr(one, "ndim", 0) >= 2 for one in arrays):
-        return [
-            layer
-            for number, part in enumerate(arrays)
-            for layer in _layers(part, f"Item {number} of the list")
-        ]
-    name = called or "What was given as weights"
-    try:
-        given = arrays if isinstance(arrays, Tensor) else np.asarray(arrays)
-        whole = torch.as_tensor(given).detach()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ShapeError(f"{name} is {_no_numbers(arrays)}.", hint) from error
-    if whole.is_complex():
-        raise ShapeError(f"{name} is of complex numbers.", "Give their sizes, if you mean them.")
-    if not 2 <= whole.ndim <= 4 or whole.numel() == 0:
-        raise ShapeError(f"{name} has shape {tuple(whole.shape)}.", hint)
-    whole = whole.float()
-    return list(whole.reshape(-1, *whole.shape[-3:]) if whole.ndim > 2 else whole[None, None])
+
+    weights: Tensor
+    dtype: torch.dtype
+    blind: int
+    looks: bool
+    row_sum_error: float
+    tolerance: float
 
 
-def _no_numbers(value: object) -> str:
-    """Say what stands where an array of numbers was expected."""
-    what = kind_of_value(value)
-    if isinstance(value, np.ndarray):
-        return f"an array of {value.dtype}, no numbers"
-    if isinstance(value, (list, tuple)):
-        return f"{what} that makes no array: its items are no numbers, or of different lengths"
-    return f"{what}, no array of numbers"
-
-
-def _checked(layer: Tensor, number: int) -> Tensor:
+def _checked(given: Tensor, number: int) -> _Checked:
     """Refuse what cannot be attention weights."""
+    layer = given.to(torch.float32)
+    unknown = torch.isnan(layer)
+    blind = unknown.all(dim=-1)
+    if bool(unknown.any()):
+        beside = (unknown.any(dim=-1) & ~blind).nonzero()
+        if len(beside):
+            head, query = beside[0].tolist()
+            raise VerificationError(
+                f"Layer {number} of the weights holds NaN beside numbers, in row {query} of head {head}.",
+                "Check where they come from.",
+            )
+        layer = layer.masked_fill(unknown, 0.0)
     if not bool(torch.isfinite(layer).all()):
         raise VerificationError(
-            f"Layer {number} of the weights holds NaN or infinity.", "Check where they come from."
+            f"Layer {number} of the weights holds infinity.", "Check where they come from."
         )
     smallest = float(layer.min())
     if smallest < 0:
@@ -189,13 +180,23 @@ def _checked(layer: Tensor, number: int) -> Tensor:
             f"Layer {number} of the weights holds {smallest:.3g}, and weights are never negative.",
             "Give the weights after the softmax, not the scores.",
         )
-    largest = float(layer.sum(dim=-1).max())
-    if largest > 1 + ROW_SUM_TOLERANCE:
+    sums = layer.sum(dim=-1)
+    tolerance = row_tolerance(given.dtype)
+    largest = float(sums.max())
+    if largest > 1 + tolerance:
         raise VerificationError(
             f"A row of layer {number} sums to {largest:.3g}, and rows sum to 1 at most.",
             "Rows are queries: give the transpose if columns sum to 1, and one head at a time.",
         )
-    return layer
+    looking = sums[sums > 0]
+    error = float((looking - 1).abs().max()) if len(looking) else 0.0
+    return _Checked(layer, given.dtype, int(blind.sum()), len(looking) > 0, error, tolerance)
+
+
+def row_tolerance(dtype: torch.dtype) -> float:
+    """Say how far a row of numbers that were rounded to a type may be from summing to 1."""
+    rounding = torch.finfo(dtype).eps / 2 if dtype.is_floating_point else 0.0
+    return max(ROW_SUM_TOLERANCE, rounding * 1.01)
 
 
 def _units(labels: Sequence[str] | None, count: int, what: str) -> Units:
@@ -210,18 +211,23 @@ def _units(labels: Sequence[str] | None, count: int, what: str) -> Units:
     return units_from_labels(labels)
 
 
-def _provenance(layer: Tensor) -> Provenance:
-    sums = layer.sum(dim=-1)
-    error = float((sums - 1).abs().max())
-    short = error > ROW_SUM_TOLERANCE
+def _provenance(layer: _Checked, beside: tuple[str, ...]) -> Provenance:
+    short = layer.row_sum_error > layer.tolerance
+    empty = bool((layer.weights.sum(dim=-1) == 0).any())
+    flags = {
+        "rows sum to less than 1": short,
+        "rows of NaN are taken as looking at nothing": layer.blind > 0,
+        "rows of 0 look at nothing": empty and layer.blind == 0,
+    }
+    plain = layer.dtype in (torch.float32, torch.float64) or not layer.dtype.is_floating_point
     return Provenance(
         tier="given",
         output_error=None,
-        row_sum_error=error,
-        tolerance=ROW_SUM_TOLERANCE,
-        checked_rows=int(layer.shape[1]),
-        flags=("rows sum to less than 1",) if short else (),
+        row_sum_error=layer.row_sum_error,
+        tolerance=layer.tolerance,
+        checked_rows=int(layer.weights.shape[1]),
+        flags=(*(flag for flag, holds in flags.items() if holds), *beside),
         mask="as given",
         scale=None,
-        dtype="float32",
+        dtype="float32" if plain else str(layer.dtype).removeprefix("torch."),
     )

@@ -91,7 +91,9 @@ class WindowedLayer:
             return same[None]
         inside = torch.stack(
             [
-                self.allowed[min(number, len(self.allowed) - 1)][:, row].repeat(1, self.windows)
+                self.allowed[min(number, len(self.allowed) - 1)]
+                .expand(-1, wide, -1)[:, row]
+                .repeat(1, self.windows)
                 for number, row in zip(
                     window.tolist(), (rows - window * wide).tolist(), strict=True
                 )
