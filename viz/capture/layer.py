@@ -103,19 +103,21 @@ class RecordedLayer:
         first, last = self.mask.reach(rows)
         groups = self.heads // self.key.shape[0]
         kv_first, kv_last = heads.start // groups, -(-heads.stop // groups)
-        query = self.query[:, rows]
-        allowed = self.mask.allowed(rows, first, last)
-        bias = None if self.bias is None else self.bias[..., first:last]
+        # Of one group the wanted heads are computed, of several the whole groups, and these taken.
+        whole = heads if kv_last - kv_first == 1 else slice(kv_first * groups, kv_last * groups)
+        bias = None if self.bias is None else _for_heads(self.bias, whole)[..., first:last]
         if bias is not None and bias.shape[1] > 1:
             bias = bias[:, rows]
-        # Whole groups are computed and the wanted heads taken out of them.
-        whole = slice(kv_first * groups, kv_last * groups)
+        hidden = []
+        for start, stop in self.mask.ragged(rows, first, last):
+            allowed = _for_heads(self.mask.allowed(rows, start, stop), whole)
+            hidden.append((slice(start - first, stop - first), ~allowed))
         weights = attention_rows(
-            query[whole],
+            self.query[whole][:, rows],
             self.key[kv_first:kv_last, first:last],
             scale=self.scale,
-            allowed=None if bool(allowed.all()) else _for_heads(allowed, whole),
-            bias=None if bias is None else _for_heads(bias, whole),
+            hidden=hidden,
+            bias=bias,
             softcap=self.softcap,
             sinks=self._sinks(whole, rows),
         )
@@ -168,14 +170,22 @@ class ReportedLayer:
         return self.weights[:, rows] > 0
 
 
-def blocks(layer: Layer, heads: slice, rows: Tensor) -> Iterator[tuple[Tensor, Tensor, int]]:
+def blocks(
+    layer: Layer, heads: slice, rows: Tensor, numbers: int = BLOCK_NUMBERS
+) -> Iterator[tuple[Tensor, Tensor, int]]:
     """Walk through exact weights in blocks of rows, in memory that grows with the keys only.
+
+    Args:
+        layer: to walk through.
+        heads: a run of them.
+        rows: numbers of queries.
+        numbers: in one block, at most where it has more than one row.
 
     Yields:
         The rows of the block, their weights [head, row, key run] and the run's first key.
     """
     keys = layer.shape[1]
-    size = max(1, BLOCK_NUMBERS // (max(1, heads.stop - heads.start) * keys))
+    size = max(1, numbers // (max(1, heads.stop - heads.start) * max(1, keys)))
     for block in torch.split(rows, size):
         weights, first = layer.rows(heads, block)
         yield block, weights, first
