@@ -17,9 +17,8 @@ import viz
 from tests.capture.architectures import ARCHITECTURES, ENCODER, build, token_ids
 from tests.patterns.layers import CPU, LAYERS, noise, recorded, sparse, whole, window
 from viz.capture.arranged import ArrangedLayer
-from viz.capture.layer import Layer, ReportedLayer
+from viz.capture.layer import BLOCK_NUMBERS, Layer, ReportedLayer
 from viz.capture.mask import causal
-from viz.capture.reading import CACHED_NUMBERS
 from viz.capture.stack import Stack
 from viz.capture.verify import UNVERIFIED
 from viz.capture.windows import ReportedWindows, WindowedLayer
@@ -166,7 +165,7 @@ def test_a_layer_too_long_for_one_block_is_read_by_few_heads_at_a_time():
     """Both ways to cut it come into play: more rows and more heads than a block holds."""
     tokens = 1_200
     layer = recorded(tokens, tokens, causal(tokens, CPU), heads=40, key_heads=10, width=4)
-    assert 40 * 32 * tokens > CACHED_NUMBERS
+    assert 40 * 32 * tokens > BLOCK_NUMBERS
     weights = stack_of(layer).weights(0, rows=range(0, tokens, 3))
     for head in (0, 19, 23, 39):
         expected = whole(layer, head)[0][::3]

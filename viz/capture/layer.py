@@ -14,9 +14,12 @@ from viz.capture.provenance import Provenance
 from viz.models.softmax import attention_rows
 from viz.models.tokens import counted
 
-# Numbers in one block of weights (32 MB in float32): small enough to stay in a cache's reach,
-# large enough that the products run at full speed.
-BLOCK_NUMBERS = 8_000_000
+# Numbers in one block of weights (4 MB in float32): scores, softmax and what follows find them in a core's
+# own cache.
+BLOCK_NUMBERS = 1 << 20
+
+# A GPU would only wait for the calls of so small blocks.
+GPU_NUMBERS = 1 << 23
 
 
 class Layer(Protocol):
@@ -170,25 +173,22 @@ class ReportedLayer:
         return self.weights[:, rows] > 0
 
 
-def blocks(
-    layer: Layer, heads: slice, rows: Tensor, numbers: int = BLOCK_NUMBERS
-) -> Iterator[tuple[Tensor, Tensor, int]]:
+def blocks(layer: Layer, heads: slice, rows: Tensor) -> Iterator[tuple[Tensor, Tensor, int]]:
     """Walk through exact weights in blocks of rows, in memory that grows with the keys only.
-
-    Args:
-        layer: to walk through.
-        heads: a run of them.
-        rows: numbers of queries.
-        numbers: in one block, at most where it has more than one row.
 
     Yields:
         The rows of the block, their weights [head, row, key run] and the run's first key.
     """
-    keys = layer.shape[1]
-    size = max(1, numbers // (max(1, heads.stop - heads.start) * max(1, keys)))
+    each = max(1, heads.stop - heads.start) * max(1, layer.shape[1])
+    size = max(1, block_numbers(layer) // each)
     for block in torch.split(rows, size):
         weights, first = layer.rows(heads, block)
         yield block, weights, first
+
+
+def block_numbers(layer: Layer) -> int:
+    """Say how many weights of a layer are best computed at a time."""
+    return BLOCK_NUMBERS if layer.tensors[0].device.type == "cpu" else GPU_NUMBERS
 
 
 def _for_heads(tensor: Tensor, heads: slice) -> Tensor:

@@ -7,13 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from viz.capture.layer import BLOCK_NUMBERS, Layer, RecordedLayer, blocks
+from viz.capture.layer import Layer, RecordedLayer, block_numbers, blocks
 from viz.errors import ShapeError
 from viz.models.arguments import kind_of_value
-
-# Numbers in one block (4 MB in float32): scores, softmax and copy find it in a core's own cache.
-# A GPU would only wait for the calls of so small blocks.
-CACHED_NUMBERS = 1 << 20
 
 # Rows that a block has at least, so that it reads each key for many products; fewer heads at a time
 # where all would leave it fewer.
@@ -78,11 +74,9 @@ def read_into(
         rows: numbers of queries.
         columns: numbers of keys; None for all.
     """
-    on_cpu = out.device.type == "cpu"
-    numbers = CACHED_NUMBERS if on_cpu else BLOCK_NUMBERS
-    for some in _few(layer, heads, numbers):
+    for some in _few(layer, heads):
         part, done = out[some.start - heads.start : some.stop - heads.start], 0
-        for block, weights, first in blocks(layer, some, rows, numbers):
+        for block, weights, first in blocks(layer, some, rows):
             here = part[:, done : done + len(block)]
             done += len(block)
             last = first + weights.shape[-1]
@@ -96,10 +90,10 @@ def read_into(
             here[...] = weights[..., at].masked_fill_(~inside, 0)
 
 
-def _few(layer: Layer, heads: slice, numbers: int) -> list[slice]:
+def _few(layer: Layer, heads: slice) -> list[slice]:
     """Cut heads into runs of which a block has enough rows; heads that share keys stay together."""
     groups = layer.heads // layer.key.shape[0] if isinstance(layer, RecordedLayer) else 1
-    most = numbers // (FEWEST_ROWS * max(1, layer.shape[1]))
+    most = block_numbers(layer) // (FEWEST_ROWS * max(1, layer.shape[1]))
     size = max(1, most // groups) * groups
     starts = range(heads.start, heads.stop, size)
     return [slice(start, min(start + size, heads.stop)) for start in starts]
