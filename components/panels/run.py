@@ -9,10 +9,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.panels.literal import literal
+from components.panels.training.live import duration
 from components.session import change, owner, request_of, workbench
 from components.state import ASKED, View
 from viz.errors import LoupeError, TextTooLongError
-from viz.models.text import cut_text
+from viz.models.foresight import SecondsLeft
+from viz.models.limits import estimate
+from viz.models.text import count_tokens, cut_text
 from viz.service import Analysis, Request
 
 log = logging.getLogger(__name__)
@@ -32,13 +35,18 @@ def run(pending: View, slot: DeltaGenerator) -> None:
         bar = st.progress(0.0, "Starting")
         st.button("Cancel", on_click=_cancel)
 
+    left = SecondsLeft(lambda: _drawing_by_pass(request_of(pending)))
+
     def progress(phase: str, share: float) -> None:
         # This call is also where Streamlit stops a run that was cancelled or superseded.
         start, stop, words = PHASES[phase]
-        bar.progress(start + (stop - start) * min(1.0, share), words)
+        seconds = left(phase, share)
+        more = f", about {duration(seconds)} left" if seconds is not None else ""
+        bar.progress(start + (stop - start) * min(1.0, share), words + more)
 
     try:
-        workbench().analyse(owner(), request_of(pending), progress)
+        seen = (pending.stack, pending.layer)
+        workbench().analyse(owner(), request_of(pending), progress, first=seen)
         st.session_state.shown = request_of(pending)
         # Only what was asked for: a head may have been chosen meanwhile.
         change(**{name: getattr(pending, name) for name in ASKED})
@@ -68,6 +76,18 @@ def shown() -> Analysis | None:
     """Return the result on screen, if there is one and it is still kept."""
     request: Request | None = st.session_state.get("shown")
     return None if request is None else workbench().result(owner(), request)
+
+
+def _drawing_by_pass(request: Request) -> float:
+    """Foresee how long drawing every head takes, as a multiple of the pass; 0 where nobody can tell."""
+    model = workbench().loaded(request)
+    if model is None or request.media:
+        return 0.0
+    try:
+        cost = estimate(model, count_tokens(model, request.text, request.pair))
+    except LoupeError:
+        return 0.0
+    return cost.drawing_seconds / cost.pass_seconds
 
 
 def _cancel() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from torch import nn
 
 import viz
 from tests.models.folders import save_small, word_tokenizer
 from viz.errors import TextTooLongError
-from viz.models.limits import estimate, require_room
+from viz.models.limits import STREAMED_FROM, estimate, require_room
 from viz.models.readable import MAX_CHARACTERS, check_text
 from viz.models.text import count_tokens, cut_text
 
@@ -132,3 +134,19 @@ def test_estimates_grow_with_the_text(model):
     assert short.seconds < long.seconds
     assert short.fits
     assert not estimate(model, 129).fits
+
+
+@pytest.mark.parametrize("tokens", [100, STREAMED_FROM, 8 * STREAMED_FROM])
+def test_what_is_foreseen_is_the_pass_and_the_drawing_of_every_head(model, tokens):
+    cost = estimate(model, tokens)
+    assert cost.pass_seconds > 0
+    assert cost.seconds == cost.pass_seconds + cost.drawing_seconds
+
+
+def test_the_drawing_of_a_long_text_outgrows_the_work_on_each_token(model):
+    """Twice the tokens: four times the pairs, of which drawing is made."""
+    short, long = estimate(model, 4 * STREAMED_FROM), estimate(model, 8 * STREAMED_FROM)
+    assert long.drawing_seconds == pytest.approx(4 * short.drawing_seconds)
+    assert long.pass_seconds < 4 * short.pass_seconds
+    held = estimate(replace(model, tier="eager"), 8 * STREAMED_FROM)
+    assert held.drawing_seconds != long.drawing_seconds

@@ -66,6 +66,29 @@ def test_phases_are_told_in_order_and_a_cancel_leaves_everything_usable(models):
     assert bench.analyse("ann", request, silent).trace.stacks["self"].layers == 3
 
 
+@pytest.mark.parametrize("seen", [None, ("cross", 1), ("encoder", 0), ("decoder", 99), ("none", 0)])
+def test_the_drawing_of_several_stacks_is_one_piece_of_work_that_begins_with_what_is_seen(
+    models, seen
+):
+    save_encoder_decoder(models / "translator")
+    request = Request("translator", "the cat sat", pair="the dog", local=True)
+    told = []
+
+    def note(phase, share):
+        if phase == "draw":
+            told.append(share)
+
+    bench = Workbench()
+    analysis = bench.analyse("ann", request, note, first=seen)
+    assert told[0] == 0.0
+    assert told == sorted(told)
+    assert told[-1] < 1
+    assert list(analysis.surveys) == list(analysis.trace.stacks)
+    name, layer = seen or ("encoder", 0)
+    if name in analysis.surveys and layer < analysis.trace.stacks[name].layers:
+        assert next(iter(analysis.surveys[name].layers)) == layer
+
+
 def test_a_model_is_loaded_once_however_many_ask(models):
     bench = Workbench()
     request = Request("small", "the cat sat", local=True)

@@ -14,9 +14,12 @@ from viz.capture.provenance import Provenance
 from viz.models.softmax import attention_rows
 from viz.models.tokens import counted
 
-# Numbers in one block of weights (32 MB in float32): small enough to stay in a cache's reach,
-# large enough that the products run at full speed.
-BLOCK_NUMBERS = 8_000_000
+# Numbers in one block of weights (4 MB in float32): scores, softmax and what follows find them in a core's
+# own cache.
+BLOCK_NUMBERS = 1 << 20
+
+# A GPU would only wait for the calls of so small blocks.
+GPU_NUMBERS = 1 << 23
 
 
 class Layer(Protocol):
@@ -103,19 +106,21 @@ class RecordedLayer:
         first, last = self.mask.reach(rows)
         groups = self.heads // self.key.shape[0]
         kv_first, kv_last = heads.start // groups, -(-heads.stop // groups)
-        query = self.query[:, rows]
-        allowed = self.mask.allowed(rows, first, last)
-        bias = None if self.bias is None else self.bias[..., first:last]
+        # Of one group the wanted heads are computed, of several the whole groups, and these taken.
+        whole = heads if kv_last - kv_first == 1 else slice(kv_first * groups, kv_last * groups)
+        bias = None if self.bias is None else _for_heads(self.bias, whole)[..., first:last]
         if bias is not None and bias.shape[1] > 1:
             bias = bias[:, rows]
-        # Whole groups are computed and the wanted heads taken out of them.
-        whole = slice(kv_first * groups, kv_last * groups)
+        hidden = []
+        for start, stop in self.mask.ragged(rows, first, last):
+            allowed = _for_heads(self.mask.allowed(rows, start, stop), whole)
+            hidden.append((slice(start - first, stop - first), ~allowed))
         weights = attention_rows(
-            query[whole],
+            self.query[whole][:, rows],
             self.key[kv_first:kv_last, first:last],
             scale=self.scale,
-            allowed=None if bool(allowed.all()) else _for_heads(allowed, whole),
-            bias=None if bias is None else _for_heads(bias, whole),
+            hidden=hidden,
+            bias=bias,
             softcap=self.softcap,
             sinks=self._sinks(whole, rows),
         )
@@ -174,11 +179,16 @@ def blocks(layer: Layer, heads: slice, rows: Tensor) -> Iterator[tuple[Tensor, T
     Yields:
         The rows of the block, their weights [head, row, key run] and the run's first key.
     """
-    keys = layer.shape[1]
-    size = max(1, BLOCK_NUMBERS // (max(1, heads.stop - heads.start) * keys))
+    each = max(1, heads.stop - heads.start) * max(1, layer.shape[1])
+    size = max(1, block_numbers(layer) // each)
     for block in torch.split(rows, size):
         weights, first = layer.rows(heads, block)
         yield block, weights, first
+
+
+def block_numbers(layer: Layer) -> int:
+    """Say how many weights of a layer are best computed at a time."""
+    return BLOCK_NUMBERS if layer.tensors[0].device.type == "cpu" else GPU_NUMBERS
 
 
 def _for_heads(tensor: Tensor, heads: slice) -> Tensor:

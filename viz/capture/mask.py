@@ -36,6 +36,16 @@ class Spans:
             return 0, 1
         return int(start[some].min()), int(stop[some].max())
 
+    def ragged(self, rows: Tensor, first: int, last: int) -> list[tuple[int, int]]:
+        """Say which runs of keys in [first, last) not all of these rows may look at; all may between."""
+        if len(rows) == 0:
+            return []
+        whole, end = int(self.start[rows].max()), int(self.stop[rows].min())
+        if whole >= end:
+            return [(first, last)]
+        runs = [(first, min(whole, last)), (max(end, first), last)]
+        return [(start, stop) for start, stop in runs if start < stop]
+
     def describe(self, keys: int) -> str:
         """Name the rule as the field does."""
         queries = len(self.start)
@@ -76,6 +86,10 @@ class Dense:
     def reach(self, rows: Tensor) -> tuple[int, int]:
         """Return the smallest run of keys that holds everything these rows may look at."""
         return 0, int(self.matrix.shape[-1])
+
+    def ragged(self, rows: Tensor, first: int, last: int) -> list[tuple[int, int]]:
+        """Say which runs of keys in [first, last) not all of these rows may look at: any."""
+        return [(first, last)]
 
     def describe(self, keys: int) -> str:
         """Name the rule as the field does."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from viz.capture.layer import Layer, blocks
+from viz.capture.layer import Layer
 from viz.capture.provenance import Provenance
+from viz.capture.reading import buffer_for, read_into
 from viz.errors import ShapeError
 from viz.models.arguments import kind_of_value, whole_number
 from viz.models.tokens import Units, counted
@@ -74,38 +75,51 @@ class Stack:
             )
         return self.records[layer]
 
-    def weights(self, layer: int, head: int, rows: Index = None, columns: Index = None) -> Tensor:
-        """Compute exact attention weights of one head.
+    def weights(
+        self,
+        layer: int,
+        head: int | None = None,
+        rows: Index = None,
+        columns: Index = None,
+        *,
+        dtype: torch.dtype | None = None,
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """Compute exact attention weights of one head, or of all heads of a layer at once.
 
         Args:
             layer: from 0.
-            head: from 0.
+            head: from 0; None for all, which is several times faster than one by one.
             rows: queries wanted; None for all.
             columns: keys wanted; None for all. Rows are normalised over all keys all the same.
+            dtype: float32, or float16 for half the memory; that of `out`, else float32, by default.
+            out: a tensor of the result's shape, dtype and device to write into, such as one that
+                all layers share; what it holds is overwritten.
 
         Returns:
-            Shape [query, key], float32, on the device of the trace. Rows sum to 1 over all keys,
-            to less where the model has sinks, to 0 for padding.
+            Shape [query, key], or [head, query, key] of all heads, on the device of the trace; `out`
+            if it was given. Rows sum to 1 over all keys, to less where the model has sinks, to 0 for
+            padding.
 
         Raises:
-            ShapeError: the layer, the head, a row or a column does not exist.
+            ShapeError: the layer, the head, a row or a column does not exist, or `out` does not fit.
 
-        Cost: rows * keys * d, in blocks of rows.
+        Cost: heads * rows * keys * d, in blocks of rows; memory for the result and one block.
         """
-        record = self.record_with(layer, head)
+        record = self.record(layer) if head is None else self.record_with(layer, head)
+        heads = slice(0, record.heads) if head is None else slice(int(head), int(head) + 1)
         queries, keys = record.shape
         device = record.tensors[0].device
         row_numbers = _numbers(rows, queries, "query", device)
-        column_numbers = _numbers(columns, keys, "key", device)
-        out = torch.zeros(len(row_numbers), len(column_numbers), device=device)
-        done = 0
-        for block, weights, first in blocks(record, slice(head, head + 1), row_numbers):
-            last = first + weights.shape[-1]
-            inside = (column_numbers >= first) & (column_numbers < last)
-            taken = weights[0][:, column_numbers[inside] - first]
-            out[done : done + len(block), inside] = taken
-            done += len(block)
-        return out
+        column_numbers = None if columns is None else _numbers(columns, keys, "key", device)
+        wide = keys if column_numbers is None else len(column_numbers)
+        shape: tuple[int, ...] = (len(row_numbers), wide)
+        shape = (record.heads, *shape) if head is None else shape
+        buffer = buffer_for(shape, device, dtype, out)
+        read_into(
+            buffer if head is None else buffer[None], record, heads, row_numbers, column_numbers
+        )
+        return buffer
 
     def attended(self, layer: int, head: int, rows: Index = None, columns: Index = None) -> Tensor:
         """Say which keys each query may look at, so that "not attended" is not taken for zero.

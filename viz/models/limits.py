@@ -5,15 +5,18 @@ from __future__ import annotations
 import functools
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from viz.errors import BudgetError
 from viz.models.device import available_memory_bytes
 from viz.models.model import Model
+from viz.models.softmax import attention_rows
 
 # Keys that local attention looks at, usually, and bytes of a weight that is held with its place.
 READ_KEYS = 512
@@ -31,8 +34,20 @@ LOGIT_COPIES = 2
 # The share of the free memory that one run may take.
 MEMORY_SHARE = 0.8
 
-# Side of the matrix product that measures a device.
+# Side of the matrix product that measures a device, and of the patterns that do: heads of usual width.
 MEASURED_SIDE = 1024
+MEASURED_HEADS, MEASURED_ROWS, MEASURED_WIDTH = 4, 256, 64
+
+# What a pass that holds all weights takes of each, times what computing it in a cache takes.
+EAGER_WEIGHTS = 4
+
+# From so many tokens on, statistics and thumbnails of all heads come from the fast kernel; below, and where
+# the kernel does not know the formula, from the weights.
+STREAMED_FROM = 1_024
+
+# What statistics and thumbnails of a head take: calls of the kernel, or times what its weights alone take
+# (`benchmarks.statistics`).
+DRAWN_CALLS, DRAWN_WEIGHTS = 2.5, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +58,22 @@ class Estimate:
         tokens: how many the text has.
         limit: how many the model reads; None if any number.
         memory_bytes: beyond the model's own weights, at the peak.
-        seconds: of the forward pass; rough, within a factor of two or three.
+        pass_seconds: of the forward pass; rough, within a factor of two or three.
+        drawing_seconds: of every head's statistics and thumbnail after it, as rough.
         available_bytes: how much memory is free.
     """
 
     tokens: int
     limit: int | None
     memory_bytes: int
-    seconds: float
+    pass_seconds: float
+    drawing_seconds: float
     available_bytes: int
+
+    @property
+    def seconds(self) -> float:
+        """Until every head is drawn."""
+        return self.pass_seconds + self.drawing_seconds
 
     @property
     def fits(self) -> bool:
@@ -62,7 +84,7 @@ class Estimate:
 
 
 def estimate(model: Model, tokens: int) -> Estimate:
-    """Estimate the memory and the time of capturing a text.
+    """Estimate the memory and the time of capturing a text and drawing its heads.
 
     The eager tier holds every weight, layer * head * n^2; the registry holds queries and keys. Where
     weights are read off parts, those parts run once for every d keys, and what is attended is held.
@@ -78,14 +100,23 @@ def estimate(model: Model, tokens: int) -> Estimate:
     recorded += len(model.read) * model.heads * tokens * held
     passing = LIVE_ACTIVATIONS * tokens * hidden * size
     logits = LOGIT_COPIES * tokens * vocabulary * 4
-    operations = 2 * model.parameters * tokens + 4 * model.layers * tokens**2 * hidden
+    # Each part of a layer by its own speed: products of a whole matrix, and of queries with keys.
+    operations = 2 * model.parameters * tokens
+    looks = tokens**2 / (2 if model.kind == "causal" else 1)
+    weights = model.layers * model.heads * looks
+    calls = model.layers * hidden * looks / _products_per_second(str(model.device), model.dtype)
+    by_weights = weights / _weights_per_second(str(model.device))
+    attending = EAGER_WEIGHTS * by_weights if model.tier == "eager" else calls
+    seconds = operations / _operations_per_second(str(model.device), model.dtype) + attending
     reruns = len(model.read) / max(1, model.layers) * tokens * model.heads / hidden
-    operations *= 1 + round(reruns / PARTS_OF_LAYER)
+    seconds *= 1 + round(reruns / PARTS_OF_LAYER)
+    streamed = tokens > STREAMED_FROM and model.tier != "eager" and not model.read
     return Estimate(
         tokens=tokens,
         limit=model.context_limit,
         memory_bytes=recorded + passing + logits,
-        seconds=operations / _operations_per_second(str(model.device), model.dtype),
+        pass_seconds=seconds,
+        drawing_seconds=DRAWN_CALLS * calls if streamed else DRAWN_WEIGHTS * by_weights,
         available_bytes=available_memory_bytes(model.device),
     )
 
@@ -135,7 +166,34 @@ def require_memory_for_weights(
 def _operations_per_second(device: str, dtype: torch.dtype) -> float:
     """Measure a matrix product once for each device and dtype."""
     square = torch.ones(MEASURED_SIDE, MEASURED_SIDE, device=device, dtype=dtype)
-    float((square @ square)[0, 0])
-    start = time.perf_counter()
-    float((square @ square)[0, 0])
-    return 2 * MEASURED_SIDE**3 / (time.perf_counter() - start)
+    return 2 * MEASURED_SIDE**3 / _seconds(lambda: square @ square)
+
+
+@functools.cache
+def _products_per_second(device: str, dtype: torch.dtype) -> float:
+    """Measure the fast kernel once for each device and dtype, in dimensions of pairs that look."""
+    shape = (1, MEASURED_HEADS, MEASURED_SIDE, MEASURED_WIDTH)
+    query = torch.ones(shape, device=device, dtype=dtype)
+    products = MEASURED_HEADS * MEASURED_SIDE**2 * MEASURED_WIDTH
+    attend = torch.nn.functional.scaled_dot_product_attention
+    return products / _seconds(lambda: attend(query, query, query))
+
+
+@functools.cache
+def _weights_per_second(device: str) -> float:
+    """Measure weights written out once for each device."""
+    key = torch.ones(MEASURED_HEADS, MEASURED_SIDE, MEASURED_WIDTH, device=device)
+    count = MEASURED_HEADS * MEASURED_ROWS * MEASURED_SIDE
+    return count / _seconds(lambda: attention_rows(key[:, :MEASURED_ROWS], key, scale=1.0))
+
+
+@torch.inference_mode()
+def _seconds(work: Callable[[], Tensor]) -> float:
+    """Time some work on a device that is warm, until its result is there; the lesser of two."""
+    float(work().flatten()[0])
+    times = []
+    for _ in range(2):
+        start = time.perf_counter()
+        float(work().flatten()[0])
+        times.append(time.perf_counter() - start)
+    return min(times)

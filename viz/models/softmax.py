@@ -8,6 +8,8 @@ because three rooms need it: the models (for layers that the fast kernel cannot 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -18,6 +20,7 @@ def attention_rows(
     *,
     scale: float,
     allowed: Tensor | None = None,
+    hidden: Sequence[tuple[slice, Tensor]] = (),
     bias: Tensor | None = None,
     softcap: float | None = None,
     sinks: Tensor | None = None,
@@ -31,6 +34,8 @@ def attention_rows(
         key: shape [kv_head, key, d]; head is a multiple of kv_head.
         scale: factor on the dot product.
         allowed: True where a query may look at a key, broadcastable to [head, query, key].
+        hidden: runs of keys, and where in each a query may not look, broadcastable to [head, query,
+            key of the run]; cheaper than `allowed` where a mask leaves most keys alone.
         bias: added to the scores, broadcastable to [head, query, key].
         softcap: scores become `softcap * tanh(scores / softcap)`.
         sinks: one logit a head, [head], or one a head and query, [head, query]; in the denominator
@@ -44,7 +49,8 @@ def attention_rows(
     heads, rows, width = query.shape
     groups = heads // key.shape[0]
     grouped = query.float().reshape(key.shape[0], groups * rows, width)
-    scores = torch.bmm(grouped, key.float().transpose(1, 2)).mul_(scale)
+    empty = grouped.new_empty(())
+    scores = torch.baddbmm(empty, grouped, key.float().transpose(1, 2), beta=0, alpha=scale)
     scores = scores.view(heads, rows, key.shape[1])  # [head, query, key]
     if softcap is not None:
         scores = torch.tanh_(scores.div_(softcap)).mul_(softcap)
@@ -52,9 +58,14 @@ def attention_rows(
         scores = scores.add_(bias)
     if allowed is not None:
         scores = scores.masked_fill_(~allowed, -torch.inf)
+    for run, forbidden in hidden:
+        scores[..., run].masked_fill_(forbidden, -torch.inf)
     if sinks is not None:
         column = sinks.float().view(heads, -1, 1).expand(heads, rows, 1)
-        return torch.softmax(torch.cat([scores, column], dim=-1), dim=-1)[..., :-1]
-    weights = torch.softmax(scores, dim=-1)
-    # A row with nothing to look at is 0/0 in softmax; it looks at nothing, which is 0.
-    return weights.nan_to_num_(nan=0.0) if allowed is not None else weights
+        weights = torch.softmax(torch.cat([scores, column], dim=-1), dim=-1)[..., :-1]
+    else:
+        weights = torch.softmax(scores, dim=-1)
+    # A row with nothing to look at is 0/0 in softmax, all along; it looks at nothing, which is 0.
+    if (allowed is not None or hidden) and bool(weights[..., :1].isnan().any()):
+        weights = weights.nan_to_num_(nan=0.0)
+    return weights

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from viz.capture.layer import RecordedLayer
-from viz.capture.mask import Dense, Mask, Spans
+from viz.capture.mask import Dense, Spans
 
 
 def scores(layer: RecordedLayer, heads: slice, rows: Tensor, first: int, last: int) -> Tensor:
@@ -35,23 +35,12 @@ def scores(layer: RecordedLayer, heads: slice, rows: Tensor, first: int, last: i
         bias = layer.bias[..., first:last]
         bias = bias[:, rows] if bias.shape[1] > 1 else bias
         block.add_(bias if len(bias) == 1 else bias[heads])
-    for start, stop in _ragged(layer.mask, rows, first, last):
+    for start, stop in layer.mask.ragged(rows, first, last):
         allowed = layer.mask.allowed(rows, start, stop)
         allowed = allowed if len(allowed) == 1 else allowed[heads]
         part = block[..., start - first : stop - first]
         part.masked_fill_(~allowed.expand(count, -1, -1), -math.inf)
     return block
-
-
-def _ragged(mask: Mask, rows: Tensor, first: int, last: int) -> list[tuple[int, int]]:
-    """Say which runs of keys not all of these rows may look at; between them all may."""
-    if not isinstance(mask, Spans):
-        return [(first, last)]
-    whole, end = int(mask.start[rows].max()), int(mask.stop[rows].min())
-    if whole >= end:
-        return [(first, last)]
-    runs = [(first, min(whole, last)), (max(end, first), last)]
-    return [(start, stop) for start, stop in runs if start < stop]
 
 
 def cells(

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from viz.capture.layer import Layer, blocks
 from viz.capture.stack import Stack
+from viz.models.limits import STREAMED_FROM
 from viz.patterns.pooling import pool_max_into
 from viz.patterns.pyramid import Pooling
 from viz.patterns.streamed import row_statistics
@@ -22,9 +23,6 @@ Progress = Callable[[str, float], None]
 
 # All thumbnails together stay under this, however many heads and tokens there are.
 THUMBNAIL_BYTES = 1_200_000
-
-# Longer patterns get their statistics from the fast kernel, and their thumbnails by the mean.
-STREAMED_FROM = 1_024
 
 # More pixels than a thumbnail has on a dense screen add nothing.
 LARGEST_THUMBNAIL = 64

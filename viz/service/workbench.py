@@ -28,7 +28,7 @@ from viz.models.readable import check_text, require_context
 from viz.models.senses import prepare_media
 from viz.models.text import count_tokens
 from viz.models.writing import write
-from viz.patterns import LayerSurvey, survey
+from viz.patterns import LayerSurvey, Survey, survey
 from viz.service.analysis import Analysis, Request
 from viz.service.files import FileStore
 from viz.service.media import loudness, require_readable, seen_picture, sense_of
@@ -98,13 +98,20 @@ class Workbench:
             )
         return analysis
 
-    def analyse(self, owner: str, request: Request, progress: Progress) -> Analysis:
+    def analyse(
+        self,
+        owner: str,
+        request: Request,
+        progress: Progress,
+        first: tuple[str, int] | None = None,
+    ) -> Analysis:
         """Load, tokenise, run and draw, telling progress by phase.
 
         Args:
             owner: an unguessable name of the session; others cannot get at its results.
             request: what to do.
             progress: called with a phase and the share done; may raise to cancel.
+            first: stack and layer of the head that somebody looks at, to be drawn before the others.
 
         Raises:
             LoupeError: what was asked cannot be done, for the reason it gives.
@@ -113,11 +120,7 @@ class Workbench:
         if kept is not None:
             return kept
         begun = self._begin(owner, request, progress)
-        surveys = {
-            name: survey(stack, known=begun.known.setdefault(name, {}), progress=progress)
-            for name, stack in begun.analysis.trace.stacks.items()
-        }
-        analysis = replace(begun.analysis, surveys=surveys)
+        analysis = replace(begun.analysis, surveys=_surveyed(begun, progress, first))
         self._shown[analysis.token] = analysis
         self._results.put((owner, request), analysis)
         self._begun.drop((owner, request))
@@ -256,6 +259,33 @@ class Workbench:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         return load()
+
+
+def _surveyed(begun: Begun, progress: Progress, first: tuple[str, int] | None) -> dict[str, Survey]:
+    """Survey every stack of a run, the one that is looked at first, as one piece of work."""
+    stacks = begun.analysis.trace.stacks
+    seen, layer = first or ("", 0)
+    work = {
+        name: sum(stack.heads(number) for number in range(stack.layers))
+        * len(stack.queries)
+        * len(stack.keys)
+        for name, stack in stacks.items()
+    }
+    found, done, total = {}, 0, max(1, sum(work.values()))
+    for name in sorted(stacks, key=lambda name: name != seen):
+        stack, before, share = stacks[name], done / total, work[name] / total
+
+        def tell(phase: str, part: float, before: float = before, share: float = share) -> None:
+            progress(phase, before + share * part)
+
+        found[name] = survey(
+            stack,
+            known=begun.known.setdefault(name, {}),
+            first=[layer] if name == seen and 0 <= layer < stack.layers else [],
+            progress=tell,
+        )
+        done += work[name]
+    return {name: found[name] for name in stacks}
 
 
 @cache
