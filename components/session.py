@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from components.state import View, from_query, selected_inside, to_query
 from viz.capture.stack import Stack
 from viz.errors import StorageError
 from viz.models.folders import cache_folder
 from viz.service import Request, TextStore, Workbench, shared_workbench
+from viz.service.visitors import COOKIE
 
 # What the browser sends this soon after a change may still carry the address before it.
 LINK_SECONDS = 1.0
@@ -35,9 +37,22 @@ def texts() -> TextStore:
 
 
 def owner() -> str:
-    """Return this session's unguessable name, under which its results are kept."""
+    """Return this session's unguessable name, under which its results are kept.
+
+    Its browser may fetch tiles of them for as long as its page is open.
+    """
     name: str = st.session_state.setdefault("owner", secrets.token_urlsafe(24))
+    workbench().visitors.note(name, st.context.cookies.get(COOKIE, ""), _is_open())
     return name
+
+
+def _is_open() -> Callable[[], bool]:
+    """Return what tells whether this session's page is still open."""
+    context = get_script_run_ctx()
+    if context is None or not st.runtime.exists():
+        return lambda: True
+    runtime, session = st.runtime.get_instance(), context.session_id
+    return lambda: runtime.is_active_session(session)
 
 
 def view() -> View:

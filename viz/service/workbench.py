@@ -34,6 +34,7 @@ from viz.service.files import FileStore
 from viz.service.media import loudness, require_readable, seen_picture, sense_of
 from viz.service.store import BoundedStore
 from viz.service.tokens import Tokens
+from viz.service.visitors import Visitors
 
 Progress = Callable[[str, float], None]
 
@@ -66,6 +67,7 @@ class Workbench:
     """Shared by all sessions of one process; every result belongs to the owner who asked."""
 
     def __init__(self, media: FileStore | None = None) -> None:
+        self.visitors = Visitors()
         self.media = media or FileStore(cache_folder() / "media", "picture or sound")
         self._models: BoundedStore[Model] = BoundedStore(KEPT_MODELS, lambda _: 1)
         self._results: BoundedStore[Analysis] = BoundedStore(
@@ -86,17 +88,29 @@ class Workbench:
     def shown(self, token: str) -> Analysis:
         """Return the result that a browser asks for parts of.
 
+        Who asks is for `permit` to know.
+
         Raises:
-            InputError: the token is none of ours.
             GoneError: the result was let go.
         """
-        self._tokens.require_ours(token)
         analysis = self._shown.get(token)
         if analysis is None:
             raise GoneError(
                 "This result was let go to make room for others.", "Press Run to see it again."
             )
         return analysis
+
+    def permit(self, token: str, browser: str) -> None:
+        """Make sure that a result belongs to a page that a browser has open.
+
+        Args:
+            token: of the result.
+            browser: the value of its cookie.
+
+        Raises:
+            InputError: it does not, or there never was such a result.
+        """
+        self._tokens.require_ours(token, self.visitors.owners(browser))
 
     def analyse(self, owner: str, request: Request, progress: Progress) -> Analysis:
         """Load, tokenise, run and draw, telling progress by phase.
@@ -137,11 +151,11 @@ class Workbench:
         """Return a run that was begun before, or begin it."""
         begun = self._begun.get((owner, request))
         if begun is None:
-            begun = Begun(self._captured(request, progress))
+            begun = Begun(self._captured(owner, request, progress))
             self._begun.put((owner, request), begun)
         return begun
 
-    def _captured(self, request: Request, progress: Progress) -> Analysis:
+    def _captured(self, owner: str, request: Request, progress: Progress) -> Analysis:
         """Run a request's model; its heads are surveyed afterwards."""
         _check_texts(request)
         model = self.model(request, progress)
@@ -155,7 +169,7 @@ class Workbench:
         ranked = predictions(trace) if model.kind in PREDICTING else None
         return Analysis(
             request=request,
-            token=self._tokens.issue(),
+            token=self._tokens.issue(owner),
             trace=trace.without_output(),
             surveys={},
             predictions=ranked,
