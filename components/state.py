@@ -12,6 +12,7 @@ from components import parameters
 from viz.capture.stack import Stack
 from viz.capture.stacks import main_stack
 from viz.figures import SEQUENTIAL, Display
+from viz.models.address import pasted
 from viz.models.catalogue import DEFAULT
 from viz.patterns import LAYER, Bounds
 from viz.service import TextStore
@@ -144,7 +145,9 @@ def from_query(query: Mapping[str, str], texts: TextStore) -> tuple[View, list[s
     """
     if not query:
         return OPENING, []
-    return parameters.read(View(), query, texts, _read, long=LONG)
+    view, problems = parameters.read(View(), query, texts, _read, long=LONG)
+    model, revision, local = pasted(view.model, view.revision, local=view.local)
+    return replace(view, model=model, revision=revision, local=local), problems
 
 
 def selected_inside(view: View, stacks: Mapping[str, Stack]) -> tuple[View, list[str]]:

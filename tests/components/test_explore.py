@@ -192,3 +192,13 @@ def test_the_page_and_the_api_agree(explore):
     trace = viz.capture(model, "the cat sat on the mat")
     entropy = viz.patterns.statistics(trace.stacks["self"]).entropy_nats[0, 0]
     assert any(f"{entropy:.3g}" in text.value for text in explore.markdown)
+
+
+@pytest.mark.parametrize("picked", ["hugging face", "folder"])
+def test_the_address_of_a_models_page_becomes_its_id_and_revision(explore, picked):
+    explore.selectbox(key="model").set_value(picked).run()
+    explore.text_input(key="other").set_value("https://hf.co/owner/name/tree/v2/").run()
+    assert not explore.exception
+    assert explore.selectbox(key="model").value == "hugging face"
+    assert explore.text_input(key="other").value == "owner/name"
+    assert explore.text_input(key="revision").value == "v2"

@@ -18,6 +18,7 @@ from viz.analysis import predictions
 from viz.capture import Check, capture_prepared, check_prepared
 from viz.errors import BudgetError, CaptureError, GoneError, InputError, ModelRefusedError
 from viz.models import Model, load_model
+from viz.models.address import is_address
 from viz.models.catalogue import find_entry
 from viz.models.folders import allowed_folder, cache_folder, model_roots
 from viz.models.limits import require_room
@@ -344,6 +345,8 @@ def source_of(request: Request) -> str:
     name = request.model.strip()
     if find_entry(name) is not None and not request.local:
         return name
+    if is_address(name):
+        return f"hub:{name}"
     looks_like_path = name.startswith(("/", ".", "~")) or "\\" in name or name.count("/") > 1
     if request.local or looks_like_path:
         return str(allowed_folder(name, model_roots()))
