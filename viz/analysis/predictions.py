@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -25,11 +26,14 @@ class Predictions:
         kind: `causal` (what comes next) or `masked` (what would stand here).
         ids: shape [position, rank].
         probabilities: float32, shape [position, rank].
+        whole: log-probabilities of the whole vocabulary at positions that were asked for, float32
+            [vocabulary] each.
     """
 
     kind: str
     ids: Tensor
     probabilities: Tensor
+    whole: Mapping[int, Tensor] = field(default_factory=dict)
 
     def at(self, position: int, tokenizer: Any, count: int = 10) -> pd.DataFrame:
         """List a position's predictions: columns token, probability.
@@ -48,8 +52,13 @@ class Predictions:
         return pd.DataFrame({"token": list(units.labels), "probability": chances})
 
 
-def predictions(trace: Trace, *, count: int = 10) -> Predictions:
+def predictions(trace: Trace, *, count: int = 10, whole: Iterable[int] = ()) -> Predictions:
     """Rank the vocabulary at every position of a trace.
+
+    Args:
+        trace: with its logits.
+        count: how many tokens to list at each.
+        whole: positions at which every token's probability is kept.
 
     Raises:
         CaptureError: the model predicts no tokens, or the trace has let go of its logits.
@@ -67,4 +76,8 @@ def predictions(trace: Trace, *, count: int = 10) -> Predictions:
         top = torch.topk(block, min(count, block.shape[-1]))
         ids.append(top.indices.cpu())
         chances.append(top.values.cpu())
-    return Predictions(trace.model.kind, torch.cat(ids), torch.cat(chances))
+    kept = {
+        position: torch.log_softmax(trace.output[position].double(), dim=-1).float().cpu()
+        for position in whole
+    }
+    return Predictions(trace.model.kind, torch.cat(ids), torch.cat(chances), kept)

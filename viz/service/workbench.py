@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from viz.analysis import predictions
 from viz.capture import Check, capture_prepared, check_prepared
+from viz.capture.trace import Trace
 from viz.errors import BudgetError, CaptureError, GoneError, InputError, ModelRefusedError
 from viz.models import Model, load_model
 from viz.models.address import is_address
@@ -47,6 +48,9 @@ PREDICTING = ("causal", "masked", "seq2seq")
 
 # Eager attention of more tokens takes gigabytes.
 MOST_CHECKED_TOKENS = 1_024
+
+# Masks of a text at which every token's probability is kept.
+MOST_MASKS = 8
 
 # What all results together may take.
 RESULT_BYTES = 2_000_000_000
@@ -167,7 +171,9 @@ class Workbench:
         start = time.perf_counter()
         trace = capture_prepared(model, prepared, progress)
         seconds = time.perf_counter() - start
-        ranked = predictions(trace) if model.kind in PREDICTING else None
+        ranked = None
+        if model.kind in PREDICTING:
+            ranked = predictions(trace, whole=_compared(model, prepared, trace))
         return Analysis(
             request=request,
             token=self._tokens.issue(owner),
@@ -328,6 +334,16 @@ def _require_given(model: Model, request: Request) -> None:
 def _second_text(model: Model, request: Request) -> tuple[str | None, str | None]:
     """Say what the second text is to the model: the other of a pair, or what it writes."""
     return (None, request.pair) if model.kind == "seq2seq" else (request.pair, None)
+
+
+def _compared(model: Model, prepared: Prepared, trace: Trace) -> list[int]:
+    """Say at which positions two predictions are laid side by side: at the end, or at masks."""
+    assert trace.output is not None, "a capture keeps its output"
+    if model.kind != "masked":
+        return [len(trace.output) - 1]
+    mask = getattr(model.tokenizer, "mask_token_id", None)
+    masks = [place for place, number in enumerate(prepared.units.ids) if number == mask]
+    return masks[:MOST_MASKS]
 
 
 def _picture(model: Model, prepared: Prepared) -> NDArray[np.uint8] | None:
