@@ -12,7 +12,8 @@ import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from components.state import View, from_query, selected_inside, to_query
+from components.selection import selected_inside
+from components.state import View, from_query, to_query
 from viz.capture.stack import Stack
 from viz.errors import StorageError
 from viz.models.folders import cache_folder
@@ -62,6 +63,7 @@ def view() -> View:
             st.query_params.to_dict(), texts()
         )
         st.session_state.linked = True
+        st.session_state.named = tuple(st.query_params)
     current: View = st.session_state.view
     return current
 
@@ -79,7 +81,7 @@ def forget_link() -> None:
 
 def keep_inside(stacks: Mapping[str, Stack]) -> None:
     """Move a selection that a trace does not have to the nearest that it has; say so of a link's."""
-    inside, problems = selected_inside(view(), stacks)
+    inside, problems = selected_inside(view(), stacks, named=st.session_state.get("named", ()))
     if inside != view():
         st.session_state.view = inside
     if st.session_state.linked and request_of(inside) == st.session_state.get("shown"):
