@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
 
@@ -17,6 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from viz.service import shared_workbench
 from viz.service.routes import tile_routes
+from viz.service.visitors import BrowserCookie
 
 HERE = Path(__file__).parent
 
@@ -31,7 +33,11 @@ PagesManager.uses_pages_directory = False
 
 app = st.App(
     HERE / "components" / "main.py",
-    routes=tile_routes(lambda token: shared_workbench().shown(token)),
+    routes=tile_routes(
+        lambda token: shared_workbench().shown(token),
+        permit=lambda token, browser: shared_workbench().permit(token, browser),
+    ),
+    middleware=[Middleware(BrowserCookie)],
 )
 
 if __name__ == "__main__" and not st.runtime.exists():

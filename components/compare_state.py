@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from components import parameters
@@ -12,6 +12,7 @@ from components.state import SAMPLE, STACK
 from viz.capture.stack import Stack
 from viz.capture.stacks import main_stack
 from viz.compare.side import Head
+from viz.models.address import pasted
 from viz.models.catalogue import DEFAULT
 from viz.service import Request, TextStore
 
@@ -163,7 +164,11 @@ def from_query(query: Mapping[str, str], texts: TextStore) -> tuple[CompareView,
     first, problems = parameters.read(SideView(), query, texts, _read, long=LONG)
     second, more = parameters.read(first, query, texts, _read, long=LONG, prefix=OTHER)
     view, rest = parameters.read(
-        CompareView(first=first, second=second), _own(query), texts, _read, long=LONG
+        CompareView(first=_plain(first), second=_plain(second)),
+        _own(query),
+        texts,
+        _read,
+        long=LONG,
     )
     return view, [*problems, *more, *rest]
 
@@ -183,6 +188,12 @@ def _written(
         if unlike and not isinstance(value, SideView):
             parameters.write(query, prefix + one.name, value, texts, long=one.name in LONG)
     return query
+
+
+def _plain(side: SideView) -> SideView:
+    """Read the address of a model's page as what it names."""
+    model, revision, local = pasted(side.model, side.revision, local=side.local)
+    return replace(side, model=model, revision=revision, local=local)
 
 
 def _own(query: Mapping[str, str]) -> dict[str, str]:

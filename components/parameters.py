@@ -81,15 +81,24 @@ def read(
             problems.append(str(error))
         except ValueError:
             problems.append(
-                f"The link's {name} {query[name][:40]!r} is not possible, so {_said(usual)} is shown."
+                f"The link's {name} {query[name][:40]!r} is not possible, so {_said(field.name, usual)} is shown."
             )
         else:
             start = replace(start, **{field.name: value})
     return start, problems
 
 
-def _said(usual: object) -> str:
+# What is shown where nothing is asked for, by the field that says nothing.
+NOTHING = {
+    **{"rows": "all of it", "columns": "all of it", "span": "all of it", "keep": "every head"},
+    "stack": "the main one",
+}
+
+
+def _said(name: str, usual: object) -> str:
     """Write a usual value as a person reads it."""
+    if usual == "" and name in NOTHING:
+        return NOTHING[name]
     if isinstance(usual, bool):
         return "on" if usual else "off"
     if usual in ("", -1):

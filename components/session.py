@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from components.state import View, from_query, selected_inside, to_query
+from components.selection import selected_inside
+from components.state import View, from_query, to_query
 from viz.capture.stack import Stack
 from viz.errors import StorageError
 from viz.models.folders import cache_folder
 from viz.service import Request, TextStore, Workbench, shared_workbench
+from viz.service.visitors import COOKIE
 
 # What the browser sends this soon after a change may still carry the address before it.
 LINK_SECONDS = 1.0
@@ -35,9 +38,22 @@ def texts() -> TextStore:
 
 
 def owner() -> str:
-    """Return this session's unguessable name, under which its results are kept."""
+    """Return this session's unguessable name, under which its results are kept.
+
+    Its browser may fetch tiles of them for as long as its page is open.
+    """
     name: str = st.session_state.setdefault("owner", secrets.token_urlsafe(24))
+    workbench().visitors.note(name, st.context.cookies.get(COOKIE, ""), _is_open())
     return name
+
+
+def _is_open() -> Callable[[], bool]:
+    """Return what tells whether this session's page is still open."""
+    context = get_script_run_ctx()
+    if context is None or not st.runtime.exists():
+        return lambda: True
+    runtime, session = st.runtime.get_instance(), context.session_id
+    return lambda: runtime.is_active_session(session)
 
 
 def view() -> View:
@@ -47,6 +63,7 @@ def view() -> View:
             st.query_params.to_dict(), texts()
         )
         st.session_state.linked = True
+        st.session_state.named = tuple(st.query_params)
     current: View = st.session_state.view
     return current
 
@@ -64,7 +81,7 @@ def forget_link() -> None:
 
 def keep_inside(stacks: Mapping[str, Stack]) -> None:
     """Move a selection that a trace does not have to the nearest that it has; say so of a link's."""
-    inside, problems = selected_inside(view(), stacks)
+    inside, problems = selected_inside(view(), stacks, named=st.session_state.get("named", ()))
     if inside != view():
         st.session_state.view = inside
     if st.session_state.linked and request_of(inside) == st.session_state.get("shown"):

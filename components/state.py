@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from components import parameters
-from viz.capture.stack import Stack
-from viz.capture.stacks import main_stack
 from viz.figures import SEQUENTIAL, Display
+from viz.models.address import pasted
 from viz.models.catalogue import DEFAULT
 from viz.patterns import LAYER, Bounds
 from viz.service import TextStore
@@ -144,49 +143,9 @@ def from_query(query: Mapping[str, str], texts: TextStore) -> tuple[View, list[s
     """
     if not query:
         return OPENING, []
-    return parameters.read(View(), query, texts, _read, long=LONG)
-
-
-def selected_inside(view: View, stacks: Mapping[str, Stack]) -> tuple[View, list[str]]:
-    """Move a selection that a trace does not have to the nearest that it has.
-
-    Args:
-        view: with the selection.
-        stacks: of the trace.
-
-    Returns:
-        The view, and a sentence for a layer, a head or a token that is not there.
-    """
-    if view.stack not in stacks:
-        view = replace(view, stack=main_stack(stacks).name)
-    stack = stacks[view.stack]
-    layer = min(view.layer, stack.layers - 1)
-    head = min(view.head, stack.heads(layer) - 1)
-    kind = stack.queries.kind
-    problems = []
-    if layer != view.layer:
-        problems.append(
-            f"The link's layer {view.layer} is not possible: this model has 0 to "
-            f"{stack.layers - 1}, so {layer} is shown."
-        )
-    if head != view.head:
-        problems.append(
-            f"The link's head {view.head} is not possible: layer {layer} has 0 to "
-            f"{stack.heads(layer) - 1}, so {head} is shown."
-        )
-    if view.token >= len(stack.queries):
-        problems.append(
-            f"The link's token {view.token} is not possible: this input has {kind} 0 to "
-            f"{len(stack.queries) - 1}, so none is pinned."
-        )
-    token = view.token if view.token < len(stack.queries) else -1
-    moved = replace(view, layer=layer, head=head, token=token)
-    also = [
-        f"{row}.{column}"
-        for row, column in moved.chosen[1:]
-        if row < stack.layers and column < stack.heads(row)
-    ]
-    return replace(moved, also=",".join(also)), problems
+    view, problems = parameters.read(View(), query, texts, _read, long=LONG)
+    model, revision, local = pasted(view.model, view.revision, local=view.local)
+    return replace(view, model=model, revision=revision, local=local), problems
 
 
 def written_bounds(kept: Mapping[str, Bounds]) -> str:

@@ -25,13 +25,16 @@ async function fetchWeight(map) {
   map.say();
 }
 
-// The weight of one cell; NaN where it may not be looked at, null where it is not known yet.
-function exactAt(map, { query, key }) {
+// What is said of one cell's weight. Until it has come in full, a tile tells it nearly: of its half floats
+// two digits are as good as right.
+function weightSaid(map, { query, key }) {
   const { exact } = map;
-  if (exact?.base === map.store?.base && exact?.query === query && exact.key === key) return exact.weight;
-  const tile = map.store?.kept.get(exactKey({ query, key }));
-  if (!tile) return null;
-  return valueOf(tile.bits[(query % TILE_SIDE) * tile.columns + (key % TILE_SIDE)]);
+  const known = exact?.base === map.store?.base && exact?.query === query && exact.key === key;
+  const tile = known ? null : map.store?.kept.get(exactKey({ query, key }));
+  if (!known && !tile) return "…";
+  const weight = known ? exact.weight : valueOf(tile.bits[(query % TILE_SIDE) * tile.columns + (key % TILE_SIDE)]);
+  if (Number.isNaN(weight)) return "not attended";
+  return known ? threeDigits(weight) : `≈ ${Number(weight.toPrecision(2))}`;
 }
 
 function valueOf(bits) {
@@ -58,7 +61,5 @@ function sentence(map) {
   }
   if (map.waiting) return map.waiting;
   if (!crosshair) return matchMedia("(hover: none)").matches ? HINTS.touch : HINTS.mouse;
-  const weight = exactAt(map, crosshair);
-  const said = weight === null ? "…" : Number.isNaN(weight) ? "not attended" : threeDigits(weight);
-  return `${unitName(map, "queries", crosshair.query)} looks at ${unitName(map, "keys", crosshair.key)}: ${said}`;
+  return `${unitName(map, "queries", crosshair.query)} looks at ${unitName(map, "keys", crosshair.key)}: ${weightSaid(map, crosshair)}`;
 }

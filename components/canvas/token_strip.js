@@ -18,7 +18,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   strip.send = (pinned) => setTriggerValue("pinned", pinned);
   strip.turn = (direction) => setTriggerValue("direction", direction);
   strip.data = data;
-  strip.bits = data.table ? halfBits(data.table) : null;
+  strip.pattern = data.table ? data.table.getChildAt(0).toArray() : null;
   strip.pinned = data.pinned === null ? null : { side: "query", index: data.pinned };
   strip.direction = data.two ? "looks at" : data.direction;
   strip.show();
@@ -148,11 +148,11 @@ function roleOf(strip, place) {
 // The weights of a row or column: from the whole pattern where it is here, else as sent.
 function weightsOf(strip, place) {
   const columns = strip.tokens.key.length;
-  if (strip.bits) {
+  if (strip.pattern) {
     const [count, at] = roleOf(strip, place) === "query"
       ? [columns, (other) => place.index * columns + other]
       : [strip.tokens.query.length, (other) => other * columns + place.index];
-    return Float32Array.from({ length: count }, (_, other) => halfValues[strip.bits[at(other)]]);
+    return Float32Array.from({ length: count }, (_, other) => strip.pattern[at(other)]);
   }
   if (!strip.data.base) return null;
   const role = roleOf(strip, place);

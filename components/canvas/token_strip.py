@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
 
-from components.canvas.payload import flat, half_bits, module, style
+from components.canvas.payload import flat, module, style
 from viz.figures import text_layout
 from viz.models import Units
 
@@ -74,5 +75,6 @@ def token_strip(
     if units is None:
         data["texts"] = {"queries": text_layout(queries), "keys": text_layout(keys)}
     if pattern is not None:
-        data["table"] = half_bits(pattern)
+        # Weights are said here, so they stay float32: half a float's third digit is often another.
+        data["table"] = pa.table({"weight": pattern.astype(np.float32, copy=False).ravel()})
     component(key=key, data=data, on_pinned_change=on_pin, on_direction_change=on_turn)

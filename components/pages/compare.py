@@ -12,11 +12,19 @@ from components.panels.compare.checkpoints import checkpoints_panel
 from components.panels.compare.edits import edits_panel
 from components.panels.compare.heads import heads_panel
 from components.panels.compare.pair import compared, patterns_panel
-from components.panels.compare.place import choice, follow_link, settled, view, write_link
+from components.panels.compare.place import (
+    choice,
+    complaints,
+    follow_link,
+    settled,
+    view,
+    write_link,
+)
 from components.panels.compare.rows import rows_panel
 from components.panels.compare.run import Both, before, both, keep, problems_panel, went_wrong
 from components.panels.compare.sides import sides_panel, what_differs
 from components.panels.compare.wide import changed_panel, similar_panel
+from components.panels.notices import notice_box
 from components.session import arrived, leave
 from viz.service import Request
 
@@ -46,6 +54,7 @@ def page() -> None:
         line = st.empty()
     runs = both(line)
     if runs is None:
+        notice_box(complaints())
         problems_panel()
         if not went_wrong():
             st.info("Nothing to compare yet: give both sides something to read.")
@@ -68,8 +77,11 @@ def _by_itself(runs: Both) -> None:
 
 
 def _comparison(runs: Both) -> None:
+    missed = st.empty()
     problems_panel(earlier=runs.seen != view())
     _drawn(runs)
+    with missed.container():
+        notice_box(complaints())
     write_link()
 
 

@@ -6,10 +6,10 @@ import streamlit as st
 
 from components.canvas import copy_link, text_guard
 from components.panels.grid import grid_panel, is_wide
-from components.panels.head import is_mapped, numbers_panel, pattern_panel
+from components.panels.head import numbers_panel, pattern_panel
 from components.panels.lines import lines_panel
-from components.panels.literal import literal
 from components.panels.media import looks_panel
+from components.panels.notices import notice_box
 from components.panels.request import (
     asked,
     foreseen,
@@ -25,6 +25,7 @@ from components.panels.whole import (
     stack_panel,
     written_panel,
 )
+from components.selection import is_mapped
 from components.session import (
     arrived,
     forget_link,
@@ -69,8 +70,7 @@ def page() -> None:
         keep_inside(analysis.trace.stacks)
     with problems:
         failure_panel()
-        for notice in st.session_state.get("notices", []):
-            st.warning(literal(notice))
+        notice_box(st.session_state.get("notices", []))
     with st.container():
         explorer()
 

@@ -6,12 +6,20 @@ import streamlit as st
 
 from components.canvas import copy_link
 from components.panels.learn.cheaper import cheaper_panel
-from components.panels.learn.place import come_back, keep, place_control, was_touched
+from components.panels.learn.place import (
+    come_back,
+    forget_notes,
+    keep,
+    noted,
+    place_control,
+    was_touched,
+)
 from components.panels.learn.reading import reading_panel
 from components.panels.learn.recurrence import recurrence_panel
 from components.panels.learn.steps import steps_panel
 from components.panels.learn.textbook import textbook_panel
 from components.panels.learn.uses import uses_panel
+from components.panels.notices import notice_box
 from components.session import arrived, leave
 
 SECTIONS = {
@@ -33,8 +41,18 @@ def page() -> None:
     title.header("Learn self-attention", anchor=False)
     with link:
         copy_link()
+    forget_notes()
     section = place_control("section", "Section", list(SECTIONS), lambda name: SECTIONS[name][0])
     keep()
-    SECTIONS[section][1]()
+    _section(section)
     # Not every section asks; what is left would be taken for the next run's.
     was_touched()
+
+
+@st.fragment
+def _section(name: str) -> None:
+    """Draw a section, with what the link asks for in vain above it; a choice in it redraws only this."""
+    problems = st.empty()
+    SECTIONS[name][1]()
+    with problems.container():
+        notice_box(noted())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from components.canvas import copy_link
-from components.panels.training.address import read_address, show
+from components.panels.notices import notice_box
+from components.panels.training.address import complaints, read_address, show
 from components.panels.training.form import form_panel
 from components.panels.training.live import training_panel
 from components.panels.training.shared import known
@@ -46,6 +47,7 @@ def page() -> None:
     if "run" in st.query_params:
         with link:
             copy_link()
+    problems = st.empty()
     with st.container(key="train_page" if "run" in st.query_params else "train_form"):
         asked, live = st.columns([1, 2.8], gap="medium")
     st.html(f"<style>{STYLE}</style>")
@@ -53,3 +55,5 @@ def page() -> None:
         form_panel()
     with live:
         training_panel()
+    with problems.container():
+        notice_box(complaints())

@@ -10,15 +10,12 @@ from components.panels.literal import literal
 from components.panels.map import map_panel
 from components.panels.tokens import display_panel
 from components.panels.words import left_out, size_of, statistics_of
+from components.selection import is_mapped
 from components.session import is_dark, view, workbench
 from viz.analysis import strongest_edges
-from viz.capture.stack import Stack
 from viz.errors import LoupeError
 from viz.figures import apply, pattern_figure, sink_of
 from viz.service import Analysis
-
-# Larger patterns are maps, because a heatmap cell would be smaller than a pixel.
-LARGEST_EXACT = 264
 
 EDGES = 20
 
@@ -69,11 +66,6 @@ def pattern_panel(analysis: Analysis) -> None:
     exact = f"{size_of(stack)}, every weight drawn"
     grey = [] if shown.attended is None else ["grey: not attended, which is not the same as 0"]
     st.caption(literal("; ".join([*(shown.notes or [exact]), *grey])))
-
-
-def is_mapped(stack: Stack) -> bool:
-    """Whether a stack's patterns are too large to be drawn whole."""
-    return max(len(stack.queries), len(stack.keys)) > LARGEST_EXACT
 
 
 def numbers_panel(analysis: Analysis) -> None:

@@ -13,10 +13,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.canvas import MOST_SELECTED, head_view
 from components.canvas.head_view import Side
-from components.panels.head import is_mapped
 from components.panels.literal import literal
 from components.panels.run import shown
 from components.panels.words import plural
+from components.selection import is_mapped
 from components.session import change, owner, view
 from viz.capture.stack import Stack
 from viz.patterns import MOST_KEYS, Edges, largest_edges

@@ -12,6 +12,7 @@ from components.panels.attach import attach_panel, attached
 from components.session import acted, request_of, view, workbench
 from components.state import View
 from viz.errors import LoupeError
+from viz.models.address import is_address, pasted
 from viz.models.catalogue import CATALOGUE, DEFAULT, find_entry, is_available
 from viz.models.device import DTYPES, available_devices
 from viz.models.fetch import fetch
@@ -78,21 +79,38 @@ def is_outdated() -> bool:
 def asked() -> View:
     """Return the view that the inputs ask for; it is seen once it has been run."""
     choice = st.session_state.model
-    other = choice in OTHER
+    name, revision, local = choice, "", False
+    if choice in OTHER:
+        name, revision, local = _other(choice)
     return replace(
         view(),
         text=st.session_state.text,
         pair=st.session_state.pair,
         media=attached(_reads()),
-        model=st.session_state.other.strip() if other else choice,
-        local=choice == FOLDER,
-        revision=st.session_state.revision.strip() if choice == HUB else "",
+        model=name,
+        local=local,
+        revision=revision,
         device=st.session_state.device,
         dtype=st.session_state.dtype,
         token=-1,
         rows="",
         columns="",
     )
+
+
+def _other(choice: str) -> tuple[str, str, bool]:
+    """Read which model the picker does not know: its id or folder, its revision, and whether it is a folder."""
+    revision = st.session_state.revision if choice == HUB else ""
+    return pasted(st.session_state.other, revision, local=choice == FOLDER)
+
+
+def _read_address() -> None:
+    """Let the inputs say which id and which revision the address of a model's page names."""
+    if not is_address(st.session_state.other):
+        return
+    name, revision, _ = _other(st.session_state.model)
+    st.session_state.other, st.session_state.revision = name, revision
+    st.session_state.model = HUB
 
 
 def is_changed() -> bool:
@@ -149,10 +167,17 @@ def _model_details() -> None:
     """Ask which model where the picker cannot know, or say what the chosen one is."""
     if st.session_state.model == HUB:
         name, revision = st.columns([2, 1])
-        name.text_input("Hugging Face id", key="other", placeholder="owner/name")
+        name.text_input(
+            "Hugging Face id",
+            key="other",
+            placeholder="owner/name, or the address of its page",
+            on_change=_read_address,
+        )
         revision.text_input("Revision", key="revision", placeholder="main")
     elif st.session_state.model == FOLDER:
-        st.text_input("Folder", key="other", help=f"Inside {model_roots()[0]}.")
+        st.text_input(
+            "Folder", key="other", help=f"Inside {model_roots()[0]}.", on_change=_read_address
+        )
     elif not _fetched():
         entry = CATALOGUE[st.session_state.model]
         st.button(f"Fetch {entry.title} ({entry.download_mb} MB)", on_click=_fetch)
@@ -212,14 +237,15 @@ def _reads() -> frozenset[Sense]:
     """What to ask for: what the model in use reads, or texts where nothing is known yet."""
     if st.session_state.model in CATALOGUE:
         return frozenset({CATALOGUE[st.session_state.model].reads})
+    name, revision, local = _other(st.session_state.model)
     model = workbench().loaded(
         Request(
-            model=st.session_state.other.strip(),
+            model=name,
             text="",
-            revision=st.session_state.revision.strip() or None,
+            revision=revision or None,
             device=st.session_state.device,
             dtype=st.session_state.dtype,
-            local=st.session_state.model == FOLDER,
+            local=local,
         )
     )
     return EVERYTHING if model is None else model.reads or frozenset({"text"})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from urllib.parse import urlencode
 
-import numpy as np
 from playwright.sync_api import Page, expect
 
 from tests.browser.pages import READY, settle
@@ -58,4 +57,4 @@ def cell_said(page: Page) -> tuple[int, int, str]:
 
 
 def three_digits(weight: float) -> float:
-    return float(f"{float(np.float16(weight)):.3g}")
+    return float(f"{weight:.3g}")

@@ -123,3 +123,35 @@ def test_a_text_that_was_taken_off_the_page_hears_no_keys(parts):
         [module("token_strip", "linked", "tile_store", "token_text"), HTML, STRIP],
     )
     assert sent == [-1], "the first let go of the pinned token, the second of nothing"
+
+
+@pytest.mark.parametrize("weight", [0.064439, 0.12345, 0.99951, 1.2345e-4, 3.4567e-8])
+def test_the_text_says_the_digits_of_the_float32_weight(parts, weight):
+    """Of float16 they would often be others: 0.064439 is 0.06445 there, and was said as 0.0645."""
+    said = parts.evaluate(
+        """async ([code, html, data, weight]) => {
+            const url = URL.createObjectURL(new Blob([code], {type: "text/javascript"}));
+            const parentElement = document.body.appendChild(document.createElement("div"));
+            parentElement.innerHTML = html;
+            const {default: show} = await import(url);
+            const column = {toArray: () => Float32Array.from([1, 0, weight, 1 - weight])};
+            show({data: {...data, table: {getChildAt: () => column}}, parentElement, setTriggerValue() {}});
+            return parentElement.querySelector(".token").title;
+        }""",
+        [module("token_strip", "linked", "tile_store", "token_text"), HTML, STRIP, weight],
+    )
+    assert float(said) == pytest.approx(float(f"{weight:.3g}"), rel=1e-9)
+
+
+def test_until_the_weight_of_a_cell_has_come_the_map_says_it_nearly(parts):
+    parts.add_script_tag(content=(CANVAS / "map_words.js").read_text())
+    said = parts.evaluate(
+        """() => {
+            const tile = {columns: 1, bits: Uint16Array.of(0x2c20)};  // 0.064453, of a weight of 0.064439
+            const store = {base: "head", kept: new Map([["max/0/0/0", tile]])};
+            const at = {query: 0, key: 0};
+            const exact = {base: "head", ...at, weight: 0.064439};
+            return [weightSaid({store: {base: "head", kept: new Map()}}, at), weightSaid({store}, at), weightSaid({store, exact}, at)];
+        }"""
+    )
+    assert said == ["…", "≈ 0.064", "0.0644"]

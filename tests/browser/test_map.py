@@ -35,7 +35,7 @@ def test_the_weight_under_the_pointer_is_exact_at_every_zoom(page, server, stack
                 assert told == "not attended"
             else:
                 exact = float(stack.weights(LAYER, HEAD, [query], [key])[0, 0])
-                assert float(told) == pytest.approx(three_digits(exact), rel=0.01, abs=1e-6)
+                assert float(told) == pytest.approx(three_digits(exact), rel=1e-6)
         page.mouse.wheel(0, -400)
         page.wait_for_timeout(200)
     rows, columns = seen(page)[:2], seen(page)[2:]
@@ -64,7 +64,7 @@ def test_another_head_is_shown_at_the_same_place(page, server, stack):
     query, key, told = cell_said(page)
     if told != "not attended":
         exact = float(stack.weights(LAYER, HEAD + 1, [query], [key])[0, 0])
-        assert float(told) == pytest.approx(three_digits(exact), rel=0.01, abs=1e-6)
+        assert float(told) == pytest.approx(three_digits(exact), rel=1e-6)
 
 
 def test_a_token_that_is_hovered_in_the_text_is_marked_on_the_map_and_back(page, server, stack):

@@ -15,6 +15,7 @@ from viz.analysis import Predictions, predictions
 from viz.compare import counterpart, outcome
 from viz.compare.alignment import identical
 from viz.errors import AlignmentError, ShapeError
+from viz.models.tokens import units_from_ids
 
 TIRED = "The animal didn't cross the street because it was too"
 CROWDED = "The animal didn't cross the road because it was too"
@@ -95,6 +96,52 @@ def test_tokens_of_two_vocabularies_are_matched_by_what_they_read(loupe):
     assert found.jensen_shannon is None
     tops = [side.at(-1, model)["token"] for side, model in zip(ranked, models, strict=True)]
     assert set(found.tokens["token"]) == {t.removeprefix("·") or t for top in tops for t in top}
+
+
+def test_of_two_vocabularies_every_number_is_the_sum_over_the_tokens_that_read_so(loupe):
+    smollm2 = viz.load_model("smollm2")
+    models = (smollm2, loupe)
+    traces = [viz.capture(model, TIRED) for model in models]
+    ranked = [predictions(trace, whole=[len(trace.output) - 1]) for trace in traces]
+    pair = (smollm2.tokenizer, loupe.tokenizer)
+    found = outcome(*ranked, tokenizers=pair).tokens
+    assert not found[["first", "second", "difference"]].isna().any().any()
+    assert not found["at_least"].any()
+    for name, column in zip(("first", "second"), range(2), strict=True):
+        chances = torch.softmax(traces[column].output[-1].double(), dim=-1)
+        words = units_from_ids(pair[column], list(range(len(pair[column])))).labels
+        for line in found.itertuples():
+            same = [
+                n for n, word in enumerate(words) if line.token in (word, word.removeprefix("·"))
+            ]
+            assert getattr(line, name) == pytest.approx(float(chances[same].sum()), abs=1e-6)
+    torch.testing.assert_close(
+        torch.tensor(found["difference"]), torch.tensor(found["second"] - found["first"])
+    )
+
+
+def test_kept_distributions_say_what_logits_say(loupe, traces):
+    one, other = traces
+    pair = (loupe.tokenizer, loupe.tokenizer)
+    kept = [predictions(trace, whole=[len(trace.output) - 1]) for trace in traces]
+    found = outcome(*kept, tokenizers=pair)
+    exact = outcome(*kept, tokenizers=pair, logits=(one.output, other.output))
+    assert found.jensen_shannon == pytest.approx(exact.jensen_shannon, abs=1e-7)
+    assert list(found.tokens["token"]) == list(exact.tokens["token"])
+    assert found.tokens["difference"].to_numpy() == pytest.approx(
+        exact.tokens["difference"].to_numpy(), abs=1e-7
+    )
+
+
+def test_a_vocabulary_that_is_padded_further_gives_exact_numbers_of_its_tokens(loupe, traces):
+    one, other = traces
+    padded = torch.nn.functional.pad(other.output, (0, 64), value=-1e9)
+    pair = (loupe.tokenizer, loupe.tokenizer)
+    ranked = [predictions(trace) for trace in traces]
+    found = outcome(*ranked, tokenizers=pair, logits=(one.output, padded))
+    exact = outcome(*ranked, tokenizers=pair, logits=(one.output, other.output))
+    assert found.jensen_shannon is None
+    assert found.tokens["difference"].tolist() == exact.tokens["difference"].tolist()
 
 
 def test_logits_of_other_vocabularies_give_no_divergence(traces):

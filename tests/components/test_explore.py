@@ -137,11 +137,31 @@ def test_an_impossible_link_is_said_and_shown_as_usual(explore):
     for name, value in explore.query_params.items():
         app.query_params[name] = value
     app.run()
-    assert "rainbow" in app.warning[0].value
-    assert "layer 99 is not possible: this model has 0 to 2" in app.warning[1].value.replace(
-        "\\", ""
-    )
+    assert len(app.warning) == 1, "one box for one link"
+    said = app.warning[0].value.replace("\\", "")
+    assert "rainbow" in said
+    assert "layer 99 is not possible: this model has 0 to 2" in said
     assert "Layer 2, head 0" in headings(app)
+
+
+def test_everything_of_a_link_that_is_not_possible_is_said_in_one_box(explore):
+    bad = {
+        **{"scale": "rainbow", "top_k": "many", "threshold": "7", "palette": "rust"},
+        **{"statistic": "colour", "sort": "mood", "keep": "layer:9..1", "direction": "up"},
+        **{"also": "0.1,99.99", "stack": "cross", "rows": "0-999999999", "columns": "5-2"},
+        **{"layer": "99", "head": "98", "token": "97", "words": "perhaps", "descending": "2"},
+    }
+    app = opened(explore, **bad)
+    assert len(app.warning) == 1
+    said = app.warning[0].value.replace("\\", "")
+    for name, value in bad.items():
+        assert (
+            f"The link's {name} {value!r} " in said
+            or f"The link's {name} {value} " in said
+            or (name == "also" and "The link's also '99.99' " in said)
+        ), name
+    assert len(said.splitlines()) == len(bad)
+    assert "99" not in str(app.query_params)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +170,7 @@ def test_an_impossible_link_is_said_and_shown_as_usual(explore):
         ("layer", "layer 99 is not possible: this model has 0 to 2, so 2 is shown"),
         ("head", "head 99 is not possible: layer 0 has 0 to 3, so 3 is shown"),
         ("token", "token 99 is not possible: this input has token 0 to 7, so none is pinned"),
+        ("stack", "stack '99' is not possible: this model has 'self', so 'self' is shown"),
     ],
 )
 def test_a_selection_of_a_link_that_is_not_there_is_said_until_something_else_runs(
@@ -192,3 +213,65 @@ def test_the_page_and_the_api_agree(explore):
     trace = viz.capture(model, "the cat sat on the mat")
     entropy = viz.patterns.statistics(trace.stacks["self"]).entropy_nats[0, 0]
     assert any(f"{entropy:.3g}" in text.value for text in explore.markdown)
+
+
+@pytest.mark.parametrize("picked", ["hugging face", "folder"])
+def test_the_address_of_a_models_page_becomes_its_id_and_revision(explore, picked):
+    explore.selectbox(key="model").set_value(picked).run()
+    explore.text_input(key="other").set_value("https://hf.co/owner/name/tree/v2/").run()
+    assert not explore.exception
+    assert explore.selectbox(key="model").value == "hugging face"
+    assert explore.text_input(key="other").value == "owner/name"
+    assert explore.text_input(key="revision").value == "v2"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        (
+            "stack",
+            "cross",
+            "stack 'cross' is not possible: this model has 'self', so 'self' is shown",
+        ),
+        (
+            "also",
+            "0.1,9.9",
+            "also '9.9' is not possible: layers go from 0 to 2, heads from 0 to 3, so 0.1 is shown",
+        ),
+        (
+            "also",
+            "9.9",
+            "also '9.9' is not possible: layers go from 0 to 2, heads from 0 to 3, so none is shown",
+        ),
+        (
+            "rows",
+            "0-999999999",
+            "rows '0-999999999' is not possible: up to 264 are drawn at once, so all of it is shown",
+        ),
+        (
+            "rows",
+            "50-60",
+            "rows '50-60' is not possible: this input has token 0 to 7, so all of it is shown",
+        ),
+        (
+            "columns",
+            "5-5",
+            "columns '5-5' is not possible: it ends where it begins, or before, so all of it is shown",
+        ),
+    ],
+)
+def test_a_part_of_a_link_that_is_not_there_is_said_with_what_is_shown(explore, name, value, words):
+    app = opened(explore, **{name: value})
+    assert [warning.value.replace("\\", "") for warning in app.warning] == [f"The link's {words}."]
+    assert value not in str(app.query_params)
+
+
+def test_a_span_of_a_long_text_ends_with_the_text(explore):
+    text = "the cat sat on the mat " * 55
+    query = {"model": "minilm", "local": "0", "text": text, "rows": "0-999999999"}
+    app = opened(explore, **query, columns="20-40")
+    (said,) = [warning.value.replace("\\", "") for warning in app.warning]
+    count = len(viz.capture(viz.load_model("minilm"), text).units)
+    assert count > 264
+    assert said.endswith(f"this input has token 0 to {count - 1}, so 0-{count} is shown.")
+    assert app.query_params["columns"] == "20-40"

@@ -183,11 +183,17 @@ def test_what_is_tried_is_in_the_link_and_back_undoes():
 def test_a_link_to_a_way_or_a_head_that_is_not_there_is_said():
     query = {"model": "nothing", "way": "magic", "at": "first", "setting": "many"}
     app = opened(section="cheaper", **query)
-    assert len(app.warning) == 4
+    assert len(app.warning) == 1, "one box for one link"
+    assert len(app.warning[0].value.splitlines()) == 4
     assert not app.error
     far = opened(section="cheaper", at="99.99", setting="3")
     assert [one.value for one in far.number_input] == [5, 11]
     assert not far.error
+    said = far.warning[0].value.replace("\\", "")
+    assert (
+        "at '99.99' is not possible: layers go from 0 to 5, heads from 0 to 11, so 5.11 is" in said
+    )
+    assert "setting 3 is not" in said
 
 
 def test_the_texts_of_uses_are_in_the_link(tmp_path, monkeypatch):
@@ -225,3 +231,38 @@ def test_the_step_and_the_text_are_where_they_were_after_another_page(tmp_path, 
     app.query_params.clear()
     app.run()
     assert heading(app).startswith("1. "), "Back to an address without a step opens the first"
+
+
+def test_all_that_a_link_asks_for_in_vain_is_said_in_one_box():
+    query = {
+        "section": "nothing",
+        "step": "nowhere",
+        "temperature": "warm",
+        "heads": "-2",
+        "head": "7",
+    }
+    app = opened(**query)
+    assert len(app.warning) == 1
+    said = app.warning[0].value.replace("\\", "")
+    for name in query:
+        assert f"The link's {name} " in said
+    assert len(said.splitlines()) == len(query)
+
+
+def test_what_breaks_nothing_is_said(tmp_path):
+    app = opened(source="numbers", broken="masked,scaled")
+    assert "broken 'masked' breaks nothing here" in app.warning[0].value.replace("\\", "")
+
+
+def test_under_a_refused_text_it_is_said_which_text_is_shown():
+    long = "word " * 300
+    app = opened(text=long)
+    assert "What you see below is the sample: “the cat sat on the mat”" in app.error[
+        0
+    ].value.replace("\\", "")
+    app.text_input(key="learn text").set_value("a dog ran").run()
+    assert not app.error
+    app.text_input(key="learn text").set_value(long).run()
+    assert "What you see below is from before: “a dog ran”." in app.error[0].value.replace("\\", "")
+    app.run()
+    assert "“a dog ran”" in app.error[0].value

@@ -98,3 +98,9 @@ def test_bounds_that_are_not_possible_are_said(keep, tmp_path):
     view, problems = from_query({"keep": keep, "sort": "entropy"}, TextStore(tmp_path))
     assert view == View(sort="entropy")
     assert len(problems) == 1
+
+
+def test_a_link_may_name_a_model_by_the_address_of_its_page(tmp_path):
+    query = {"model": "https://huggingface.co/owner/name/tree/v2", "local": "1"}
+    expected = View(model="owner/name", revision="v2")
+    assert from_query(query, TextStore(tmp_path)) == (expected, [])

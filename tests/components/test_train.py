@@ -206,11 +206,17 @@ def test_a_step_and_a_head_are_in_the_address_and_a_link_shows_them(kept):
     assert (slider(other).value, box(other, "Head").value) == ("10", "1.2")
     assert not other.warning
     odd = opened(run=kept.name, step="7", head="9.9")
-    assert [one.value for one in odd.warning] == [
-        "The link's step '7' is none that is kept.",
-        "The link's head '9.9' is none that there is.",
-    ]
+    said = (
+        "- The link's step '7' is none that is kept, so the newest is shown.\n"
+        "- The link's head '9.9' is none that there is, so the usual one is shown."
+    )
+    assert [one.value for one in odd.warning] == [said]
     assert (slider(odd).value, box(odd, "Head").value) == ("newest", "best")
+    odd.run()
+    assert [one.value for one in odd.warning] == [said], "it stays until something is chosen"
+    slider(odd).set_value("10").run()
+    odd.run()
+    assert not odd.warning
 
 
 def test_a_checkpoint_that_is_being_tried_is_not_shown_before_its_numbers(kept):
@@ -296,3 +302,27 @@ def test_a_link_to_explore_says_what_explore_itself_would_write():
     assert "stack" not in written
     assert written == {name: one for name, one in asked.items() if name != "stack"}
     assert as_written(written) == written
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"step": "-1"}, ["The link's step '-1' is of no training"]),
+        ({"step": "5", "head": "0.1"}, ["step '5' is of no training", "head '0.1' is of no"]),
+        ({"task": "cooking"}, ["The link's task 'cooking' is not possible"]),
+        (
+            {"run": "nothing", "task": "cooking"},
+            ["run 'nothing' is not", "The link's task 'cooking'"],
+        ),
+    ],
+)
+def test_what_a_link_to_no_training_asks_for_is_said_in_one_box(query, said):
+    app = opened(**query)
+    assert len(app.warning) == 1
+    told = app.warning[0].value.replace("\\", "")
+    assert all(one in told for one in said)
+
+
+def test_a_step_before_the_first_is_said(kept):
+    app = opened(run=kept.name, step="-1")
+    assert "step '-1' is none that is kept" in app.warning[0].value.replace("\\", "")

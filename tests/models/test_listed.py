@@ -123,3 +123,8 @@ def test_a_link_that_leads_outside_is_no_checkpoint(roots, tmp_path):
 )
 def test_names_are_short_and_tell_each_from_the_others(models, names):
     assert list(short_names(models)) == names
+
+
+def test_a_line_may_be_the_address_of_a_models_page(roots):
+    text = "https://huggingface.co/owner/base\nhf.co/owner/base/tree/v2"
+    assert read_models(text, roots) == (Listed("owner/base"), Listed("owner/base", "v2"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import Coroutine
@@ -21,9 +22,12 @@ from viz.patterns import survey
 from viz.patterns.sinks import sink_key
 from viz.service import Analysis, Request, Workbench
 from viz.service.routes import WAITING, tile_routes
+from viz.service.visitors import COOKIE, BrowserCookie
 
 TEXT = "The cat sat on the mat because it was tired. " * 12
 
+# What a browser is called, and another one.
+BROWSER, OTHER = "b" * 43, "o" * 43
 
 Result = TypeVar("Result")
 
@@ -36,7 +40,22 @@ def finished(work: Coroutine[Any, Any, Result]) -> Result:
 
 @pytest.fixture(scope="module")
 def bench() -> Workbench:
-    return Workbench()
+    return visited(Workbench())
+
+
+def visited(bench: Workbench) -> Workbench:
+    """Let a page be open, whose results belong to "me"."""
+    bench.visitors.note("me", BROWSER, lambda: True)
+    return bench
+
+
+def app_of(bench: Workbench, **more: Any) -> Starlette:
+    return Starlette(routes=tile_routes(**{"find": bench.shown, "permit": bench.permit, **more}))
+
+
+def browser_on(app: Any, name: str = BROWSER) -> httpx.AsyncClient:
+    transport, cookies = httpx.ASGITransport(app), {COOKIE: name} if name else {}
+    return httpx.AsyncClient(transport=transport, base_url="http://loupe", cookies=cookies)
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +65,14 @@ def analysis(bench) -> Analysis:
 
 @pytest.fixture
 def client(bench):
-    app = Starlette(routes=tile_routes(bench.shown))
-    transport = httpx.ASGITransport(app)
-    return lambda: httpx.AsyncClient(transport=transport, base_url="http://loupe")
+    app = app_of(bench)
+    return lambda name=BROWSER: browser_on(app, name)
 
 
-def get(client, path: str) -> httpx.Response:
+def get(client, path: str, **more: Any) -> httpx.Response:
     async def one() -> httpx.Response:
         async with client() as browser:
-            return await browser.get(path)
+            return await browser.get(path, **more)
 
     return finished(one())
 
@@ -75,7 +93,7 @@ def test_a_tile_is_the_weights_themselves(client, analysis):
     np.testing.assert_array_equal(np.isnan(got), ~attended)
     np.testing.assert_allclose(np.nan_to_num(got), expected, atol=1e-7, rtol=1e-3)
     assert answer.headers["Content-Encoding"] == "identity"
-    assert "immutable" in answer.headers["Cache-Control"]
+    assert answer.headers["Cache-Control"] == "private, no-cache"
 
 
 def test_names_are_data(client, analysis):
@@ -152,7 +170,78 @@ def test_what_is_not_there_is_said_in_a_sentence(client, analysis, path, sentenc
 def test_a_forged_token_opens_nothing(client, token):
     answer = get(client, f"/loupe/{token}/self/0/0/tile/max/0/0/0")
     assert answer.status_code == 404
-    assert answer.json()["error"] == "There is no result of that name."
+    assert "has a result of that name" in answer.json()["error"]
+
+
+def test_only_a_browser_that_has_the_page_open_gets_a_tile():
+    bench, open_pages = Workbench(), {"me", "you"}
+    bench.visitors.note("me", BROWSER, lambda: "me" in open_pages)
+    bench.visitors.note("you", OTHER, lambda: "you" in open_pages)
+    app = app_of(bench)
+    token = bench.analyse("me", Request("demo", "the dog"), lambda *_: None).token
+    paths = [
+        f"/loupe/{token}/self/{rest}"
+        for rest in (
+            *("units", "0/0/tile/max/0/0/0", "0/0/tile/mean/0/0/0", "0/0/weight/0/1"),
+            *("0/0/edges", "0/0/sums/keys/0/1", "0/0/sums/queries/0/1"),
+        )
+    ]
+
+    def statuses(name: str, **more: Any) -> set[int]:
+        return {get(lambda: browser_on(app, name), path, **more).status_code for path in paths}
+
+    assert statuses(BROWSER) == {200}
+    assert statuses("") == statuses("guess") == statuses(OTHER) == {404}
+    known = {path: get(lambda: browser_on(app), path).headers["ETag"] for path in paths}
+    assert len(set(known.values())) == len(paths)
+    open_pages.remove("me")
+    assert statuses(BROWSER) == {404}
+    for path, tag in known.items():
+        answer = get(lambda: browser_on(app), path, headers={"If-None-Match": tag})
+        assert answer.status_code == 404
+        assert answer.json()["error"].startswith("No page that this browser has open")
+        assert "Press Run" in answer.json()["hint"]
+
+
+def test_a_page_without_a_cookie_owns_tiles_that_nobody_gets():
+    bench = Workbench()
+    bench.visitors.note("me", "", lambda: True)
+    token = bench.analyse("me", Request("demo", "the dog"), lambda *_: None).token
+    for name in ("", OTHER):
+        answer = get(
+            lambda name=name: browser_on(app_of(bench), name), f"/loupe/{token}/self/units"
+        )
+        assert answer.status_code == 404
+
+
+def test_a_tile_that_a_browser_has_is_not_sent_again(client, analysis):
+    path = f"/loupe/{analysis.token}/self/2/3/tile/max/0/0/0"
+    first = get(client, path)
+    again = get(client, path, headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = get(
+        client, path.replace("max", "mean"), headers={"If-None-Match": first.headers["ETag"]}
+    )
+    assert other.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "cookies", "named"),
+    [
+        ({"accept": "text/html,*/*"}, "", True),
+        ({"accept": "text/html"}, f"{COOKIE}=short", True),
+        ({"accept": "text/html"}, f"{COOKIE}={OTHER}", False),
+        ({"accept": "image/png"}, "", False),
+    ],
+)
+def test_a_document_names_a_browser_that_has_no_name(asked, cookies, named):
+    app = BrowserCookie(Starlette())
+    cookie = get(
+        lambda: browser_on(app, ""), "/", headers={**asked, "cookie": cookies}
+    ).headers.get("set-cookie", "")
+    assert bool(cookie) == named
+    if named:
+        assert re.fullmatch(rf"{COOKIE}=[\w-]{{43}}; Path=/; HttpOnly; SameSite=Lax", cookie)
 
 
 @pytest.mark.parametrize(
@@ -171,14 +260,11 @@ def test_what_no_route_answers_is_refused_and_not_the_page(path):
 
 
 def test_a_result_that_was_let_go_is_gone(client):
-    bench = Workbench()
-    app = Starlette(routes=tile_routes(bench.shown))
+    bench = visited(Workbench())
+    app = app_of(bench)
     token = bench.analyse("me", Request("demo", "the dog"), lambda *_: None).token
     bench._results.drop(("me", Request("demo", "the dog")))
-    answer = get(
-        lambda: httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://loupe"),
-        f"/loupe/{token}/self/0/0/tile/max/0/0/0",
-    )
+    answer = get(lambda: browser_on(app), f"/loupe/{token}/self/0/0/tile/max/0/0/0")
     assert answer.status_code == 410
     assert "press run" in answer.json()["hint"].lower()
 
@@ -207,11 +293,10 @@ def test_the_event_loop_goes_on_while_a_tile_is_made(bench, analysis):
         release.wait(20)
         return bench.shown(token)
 
-    app = Starlette(routes=tile_routes(slow))
+    app = app_of(bench, find=slow)
 
     async def both() -> float:
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://loupe") as browser:
+        async with browser_on(app) as browser:
             path = f"/loupe/{analysis.token}/self/0/0/tile/max/0/0/0"
             waiting = asyncio.create_task(browser.get(path))
             await asyncio.sleep(0.1)

@@ -188,3 +188,15 @@ def test_a_model_that_is_too_large_by_itself_is_refused(models, monkeypatch):
     monkeypatch.setattr("viz.models.limits.available_memory_bytes", lambda _: 1_000)
     with pytest.raises(BudgetError, match=r"weights of .*small take"):
         Workbench().model(Request("small", "the cat", local=True), silent)
+
+
+def test_a_prediction_keeps_the_whole_distribution_where_it_is_compared():
+    analysis = Workbench().analyse("me", Request("loupe", "The cat sat on the"), lambda *_: None)
+    (position,) = analysis.predictions.whole
+    assert position == len(analysis.trace.units) - 1
+    chances = analysis.predictions.whole[position].exp()
+    assert float(chances.sum()) == pytest.approx(1, abs=1e-5)
+    top = analysis.predictions.ids[position, 0]
+    assert float(chances[top]) == pytest.approx(
+        float(analysis.predictions.probabilities[position, 0])
+    )

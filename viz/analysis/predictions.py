@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -26,12 +27,15 @@ class Predictions:
         ids: shape [position, rank].
         probabilities: float32, shape [position, rank].
         read: the ids that stand at the positions; none where they are not known.
+        whole: log-probabilities of the whole vocabulary at positions that were asked for, float32
+            [vocabulary] each.
     """
 
     kind: str
     ids: Tensor
     probabilities: Tensor
     read: tuple[int, ...] = ()
+    whole: Mapping[int, Tensor] = field(default_factory=dict)
 
     def at(self, position: int, tokenizer: Any, count: int = 10) -> pd.DataFrame:
         """List a position's predictions: columns token, probability.
@@ -60,8 +64,13 @@ class Predictions:
         return pd.DataFrame({"token": labels, "probability": chances})
 
 
-def predictions(trace: Trace, *, count: int = 10) -> Predictions:
+def predictions(trace: Trace, *, count: int = 10, whole: Iterable[int] = ()) -> Predictions:
     """Rank the vocabulary at every position of a trace.
+
+    Args:
+        trace: with its logits.
+        count: how many tokens to list at each.
+        whole: positions at which every token's probability is kept.
 
     Raises:
         CaptureError: the model predicts no tokens, or the trace has let go of its logits.
@@ -79,7 +88,13 @@ def predictions(trace: Trace, *, count: int = 10) -> Predictions:
         top = torch.topk(block, min(count, block.shape[-1]))
         ids.append(top.indices.cpu())
         chances.append(top.values.cpu())
-    return Predictions(trace.model.kind, torch.cat(ids), torch.cat(chances), _read(trace))
+    kept = {
+        position: torch.log_softmax(trace.output[position].double(), dim=-1).float().cpu()
+        for position in whole
+    }
+    return Predictions(
+        trace.model.kind, torch.cat(ids), torch.cat(chances), read=_read(trace), whole=kept
+    )
 
 
 def _read(trace: Trace) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from viz.models.spelling import SPACE
 from viz.models.tokens import label_alone
 
 Chances = NDArray[np.float64]
+
+NOBODY = np.array([], dtype=np.int64)
 
 # What models of each kind predict.
 QUESTIONS = {
@@ -57,9 +60,10 @@ def outcome(
 ) -> Outcome:
     """Compare what two passes predict at a position of each.
 
-    Over one vocabulary tokens are matched by their numbers, and with the logits of both sides every number
-    is exact. Over two they are matched by what they read, whatever the space before, and tokens of a side
-    that read the same count together.
+    Over one vocabulary tokens are matched by their numbers. Over two they are matched by what they read,
+    whatever the space before, and tokens of a side that read the same count together; one that no token of a
+    side reads as has no probability there. Where the whole distributions of both sides are known, by
+    `Predictions.whole` or by their logits, every number is exact.
 
     Args:
         first: what the first side predicts; see `viz.analysis.predictions`.
@@ -75,10 +79,15 @@ def outcome(
     _require_one_question(first, second)
     lists = [_listed(*side) for side in zip((first, second), at, strict=True)]
     one_vocabulary = _is_one_vocabulary(*tokenizers)
-    whole = _distributions(logits, at) if one_vocabulary else None
-    if whole is not None:
+    whole = _distributions((first, second), logits, at)
+    if whole is not None and not one_vocabulary and None not in tokenizers:
+        return Outcome(_table(_read(lists, whole, tokenizers)), None, None)
+    if whole is not None and one_vocabulary:
+        table = _table(_exact(lists, whole, tokenizers[0]))
+        if len(whole[0]) != len(whole[1]):  # one is padded further than the other
+            return Outcome(table, None, None)
         return Outcome(
-            tokens=_table(_exact(lists, whole, tokenizers[0])),
+            tokens=table,
             jensen_shannon=float(jensen_shannon(*whole)),
             kullback_leibler=float(rel_entr(*whole).sum()),
         )
@@ -132,13 +141,19 @@ def _is_one_vocabulary(first: Any, second: Any) -> bool:
 
 
 def _distributions(
-    logits: tuple[Tensor | None, Tensor | None], at: tuple[int, int]
+    sides: tuple[Predictions, Predictions],
+    logits: tuple[Tensor | None, Tensor | None],
+    at: tuple[int, int],
 ) -> tuple[Chances, Chances] | None:
-    """Return the probabilities of the whole vocabulary; None where a side has let go of its logits."""
-    one, other = logits
-    if one is None or other is None or one.shape[-1] != other.shape[-1]:
-        return None
-    return _softmax(one[at[0]]), _softmax(other[at[1]])
+    """Return the probabilities of the whole vocabulary; None where a side has let go of them."""
+    found = []
+    for side, one, position in zip(sides, logits, at, strict=True):
+        place = position % len(side.ids)
+        row = side.whole.get(place) if one is None else one[position]
+        if row is None:
+            return None
+        found.append(_softmax(row))
+    return found[0], found[1]
 
 
 def _softmax(logits: Tensor) -> Chances:
@@ -146,13 +161,53 @@ def _softmax(logits: Tensor) -> Chances:
     return chances
 
 
+def _read(
+    lists: list[Listed], whole: tuple[Chances, Chances], tokenizers: tuple[Any, Any]
+) -> list[Line]:
+    """Add up, on both sides, the tokens that read as one that either side lists."""
+    vocabularies = [_by_reading(tokenizer) for tokenizer in tokenizers]
+    names: dict[str, str] = {}
+    for (ids, _), tokenizer in zip(lists, tokenizers, strict=True):
+        for label in units_from_ids(tokenizer, ids).labels:
+            names.setdefault(_reading(label), label)
+    sums = [
+        {
+            name: float(chances[numbers[numbers < len(chances)]].sum())
+            for name in names
+            for numbers in (numbered.get(name, NOBODY),)
+        }
+        for chances, numbered in zip(whole, vocabularies, strict=True)
+    ]
+    return [(name, (sums[0][name], True), (sums[1][name], True)) for name in names]
+
+
+def _reading(label: str) -> str:
+    """Return what a token reads, whatever the space before; a space alone is itself."""
+    return label.removeprefix(SPACE) or label
+
+
+@lru_cache(maxsize=4)
+def _by_reading(tokenizer: Any) -> dict[str, NDArray[np.int64]]:
+    """Return the numbers of all tokens by what they read."""
+    labels = units_from_ids(tokenizer, list(range(len(tokenizer)))).labels
+    found: dict[str, list[int]] = defaultdict(list)
+    for number, label in enumerate(labels):
+        found[_reading(label)].append(number)
+    return {name: np.array(numbers) for name, numbers in found.items()}
+
+
 def _exact(lists: list[Listed], whole: tuple[Chances, Chances], tokenizer: Any) -> list[Line]:
     ids = list(dict.fromkeys([*lists[0][0], *lists[1][0]]))
     names = [label_alone(tokenizer, number) for number in ids]
     return [
-        (name, (float(whole[0][number]), True), (float(whole[1][number]), True))
+        (name, (_chance(whole[0], number), True), (_chance(whole[1], number), True))
         for number, name in zip(ids, names, strict=True)
     ]
+
+
+def _chance(chances: Chances, number: int) -> float:
+    """Return a token's probability; one that a side does not have has none."""
+    return float(chances[number]) if number < len(chances) else 0.0
 
 
 def _known(lists: list[Listed], tokenizers: tuple[Any, Any], *, by_id: bool) -> list[Line]:
@@ -164,7 +219,7 @@ def _known(lists: list[Listed], tokenizers: tuple[Any, Any], *, by_id: bool) -> 
         labels = [label_alone(tokenizer or tokenizers[0], number) for number in ids]
         side: dict[Any, float] = defaultdict(float)
         for number, label, chance in zip(ids, labels, chances, strict=True):
-            name = label if by_id else label.removeprefix(SPACE) or label
+            name = label if by_id else _reading(label)
             key = number if by_id else name
             side[key] += chance
             names.setdefault(key, name)

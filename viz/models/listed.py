@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from viz.errors import InputError, ModelError
+from viz.models.address import is_address, pasted
 from viz.models.catalogue import find_entry
 from viz.models.folders import allowed_folder
 from viz.models.loading import HUB_ID
@@ -45,7 +46,7 @@ class Listed:
 
 
 def read_models(text: str, roots: Sequence[Path]) -> tuple[Listed, ...]:
-    """Read a list: a catalogue name, a folder, or a hub id with or without `@revision` a line.
+    """Read a list: a catalogue name, a folder, a hub id with or without `@revision`, or its page's address.
 
     A line that leads to a folder inside one of the roots is that folder; empty lines say nothing, and what
     was there before is left out.
@@ -74,6 +75,9 @@ def _read(line: str, roots: Sequence[Path]) -> Listed:
         return Listed(entry.name)
     if _is_folder(line, roots):
         return Listed(line, local=True)
+    if is_address(line):
+        model, revision, _ = pasted(line)
+        return Listed(model, revision)
     model, at, revision = (part.strip() for part in line.partition("@"))
     if not HUB_ID.fullmatch(model):
         return Listed(line, local=True)

@@ -19,16 +19,17 @@ from transformers import (
     AutoModel,
     AutoProcessor,
     AutoTokenizer,
-    PretrainedConfig,
     PreTrainedModel,
 )
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
 from viz.errors import LoupeError, ModelNotFoundError, ModelRefusedError
+from viz.models.address import read_address
 from viz.models.arguments import kind_of_value, require_module, require_readers
 from viz.models.attention import register
 from viz.models.catalogue import find_entry, local_folder
+from viz.models.configuration import blaming, read_configuration
 from viz.models.custom.folder import factory_of
 from viz.models.device import choose_device, choose_dtype
 from viz.models.folders import plain_path
@@ -73,11 +74,11 @@ def load_model(
     """Load a model on its fast kernel, and find out how its attention can be seen.
 
     Args:
-        name: a catalogue name (`demo`, `loupe`, `smollm2`), a Hugging Face id, or a folder; a
-            `Path` is always a folder.
+        name: a catalogue name (`demo`, `loupe`, `smollm2`), a Hugging Face id, the address of a model's
+            page there, or a folder; a `Path` is always a folder.
         device: `auto` takes CUDA, then MPS, then the CPU.
         dtype: `auto` is float32 on CPU and MPS, and the stored dtype on CUDA.
-        revision: a branch, tag or commit of a hub model.
+        revision: a branch, tag or commit of a hub model; that of an address, if it names one.
         progress: called with "load" and the share done; may raise to cancel.
 
     Raises:
@@ -88,8 +89,7 @@ def load_model(
     """
     tell = progress or _silent
     tell("load", 0.0)
-    name = _name_of(name)
-    called = name.removeprefix(HUB_PREFIX)
+    name, called, revision = _named(_name_of(name), revision)
     place = choose_device(device)
     wanted = choose_dtype(dtype, place)
     register()
@@ -211,6 +211,14 @@ def _name_of(name: object) -> str:
     )
 
 
+def _named(name: str, revision: str | None) -> tuple[str, str, str | None]:
+    """Read the id out of the address of a model's page; what the model is called then comes second."""
+    given = name.removeprefix(HUB_PREFIX)
+    called, revision = read_address(given, revision)
+    on_hub = name.startswith(HUB_PREFIX) or (called != given and find_entry(called) is None)
+    return (HUB_PREFIX if on_hub else "") + called, called, revision
+
+
 def _folder(name: str, revision: str | None, tell: Progress) -> Path:
     """Turn a name into the folder that it is loaded from, fetched from the hub if need be."""
     entry = find_entry(name)
@@ -257,7 +265,7 @@ def _checked_folder(folder: Path, name: str) -> Path:
 
 def _config(source: str, name: str) -> Any:
     """Read a configuration without running any code of the model's own."""
-    plain, _ = PretrainedConfig.get_config_dict(source)
+    plain = read_configuration(source, name)
     if plain.get("model_type") not in CONFIG_MAPPING:
         if "auto_map" in plain:
             raise ModelRefusedError(
@@ -269,7 +277,8 @@ def _config(source: str, name: str) -> Any:
             "does not know.",
             "Update transformers, or choose another model.",
         )
-    return AutoConfig.from_pretrained(source, trust_remote_code=False)
+    with blaming(plain, name):
+        return AutoConfig.from_pretrained(source, trust_remote_code=False)
 
 
 def _tokenizer(source: str) -> Any | None:
@@ -301,7 +310,7 @@ def _module(
     """Load the weights, from safetensors only, and make sure that none were made up."""
     declared = next(iter(getattr(config, "architectures", None) or []), "")
     factory = factory_of(config) or getattr(transformers, declared, AutoModel)
-    with building:
+    with blaming(config.to_dict(), name), building:
         module, info = factory.from_pretrained(
             source,
             dtype=dtype,

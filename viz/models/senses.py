@@ -10,16 +10,27 @@ import torch
 from torch import Tensor
 
 from viz.errors import (
+    BudgetError,
     InputError,
     LoupeError,
     ModelRefusedError,
     ShapeError,
     TextTooLongError,
 )
+from viz.models.allowance import bounded, require_picture, require_sound
+from viz.models.device import available_memory_bytes
 from viz.models.inspection import INPUTS
-from viz.models.media import ImageSource, SoundSource, read_image, read_sound
+from viz.models.limits import LIVE_ACTIVATIONS, MEMORY_SHARE
+from viz.models.media import (
+    LEAST_RATE,
+    MOST_RATE,
+    ImageSource,
+    SoundSource,
+    read_image,
+    read_sound,
+)
 from viz.models.model import ONE, Model, Sense, one_of
-from viz.models.patches import patch_names
+from viz.models.patches import patch_names, units_in
 from viz.models.prepare import prepare
 from viz.models.prepared import Prepared
 from viz.models.readable import check_text, require_sense
@@ -29,6 +40,9 @@ from viz.models.tokens import Units, numbered_units, units_from_ids
 
 # What processors of sounds expect where they do not say.
 USUAL_RATE = 16_000
+
+# Patches or frames of one input: as many patches as Qwen2-VL's processor makes of its largest picture.
+MOST_UNITS = 65_536
 
 
 def prepare_any(
@@ -94,14 +108,18 @@ def prepare_media(
             "Give its own inputs, or the processor: viz.wrap_model(module, processor=...).",
         )
     given: dict[str, Any] = {"return_tensors": "pt"}
+    size = (1, 1)
     if image is not None:
-        given["images"] = read_image(image)
+        given["images"] = picture = read_image(image)
+        size = picture.size
+        require_picture(processor, model.name, size)
     if sound is not None:
-        given |= _heard(processor, sound)
+        given |= _heard(model, sound)
     if text is not None:
         given["text"] = _with_place(processor, check_text(text), image is not None)
     try:
-        made = processor(**given)
+        with bounded(model.name, size):
+            made = processor(**given)
     except LoupeError:
         raise
     except Exception as error:
@@ -110,6 +128,7 @@ def prepare_media(
             f"The processor of {model.name} refuses this input: {error}",
             "Check that the model reads what was given.",
         ) from error
+    _require_few(model, made, sense)
     inputs = {
         name: value.to(model.device) for name, value in made.items() if isinstance(value, Tensor)
     }
@@ -159,13 +178,49 @@ def _with_place(processor: Any, text: str, image: bool) -> str:
     return text if "PaliGemma" in type(processor).__name__ else f"{mark}\n{text}"
 
 
-def _heard(processor: Any, sound: SoundSource) -> dict[str, Any]:
+def _require_few(model: Model, made: Mapping[str, Any], sense: Sense) -> None:
+    """Make sure that a pass over what a processor made is to be had, by the number of its units.
+
+    Raises:
+        BudgetError: there are too many, or no memory for what any transformer holds of so many.
+    """
+    config: Any = getattr(model.module, "config", None)
+    units = units_in(config, made)
+    parts = "patches" if sense == "image" else "frames"
+    hint = "Crop it or scale it down" if sense == "image" else "Cut it"
+    becomes = f"The {'picture' if sense == 'image' else sense} becomes {units:,} {parts}"
+    if units > MOST_UNITS:
+        raise BudgetError(f"{becomes}; at most {MOST_UNITS:,} are run.", f"{hint}.")
+    vision = getattr(config, "vision_config", None) or config
+    width = getattr(vision, "hidden_size", None)
+    if not isinstance(width, int):
+        return
+    needed = units * width * (LIVE_ACTIVATIONS + 2 * model.layers) * model.dtype.itemsize
+    free = available_memory_bytes(model.device)
+    if needed > MEMORY_SHARE * free:
+        raise BudgetError(
+            f"{becomes}, which need at least {needed / 1e9:,.1f} GB with {model.name}; "
+            f"{free / 1e9:,.1f} GB are free.",
+            f"{hint}, or choose a smaller model.",
+        )
+
+
+def _heard(model: Model, sound: SoundSource) -> dict[str, Any]:
     """Read a sound at the rate that the processor wants, under the name that it has for it."""
+    processor: Any = model.processor
     extractor = getattr(processor, "feature_extractor", processor)
     rate = int(getattr(extractor, "sampling_rate", USUAL_RATE))
+    if not LEAST_RATE <= rate <= MOST_RATE:
+        raise ModelRefusedError(
+            f"The processor of {model.name} wants {rate:,} samples a second; {LEAST_RATE:,} to "
+            f"{MOST_RATE:,} are read.",
+            "Correct the sampling_rate in its preprocessor_config.json.",
+        )
     names = inspect.signature(processor.__call__).parameters
     name = next((n for n in ("raw_speech", "audio", "audios", "raw_audio") if n in names), "audio")
-    return {name: read_sound(sound, rate), "sampling_rate": rate}
+    samples = read_sound(sound, rate)
+    require_sound(extractor, model.name, len(samples), len(samples) / rate)
+    return {name: samples, "sampling_rate": rate}
 
 
 def _seconds(processor: Any, inputs: dict[str, Tensor]) -> float | None:

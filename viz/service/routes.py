@@ -1,11 +1,12 @@
 """Tile routes: what browsers fetch beside the page, over plain HTTP on the same app.
 
 Everything is computed in a few threads of its own, so that the event loop goes on serving; a browser
-that goes away takes its work with it.
+that goes away takes its work with it. Who asks is looked at before anything else.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Awaitable, Callable
@@ -24,8 +25,10 @@ from viz.patterns import Address
 from viz.patterns.pyramid import POOLINGS
 from viz.service.analysis import Analysis
 from viz.service.tiles import Head, Tiles, as_bytes
+from viz.service.visitors import COOKIE
 
 Made = TypeVar("Made")
+Handler = Callable[[HttpRequest], Awaitable[Response]]
 
 # Tiles that are computed at a time; PyTorch itself uses every core for each.
 THREADS = 2
@@ -38,8 +41,9 @@ LOOK_AFTER = 0.2
 
 STATUS = ((GoneError, 410), (BusyError, 429), (LoupeError, 404))
 
-# What is sent never changes, and is its owner's alone.
-HEADERS = {"Cache-Control": "private, max-age=86400, immutable"}
+# What is sent never changes, and is its owner's alone: a browser may keep it, and asks each time whether it
+# still may show it, because the page that it was fetched for may be closed.
+HEADERS = {"Cache-Control": "private, no-cache"}
 
 # Compressing numbers costs more than sending them; texts the app compresses as it does its page.
 AS_IT_IS = {**HEADERS, "Content-Encoding": "identity"}
@@ -64,25 +68,48 @@ class _PlaceConvertor(Convertor[int]):
 register_url_convertor("place", _PlaceConvertor())
 
 
-def tile_routes(find: Callable[[str], Analysis]) -> list[Route]:
+def tile_routes(
+    find: Callable[[str], Analysis], *, permit: Callable[[str, str], None]
+) -> list[Route]:
     """Return the routes for an ASGI app.
 
     Args:
         find: returns a result by its token; raises where there is none.
+        permit: called first, with the token and what the browser's cookie says; raises where that browser
+            may not see the result.
     """
     server = _Server(Tiles(find))
+
+    def ours(handler: Handler) -> Handler:
+        async def answer(request: HttpRequest) -> Response:
+            permit(request.path_params["token"], request.cookies.get(COOKIE, ""))
+            known = _name_of(request)
+            if request.headers.get("if-none-match") == known:
+                return Response(status_code=304, headers={**HEADERS, "ETag": known})
+            response = await handler(request)
+            response.headers["ETag"] = known
+            return response
+
+        return _answering(answer)
+
     return [
-        Route("/loupe/{token}/{stack}/units", _answering(server.units)),
+        Route("/loupe/{token}/{stack}/units", ours(server.units)),
         Route(
             f"{HEAD}/tile/{{pooling}}/{{level:place}}/{{row:place}}/{{column:place}}",
-            _answering(server.tile),
+            ours(server.tile),
         ),
-        Route(f"{HEAD}/weight/{{query:place}}/{{key:place}}", _answering(server.weight)),
-        Route(f"{HEAD}/edges", _answering(server.edges)),
-        Route(f"{HEAD}/sums/{{side}}/{{start:place}}/{{stop:place}}", _answering(server.sums)),
+        Route(f"{HEAD}/weight/{{query:place}}/{{key:place}}", ours(server.weight)),
+        Route(f"{HEAD}/edges", ours(server.edges)),
+        Route(f"{HEAD}/sums/{{side}}/{{start:place}}/{{stop:place}}", ours(server.sums)),
         # Without this the app would answer with its page, which is no tile.
         Route("/loupe/{rest:path}", _answering(_nothing)),
     ]
+
+
+def _name_of(request: HttpRequest) -> str:
+    """Name what an address stands for: a result never changes, so that its address says all."""
+    address = f"{request.url.path}?{request.url.query}".encode()
+    return f'"{hashlib.sha256(address).hexdigest()[:32]}"'
 
 
 class _Server:
@@ -187,9 +214,7 @@ async def _look_after(request: HttpRequest, gone: threading.Event) -> None:
     gone.set()
 
 
-def _answering(
-    handler: Callable[[HttpRequest], Awaitable[Response]],
-) -> Callable[[HttpRequest], Awaitable[Response]]:
+def _answering(handler: Handler) -> Handler:
     """Say what goes wrong in one sentence, with the status that means it."""
 
     async def answer(request: HttpRequest) -> Response:

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from viz.analysis import predictions
 from viz.capture import Check, capture_prepared, check_prepared
+from viz.capture.trace import Trace
 from viz.errors import BudgetError, CaptureError, GoneError, InputError, ModelRefusedError
 from viz.models import Model, load_model
+from viz.models.address import is_address
 from viz.models.catalogue import find_entry
 from viz.models.folders import allowed_folder, cache_folder, model_roots
 from viz.models.limits import require_room
@@ -34,6 +36,7 @@ from viz.service.files import FileStore
 from viz.service.media import loudness, require_readable, seen_picture, sense_of
 from viz.service.store import BoundedStore
 from viz.service.tokens import Tokens
+from viz.service.visitors import Visitors
 
 Progress = Callable[[str, float], None]
 
@@ -45,6 +48,9 @@ PREDICTING = ("causal", "masked", "seq2seq")
 
 # Eager attention of more tokens takes gigabytes.
 MOST_CHECKED_TOKENS = 1_024
+
+# Masks of a text at which every token's probability is kept.
+MOST_MASKS = 8
 
 # What all results together may take.
 RESULT_BYTES = 2_000_000_000
@@ -66,6 +72,7 @@ class Workbench:
     """Shared by all sessions of one process; every result belongs to the owner who asked."""
 
     def __init__(self, media: FileStore | None = None) -> None:
+        self.visitors = Visitors()
         self.media = media or FileStore(cache_folder() / "media", "picture or sound")
         self._models: BoundedStore[Model] = BoundedStore(KEPT_MODELS, lambda _: 1)
         self._results: BoundedStore[Analysis] = BoundedStore(
@@ -86,17 +93,29 @@ class Workbench:
     def shown(self, token: str) -> Analysis:
         """Return the result that a browser asks for parts of.
 
+        Who asks is for `permit` to know.
+
         Raises:
-            InputError: the token is none of ours.
             GoneError: the result was let go.
         """
-        self._tokens.require_ours(token)
         analysis = self._shown.get(token)
         if analysis is None:
             raise GoneError(
                 "This result was let go to make room for others.", "Press Run to see it again."
             )
         return analysis
+
+    def permit(self, token: str, browser: str) -> None:
+        """Make sure that a result belongs to a page that a browser has open.
+
+        Args:
+            token: of the result.
+            browser: the value of its cookie.
+
+        Raises:
+            InputError: it does not, or there never was such a result.
+        """
+        self._tokens.require_ours(token, self.visitors.owners(browser))
 
     def analyse(
         self,
@@ -140,11 +159,11 @@ class Workbench:
         """Return a run that was begun before, or begin it."""
         begun = self._begun.get((owner, request))
         if begun is None:
-            begun = Begun(self._captured(request, progress))
+            begun = Begun(self._captured(owner, request, progress))
             self._begun.put((owner, request), begun)
         return begun
 
-    def _captured(self, request: Request, progress: Progress) -> Analysis:
+    def _captured(self, owner: str, request: Request, progress: Progress) -> Analysis:
         """Run a request's model; its heads are surveyed afterwards."""
         _check_texts(request)
         model = self.model(request, progress)
@@ -155,10 +174,12 @@ class Workbench:
         start = time.perf_counter()
         trace = capture_prepared(model, prepared, progress)
         seconds = time.perf_counter() - start
-        ranked = predictions(trace) if model.kind in PREDICTING else None
+        ranked = None
+        if model.kind in PREDICTING:
+            ranked = predictions(trace, whole=_compared(model, prepared, trace))
         return Analysis(
             request=request,
-            token=self._tokens.issue(),
+            token=self._tokens.issue(owner),
             trace=trace.without_output(),
             surveys={},
             predictions=ranked,
@@ -345,6 +366,16 @@ def _second_text(model: Model, request: Request) -> tuple[str | None, str | None
     return (None, request.pair) if model.kind == "seq2seq" else (request.pair, None)
 
 
+def _compared(model: Model, prepared: Prepared, trace: Trace) -> list[int]:
+    """Say at which positions two predictions are laid side by side: at the end, or at masks."""
+    assert trace.output is not None, "a capture keeps its output"
+    if model.kind != "masked":
+        return [len(trace.output) - 1]
+    mask = getattr(model.tokenizer, "mask_token_id", None)
+    masks = [place for place, number in enumerate(prepared.units.ids) if number == mask]
+    return masks[:MOST_MASKS]
+
+
 def _picture(model: Model, prepared: Prepared) -> NDArray[np.uint8] | None:
     pixels = prepared.inputs.get("pixel_values")
     return None if pixels is None else seen_picture(pixels, model.processor)
@@ -360,6 +391,8 @@ def source_of(request: Request) -> str:
     name = request.model.strip()
     if find_entry(name) is not None and not request.local:
         return name
+    if is_address(name):
+        return f"hub:{name}"
     looks_like_path = name.startswith(("/", ".", "~")) or "\\" in name or name.count("/") > 1
     if request.local or looks_like_path:
         return str(allowed_folder(name, model_roots()))

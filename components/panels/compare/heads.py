@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import streamlit as st
 
 from components.compare_state import ALL, SideView, chosen_heads, missing_heads
-from components.panels.compare.place import SIDES, named, view
+from components.panels.compare.place import SIDES, complain, named, view
 from components.panels.compare.run import Both
 from components.panels.compare.sides import EVERYTHING, THINGS, change_both
-from components.panels.literal import literal
 from viz.capture.stack import Stack
+from viz.service import Analysis
 
 
 def heads_panel(runs: Both) -> None:
@@ -22,7 +22,16 @@ def heads_panel(runs: Both) -> None:
             _heads(which, side, stacks)
         missing = missing_heads(side, stacks)
         if missing:
-            place.warning(literal(missing))
+            complain(f"{which.capitalize()} side: {missing}" if _differ(runs) else missing)
+
+
+def _differ(runs: Both) -> bool:
+    """Whether it has to be said of which side something is."""
+    return len({missing_heads(side, run.trace.stacks) for side, run in _sides(runs)}) > 1
+
+
+def _sides(runs: Both) -> list[tuple[SideView, Analysis]]:
+    return list(zip(runs.seen.sides, runs.both, strict=True))
 
 
 def _heads(which: str, side: SideView, stacks: Mapping[str, Stack]) -> None:

@@ -18,7 +18,15 @@ from components.panels.compare.models import (
     reading,
     tried,
 )
-from components.panels.compare.place import ask, asked, change, named, rewrite, view
+from components.panels.compare.place import (
+    ask,
+    asked,
+    change,
+    complain,
+    named,
+    rewrite,
+    view,
+)
 from components.panels.compare.run import Both
 from components.panels.compare.wide import comparisons, told
 from components.panels.literal import literal
@@ -174,6 +182,10 @@ def _said(base: Run) -> str:
 def _other(base: Run, others: Mapping[int, Run]) -> Run:
     """Let a model be chosen to stand beside the base; the last by default."""
     places = list(others)
+    if view().step != -1 and view().step not in others:
+        complain(
+            f"The step {view().step:,} is no place of a model in the list, so {others[places[-1]].name} is shown."
+        )
     if len(places) == 1:
         return others[places[0]]
     key = named("model", (base.name, [run.name for run in others.values()]))

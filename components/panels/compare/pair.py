@@ -7,10 +7,16 @@ from pathlib import PurePath
 
 import streamlit as st
 
-from components.compare_state import ALL, SideView, chosen_heads, written_heads
-from components.panels.compare.closer import Part, part_of
+from components.compare_state import (
+    ALL,
+    CompareView,
+    SideView,
+    chosen_heads,
+    written_heads,
+)
+from components.panels.compare.closer import Part, part_of, whole
 from components.panels.compare.drawing import draw
-from components.panels.compare.place import SIDES, change, choice
+from components.panels.compare.place import SIDES, change, choice, complain
 from components.panels.compare.run import Both
 from components.panels.compare.settings import pairing_panel, settings_panel
 from components.panels.literal import literal
@@ -131,6 +137,7 @@ def _patterns(runs: Both, comparison: Comparison) -> None:
     seen = runs.seen
     titles = _title(seen.first, comparison.first), _title(seen.second, comparison.second)
     part = part_of(comparison, seen.span)
+    _complain(comparison, seen, part)
     draw(
         comparison,
         titles,
@@ -140,6 +147,21 @@ def _patterns(runs: Both, comparison: Comparison) -> None:
         on_row=lambda: _chosen_row(part),
         on_closer=lambda: _chosen_part(part),
     )
+
+
+def _complain(comparison: Comparison, seen: CompareView, part: Part) -> None:
+    """Note a row and a part that both sides do not have."""
+    rows, columns = len(comparison.rows), len(comparison.columns)
+    if seen.row >= rows:
+        complain(
+            f"The row {seen.row} is not possible: common rows go from 0 to {rows - 1}, so none is chosen."
+        )
+    if seen.span and part.written() != seen.span:
+        shown = part.written() if part != whole(comparison) else "the whole"
+        complain(
+            f"The span {seen.span!r} is not possible: there are {rows} common rows and {columns} columns, "
+            f"so {shown} is shown."
+        )
 
 
 def _unknown(run: Analysis) -> int:

@@ -106,6 +106,19 @@ def choice(
     )
 
 
+def complain(sentence: str) -> None:
+    """Note what of the view cannot be shown, found out while it is drawn; the page says all in one box."""
+    st.session_state.setdefault("compare missed", []).append(sentence)
+
+
+def complaints() -> list[str]:
+    """Return what was noted since this was asked last, after what the link itself could not say."""
+    return [
+        *st.session_state.get("compare notices", []),
+        *st.session_state.pop("compare missed", []),
+    ]
+
+
 def follow_link() -> None:
     """Read the view anew where the address changed without us, by Back, Forward or a link."""
     acted = st.session_state.pop("compare acted", False)

@@ -89,8 +89,6 @@ def problems_panel(*, earlier: bool = False) -> None:
     Args:
         earlier: whether what is below is of what was asked for before.
     """
-    for notice in st.session_state.get("compare notices", []):
-        st.warning(literal(notice))
     error: LoupeError | None = st.session_state.get(WRONG)
     if error is not None:
         before = "  \nWhat you see below is from before." if earlier else ""

@@ -17,6 +17,7 @@ from components.panels.compare.place import (
     view,
 )
 from components.panels.request import FOLDER, HUB, OTHER, choice_of, model_title
+from viz.models.address import pasted
 from viz.models.catalogue import CATALOGUE, find_entry
 from viz.models.folders import model_roots
 
@@ -186,13 +187,14 @@ def _model(which: str, side: SideView, differs: str) -> None:
             change_both(which, differs, model=picked, local=False, revision="", stack="")
 
     def typed() -> None:
-        name = st.session_state[other].strip()
-        revision = st.session_state.get(revised, "").strip() if choice == HUB else ""
+        revision = st.session_state.get(revised, "") if choice == HUB else ""
+        name, revision, local = pasted(st.session_state[other], revision, local=choice == FOLDER)
         if name:
+            # An address is read, and stands there as the id and the revision that it names.
+            st.session_state[other], st.session_state[revised] = name, revision
+            st.session_state[asked] = FOLDER if local else HUB
             st.session_state[f"{asked} for"] = name
-            change_both(
-                which, differs, model=name, local=choice == FOLDER, revision=revision, stack=""
-            )
+            change_both(which, differs, model=name, local=local, revision=revision, stack="")
 
     offered = [name for name, entry in CATALOGUE.items() if entry.reads == "text"]
     st.selectbox(

@@ -8,7 +8,7 @@ import streamlit as st
 
 from components.compare_state import SideView, chosen_heads
 from components.panels.compare.following import curves_panel, patterns_panel
-from components.panels.compare.place import change, view
+from components.panels.compare.place import change, complain, view
 from components.panels.compare.run import Both
 from components.panels.compare.wide import comparisons, told
 from components.panels.literal import literal
@@ -54,7 +54,7 @@ def _training() -> str | None:
             trainings().folder(asked)
             remember(asked)
         except LoupeError as error:
-            st.warning(literal(f"{error.message} {error.hint}"))
+            complain(f"{error.message} {error.hint}")
     titles = {name: title for name in known() if (title := _title(name))}
     if not titles:
         st.info(
@@ -138,6 +138,11 @@ def _step(name: str, steps: list[int]) -> int:
     """Let a checkpoint be chosen to stand beside the first; the last by default."""
     wanted = view().step
     later = steps[1:]
+    if wanted != -1 and wanted not in later:
+        complain(
+            f"The step {wanted:,} is none of this training that stands beside the first, so {later[-1]:,} is "
+            "shown."
+        )
     if len(later) == 1:
         return later[0]
     key = f"compare step {name}"

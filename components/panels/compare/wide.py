@@ -108,20 +108,19 @@ def _prediction(runs: Both) -> None:
     where = "at the mask" if first.kind == "masked" else "after the last token"
     st.markdown(f"**Change in the prediction {where}**")
     st.dataframe(
-        found.tokens,
+        found.tokens.drop(columns="at_least"),
         hide_index=True,
         column_config={
             name: st.column_config.NumberColumn(format=form)
             for name, form in (("first", "%.4f"), ("second", "%.4f"), ("difference", "%+.4f"))
-        }
-        | {
-            "at_least": st.column_config.CheckboxColumn(
-                "at least",
-                help="One side does not list this token, so that no more is known of its probability there "
-                "than that it is small: the difference is at least this.",
-            )
         },
     )
+    if found.jensen_shannon is not None:
+        st.caption(
+            f"Jensen-Shannon divergence of the whole distributions: {found.jensen_shannon:.3g} nats."
+        )
+    else:
+        st.caption("Tokens of both vocabularies that read the same count together.")
 
 
 def _place(runs: Both, side: int, ranked: Predictions) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from components.panels.learn.place import keep, was_touched
+from components.panels.learn.place import keep, note, was_touched
 from components.panels.literal import literal
 from components.parameters import LONGEST_IN_URL
 from components.session import texts
@@ -32,8 +32,7 @@ def receive(
         st.session_state[_known(part)] = asked
         # What that means is known when the widgets are read for the first time.
         st.session_state[_meant(part)] = None
-    for problem in st.session_state[_problems(part)]:
-        st.warning(literal(problem))
+    note(part, st.session_state[_problems(part)])
 
 
 def send(part: str, parameters: Sequence[str], query: Mapping[str, str]) -> None:
@@ -57,6 +56,14 @@ def send(part: str, parameters: Sequence[str], query: Mapping[str, str]) -> None
     state[_known(part)] = state[_meant(part)] = dict(query)
     state[_problems(part)] = []
     keep()
+
+
+def complain(part: str, sentence: str) -> None:
+    """Add what is found out of a link only once there is what it asks for."""
+    problems = st.session_state[_problems(part)]
+    if sentence not in problems:
+        problems.append(sentence)
+    note(part, problems)
 
 
 def short(name: str, text: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import streamlit as st
 from components.panels.charts import PLOTLY
 from components.panels.learn import address
 from components.panels.learn.place import touched
-from components.panels.learn.source import KEPT
+from components.panels.learn.source import before
 from components.panels.literal import literal
 from components.panels.run import PHASES, shown
 from components.session import is_dark, owner, view, workbench
@@ -42,7 +42,6 @@ AT, SETTING = re.compile(r"\d{1,4}\.\d{1,4}"), re.compile(r"\d{1,9}")
 NO_WISH = -1
 
 
-@st.fragment
 def cheaper_panel() -> None:
     """Try every way on the chosen head, and show one beside the exact pattern."""
     st.markdown(
@@ -90,13 +89,18 @@ def _show(query: Mapping[str, str]) -> list[str]:
     state["learn tried model"], state["learn way"] = model, way
     at, setting = query.get("at", ""), query.get("setting", "")
     if at and not AT.fullmatch(at):
-        problems.append(f"The link's at {at[:40]!r} is no layer and head, as 3.1 is.")
+        problems.append(
+            f"The link's at {at[:40]!r} is no layer and head, as 3.1 is, so {'{}.{}'.format(*FIRST)} is shown."
+        )
         at = ""
     if setting and not SETTING.fullmatch(setting):
-        problems.append(f"The link's setting {setting[:40]!r} is no whole number.")
+        problems.append(
+            f"The link's setting {setting[:40]!r} is no whole number, so the usual one is shown."
+        )
         setting = ""
     layer, head = map(int, at.split(".")) if at else FIRST
     state["learn wanted head"] = (layer, head)
+    state["learn asked at"] = at
     state["learn wanted setting"] = int(setting) if setting else None
     return problems
 
@@ -177,7 +181,9 @@ def _run(request: Request) -> None:
 
 
 def _kept() -> str:
-    return f" {KEPT}" if "learn cheaper shown" in st.session_state else ""
+    """Say which text is still tried below."""
+    kept: Request | None = st.session_state.get("learn cheaper shown")
+    return "" if kept is None else f" {before(kept.text)}"
 
 
 def _head(analysis: Analysis) -> tuple[str, int, int]:
@@ -197,6 +203,12 @@ def _head(analysis: Analysis) -> tuple[str, int, int]:
         heads = stack.heads(layer)
         head = _number(
             "Head", heads - 1, first[1], wanted and wanted[1], f"{analysis.token} {name} {heads}"
+        )
+    if wanted is not None and st.session_state["learn asked at"] and wanted != (layer, head):
+        address.complain(
+            "cheaper",
+            f"The link's at {st.session_state['learn asked at']!r} is not possible: layers go from 0 to "
+            f"{stack.layers - 1}, heads from 0 to {heads - 1}, so {layer}.{head} is shown.",
         )
     return name, layer, head
 
@@ -246,12 +258,23 @@ def _choose(exact: Exact, tried: list[Tried]) -> Tried:
     st.markdown(way.says)
     mine = {one.setting: one for one in tried if one.way == way.name}
     asked = st.session_state.pop("learn wanted setting", NO_WISH)
+    is_asked = asked not in (NO_WISH, None)
     if not way.setting:
+        if is_asked:
+            address.complain(
+                "cheaper", f"The link's setting {asked} is not used: {way.name} has none."
+            )
         return next(iter(mine.values()))
     options = settings_of(exact)
     key = f"learn setting {way.name} {options[-1]}"
     wanted = st.session_state.get(key) if asked == NO_WISH else asked
     st.session_state[key] = wanted if wanted in options else options[min(2, len(options) - 1)]
+    if is_asked and wanted not in options:
+        address.complain(
+            "cheaper",
+            f"The link's setting {asked} is not possible: {way.name} is tried at "
+            f"{', '.join(map(str, options))}, so {st.session_state[key]} is shown.",
+        )
     setting = st.select_slider(
         way.setting.capitalize(), options, key=key, persist_state="session", on_change=touched
     )

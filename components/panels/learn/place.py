@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from components.panels.literal import literal
-
 KEPT = "learn address"
+NOTED = "learn noted"
 
 
 def place(name: str, options: Sequence[str]) -> str:
@@ -41,11 +40,25 @@ def place_control(
         on_change=lambda: go(name, st.session_state[key]),
     )
     asked = st.query_params.get(name, opened)
-    if asked != opened:
-        st.warning(
-            f"The link's {name} {literal(repr(asked[:40]))} is not there, so {titles(opened)} is shown."
-        )
+    problem = f"The link's {name} {asked[:40]!r} is not there, so {titles(opened)} is shown."
+    note(name, [problem] if asked != opened else [])
     return opened
+
+
+def note(part: str, sentences: Sequence[str]) -> None:
+    """Remember what a part of the page cannot use of the link; the page says all of it in one box."""
+    st.session_state.setdefault(NOTED, {})[part] = list(sentences)
+
+
+def noted() -> list[str]:
+    """Return what the parts that are drawn cannot use of the link."""
+    said: dict[str, list[str]] = st.session_state.get(NOTED, {})
+    return [one for sentences in said.values() for one in sentences]
+
+
+def forget_notes() -> None:
+    """Begin anew, where the page is drawn as a whole; each part notes again what it still cannot use."""
+    st.session_state[NOTED] = {}
 
 
 def keep() -> None:

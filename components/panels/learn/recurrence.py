@@ -21,7 +21,6 @@ THEORY = """
 """
 
 
-@st.fragment
 def recurrence_panel() -> None:
     """Measure three layers at growing length, and plot what was measured."""
     st.markdown(

@@ -18,7 +18,9 @@ from viz.analysis.numbers import matrix_of, read_matrix, written
 from viz.errors import LoupeError, TextTooLongError
 
 TEXT, NUMBERS = "A text", "Numbers"
-KEPT = "What you see below is from before."
+
+# Characters of an earlier text that are quoted.
+QUOTED = 60
 
 # The last numbers that could be worked, as `numbers_text` writes them; these are what a link holds.
 WORKED = "learn numbers"
@@ -40,12 +42,26 @@ def source_panel() -> Lesson:
         lesson = _of_text() if kind == TEXT else _of_numbers()
     except LoupeError as error:
         kept: Lesson | None = st.session_state.get(memory)
-        st.error(f"{literal(error.message)} {literal(error.hint)} {KEPT}")
+        said = before(st.session_state.get(f"{memory} text", "") if kind == TEXT else "")
+        if kept is None:
+            said = f"What you see below is the sample: {_quoted(SAMPLE)}."
+            said = said if kind == TEXT else "What you see below is the textbook's."
+        st.error(f"{literal(error.message)} {literal(error.hint)} {said}")
         if isinstance(error, TextTooLongError):
             page_link("Explore", "Open it in Explore →", text=st.session_state["learn text"])
-        lesson = kept or (text_lesson(SAMPLE) if kind == TEXT else textbook_lesson())
+        return kept or (text_lesson(SAMPLE) if kind == TEXT else textbook_lesson())
     st.session_state[memory] = lesson
+    st.session_state[f"{memory} text"] = st.session_state.get("learn text", "")
     return lesson
+
+
+def before(text: str) -> str:
+    """Say that what is below is from before, and of which text."""
+    return f"What you see below is from before{f': {_quoted(text)}' if text else ''}."
+
+
+def _quoted(text: str) -> str:
+    return literal(f"“{text if len(text) <= QUOTED else text[:QUOTED] + '…'}”")
 
 
 def _of_text() -> Lesson:

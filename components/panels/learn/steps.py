@@ -16,12 +16,20 @@ from torch import Tensor
 from components.canvas.matrices import Grid, Link, matrices
 from components.panels.learn.flow import flow
 from components.panels.learn.link import receive, send
-from components.panels.learn.place import go, place_control, touched
+from components.panels.learn.place import go, note, place_control, touched
 from components.panels.learn.source import source_panel
-from components.panels.learn.switches import BREAKS, broken_by, mend, switch_panel, switches_of
+from components.panels.learn.switches import (
+    BREAKS,
+    LABELS,
+    applies,
+    broken_by,
+    mend,
+    switch_panel,
+    switches_of,
+)
 from components.panels.learn.words import BROKEN, MEASURES, STEPS
 from components.session import is_dark
-from viz.analysis.lesson import USUAL, Worked, work
+from viz.analysis.lesson import MOST_HEADS, USUAL, Lesson, Worked, work
 from viz.analysis.measures import measures, output_change
 
 PER_HEAD = ("scores", "scale", "mask", "softmax", "sum")
@@ -30,13 +38,13 @@ PER_HEAD = ("scores", "scale", "mask", "softmax", "sum")
 NOTHING = 1e-9
 
 
-@st.fragment
 def steps_panel() -> None:
     """Walk through the steps, on a text or on numbers."""
     receive()
     lesson = source_panel()
     switches = switches_of(lesson)
     worked = work(lesson, switches)
+    _complain(lesson)
     send()
     current = place_control("step", "Step", list(STEPS), lambda name: STEPS[name].title)
     picture, diagram = st.columns([3.2, 1], gap="medium")
@@ -50,6 +58,24 @@ def steps_panel() -> None:
             flow(current, broken, dark=is_dark()),
             alt=f"The flow of self-attention; the open step is {STEPS[current].node}.",
         )
+
+
+def _complain(lesson: Lesson) -> None:
+    """Note what the address asks for that these numbers or this text do not have."""
+    problems = []
+    asked = st.query_params.get("head", "")
+    if asked.isdecimal() and lesson.heads <= int(asked) < MOST_HEADS:
+        there = f"0 to {lesson.heads - 1}" if lesson.heads > 1 else "one head"
+        problems.append(
+            f"The link's head {asked} is not possible: this has {there}, so {lesson.heads - 1} is shown."
+        )
+    broken = set(st.query_params.get("broken", "").split(",")) & set(LABELS)
+    idle = [name for name in LABELS if name in broken and not applies(name, lesson)]
+    if idle:
+        problems.append(
+            f"The link's broken {','.join(idle)!r} breaks nothing here, so it is as usual."
+        )
+    note("steps idle", problems)
 
 
 def _step(worked: Worked, name: str) -> None:

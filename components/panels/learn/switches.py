@@ -31,7 +31,7 @@ LABELS = {
 }
 
 
-def _applies(name: str, lesson: Lesson) -> bool:
+def applies(name: str, lesson: Lesson) -> bool:
     """Whether a lesson has what a switch leaves out."""
     return {
         "positions": lesson.positions is not None,
@@ -48,7 +48,7 @@ def switches_of(lesson: Lesson) -> Switches:
     """Read all switches, those of steps that are not open too."""
     state = st.session_state
     kept = {
-        name: not (state.get(switch_key(name), False) and _applies(name, lesson)) for name in LABELS
+        name: not (state.get(switch_key(name), False) and applies(name, lesson)) for name in LABELS
     }
     return Switches(**kept, temperature=state.get(switch_key("temperature"), 1.0))
 
@@ -58,7 +58,7 @@ def switch_panel(worked: Worked, step: str) -> None:
     name = next((switch for switch, broken in BREAKS.items() if broken == step), None)
     if name is None:
         return
-    if not _applies(name, worked.lesson):
+    if not applies(name, worked.lesson):
         st.caption(MISSING[name])
     elif name == "temperature":
         st.slider(

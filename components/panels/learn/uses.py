@@ -48,7 +48,6 @@ USUAL = {
 BARS = {"closeness": st.column_config.ProgressColumn(format="%.2f", min_value=0.0, max_value=1.0)}
 
 
-@st.fragment
 def uses_panel() -> None:
     """Say what looks at what in each use, and show it."""
     st.markdown(

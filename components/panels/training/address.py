@@ -22,6 +22,7 @@ def show(name: str) -> None:
 
 def choose(name: str, **parts: str) -> None:
     """Note what of a training is seen; what is empty is as usual and left out."""
+    st.session_state["train said over"] = bool(st.session_state.pop("train said", []))
     _views()[name] = {part: told for part, told in parts.items() if told}
     _write({"run": name, **_views()[name]})
 
@@ -34,6 +35,12 @@ def read_address() -> None:
     if time.monotonic() - st.session_state.get("train written", -LINK_SECONDS) < LINK_SECONDS:
         return  # as it was before we wrote it
     st.session_state["train address"] = asked
+    st.session_state["train said"] = []
+    if not asked.get("run"):
+        for part in (part for part in PARTS if part in asked):
+            complain(
+                f"The link's {part} {asked[part][:40]!r} is of no training, because it names none (run=…)."
+            )
     if name := asked.get("run"):
         _views()[name] = {part: asked[part] for part in PARTS if part in asked}
         st.session_state["train linked"] = name
@@ -45,6 +52,24 @@ def linked(name: str) -> Parts | None:
         return None
     del st.session_state["train linked"]
     return _views().get(name, {})
+
+
+def complain(sentence: str) -> None:
+    """Note what of the address cannot be shown, until something else is chosen."""
+    said = st.session_state.setdefault("train said", [])
+    if sentence not in said:
+        said.append(sentence)
+
+
+def complaints() -> list[str]:
+    """Return what of the address cannot be shown."""
+    return list(st.session_state.get("train said", []))
+
+
+def settle() -> None:
+    """Draw the page as a whole once what was said of its address is over."""
+    if st.session_state.pop("train said over", False):
+        st.rerun()
 
 
 def _views() -> dict[str, Parts]:

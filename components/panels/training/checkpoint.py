@@ -10,7 +10,7 @@ import streamlit as st
 
 from components.panels.charts import PLOTLY
 from components.panels.literal import literal
-from components.panels.training.address import Parts, choose, linked
+from components.panels.training.address import Parts, choose, complain, linked, settle
 from components.panels.training.example import example_panel
 from components.panels.training.files import files_panel
 from components.panels.training.scores import curves_of, score_panel, words_panel
@@ -35,6 +35,7 @@ HEIGHT, TALLER, MANY = 470, 620, 64
 
 def checkpoint_panel(name: str) -> None:
     """Let a checkpoint and a head be chosen, and draw the pattern, its score and the curves."""
+    settle()
     try:
         about, folder = trainings().about(name), trainings().folder(name)
         loaded = trainings().examples.of(folder)
@@ -106,7 +107,8 @@ def _step(name: str, steps: list[int], usual: int, asked: Parts | None, scored: 
         wanted = asked.get("step", "")
         if is_followed and wanted == str(steps[-1]):
             wanted = NEWEST
-        problem = f"The link's step {wanted[:40]!r} is none that is kept."
+        shown = "the newest" if is_followed else f"step {usual:,}"
+        problem = f"The link's step {wanted[:40]!r} is none that is kept, so {shown} is shown."
         _set(key, wanted, [stands, *places], problem)
     if len(steps) == 1:
         return steps[0]
@@ -143,7 +145,7 @@ def _set(key: str, value: str, options: Sequence[str], problem: str) -> None:
     """
     st.session_state[key] = value if value in options else options[0]
     if value and value not in options:
-        st.warning(literal(problem))
+        complain(problem)
 
 
 def _head(name: str, look: Look, scored: str, asked: Parts | None) -> tuple[str, int, int]:
@@ -151,7 +153,7 @@ def _head(name: str, look: Look, scored: str, asked: Parts | None) -> tuple[str,
     stacks = list(look.trace.stacks)
     place, which = st.columns([1, 2]) if len(stacks) > 1 else (None, st.container())
     wanted = "" if asked is None else asked.get("head", "")
-    problem = f"The link's head {wanted[:40]!r} is none that there is."
+    problem = f"The link's head {wanted[:40]!r} is none that there is, so the usual one is shown."
     in_stack, _, rest = wanted.partition(".")
     if in_stack in stacks:
         wanted = rest

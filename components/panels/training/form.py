@@ -8,7 +8,7 @@ from typing import Any, get_args
 import streamlit as st
 
 from components.panels.literal import literal
-from components.panels.training.address import show
+from components.panels.training.address import complain, show
 from components.panels.training.shared import began, trainings
 from components.panels.training.text import Chosen, text_panel, use_text
 from components.panels.training.words import POSITIONS, model_words
@@ -48,7 +48,7 @@ def form_panel() -> None:
         persist_state="session",
     )
     if problem := st.session_state.get("train unknown"):
-        st.warning(literal(problem))
+        complain(problem)
     task = TASKS[name]
     st.markdown(literal(task.learns))
     st.caption(f"**A solved task shows:** {literal(task.shows)}")
@@ -80,16 +80,26 @@ def _preselect() -> None:
     asked = st.query_params.get("task")
     if asked is None:
         st.session_state.pop("train asked", None)
-        st.session_state.pop("train unknown", None)
+        _forget_unknown()
     elif asked != st.session_state.get("train asked"):
         st.session_state["train asked"] = asked
         try:
             st.session_state["train task"] = find_task(asked).name
-            st.session_state.pop("train unknown", None)
+            _forget_unknown()
         except LoupeError as error:
-            st.session_state["train unknown"] = f"{error.message} {error.hint}"
+            st.session_state["train unknown"] = (
+                f"The link's task {asked[:40]!r} is not possible, so another is shown: {error.message} "
+                f"{error.hint}"
+            )
     if "train task" not in st.session_state:
         st.session_state["train task"] = _task_shown() or next(iter(TASKS))
+
+
+def _forget_unknown() -> None:
+    """Let what was said of the link's task be over."""
+    problem = st.session_state.pop("train unknown", None)
+    said = st.session_state.get("train said", [])
+    st.session_state["train said"] = [one for one in said if one != problem]
 
 
 def _forget_asked() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from components.panels.literal import literal
-from components.panels.training.address import show
+from components.panels.training.address import complain, show
 from components.panels.training.checkpoint import checkpoint_panel
 from components.panels.training.form import use_settings
 from components.panels.training.shared import forget, is_own, known, remember, trainings
@@ -48,7 +48,7 @@ def training_panel() -> None:
             about = trainings().about(name)
             remember(name)
         except LoupeError as error:
-            st.warning(literal(f"{error.message} {error.hint}"))
+            complain(f"The link's run {name[:40]!r} is not possible: {error.message} {error.hint}")
     if about is None:
         _empty()
         return
