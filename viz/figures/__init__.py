@@ -10,7 +10,6 @@ from viz.figures.media import (
     patch_at,
     picture_figure,
     sound_figure,
-    times_of,
     usual_query,
 )
 from viz.figures.overview import statistic_figure

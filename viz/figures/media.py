@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from viz.models.times import times_of
 from viz.models.tokens import Grid, Units
-
-TIME = re.compile(r"(\d+\.\d+) s")
 
 # Weight is drawn over a picture as light of one colour, clear where there is none.
 LIGHT = ((0.0, "rgba(255,214,10,0)"), (1.0, "rgba(255,214,10,0.85)"))
@@ -30,18 +27,6 @@ def patch_at(x: float, y: float, size: tuple[int, int], grid: Grid) -> int:
     down = int((y + 0.5) * rows / size[0])
     across = int((x + 0.5) * columns / size[1])
     return before + min(max(down, 0), rows - 1) * columns + min(max(across, 0), columns - 1)
-
-
-def times_of(units: Units) -> NDArray[np.float32] | None:
-    """Return when each frame begins, in seconds; None for units that have no times.
-
-    Returns:
-        Shape [frame], read off the labels.
-    """
-    times = [TIME.fullmatch(label) for label in units.labels]
-    if not times or not all(times):
-        return None
-    return np.array([float(time[1]) for time in times if time is not None], dtype=np.float32)
 
 
 def usual_query(units: Units, seconds: float | None = None) -> int:
@@ -93,7 +78,15 @@ def picture_figure(
                 colorscale=[list(stop) for stop in LIGHT],
                 zmin=0,
                 zmax=float(patches.max(initial=0)) or 1.0,
-                colorbar={"thickness": 10, "title": {"text": "weight", "side": "right"}},
+                # Below, where it stands under the picture however wide the page is.
+                colorbar={
+                    "orientation": "h",
+                    "thickness": 10,
+                    "len": 0.6,
+                    "y": 0,
+                    "yanchor": "top",
+                    "title": {"text": "weight", "side": "top"},
+                },
             ),
             # A heatmap's cells cannot be clicked in Streamlit; markers that nobody sees can.
             go.Scatter(
