@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from components import parameters
+from viz.analysis import opening_stack
 from viz.capture.stack import Stack
-from viz.capture.stacks import main_stack
 from viz.figures import SEQUENTIAL, Display
 from viz.models.catalogue import DEFAULT
 from viz.patterns import LAYER, Bounds
@@ -159,7 +159,7 @@ def selected_inside(view: View, stacks: Mapping[str, Stack]) -> tuple[View, list
         The view, and a sentence for a layer, a head or a token that is not there.
     """
     if view.stack not in stacks:
-        view = replace(view, stack=main_stack(stacks).name)
+        view = replace(view, stack=opening_stack(stacks).name)
     stack = stacks[view.stack]
     layer = min(view.layer, stack.layers - 1)
     head = min(view.head, stack.heads(layer) - 1)

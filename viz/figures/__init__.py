@@ -12,6 +12,7 @@ from viz.figures.media import (
     sound_figure,
     usual_query,
 )
+from viz.figures.media_compared import picture_difference_figure, sounds_figure
 from viz.figures.overview import statistic_figure
 from viz.figures.palettes import (
     OKABE_ITO,
@@ -43,11 +44,13 @@ __all__ = [
     "palette_rgb",
     "patch_at",
     "pattern_figure",
+    "picture_difference_figure",
     "picture_figure",
     "places_figure",
     "similarity_figure",
     "sink_of",
     "sound_figure",
+    "sounds_figure",
     "span_words",
     "spectrum_figure",
     "statistic_figure",
