@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from components import parameters
-from components.state import SAMPLE, STACK
+from components.state import MEDIA, SAMPLE, STACK
+from viz.analysis import opening_stack
 from viz.capture.stack import Stack
-from viz.capture.stacks import main_stack
 from viz.compare.side import Head
 from viz.models.address import pasted
 from viz.models.catalogue import DEFAULT
@@ -46,7 +46,8 @@ class SideView:
         local: whether `model` is a folder.
         text: that it reads.
         pair: a second text, or what an encoder-decoder writes.
-        stack: by name; the main one where it is empty.
+        media: a picture or a sound that is kept here, by its name; empty for none.
+        stack: by name; where it is empty the one that is seen first.
         heads: `all`, a layer as `3`, a head as `3.1`, or several with commas between.
     """
 
@@ -55,6 +56,7 @@ class SideView:
     local: bool = False
     text: str = SAMPLE
     pair: str = ""
+    media: str = ""
     stack: str = ""
     heads: str = "0.0"
 
@@ -67,6 +69,7 @@ class SideView:
             pair=self.pair if self.pair.strip() else None,
             revision=self.revision or None,
             local=self.local,
+            media=self.media,
         )
 
 
@@ -209,6 +212,8 @@ def _read(name: str, text: str, kind: type) -> Any:
         raise ValueError(text)
     if name == "stack" and text and not STACK.fullmatch(text):
         raise ValueError(text)
+    if name == "media" and text and not MEDIA.fullmatch(text):
+        raise ValueError(text)
     if kind is bool:
         return parameters.boolean(text)
     if name == "span" and not SPAN.fullmatch(text):
@@ -223,7 +228,7 @@ def _read(name: str, text: str, kind: type) -> Any:
 
 def chosen_heads(side: SideView, stacks: Mapping[str, Stack]) -> tuple[Stack, tuple[Head, ...]]:
     """Return a side's stack and heads; those that a trace does not have move to the nearest it has."""
-    stack = stacks[side.stack] if side.stack in stacks else main_stack(stacks)
+    stack = stacks[side.stack] if side.stack in stacks else opening_stack(stacks)
     if side.heads == ALL:
         layers = range(stack.layers)
     elif "." not in side.heads:

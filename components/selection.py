@@ -6,8 +6,8 @@ from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from components.state import View, written_bounds
+from viz.analysis import opening_stack
 from viz.capture.stack import Stack
-from viz.capture.stacks import main_stack
 from viz.models.tokens import Units
 
 # Larger patterns are maps, because a heatmap cell would be smaller than a pixel.
@@ -37,7 +37,7 @@ def selected_inside(
     """
     problems = []
     if view.stack not in stacks:
-        main = main_stack(stacks).name
+        main = opening_stack(stacks).name
         if view.stack != View().stack or "stack" in named:
             there = " and ".join(repr(name) for name in stacks)
             problems.append(

@@ -30,7 +30,7 @@ class View:
     as "layer.head" with commas between; `rows` and `columns` are a span of a long text as
     "start-stop", empty for all; `statistic` is the number that is shown of every head;
     heads are sorted by `sort`, a statistic or `layer`, and those that are kept are within the bounds of
-    `keep`, as "entropy:..1,layer:4..8".
+    `keep`, as "entropy:..1,layer:4..8"; `overlays` shows small heads of a picture over it.
     """
 
     model: str = DEFAULT
@@ -60,6 +60,7 @@ class View:
     sort: str = "layer"
     descending: bool = False
     keep: str = ""
+    overlays: bool = True
 
     @property
     def chosen(self) -> tuple[tuple[int, int], ...]:

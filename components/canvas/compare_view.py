@@ -13,7 +13,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from components.canvas.payload import flat, module, sendable, style, vendored
-from viz.figures import NOT_ATTENDED, OKABE_ITO, diverging_rgb, hex_rgb, palette_rgb
+from viz.figures import NOT_ATTENDED, diverging_rgb, hex_rgb, palette_rgb
+from viz.figures.media_compared import HUES
 
 # What the third panel is.
 CompareMode = Literal["difference", "overlay", "flicker"]
@@ -21,8 +22,7 @@ CompareMode = Literal["difference", "overlay", "flicker"]
 # How colours follow weights: in proportion, or as their square root, which shows small ones.
 ColourScale = Literal["linear", "root"]
 
-# The first and the second where they lie over each other, by whether the page is dark, and what both have.
-HUES = {False: (OKABE_ITO[0], OKABE_ITO[1]), True: (OKABE_ITO[5], OKABE_ITO[4])}
+# What both sides have where they lie over each other, by whether the page is dark.
 AGREED = {False: (40, 40, 40), True: (232, 232, 232)}
 
 PARTS = ("plane", "compare_pictures", "compare_words", "compare_drawing", "compare_hands")
@@ -44,13 +44,13 @@ HTML = f"""
     <button type="button" class="in" aria-label="Zoom in">+</button>
     <button type="button" class="fit">Whole</button>
     <button type="button" class="closer" hidden>Look closer</button>
-    <button type="button" class="entire" hidden>Back to the whole text</button>
+    <button type="button" class="entire" hidden>Back to the whole</button>
   </div>
   <div class="panels" tabindex="0" role="application" aria-label="Two patterns and how they differ: rows are queries, columns are keys. Arrow keys walk from cell to cell, plus and minus zoom, 0 shows the whole, Enter chooses the row, Escape lets go, Space shows the other side where they flicker.">{PANEL.format("") * 2}{PANEL.format(FLICKER)}
   </div>
   <div class="said" aria-live="polite"></div>
   <div class="legend"><span class="never" hidden><i></i>not attended</span>
-    <span class="partner" hidden><i></i>no partner in the other text</span></div>
+    <span class="partner" hidden><i></i>no partner on the other side</span></div>
 </div>
 """
 
@@ -119,7 +119,7 @@ def compare_view(
       little motion.
 
     Grey cells may not be looked at. Hatched ones have no partner on a side: the unit is there in the
-    other text alone, so that nothing can be compared. Pointing at a cell marks its row and column in
+    other side alone, so that nothing can be compared. Pointing at a cell marks its row and column in
     all panels and says the numbers; a click chooses its row, another lets go; wheel, pinch and drag
     move all panels together.
 

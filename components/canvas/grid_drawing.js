@@ -3,12 +3,15 @@
 const EDGE = 3;  // two hairlines and the gap to the next picture
 const HAIRLINE = 0.22;
 const KEPT_SCREENS = 3;  // of painted lines
+const LIGHT = [255, 214, 10];
+const MOST_LIGHT = 0.9;
+const DIMMED = 0.7;
 
 // Every picture once, at its own resolution, in a square; painting lines then only scales.
 function paintMosaic(data) {
   const { rows, columns } = data;
   const bits = halfBits(data.table);
-  const colours = colourTable(data.palette, Math.sqrt);
+  const colours = data.picture ? lightTable() : colourTable(data.palette, Math.sqrt);
   const count = data.layers.length;
   const across = Math.ceil(Math.sqrt(count));
   const mosaic = document.createElement("canvas");
@@ -26,6 +29,39 @@ function paintMosaic(data) {
   }
   mosaic.getContext("2d").putImageData(image, 0, 0);
   return { canvas: mosaic, across };
+}
+
+// Light over a picture: of one colour, clear where there is no weight.
+function lightTable() {
+  const table = new Uint32Array(65536);
+  for (let bits = 0; bits < 65536; bits++) {
+    const alpha = Math.round(255 * MOST_LIGHT * Math.min(1, Math.max(0, halfValues[bits] || 0)));
+    table[bits] = (alpha << 24) | (LIGHT[2] << 16) | (LIGHT[1] << 8) | LIGHT[0];
+  }
+  return table;
+}
+
+// The picture that lies under every head, in grey, a little darker than it is.
+function paintGround({ picture, grey }) {
+  const { rows, columns } = picture;
+  const ground = document.createElement("canvas");
+  ground.width = columns;
+  ground.height = rows;
+  const image = new ImageData(columns, rows);
+  const shades = grey.getChildAt(0).toArray();
+  for (let at = 0; at < shades.length; at++) {
+    image.data.fill(Math.round(DIMMED * shades[at]), 4 * at, 4 * at + 3);
+    image.data[4 * at + 3] = 255;
+  }
+  ground.getContext("2d").putImageData(image, 0, 0);
+  return ground;
+}
+
+// Where a picture of these sides lies in a square, as large as can be.
+function fitted(columns, rows, left, top, side) {
+  const scale = side / Math.max(columns, rows);
+  const [wide, tall] = [columns * scale, rows * scale];
+  return [left + (side - wide) / 2, top + (side - tall) / 2, wide, tall];
 }
 
 // A line of heads as it is on the screen; scrolling puts lines together and paints none anew.
@@ -51,9 +87,18 @@ function lineOf(grid, line) {
     context.globalAlpha = HAIRLINE;
     context.fillRect(column * cell, 0, cell - 1, cell - 1);
     context.globalAlpha = 1;
+    const square = [column * cell + 1, 1, cell - EDGE];
+    const place = data.picture
+      ? fitted(data.picture.columns, data.picture.rows, ...square)
+      : [...square, cell - EDGE];
+    if (data.picture) {
+      context.imageSmoothingEnabled = true;
+      context.drawImage(grid.ground, ...place);
+      context.imageSmoothingEnabled = data.columns > cell * sharp;
+    }
     context.drawImage(
       mosaic.canvas, (index % mosaic.across) * data.columns, Math.floor(index / mosaic.across) * data.rows,
-      data.columns, data.rows, column * cell + 1, 1, cell - EDGE, cell - EDGE,
+      data.columns, data.rows, ...place,
     );
     if (layout.flow) {
       const name = `${data.layers[index]}.${data.heads[index]}`;

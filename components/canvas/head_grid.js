@@ -35,25 +35,30 @@ function take(grid, data) {
   grid.data = data;
   grid.numbers = data.numbers.getChildAt(0).toArray();
   grid.indices = new Map(data.layers.map((layer, index) => [`${layer}.${data.heads[index]}`, index]));
-  const painting = [data.name, data.palette.join()].join("/");
+  const painting = [data.name, data.picture?.name, data.palette.join()].join("/");
   if (painting !== grid.painting) {
     grid.painting = painting;
     grid.mosaic = paintMosaic(data);
+    grid.ground = data.picture && paintGround(data);
     grid.painted.clear();
   }
   const given = data.selected.map((place) => grid.indices.get(place.join("."))).filter((index) => index >= 0);
   const theirs = data.selected.join("/") !== before?.selected.join("/");
-  if (before?.name !== data.name) grid.sent = [];
+  // Over a picture another query makes other pictures of the same heads.
+  const run = data.picture ? data.result : data.name;
+  const other = grid.run !== run;
+  grid.run = run;
+  if (other) grid.sent = [];
   const mine = grid.sent.lastIndexOf(data.selected.join("/"));
   grid.sent.splice(0, mine + 1);
   const elsewhere = theirs && mine < 0;
   // An answer to an earlier step of a walk does not take the walker back.
   const ahead = grid.timer || grid.sent.length;
-  if (!before || before.name !== data.name || !ahead || elsewhere) {
+  if (other || !ahead || elsewhere) {
     grid.selected = given;
     grid.sent = [];
   }
-  const arranged = [data.name, data.flow, data.order.join()].join("/");
+  const arranged = [run, data.flow, data.order.join()].join("/");
   const anew = arranged !== grid.arranged;
   grid.arranged = arranged;
   if (anew || elsewhere) grid.cursor = grid.selected[0] ?? -1;

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from components.canvas.payload import flat, half_bits, module, style
 from viz.figures import OKABE_ITO
@@ -16,6 +17,9 @@ from viz.patterns import Thumbnails
 
 # As many heads at once as there are colours that everyone can tell apart.
 MOST_SELECTED = len(OKABE_ITO)
+
+# Pixels of the picture that lies under every head, along its longer side.
+LARGEST_PICTURE = 128
 
 PARTS = ("linked", "grid_layout", "grid_drawing", "grid_hands")
 
@@ -46,6 +50,7 @@ def head_grid(
     palette: Sequence[tuple[int, int, int]],
     key: str,
     on_pick: Callable[[], None],
+    picture: NDArray[np.uint8] | None = None,
 ) -> None:
     """Draw every head as a small pattern; a click or an arrow key selects one.
 
@@ -64,6 +69,8 @@ def head_grid(
         palette: 256 colours.
         key: of the component.
         on_pick: called when other heads were selected.
+        picture: [height, width, 3], under every head, which lights it up where it looks; then the
+            thumbnails are what one query looks at, and colour is the weight itself.
     """
     component = st.components.v2.component(
         "loupe_head_grid",
@@ -88,10 +95,24 @@ def head_grid(
             "colours": OKABE_ITO,
             "palette": flat(palette),
             "words": [[name, unit] for name, (_, unit) in numbers.items()],
+            **({"picture": None} if picture is None else _picture(picture)),
             "numbers": _packed(thumbnails, [values for values, _ in numbers.values()]),
         },
         on_picked_change=on_pick,
     )
+
+
+def _picture(picture: NDArray[np.uint8]) -> dict[str, object]:
+    """Make a picture small and grey, so that light of one colour tells on all of it."""
+    small = Image.fromarray(picture)
+    small.thumbnail((LARGEST_PICTURE, LARGEST_PICTURE))
+    grey = np.asarray(small.convert("L"))
+    name = hashlib.sha1(grey.tobytes(), usedforsecurity=False).hexdigest()
+    return {
+        "picture": {"name": name, "rows": grey.shape[0], "columns": grey.shape[1]},
+        # Only what stands at the top of a component's data may be a table.
+        "grey": pa.table({"grey": grey.ravel()}),
+    }
 
 
 def _packed(thumbnails: Thumbnails, numbers: Sequence[NDArray[np.float32]]) -> pa.Table:

@@ -5,6 +5,7 @@ const NARROW = { left: 60, top: 60, right: 8, bottom: 8 };
 const NARROW_BELOW = 520;
 const LARGEST_CELL = 28;  // pixels
 const MINIMAP = 92;
+const TIME = /^\d+\.\d+ s$/;
 const LEAST = 1e-4;  // where the logarithmic scale begins
 const MOST_SEEN = 256;  // tiles of a level; more than are kept would never all be there
 
@@ -157,7 +158,9 @@ function drawAxes(context, geometry, map, ink) {
 
 function nameOf(map, side, index, size) {
   const names = map.names?.[side];
-  return size >= NAMED_FROM && names ? names[index] : index.toLocaleString("en");
+  // Frames are counted by nobody: their time is their place.
+  if (names && (size >= NAMED_FROM || TIME.test(names[index]))) return names[index];
+  return index.toLocaleString("en");
 }
 
 // The bar that says which colour is which weight.

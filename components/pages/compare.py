@@ -13,6 +13,7 @@ from components.panels.compare.edits import edits_panel
 from components.panels.compare.heads import heads_panel
 from components.panels.compare.pair import compared, patterns_panel
 from components.panels.compare.place import (
+    change,
     choice,
     complaints,
     follow_link,
@@ -109,8 +110,13 @@ def _drawn(runs: Both) -> None:
         runs = earlier
     keep(runs)
     patterns_panel(runs, comparison, pairing=aligned)
-    choice("part", "Below", PARTS)
-    if runs.seen.part == "rows":
+    # Minimal pairs are made of a text.
+    of_texts = not (runs.seen.first.media or runs.seen.second.media)
+    parts = PARTS if of_texts else {name: PARTS[name] for name in PARTS if name != "edits"}
+    if runs.seen.part not in parts:
+        change(part="rows")
+    choice("part", "Below", parts)
+    if runs.seen.part == "rows" or runs.seen.part not in parts:
         rows_panel(comparison)
     elif runs.seen.part == "changed":
         changed_panel(runs)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -33,7 +35,7 @@ def attach_panel(senses: frozenset[Sense]) -> None:
     )
     name = st.session_state.media
     if name and attached(senses):
-        _preview(name)
+        preview(name, _remove, key="remove attached")
     elif name:
         kept = sense_of(name)
         st.caption(f"{WORDS[kept]} given before stays here for a model that reads {kept}s.")
@@ -48,8 +50,14 @@ def attached(senses: frozenset[Sense]) -> str:
     return name
 
 
-def _preview(name: str) -> None:
-    """Show what is attached, and let it be taken off again."""
+def preview(name: str, remove: Callable[[], None], *, key: str) -> None:
+    """Show what is attached, and let it be taken off again.
+
+    Args:
+        name: of the picture or the sound.
+        remove: takes it off.
+        key: of the button.
+    """
     try:
         path, sense = workbench().media.path(name), sense_of(name)
         require_readable(path)
@@ -57,7 +65,7 @@ def _preview(name: str) -> None:
         # In small type, because a run says the same as an error.
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(literal(error.message), width="content")
-            st.button("Remove", on_click=_remove)
+            st.button("Remove", key=key, on_click=remove)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if sense == "image":
@@ -66,7 +74,7 @@ def _preview(name: str) -> None:
             st.image(small)
         else:
             st.audio(str(path), width=360)
-        st.button("Remove", on_click=_remove)
+        st.button("Remove", key=key, on_click=remove)
 
 
 def _keep(key: str) -> None:
@@ -76,16 +84,26 @@ def _keep(key: str) -> None:
     if given is None:
         return
     try:
-        sense_of(given.name)
-        store = workbench().media
-        name = store.put(given.getvalue(), Path(given.name).suffix.lower())
-        require_readable(store.path(name), called=given.name)
+        name = kept(given)
     except LoupeError as error:
         st.session_state.failure = error
         return
     st.session_state.failure = None
     st.session_state.media = name
     st.session_state.uploads += 1
+
+
+def kept(given: Any) -> str:
+    """Keep what was uploaded and return its name.
+
+    Raises:
+        LoupeError: it is no picture or sound that can be read.
+    """
+    sense_of(given.name)
+    store = workbench().media
+    name = store.put(given.getvalue(), Path(given.name).suffix.lower())
+    require_readable(store.path(name), called=given.name)
+    return name
 
 
 def _remove() -> None:

@@ -9,12 +9,15 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from components.canvas import MOST_SELECTED, head_grid, stack_path
+from components.panels.literal import literal
+from components.panels.media import pinned_query
 from components.panels.words import Words, statistics_of
 from components.session import change, is_dark, view
 from components.state import written_bounds
 from viz.capture.stack import Stack
 from viz.figures import palette_rgb
-from viz.patterns import LAYER, Bounds, Thumbnails, arrange
+from viz.models.tokens import Grid, patch_grid
+from viz.patterns import LAYER, Bounds, Thumbnails, arrange, glances
 from viz.service import Analysis
 
 # What stands beside a small pattern, where there is room for little.
@@ -36,17 +39,19 @@ def grid_panel(analysis: Analysis) -> None:
     """Draw every head that is wanted; clicks select one or several."""
     seen = view()
     thumbnails = analysis.thumbnails[seen.stack]
+    grid = patch_grid(analysis.trace.stacks[seen.stack].keys)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("All heads", anchor=False)
         with st.popover("Sort and filter"):
             _sorting(analysis)
             _filters(analysis)
+        over = analysis.picture if grid is not None and _overlaid(analysis, grid) else None
     order, everyone = arranged(analysis), len(thumbnails.layers)
     if not order:
         st.info(f"None of the {everyone:,} heads fits: {_filtered(analysis)}.")
     else:
         head_grid(
-            thumbnails,
+            thumbnails if over is None or grid is None else _glances(analysis, grid),
             _beside(analysis),
             result=stack_path(analysis.token, seen.stack),
             order=order,
@@ -55,8 +60,9 @@ def grid_panel(analysis: Analysis) -> None:
             palette=palette_rgb(seen.palette, is_dark()),
             key="grid",
             on_pick=_pick,
+            picture=over,
         )
-        st.caption(_caption(analysis, thumbnails), help=HELP)
+        st.caption(_caption(analysis, thumbnails, over=over is not None), help=HELP)
     if len(order) < everyone:
         if order:
             st.caption(f"{len(order):,} of {everyone:,} heads: {_filtered(analysis)}.")
@@ -67,6 +73,30 @@ HELP = (
     f"Ctrl, Cmd or Shift with a click adds a head, up to {MOST_SELECTED}, or takes it away. "
     "The first is the one that the other panels show; outlines have the colours of their lines."
 )
+
+
+def _overlaid(analysis: Analysis, grid: Grid) -> bool:
+    """Ask whether heads are drawn over the picture or as patterns, where there is a picture."""
+    if analysis.picture is None:
+        return False
+    st.session_state["grid overlays"] = view().overlays
+    st.segmented_control(
+        "Small heads",
+        [True, False],
+        key="grid overlays",
+        required=True,
+        format_func=lambda over: "On the picture" if over else "Patterns",
+        label_visibility="collapsed",
+        help="Where one patch looks, over the picture; or the whole pattern of every patch.",
+        on_change=lambda: change(overlays=st.session_state["grid overlays"]),
+    )
+    return view().overlays
+
+
+def _glances(analysis: Analysis, grid: Grid) -> Thumbnails:
+    """Draw where the pinned query looks in every head."""
+    stack = analysis.trace.stacks[view().stack]
+    return glances(stack, pinned_query(analysis), grid)
 
 
 def arranged(analysis: Analysis) -> list[int]:
@@ -190,10 +220,14 @@ def _within(words: Words | None, bounds: Bounds) -> str:
     return f"{name} {low:g} to {high:g}"
 
 
-def _caption(analysis: Analysis, thumbnails: Thumbnails) -> str:
+def _caption(analysis: Analysis, thumbnails: Thumbnails, *, over: bool) -> str:
     """Say how the grid is to be read."""
+    units = analysis.trace.stacks[view().stack].queries
     colour = (
-        "colour is the square root of the weight"
+        f"lit up where {literal(units.labels[pinned_query(analysis)])} looks, as a share of the head's "
+        "largest weight on a patch"
+        if over
+        else "colour is the square root of the weight"
         if thumbnails.pooling == "max"
         else "colour is the square root of the mean weight, as a share of the head's largest"
     )

@@ -9,10 +9,11 @@ from components.panels.compare.links import head_link
 from components.panels.literal import literal
 from components.panels.map import map_panel
 from components.panels.tokens import display_panel
-from components.panels.words import left_out, size_of, statistics_of
+from components.panels.words import left_out, padding_words, size_of, statistics_of
 from components.selection import is_mapped
 from components.session import is_dark, view, workbench
 from viz.analysis import strongest_edges
+from viz.capture.stack import Stack
 from viz.errors import LoupeError
 from viz.figures import apply, pattern_figure, sink_of
 from viz.service import Analysis
@@ -49,6 +50,7 @@ def pattern_panel(analysis: Analysis) -> None:
     )
     if is_mapped(stack):
         map_panel(analysis)
+        _padding(analysis, stack)
         return
     pattern = stack.weights(seen.layer, seen.head).cpu().numpy()
     may_look = stack.attended(seen.layer, seen.head).cpu().numpy()
@@ -66,6 +68,16 @@ def pattern_panel(analysis: Analysis) -> None:
     exact = f"{size_of(stack)}, every weight drawn"
     grey = [] if shown.attended is None else ["grey: not attended, which is not the same as 0"]
     st.caption(literal("; ".join([*(shown.notes or [exact]), *grey])))
+    _padding(analysis, stack)
+
+
+def _padding(analysis: Analysis, stack: Stack) -> None:
+    """Say how much weight lies on what fills a sound up."""
+    seen = view()
+    if analysis.loudness is not None and (
+        said := padding_words(stack, seen.layer, seen.head, analysis.loudness[1])
+    ):
+        st.caption(said)
 
 
 def numbers_panel(analysis: Analysis) -> None:

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from components.panels.charts import PLOTLY
 from components.panels.literal import literal
 from components.panels.tokens import tokens_panel
-from components.panels.words import unheard
+from components.panels.words import padding_words, unheard
 from components.session import change, is_dark, view
-from viz.figures import patch_at, picture_figure, sound_figure, times_of, usual_query
+from viz.figures import patch_at, picture_figure, sound_figure, usual_query
+from viz.models.times import times_of
 from viz.models.tokens import Grid, patch_grid
 from viz.patterns import row
 from viz.service import Analysis
@@ -75,29 +76,31 @@ def _sound(
 ) -> None:
     seen = view()
     stack = analysis.trace.stacks[seen.stack]
-    weights = row(stack, seen.layer, seen.head, _query(analysis))
+    query = _query(analysis)
+    weights = row(stack, seen.layer, seen.head, query)
     st.plotly_chart(
         sound_figure(loudness, seconds, weights, times, dark=is_dark()), key="sound", config=PLOTLY
     )
-    if cut := unheard([stack], seconds):
-        st.caption(cut)
-        return
-    after = float(weights[times >= seconds].sum())
-    st.caption(
-        f"{after:.0%} of the weight lies on the silence that fills up the model's "
-        f"{times[-1]:.0f} s."
-        if after > 0.005
-        else "All of the weight lies within the sound."
+    said = unheard([stack], seconds) or padding_words(
+        stack, seen.layer, seen.head, seconds, query=query
     )
+    st.caption(said or "All of the weight lies within the sound.")
+
+
+def pinned_query(analysis: Analysis) -> int:
+    """Return which query looks: the one that was chosen, or a usual one."""
+    seen = view()
+    units = analysis.trace.stacks[seen.stack].queries
+    if 0 <= seen.token < len(units):
+        return seen.token
+    return usual_query(units, None if analysis.loudness is None else analysis.loudness[1])
 
 
 def _query(analysis: Analysis) -> int:
     """Ask which query looks, and keep it in the link."""
     seen = view()
     units = analysis.trace.stacks[seen.stack].queries
-    seconds = None if analysis.loudness is None else analysis.loudness[1]
-    usual = usual_query(units, seconds)
-    pinned = seen.token if 0 <= seen.token < len(units) else usual
+    pinned = pinned_query(analysis)
     st.session_state["looks from"] = pinned
     st.selectbox(
         "Looks from (query)",

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.panels.literal import literal
+from components.panels.opening import open_on
 from components.panels.training.live import duration
 from components.session import change, owner, request_of, workbench
 from components.state import ASKED, View
@@ -46,10 +47,12 @@ def run(pending: View, slot: DeltaGenerator) -> None:
 
     try:
         seen = (pending.stack, pending.layer)
-        workbench().analyse(owner(), request_of(pending), progress, first=seen)
+        analysis = workbench().analyse(owner(), request_of(pending), progress, first=seen)
+        before = st.session_state.get("shown")
         st.session_state.shown = request_of(pending)
         # Only what was asked for: a head may have been chosen meanwhile.
         change(**{name: getattr(pending, name) for name in ASKED})
+        open_on(analysis, before)
         st.session_state.failure = None
     except LoupeError as error:
         st.session_state.failure, st.session_state.failed = error, pending

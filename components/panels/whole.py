@@ -9,7 +9,8 @@ import streamlit as st
 from components.panels.charts import PLOTLY
 from components.panels.grid import arranged
 from components.panels.literal import literal
-from components.panels.words import Words, left_out, plural, statistics_of
+from components.panels.opening import turn_to
+from components.panels.words import Words, hardly_heard, left_out, plural, statistics_of
 from components.session import change, is_dark, view
 from viz.analysis import Predictions
 from viz.errors import LoupeError
@@ -43,14 +44,18 @@ def stack_panel(analysis: Analysis) -> None:
         required=True,
         label_visibility="collapsed",
         help="; ".join(f"{name}: {words}" for name, words in STACKS.items() if name in stacks),
-        on_change=lambda: change(stack=st.session_state.stack, token=-1, rows="", columns=""),
+        on_change=lambda: turn_to(analysis, st.session_state.stack),
     )
 
 
 def written_panel(analysis: Analysis) -> None:
     """Say what the model wrote of its own, and which of its parts are not shown."""
     if analysis.written is not None:
-        st.markdown(f"It writes: **{literal(analysis.written.strip())}**")
+        words = analysis.written.strip()
+        if words:
+            st.markdown(f"It writes: **{literal(words)}**")
+        if said := hardly_heard(analysis):
+            st.info(said)
     if analysis.trace.unshown:
         parts = ", ".join(literal(name) for name in analysis.trace.unshown[:MOST_NAMED])
         more = len(analysis.trace.unshown) - MOST_NAMED

@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 
 import viz
 from tests.browser.maps import TEXT
-from tests.models.folders import save_decoder, save_encoder_decoder
+from tests.models.folders import save_decoder, save_encoder_decoder, save_vision
 
 ROOT = Path(__file__).parents[2]
 FAILURES = Path(__file__).parent / "failures"
@@ -63,6 +63,7 @@ def server(tmp_path_factory):
     save_encoder_decoder(models / "reader", positions=1_024)
     save_decoder(models / "long", layers=1, heads=2, positions=32_768)
     save_decoder(models / "many", layers=32, heads=32)
+    save_vision(models / "eyes")
     for seed, step in enumerate((0, 20, 100)):
         save_decoder(models / "tuned" / f"step-{step}", layers=2, heads=2, seed=seed)
     environment = {"HF_HUB_OFFLINE": "1", "LOUPE_MODEL_FOLDERS": str(models)}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -243,7 +245,63 @@ def test_patches_match_by_the_part_of_the_picture_that_they_cover():
     assert alignment.first[alignment.second.index((0,))] == (1, 2, 5, 6)
 
 
-def test_frames_match_by_their_time():
+def test_what_stands_before_the_patches_matches_by_its_name():
+    alignment = align(patch_units(2, 2, before=1), patch_units(2, 2, before=5))
+    everything_once(alignment, patch_units(2, 2, before=1), patch_units(2, 2, before=5))
+    assert alignment.labels[0] == "[CLS]"
+    alone = [
+        label
+        for label, paired in zip(alignment.labels, alignment.paired, strict=True)
+        if not paired
+    ]
+    assert alone == ["[REG1]", "[REG2]", "[REG3]", "[REG4]"]
+
+
+@pytest.mark.parametrize("grids", [((16, 16), (14, 14)), ((3, 4), (4, 3)), ((4, 4), (4, 6))])
+def test_patches_that_cover_parts_of_several_are_refused(grids):
+    one, other = (patch_units(*grid, before=1) for grid in grids)
+    said = " patches, the second's into ".join("{} x {}".format(*grid) for grid in grids)
+    with pytest.raises(AlignmentError, match=f"cut into {said}, so that") as caught:
+        align(one, other)
+    assert "Compare two heads or layers of one of them" in str(caught.value)
+
+
+def test_patches_whose_places_nobody_knows_match_by_number_alone():
+    plain = numbered_units("patch", 16)
+    assert align(plain, numbered_units("patch", 16)).paired.all()
+    with pytest.raises(AlignmentError, match="Where the second side's patches lie"):
+        align(patch_units(4, 4), plain)
+    with pytest.raises(AlignmentError, match="Where the first and second side's patches lie"):
+        align(plain, numbered_units("patch", 4))
+
+
+def frames(count, step):
+    labels = tuple(f"{number * step:.2f} s" for number in range(count))
+    return replace(numbered_units("frame", count), labels=labels)
+
+
+def test_of_sounds_of_two_lengths_the_same_seconds_belong_together():
+    alignment = align(frames(50, 0.02), frames(30, 0.02))
+    everything_once(alignment, frames(50, 0.02), frames(30, 0.02))
+    assert alignment.first[:30] == alignment.second[:30] == tuple((n,) for n in range(30))
+    assert not alignment.in_second[30:].any()
+    assert all(alignment.equal[:30])
+
+
+@pytest.mark.parametrize(("steps", "sizes"), [((0.02, 0.04), (1, 2)), ((0.02, 0.0201), (1, 2))])
+def test_of_two_rates_a_frame_belongs_to_the_one_in_which_its_middle_is_heard(steps, sizes):
+    one, other = frames(300, steps[0]), frames(int(6 / steps[1]), steps[1])
+    for alignment in (align(one, other), align(other, one).swapped()):
+        everything_once(alignment, one, other)
+        step = steps[1]
+        for group, (place,) in zip(alignment.first, alignment.second, strict=True):
+            assert len(group) in sizes
+            middles = (np.array(group) + 0.5) * steps[0]
+            # Times of frames are read off labels of two digits.
+            assert (abs(middles - (place + 0.5) * step) <= step / 2 + 0.01).all()
+
+
+def test_frames_match_by_their_share_where_they_have_no_time():
     alignment = align(numbered_units("frame", 6), numbered_units("frame", 3))
     assert alignment.first == ((0, 1), (2, 3), (4, 5))
 

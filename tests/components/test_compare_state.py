@@ -33,6 +33,7 @@ sides = st.builds(
     local=st.booleans(),
     text=texts,
     pair=texts,
+    media=st.sampled_from(["", "0123456789" * 4 + ".png", "abcdef0123" * 4 + ".ogg"]),
     stack=st.sampled_from(["", "cross"]),
     heads=heads,
 )

@@ -11,7 +11,6 @@ from viz.figures import (
     patch_at,
     picture_figure,
     sound_figure,
-    times_of,
     usual_query,
 )
 from viz.models.tokens import Grid, numbered_units, patch_grid, patch_units
@@ -50,14 +49,6 @@ def test_every_marker_of_the_picture_leads_to_its_own_patch():
     )
     points = zip(figure.data[2].x, figure.data[2].y, strict=True)
     assert [patch_at(x, y, (31, 47), Grid(2, 3, 5)) for x, y in points] == list(range(2, 17))
-
-
-def test_times_are_read_off_the_names_of_frames():
-    frames = replace(numbered_units("frame", 3), labels=("0.00 s", "0.02 s", "10.04 s"))
-    np.testing.assert_allclose(times_of(frames), [0, 0.02, 10.04], rtol=1e-6)
-    assert times_of(numbered_units("frame", 3)) is None
-    assert times_of(numbered_units("frame", 0)) is None
-    assert times_of(replace(frames, labels=("it", "is", "10.04 s"))) is None
 
 
 @pytest.mark.parametrize(("seconds", "query"), [(1.0, 5), (2.0, 10), (90.0, 10), (None, 10)])

@@ -12,6 +12,9 @@ from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
+    ViTConfig,
+    ViTImageProcessor,
+    ViTModel,
 )
 
 from tests.capture.architectures import build
@@ -70,6 +73,21 @@ def save_encoder_decoder(folder: Path, *, positions: int = 64) -> Path:
     )
     BartForConditionalGeneration(config).save_pretrained(folder)
     word_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def save_vision(folder: Path, *, size: int = 48, patch: int = 16) -> Path:
+    """Save a small random model of pictures, with its processor."""
+    config = ViTConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        image_size=size,
+        patch_size=patch,
+    )
+    ViTModel(config).save_pretrained(folder)
+    ViTImageProcessor(size={"height": size, "width": size}).save_pretrained(folder)
     return folder
 
 

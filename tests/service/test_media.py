@@ -10,6 +10,7 @@ from PIL import Image
 from transformers import ViTConfig, ViTModel
 
 import viz
+from viz.capture.heard import on_padding
 from viz.errors import InputError, StorageError
 from viz.service import FileStore, Request, Workbench, sense_of
 from viz.service.media import loudness, seen_picture
@@ -112,3 +113,41 @@ def test_a_model_without_its_processor_says_so_in_words_for_the_page(tmp_path, m
     name = bench.media.put((tmp_path / "a.png").read_bytes(), ".png")
     with pytest.raises(viz.LoupeError, match=r"no processor.*preprocessor_config\.json"):
         bench.analyse("ann", Request("bare", "", media=name, local=True), silent)
+
+
+def voice(tmp_path, seconds, loudness=0.4):
+    rate = 16_000
+    at = np.arange(int(seconds * rate)) / rate
+    wave = loudness * np.sin(2 * np.pi * 220 * at) * np.sin(2 * np.pi * 3 * at) ** 2
+    soundfile.write(tmp_path / "voice.wav", wave, rate)
+    return (tmp_path / "voice.wav").read_bytes()
+
+
+@pytest.mark.parametrize(("seconds", "frames"), [(1.0, 50), (2.05, 103), (31.0, 1500)])
+def test_of_a_sound_the_axes_end_where_it_ends(seconds, frames, tmp_path):
+    bench = Workbench(FileStore(tmp_path / "media", "picture or sound"))
+    name = bench.media.put(voice(tmp_path, seconds), ".wav")
+    analysis = bench.analyse("ann", Request("whisper", "", pair="Hello there", media=name), silent)
+    stacks = analysis.trace.stacks
+    assert len(stacks["encoder"].queries) == len(stacks["encoder"].keys) == frames
+    assert len(stacks["cross"].keys) == frames
+    assert len(stacks["cross"].queries) == len(stacks["decoder"].keys)
+    assert analysis.statistics["cross"].entropy_nats.shape == (4, 6)
+    model = bench.model(analysis.request, silent)
+    whole = viz.capture(model, sound=tmp_path / "voice.wav", target="Hello there")
+    for head in range(6):
+        expected = whole.stacks["cross"].weights(3, head)
+        got = stacks["cross"].weights(3, head)
+        assert torch.equal(got, expected[:, :frames])
+        lost = on_padding(stacks["cross"], 3, head)
+        torch.testing.assert_close(lost, expected[:, frames:].sum(dim=1), atol=1e-6, rtol=0)
+
+
+def test_a_model_that_hears_nothing_to_write_down_says_so(tmp_path):
+    bench = Workbench(FileStore(tmp_path / "media", "picture or sound"))
+    noise = np.random.default_rng(0).normal(size=16_000).astype(np.float32) * 1e-4
+    soundfile.write(tmp_path / "a.wav", noise, 16_000)
+    name = bench.media.put((tmp_path / "a.wav").read_bytes(), ".wav")
+    analysis = bench.analyse("ann", Request("whisper", "", media=name), silent)
+    assert analysis.written == ""
+    assert analysis.trace.stacks["cross"].queries.labels[0] == "<|startoftranscript|>"

@@ -12,6 +12,7 @@ from viz.analysis.head_scores import (
     sorting_scores,
     target_scores,
 )
+from viz.analysis.opening import Opening, opening, opening_stack
 from viz.analysis.predictions import Predictions, predictions
 from viz.analysis.targets import (
     Targets,
@@ -26,6 +27,7 @@ from viz.analysis.targets import (
 __all__ = [
     "BestHead",
     "HeadScores",
+    "Opening",
     "Predictions",
     "Targets",
     "induction_scores",
@@ -33,6 +35,8 @@ __all__ = [
     "lag_scores",
     "lag_targets",
     "mean_scores",
+    "opening",
+    "opening_stack",
     "predictions",
     "previous_targets",
     "previous_token_scores",

@@ -19,7 +19,7 @@ from viz.compare.alignment import Alignment
 from viz.compare.divergence import jensen_shannon
 from viz.errors import AlignmentError, ShapeError
 from viz.models.spelling import SPACE
-from viz.models.tokens import label_alone
+from viz.models.tokens import label_alone, units_from_ids
 
 Chances = NDArray[np.float64]
 
@@ -168,7 +168,7 @@ def _read(
     vocabularies = [_by_reading(tokenizer) for tokenizer in tokenizers]
     names: dict[str, str] = {}
     for (ids, _), tokenizer in zip(lists, tokenizers, strict=True):
-        for label in units_from_ids(tokenizer, ids).labels:
+        for label in (label_alone(tokenizer, number) for number in ids):
             names.setdefault(_reading(label), label)
     sums = [
         {
@@ -189,7 +189,14 @@ def _reading(label: str) -> str:
 @lru_cache(maxsize=4)
 def _by_reading(tokenizer: Any) -> dict[str, NDArray[np.int64]]:
     """Return the numbers of all tokens by what they read."""
-    labels = units_from_ids(tokenizer, list(range(len(tokenizer)))).labels
+    units = units_from_ids(tokenizer, list(range(len(tokenizer))))
+    # Pieces of a character would be read with their neighbours', which the vocabulary's order is none of.
+    labels = [
+        label if text or special else label_alone(tokenizer, number)
+        for number, (label, text, special) in enumerate(
+            zip(units.labels, units.texts, units.special, strict=True)
+        )
+    ]
     found: dict[str, list[int]] = defaultdict(list)
     for number, label in enumerate(labels):
         found[_reading(label)].append(number)

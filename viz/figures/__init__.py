@@ -10,9 +10,9 @@ from viz.figures.media import (
     patch_at,
     picture_figure,
     sound_figure,
-    times_of,
     usual_query,
 )
+from viz.figures.media_compared import picture_difference_figure, sounds_figure
 from viz.figures.overview import statistic_figure
 from viz.figures.palettes import (
     OKABE_ITO,
@@ -44,11 +44,13 @@ __all__ = [
     "palette_rgb",
     "patch_at",
     "pattern_figure",
+    "picture_difference_figure",
     "picture_figure",
     "places_figure",
     "similarity_figure",
     "sink_of",
     "sound_figure",
+    "sounds_figure",
     "span_words",
     "spectrum_figure",
     "statistic_figure",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from viz.models.times import times_of
 from viz.models.tokens import Grid, Units
-
-TIME = re.compile(r"(\d+\.\d+) s")
 
 # Weight is drawn over a picture as light of one colour, clear where there is none.
 LIGHT = ((0.0, "rgba(255,214,10,0)"), (1.0, "rgba(255,214,10,0.85)"))
@@ -30,18 +29,6 @@ def patch_at(x: float, y: float, size: tuple[int, int], grid: Grid) -> int:
     down = int((y + 0.5) * rows / size[0])
     across = int((x + 0.5) * columns / size[1])
     return before + min(max(down, 0), rows - 1) * columns + min(max(across, 0), columns - 1)
-
-
-def times_of(units: Units) -> NDArray[np.float32] | None:
-    """Return when each frame begins, in seconds; None for units that have no times.
-
-    Returns:
-        Shape [frame], read off the labels.
-    """
-    times = [TIME.fullmatch(label) for label in units.labels]
-    if not times or not all(times):
-        return None
-    return np.array([float(time[1]) for time in times if time is not None], dtype=np.float32)
 
 
 def usual_query(units: Units, seconds: float | None = None) -> int:
@@ -66,6 +53,7 @@ def picture_figure(
     pinned: int | None,
     dark: bool,
     height: int = 420,
+    largest: float | None = None,
 ) -> go.Figure:
     """Light a picture up where a query looks.
 
@@ -76,12 +64,56 @@ def picture_figure(
         pinned: the query, if it is a patch; framed.
         dark: whether the page is dark.
         height: in pixels.
+        largest: weight at the end of the scale; the largest of a patch by default.
     """
     before, rows, columns = grid
+    patches = weights[before : before + rows * columns].reshape(rows, columns)
+    is_patch = pinned is not None and before <= pinned < before + rows * columns
+    return laid_over(
+        picture,
+        patches,
+        grid,
+        colours=LIGHT,
+        span=(0.0, largest or float(patches.max(initial=0)) or 1.0),
+        title="weight",
+        hover="weight %{customdata[2]:.6g}",
+        pinned=pinned - before if is_patch and pinned is not None else None,
+        dark=dark,
+        height=height,
+    )
+
+
+def laid_over(
+    picture: NDArray[np.uint8],
+    patches: NDArray[np.float32],
+    grid: Grid,
+    *,
+    colours: Sequence[tuple[float, str]],
+    span: tuple[float, float],
+    title: str,
+    hover: str,
+    pinned: int | None,
+    dark: bool,
+    height: int,
+) -> go.Figure:
+    """Lay a number for each patch over a picture.
+
+    Args:
+        picture: [height, width, 3].
+        patches: the numbers, [row, column].
+        grid: how the patches lie.
+        colours: of the numbers, from 0 to 1 of the span.
+        span: the numbers at the ends of the colours.
+        title: of the colours.
+        hover: what is said of a patch, of which `customdata[2]` is the number.
+        pinned: a patch to frame, row by row; None for none.
+        dark: whether the page is dark.
+        height: in pixels.
+    """
+    _, rows, columns = grid
     tall, wide = picture.shape[0] / rows, picture.shape[1] / columns
     across = (np.arange(columns) + 0.5) * wide - 0.5
     down = (np.arange(rows) + 0.5) * tall - 0.5
-    patches = weights[before : before + rows * columns].reshape(rows, columns)
     figure = go.Figure(
         [
             go.Image(z=picture, hoverinfo="skip"),
@@ -90,10 +122,18 @@ def picture_figure(
                 x=across,
                 y=down,
                 hoverinfo="skip",
-                colorscale=[list(stop) for stop in LIGHT],
-                zmin=0,
-                zmax=float(patches.max(initial=0)) or 1.0,
-                colorbar={"thickness": 10, "title": {"text": "weight", "side": "right"}},
+                colorscale=[list(stop) for stop in colours],
+                zmin=span[0],
+                zmax=span[1],
+                # Below, where it stands under the picture however wide the page is.
+                colorbar={
+                    "orientation": "h",
+                    "thickness": 10,
+                    "len": 0.6,
+                    "y": 0,
+                    "yanchor": "top",
+                    "title": {"text": title, "side": "top"},
+                },
             ),
             # A heatmap's cells cannot be clicked in Streamlit; markers that nobody sees can.
             go.Scatter(
@@ -107,13 +147,13 @@ def picture_figure(
                 unselected={"marker": {"opacity": 0}},
                 selected={"marker": {"opacity": 0}},
                 hovertemplate="patch %{customdata[0]:d},%{customdata[1]:d}<br>"
-                "weight %{customdata[2]:.6g}<extra></extra>",
+                f"{hover}<extra></extra>",
                 showlegend=False,
             ),
         ]
     )
-    if pinned is not None and before <= pinned < before + rows * columns:
-        row, column = divmod(pinned - before, columns)
+    if pinned is not None:
+        row, column = divmod(pinned, columns)
         figure.add_shape(
             type="rect",
             x0=column * wide - 0.5,
@@ -124,7 +164,7 @@ def picture_figure(
         )
     figure.update_xaxes(visible=False, range=[-0.5, picture.shape[1] - 0.5], constrain="domain")
     figure.update_yaxes(visible=False, range=[picture.shape[0] - 0.5, -0.5], scaleanchor="x")
-    return _plain(figure, dark, height)
+    return plain(figure, dark, height)
 
 
 def sound_figure(
@@ -176,10 +216,10 @@ def sound_figure(
         yaxis2={"overlaying": "y", "visible": False, "range": [0, 1.05]},
         legend={"orientation": "h", "y": 1.15},
     )
-    return _plain(figure, dark, height)
+    return plain(figure, dark, height)
 
 
-def _plain(figure: go.Figure, dark: bool, height: int) -> go.Figure:
+def plain(figure: go.Figure, dark: bool, height: int) -> go.Figure:
     """Take Plotly's own ground and margins away."""
     figure.update_layout(
         height=height,

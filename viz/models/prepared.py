@@ -12,6 +12,9 @@ from viz.models.tokens import Units, numbered_units
 # Samples that become one frame in wav2vec 2.0 and those after it (its convolutions' strides).
 SAMPLES_PER_FRAME = 320
 
+# Steps of a spectrogram that one frame may stand for; convolutions halve them, some twice or more.
+STRIDES = (1, 2, 4, 8, 16, 32)
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -51,9 +54,22 @@ class Prepared:
         return max([1, *lengths])
 
     def unnamed(self, count: int) -> Units:
-        """Name units that only their number is known of: frames by their time."""
+        """Name units that only their number is known of: frames by their time, if they follow it."""
         units = numbered_units(self.other, count)
         if self.other != "frame" or self.seconds is None:
             return units
+        if not self._follow_time(count):
+            # Such as pieces of a spectrogram, which are cut along its frequencies too.
+            return numbered_units("position", count)
         step = self.seconds / max(1, count)
         return replace(units, labels=tuple(f"{i * step:.2f} s" for i in range(count)))
+
+    def _follow_time(self, count: int) -> bool:
+        """Whether so many units may be one run of frames: the steps of the input, or a half, a quarter, ..."""
+        features = self.inputs.get("input_features")
+        if not isinstance(features, Tensor):
+            return True
+        if features.ndim != 3:
+            return False
+        steps = max(features.shape[1:])
+        return any(abs(steps - count * stride) < stride for stride in STRIDES)

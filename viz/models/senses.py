@@ -231,7 +231,10 @@ def _seconds(processor: Any, inputs: dict[str, Tensor]) -> float | None:
         return inputs["input_values"].shape[-1] / rate
     hop = getattr(extractor, "hop_length", None)
     if "input_features" in inputs and isinstance(hop, int):
-        return max(inputs["input_features"].shape[1:]) * hop / rate
+        sizes = inputs["input_features"].shape[1:]
+        # A short sound has fewer steps than a spectrogram has bands.
+        bands = getattr(extractor, "feature_size", None)
+        return max([size for size in sizes if size != bands] or sizes) * hop / rate
     return None
 
 

@@ -24,7 +24,7 @@ PLAINLY = {
 
 
 def write(model: Model, prepared: Prepared) -> str | None:
-    """Let a model write, greedily, and return the text; None if it writes nothing or cannot.
+    """Let a model write, greedily, and return the text; empty if it writes nothing, None if it cannot.
 
     Args:
         model: an encoder-decoder.
@@ -37,9 +37,6 @@ def write(model: Model, prepared: Prepared) -> str | None:
             ids = module.generate(**inputs, max_new_tokens=MOST_WRITTEN, **PLAINLY)
     except RUN_ERRORS:
         return None
-    text = (
-        str(model.tokenizer.decode(ids[0].tolist(), skip_special_tokens=True))
-        if model.tokenizer
-        else ""
-    )
-    return text if text.strip() else None
+    if model.tokenizer is None:
+        return None
+    return str(model.tokenizer.decode(ids[0].tolist(), skip_special_tokens=True))

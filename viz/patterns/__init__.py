@@ -3,6 +3,7 @@
 from viz.patterns.arrangement import LAYER, Bounds, arrange
 from viz.patterns.detail import HeadDetail, head_detail
 from viz.patterns.edges import MOST_KEYS, Edges, largest_edges
+from viz.patterns.glances import glances
 from viz.patterns.overview import (
     LayerSurvey,
     Statistics,
@@ -31,6 +32,7 @@ __all__ = [
     "Survey",
     "Thumbnails",
     "arrange",
+    "glances",
     "head_detail",
     "largest_edges",
     "levels",

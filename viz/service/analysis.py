@@ -45,13 +45,13 @@ class Analysis:
     Attributes:
         request: what was asked.
         token: an unguessable name, by which a browser asks for parts of it.
-        trace: without its logits.
+        trace: without its logits, and of a sound without the silence that the model hears after it.
         surveys: what one pass found of every head, by stack.
         predictions: None for models without a language-model head.
         estimate: what was foreseen.
         seconds: of the forward pass, measured.
         tokenizer: of the model, to name predictions.
-        written: what an encoder-decoder wrote of its own, where nobody said what.
+        written: what an encoder-decoder wrote of its own, where nobody said what; empty if it wrote nothing.
         picture: as the model saw it, [height, width, 3].
         loudness: of the sound over time, and its seconds.
     """

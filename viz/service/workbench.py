@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from viz.analysis import predictions
 from viz.capture import Check, capture_prepared, check_prepared
+from viz.capture.heard import heard
 from viz.capture.trace import Trace
 from viz.errors import BudgetError, CaptureError, GoneError, InputError, ModelRefusedError
 from viz.models import Model, load_model
@@ -177,10 +178,14 @@ class Workbench:
         ranked = None
         if model.kind in PREDICTING:
             ranked = predictions(trace, whole=_compared(model, prepared, trace))
+        trace, loud = trace.without_output(), self._loudness(request)
+        if loud is not None:
+            # What fills a sound up to what the model always hears is no part of it.
+            trace = replace(trace, stacks=heard(trace.stacks, loud[1]))
         return Analysis(
             request=request,
             token=self._tokens.issue(owner),
-            trace=trace.without_output(),
+            trace=trace,
             surveys={},
             predictions=ranked,
             estimate=cost,
@@ -188,7 +193,7 @@ class Workbench:
             tokenizer=model.tokenizer,
             written=written,
             picture=_picture(model, prepared),
-            loudness=self._loudness(request),
+            loudness=loud,
         )
 
     def _prepared(
@@ -220,7 +225,7 @@ class Workbench:
             return first, None
         progress("write", 0.0)
         written = write(model, first)
-        return (first, None) if written is None else (prepared(written), written)
+        return (first, written) if not (written or "").strip() else (prepared(written), written)
 
     def _loudness(self, request: Request) -> tuple[NDArray[np.float32], float] | None:
         if not request.media or sense_of(request.media) != "sound":

@@ -12,6 +12,7 @@ from components.canvas.compare_view import ComparedSide, compare_view
 from components.panels.compare.closer import MOST_DRAWN, Part, whole
 from components.panels.compare.place import SIDES, view
 from components.panels.literal import literal
+from components.panels.words import plural
 from components.session import is_dark
 from viz.compare import Alignment, Comparison
 from viz.compare.alignment import bare
@@ -116,7 +117,7 @@ def _said(comparison: Comparison, part: Part, chosen: Comparison, drawn: Compari
         drawn: the same, with neighbours taken together where they are too many.
     """
     rows, kind = comparison.rows, comparison.rows.kind
-    parts = [f"{int(rows.paired.sum()):,} of {len(rows):,} common {kind}s have a partner"]
+    parts = [f"{int(rows.paired.sum()):,} of {len(rows):,} common {plural(kind)} have a partner"]
     if part != whole(comparison):
         parts.append(
             f"drawn are rows {_ends(part.rows)} of {len(rows):,} and columns {_ends(part.columns)} of "

@@ -9,8 +9,8 @@ from components.compare_state import OPENING, CompareView, SideView, to_query
 from components.panels.training.example import text_of
 from components.session import page_link, texts
 from components.state import View
+from viz.analysis import opening_stack
 from viz.capture.stack import Stack
-from viz.capture.stacks import main_stack
 from viz.capture.trace import Trace
 from viz.compare.side import Head
 from viz.errors import StorageError
@@ -22,9 +22,6 @@ def head_link(
     label: str, seen: View, trace: Trace, part: Literal["rows", "heads"] = "rows"
 ) -> None:
     """Draw a link that opens the head on Explore beside another head of the same run."""
-    if seen.media:
-        # Sides are texts.
-        return
     stack = trace.stacks[seen.stack]
     first = SideView(
         model=seen.model,
@@ -32,7 +29,8 @@ def head_link(
         local=seen.local,
         text=seen.text,
         pair=seen.pair,
-        stack="" if stack is main_stack(trace.stacks) else seen.stack,
+        media=seen.media,
+        stack="" if stack is opening_stack(trace.stacks) else seen.stack,
         heads=f"{seen.layer}.{seen.head}",
     )
     layer, head = neighbour(stack, seen.layer, seen.head)

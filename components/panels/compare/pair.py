@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import PurePath
 
 import streamlit as st
@@ -16,8 +17,10 @@ from components.compare_state import (
 )
 from components.panels.compare.closer import Part, part_of, whole
 from components.panels.compare.drawing import draw
-from components.panels.compare.place import SIDES, change, choice, complain
+from components.panels.compare.links import neighbour
+from components.panels.compare.place import SIDES, change, choice, complain, rewrite
 from components.panels.compare.run import Both
+from components.panels.compare.seen import seen_panel
 from components.panels.compare.settings import pairing_panel, settings_panel
 from components.panels.literal import literal
 from viz.compare import Comparison, Side, aligned_units, compare_sides
@@ -75,11 +78,34 @@ def compared(runs: Both, *, quiet: bool = False) -> Comparison | None:
     except LoupeError as error:
         if not quiet:
             st.error(f"{literal(error.message)} {literal(error.hint)}")
-            if isinstance(error, AlignmentError):
+            if isinstance(error, AlignmentError) and _of_texts(runs):
                 pairing_panel()
+            elif isinstance(error, AlignmentError):
+                _instead(runs)
         return None
     st.session_state[KEPT] = asked, found
     return found
+
+
+def _of_texts(runs: Both) -> bool:
+    return not (runs.seen.first.media or runs.seen.second.media)
+
+
+def _instead(runs: Both) -> None:
+    """Offer what can be compared where two sides cannot be laid on each other: two heads of one of them."""
+    with st.container(horizontal=True):
+        for which, run in zip(SIDES, runs.both, strict=True):
+            side: SideView = getattr(runs.seen, which)
+            stack, heads = chosen_heads(side, run.trace.stacks)
+            other = written_heads((neighbour(stack, *heads[0]),))
+            one = replace(side, heads=written_heads(heads[:1]))
+            st.button(
+                f"Compare two heads of the {which} side",
+                key=f"compare instead {which}",
+                on_click=lambda one=one, other=other: rewrite(
+                    first=one, second=replace(one, heads=other), row=-1, span=""
+                ),
+            )
 
 
 def _measured(runs: Both) -> Comparison:
@@ -121,7 +147,9 @@ def patterns_panel(runs: Both, comparison: Comparison, *, pairing: bool) -> None
             help="Second minus first; both over each other; or one and the other in turn.",
         )
         settings_panel(pairing=pairing)
-    _patterns(runs, comparison)
+    titles = _titles(runs, comparison)
+    seen_panel(runs, comparison, titles)
+    _patterns(runs, comparison, titles)
     for which, run in zip(SIDES, runs.both, strict=True):
         if unknown := _unknown(run):
             st.caption(
@@ -133,9 +161,13 @@ def patterns_panel(runs: Both, comparison: Comparison, *, pairing: bool) -> None
     _numbers(comparison)
 
 
-def _patterns(runs: Both, comparison: Comparison) -> None:
+def _titles(runs: Both, comparison: Comparison) -> tuple[str, str]:
     seen = runs.seen
-    titles = _title(seen.first, comparison.first), _title(seen.second, comparison.second)
+    return _title(seen.first, comparison.first), _title(seen.second, comparison.second)
+
+
+def _patterns(runs: Both, comparison: Comparison, titles: tuple[str, str]) -> None:
+    seen = runs.seen
     part = part_of(comparison, seen.span)
     _complain(comparison, seen, part)
     draw(
@@ -209,8 +241,14 @@ def _title(side: SideView, shown: Side) -> str:
 
 def _numbers(comparison: Comparison) -> None:
     overall = comparison.overall
+    # Patches lie in a plane, in which a shift along their numbers means nothing.
+    shown = {
+        name: said
+        for name, said in NUMBERS.items()
+        if name != "centre_shift" or comparison.columns.kind != "patch"
+    }
     for place, (name, (title, meaning, form)) in zip(
-        st.columns(len(NUMBERS)), NUMBERS.items(), strict=True
+        st.columns(len(shown)), shown.items(), strict=True
     ):
         value = overall[name]
         place.metric(title, "–" if math.isnan(value) else form.format(value), help=meaning)

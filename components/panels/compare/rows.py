@@ -47,6 +47,9 @@ def rows_panel(comparison: Comparison) -> None:
         change(row=row, span=span)
 
     lone = [name for name in ("first_alone", "second_alone") if (frame[name] == 0).all()]
+    if comparison.columns.kind == "patch":
+        # Along the numbers of patches, which lie in a plane, a shift means nothing.
+        lone.append("centre_shift")
     st.dataframe(
         frame.drop(columns=lone),
         key=KEY,

@@ -20,6 +20,9 @@ def settings_panel(*, pairing: bool) -> None:
             required=True,
             on_change=lambda: change(aggregate=st.session_state[aggregate]),
         )
+        if seen.first.media and seen.second.media:
+            # Patches and frames belong together by where and when they are.
+            return
         words = named("words", seen.words)
         st.toggle(
             "Compare words, not their parts",

@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import CompareView, SideView
+from components.panels.compare.given import given_panel, noun_of, reads, sense_given
 from components.panels.compare.place import (
     change,
     change_side,
@@ -23,13 +24,13 @@ from viz.models.folders import model_roots
 
 # What may differ, each with the fields of a side that it stands for.
 THINGS = {
-    "text": ("text", "pair"),
+    "text": ("text", "pair", "media"),
     "head": ("heads", "stack"),
     "model": ("model", "revision", "local"),
 }
 EVERYTHING = "everything"
 TITLES = {
-    "text": "Another text",
+    "text": "Another {noun}",
     "head": "Another head or layer",
     "model": "Another model",
     EVERYTHING: "Everything",
@@ -49,7 +50,7 @@ def sides_panel() -> DeltaGenerator:
             list(TITLES),
             key="compare thing",
             required=True,
-            format_func=lambda thing: TITLES[thing],
+            format_func=lambda thing: TITLES[thing].format(noun=noun_of(view().first)),
             label_visibility="collapsed",
             wrap=True,
             on_change=lambda: _only(st.session_state["compare thing"]),
@@ -121,14 +122,20 @@ def change_both(which: str, differs: str, **choices: object) -> None:
 
 def _side(which: str, *, asks_text: bool, asks_model: bool, differs: str) -> None:
     side: SideView = getattr(view(), which)
-    if asks_text:
+    senses = reads(side)
+    if asks_text and "text" in senses:
         _text(which, side, differs)
+    if asks_text and senses != {"text"}:
+        given_panel(which, side, lambda name: change_both(which, differs, media=name))
+    if asks_text and "text" not in senses and _writes(side):
+        _second_text(which, side, differs, "What it writes; empty: its own words")
     if asks_model:
         _model(which, side, differs)
+    noun = noun_of(side)
     if not (asks_text or asks_model):
-        st.caption("The same text and model; the second side's head is chosen below.")
+        st.caption(f"The same {noun} and model; the second side's head is chosen below.")
     elif not asks_text:
-        st.caption("The same text.")
+        st.caption(f"The same {noun}.")
     elif not asks_model:
         st.caption("The same model.")
 
@@ -137,7 +144,7 @@ def _text(which: str, side: SideView, differs: str) -> None:
     """Ask for the text, and for a second one where the model reads pairs."""
     key = f"compare {which} text {generation()}"
     entry = None if side.local else find_entry(side.model)
-    writes = entry is not None and entry.kind == "seq2seq"
+    writes = _writes(side)
     reads_pairs = entry is None or entry.takes_pairs
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_area(
@@ -153,6 +160,12 @@ def _text(which: str, side: SideView, differs: str) -> None:
                 _second_text(which, side, differs, "Second text of a pair")
     if side.pair or writes:
         _second_text(which, side, differs, "What it writes" if writes else "Second text of a pair")
+
+
+def _writes(side: SideView) -> bool:
+    """Whether a side's model is known to be an encoder-decoder."""
+    entry = None if side.local else find_entry(side.model)
+    return entry is not None and entry.kind == "seq2seq"
 
 
 def _second_text(which: str, side: SideView, differs: str, label: str) -> None:
@@ -184,7 +197,10 @@ def _model(which: str, side: SideView, differs: str) -> None:
         picked = st.session_state[key]
         st.session_state[asked], st.session_state[f"{asked} for"] = picked, side.model
         if picked not in OTHER:
-            change_both(which, differs, model=picked, local=False, revision="", stack="")
+            # A picture is nothing for a model of sounds, nor of texts.
+            reading = CATALOGUE[picked].reads == sense_given(side)
+            given = {} if reading or not side.media else {"media": ""}
+            change_both(which, differs, model=picked, local=False, revision="", stack="", **given)
 
     def typed() -> None:
         revision = st.session_state.get(revised, "") if choice == HUB else ""
@@ -196,10 +212,9 @@ def _model(which: str, side: SideView, differs: str) -> None:
             st.session_state[f"{asked} for"] = name
             change_both(which, differs, model=name, local=local, revision=revision, stack="")
 
-    offered = [name for name, entry in CATALOGUE.items() if entry.reads == "text"]
     st.selectbox(
         f"Model of the {which} side",
-        [*offered, *OTHER],
+        [*CATALOGUE, *OTHER],
         key=key,
         format_func=model_title,
         label_visibility="collapsed",

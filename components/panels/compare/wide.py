@@ -67,6 +67,8 @@ def changed_panel(runs: Both) -> None:
         "in nats. A click shows the head above."
     )
     frame = found.heads.head(LISTED)
+    if runs.first.trace.stacks[asked.stack].keys.kind == "patch":
+        frame = frame.drop(columns="centre_shift")
     table.dataframe(
         frame,
         key=TABLE,

@@ -23,6 +23,12 @@ log = logging.getLogger(__name__)
 
 SAMPLES = Path(__file__).parents[3] / "assets" / "samples"
 
+# What Explore shows of each sample first: see `viz.analysis.opening`.
+OPENS = {
+    "dinov2": {"stack": "self", "layer": "8", "head": "3", "token": "95"},
+    "whisper": {"stack": "cross", "layer": "3", "head": "3", "token": "3"},
+}
+
 REVIEW = "I laughed from the first minute to the last, and I would see it again."
 CLASSES = "This is praise, I enjoyed it.\nThis is a complaint, I was disappointed."
 QUESTION = "Why did the animal stay where it was?"
@@ -221,13 +227,12 @@ def _fetched(model: str, words: str, file: str) -> None:
         return
     cost = "" if is_available(entry) else f" It is fetched first, {entry.download_mb} MB."
     st.caption(words + cost)
-    # What Explore opens such a model with; else it would write the address anew, and Back lead nowhere.
-    stack = "decoder" if model == "whisper" else "self"
+    # What Explore opens it with; else it would write the address anew, and Back lead nowhere.
     page_link(
         "Explore",
         f"Open {entry.title} in Explore →",
         model=model,
         text="",
         media=media,
-        stack=stack,
+        **OPENS[model],
     )
