@@ -26,11 +26,9 @@ def measure(way: str, tokens: int, repeats: int) -> dict[str, float]:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     import viz
-    from viz.models.attention import ATTENTION_NAME, register
 
-    register()
     torch.manual_seed(0)
-    name = {"sdpa": "sdpa", "capture": ATTENTION_NAME, "eager": "eager"}[way]
+    name = {"sdpa": "sdpa", "capture": "sdpa", "eager": "eager"}[way]
     config = GPT2Config(n_positions=max(1024, tokens), bos_token_id=0, eos_token_id=0)
     module = GPT2LMHeadModel._from_config(config, attn_implementation=name).eval()
     ids = torch.randint(0, config.vocab_size, (1, tokens))
@@ -42,7 +40,7 @@ def measure(way: str, tokens: int, repeats: int) -> dict[str, float]:
 
         def run() -> object:
             with torch.inference_mode():
-                return module(ids, use_cache=False, output_attentions=way == "eager")
+                return module(ids, output_attentions=way == "eager")
 
     reset_peak()
     before = peak_bytes()

@@ -19,7 +19,7 @@ HARD = {
     "deepseek_v4": "self 2 x 4, cross 1 x 4",  # compressed keys; hyper-connections are no attention
     "inkling2": "vision 2 x 4, text 2 x 4",  # a sink a query; weighs its layers by the same kernel
     "qwen2_5_vl_vision": "self 2 x 4",  # one layer calls the kernel once a window
-    "got_ocr2": "text 2 x 4, vision 2 x 4",  # one tower writes its softmax out by hand
+    "got_ocr2": "vision 2 x 4, text 2 x 4",  # one tower writes its softmax out by hand
     "gemma3n_audio": "self 12 x 8",  # chunks that overlap
     "prophetnet": "encoder 2 x 4, decoder 2 x 4, cross 2 x 4",
     "bigbird_pegasus": "encoder 2 x 4, decoder 2 x 4, cross 2 x 4",

@@ -145,12 +145,15 @@ def test_progress_can_cancel_and_the_model_runs_again():
     assert viz.capture(model, {"input_ids": token_ids(9)}).stacks["self"].layers == 3
 
 
-def test_without_an_observer_the_model_runs_as_sdpa_does():
+@pytest.mark.parametrize("way", ["sdpa", "eager"])
+def test_a_model_is_left_as_it_was_given(way):
     module = build("llama")
+    module.set_attn_implementation(way)
     plain = copy.deepcopy(module)
-    plain.set_attn_implementation("sdpa")
     model = viz.wrap_model(module)
     ids = token_ids(30)
+    viz.capture(model, {"input_ids": ids})
+    assert module.config._attn_implementation == way
     with torch.no_grad():
         assert torch.equal(model.module(ids).logits, plain(ids).logits)
 
@@ -168,6 +171,7 @@ def test_without_an_observer_the_model_runs_as_sdpa_does():
 def test_a_call_that_tells_other_than_what_ran_is_refused(lie):
     """The recorder must notice when weights do not lead to the output that the kernel returned."""
     model = viz.wrap_model(build("llama"))
+    model.module.set_attn_implementation("sdpa")
     calls = []
     with observe(calls.append), torch.inference_mode():
         model.module(token_ids(12))

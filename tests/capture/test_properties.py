@@ -9,7 +9,7 @@ from torch import nn
 
 from viz.capture.recorder import Recorder
 from viz.capture.stack import Stack
-from viz.models.attention import loupe_attention, observe
+from viz.models.attention import masked_attention, observe
 from viz.models.tokens import numbered_units
 
 
@@ -80,7 +80,7 @@ def test_recorded_weights_equal_the_reference(call):
         mask = torch.zeros(mask.shape).masked_fill(~mask, lowest)
     recorder = Recorder(module)
     with observe(recorder), torch.inference_mode():
-        loupe_attention(
+        masked_attention(
             module,
             call["query"],
             call["key"],

@@ -231,7 +231,7 @@ def test_a_model_that_cannot_run_says_why():
 
 
 def test_several_calls_a_layer_are_one_pattern():
-    """Differential attention calls the kernel twice a layer; only the model knows how they join."""
+    """Differential attention calls the kernel twice a layer, for each half of its values."""
     config = hf.DiffLlamaConfig(
         vocab_size=50,
         hidden_size=32,
@@ -241,7 +241,7 @@ def test_several_calls_a_layer_are_one_pattern():
         intermediate_size=48,
     )
     model = viz.wrap_model(hf.DiffLlamaForCausalLM(config))
-    assert (model.tier, model.layers) == ("eager", 2)
+    assert (model.tier, model.layers) == ("registry", 2)
 
 
 def test_a_model_without_a_tokenizer_reads_ids_and_no_text(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,27 +10,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from viz.capture.arranged import arrange
-from viz.capture.layer import Layer
-from viz.capture.passes import Progress, Telling, run_eagerly, run_watched
+from viz.capture.passes import Progress, Shown, Telling
+from viz.capture.proving import show_proven
 from viz.capture.raster import PIXELS, with_true_places
 from viz.capture.stack import Stacks
 from viz.capture.stacks import main_stack, stacks_of
 from viz.capture.trace import ModelCard, Trace
-from viz.capture.windows import ReportedWindows, WindowedLayer
-from viz.errors import CaptureError, LoupeError
+from viz.errors import CaptureError, LoupeError, ModelRefusedError, VerificationError
 from viz.models import Model
 from viz.models.arguments import require_model
 from viz.models.context import forget_longer_texts
 from viz.models.media import ImageSource, SoundSource
 from viz.models.outputs import first_output
 from viz.models.prepared import Prepared
-from viz.models.preserve import preserved
-from viz.models.probe import probe
-from viz.models.refusal import refuse_attention
-from viz.models.running import copies
+from viz.models.probe import cuda_devices
 from viz.models.senses import prepare_any, refuse_alone, senses_in
-from viz.models.signature import forward_parameters
 
 # What a forward raises that lacks an input: it fails on None, or finds no entry.
 LACKING = (TypeError, AttributeError, ValueError, LookupError, AssertionError)
@@ -64,12 +59,14 @@ def capture(
 
     Raises:
         InputError: the text or the inputs cannot be run.
-        VerificationError: recorded weights do not reproduce the model's own output.
+        VerificationError: recorded weights do not reproduce the layer's output, or what was run to
+            record them does not return what the model alone returns.
         CaptureError: the model's forward failed, or it is in training mode.
         ModelRefusedError: no tier shows the model's attention, or it was not loaded.
 
-    Cost: the plain forward pass, and memory for queries and keys, layer * token * width. The first
-    capture of a model that was not probed when it was loaded runs twice more, once eagerly.
+    Cost: the plain forward pass, and memory for queries and keys, layer * token * width. One more pass
+    where the model computes with its own eager attention, or where weights are read off its parts; more
+    in the first capture of a model, and where an input takes another path than the one before.
     """
     require_model(model)
     Telling(progress)("tokenise", 0.0)
@@ -83,42 +80,39 @@ def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None
     """Run a model once on inputs that are prepared already; see `capture`."""
     tell = Telling(progress)
     tell("forward", 0.0)
-    layers, result = _forward(model, prepared, tell)
-    output = first_output(result)
+    shown = _forward(model, prepared, tell)
+    output = first_output(shown.result)
     if not _is_finite(output[min(prepared.item, len(output) - 1)][None]):
         raise CaptureError(
             f"The output of {model.name} is not finite (NaN or infinity), so its attention means nothing.",
             "Check the model's weights, or choose dtype float32.",
         )
     tell("forward", 1.0)
-    stacks = stacks_of(layers, prepared.known, prepared.unnamed)
+    stacks = stacks_of(shown.layers, prepared.known, prepared.unnamed)
     if PIXELS in prepared.inputs:
 
         def again(inputs: dict[str, Any]) -> Stacks:
             whole = Telling(lambda *_: tell("forward", 1))
-            others, _ = _forward(model, replace(prepared, inputs=inputs), whole)
-            return stacks_of(others, prepared.known, prepared.unnamed)
+            others = _forward(model, replace(prepared, inputs=inputs), whole)
+            return stacks_of(others.layers, prepared.known, prepared.unnamed)
 
-        stacks = with_true_places(stacks, prepared.inputs, model.patches_in_place, again)
-    shown = main_stack(stacks)
+        with torch.random.fork_rng(cuda_devices(model.module)):
+            stacks = with_true_places(stacks, prepared.inputs, model.patches_in_place, again)
+    first = main_stack(stacks)
     return Trace(
         model=card_of(model),
         text=prepared.text,
         pair=prepared.pair,
-        units=prepared.units if prepared.units.kind == "token" else shown.queries,
+        units=prepared.units if prepared.units.kind == "token" else first.queries,
         stacks=stacks,
         output=output[min(prepared.item, len(output) - 1)].detach(),
-        unshown=model.unshown,
+        unshown=shown.unshown,
     )
 
 
-def _forward(model: Model, prepared: Prepared, tell: Telling) -> tuple[list[Layer], Any]:
-    """Run the model by its tier and return its layers and its result for the whole batch."""
+def _forward(model: Model, prepared: Prepared, tell: Telling) -> Shown:
+    """Run the model in a way that shows its attention and computes what it computes."""
     inputs = dict(prepared.inputs)
-    # A cache would keep keys and values of every layer once more, and only a prompt needs one; what is
-    # run again would append to it. Others are left alone: FSMT masks the future only without one.
-    if (model.kind == "causal" or model.read) and "use_cache" in forward_parameters(model.module):
-        inputs["use_cache"] = False
     if model.module.training:
         raise CaptureError(
             f"{model.name} is in training mode, so chance takes part in what it computes.",
@@ -127,22 +121,18 @@ def _forward(model: Model, prepared: Prepared, tell: Telling) -> tuple[list[Laye
     # One pass at a time, because rotary embeddings that grow with the text live on the module.
     with model.lock:
         try:
-            _decide_tier(model, inputs)
             forget_longer_texts(model.module)
-            with preserved(model.module):
-                run = run_eagerly if model.tier == "eager" else run_watched
-                plain = model.tier != "eager" and not (model.read or model.written)
-                layers: list[Layer] = []
-                if plain or prepared.batch == 1:
-                    layers, result = run(model, prepared, inputs, tell)
-                if prepared.batch > 1 and (not plain or _has_windows(layers)):
-                    # Outside the registry only the model knows which rows are whose, so that the
-                    # item is run by itself.
+            shown = None
+            if prepared.batch > 1:
+                with contextlib.suppress(VerificationError, ModelRefusedError):
+                    shown = show_proven(model, prepared, inputs, tell)
+            if shown is None or (prepared.batch > 1 and not shown.is_plain):
+                # Outside the registry only the model knows which rows are whose, so that the item is
+                # run by itself.
+                if prepared.batch > 1:
                     inputs = _alone(inputs, prepared)
                     prepared = replace(prepared, item=0, batch=1)
-                    layers, result = run(model, prepared, inputs, tell)
-                arranged = arrange(layers, model.module, inputs, prepared.batch)
-            return arranged, result
+                shown = show_proven(model, prepared, inputs, tell)
         except LoupeError:
             raise
         except Exception as error:
@@ -153,6 +143,10 @@ def _forward(model: Model, prepared: Prepared, tell: Telling) -> tuple[list[Laye
                 f"{model.name} failed during its forward pass: {in_words(error)}",
                 "Check that the inputs are what this model expects.",
             ) from error
+    model.plan, model.tier, model.layers = shown.plan, shown.tier, len(shown.layers)
+    model.heads = max(layer.heads for layer in shown.layers)
+    model.read, model.written, model.unshown = shown.read, shown.written, shown.unshown
+    return shown
 
 
 def in_words(error: Exception) -> str:
@@ -160,10 +154,6 @@ def in_words(error: Exception) -> str:
     if isinstance(error, (RuntimeError, ValueError)) and str(error):
         return str(error)
     return ": ".join(filter(None, (type(error).__name__, str(error))))
-
-
-def _has_windows(layers: list[Layer]) -> bool:
-    return any(isinstance(layer, (WindowedLayer, ReportedWindows)) for layer in layers)
 
 
 def _alone(inputs: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
@@ -175,20 +165,6 @@ def _alone(inputs: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
         else value
         for name, value in inputs.items()
     }
-
-
-def _decide_tier(model: Model, inputs: dict[str, Any]) -> None:
-    """Probe a model that could not be probed when it was loaded, with the first inputs it gets."""
-    if model.tier is not None:
-        return
-    probed = probe(model.module, inputs)
-    if probed is None:
-        # What fails here is the inputs' fault, and is said as such.
-        with torch.random.fork_rng(), torch.inference_mode():
-            model.module(**copies(inputs))
-        raise refuse_attention(model.module, inputs, model.name)
-    model.tier, model.layers, model.heads = probed.tier, probed.layers, probed.heads
-    model.read, model.written, model.unshown = probed.read, probed.written, probed.unshown
 
 
 def _is_finite(output: Tensor) -> bool:

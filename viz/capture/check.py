@@ -29,7 +29,7 @@ from viz.models.returned import returned_weights
 from viz.models.running import with_attentions
 from viz.models.senses import prepare_any
 from viz.models.tokens import counted
-from viz.models.ways import current_way
+from viz.models.ways import switched
 
 # What two passes may differ by in a weight, at least; the half types round more.
 EXACT = {torch.float32: 1e-5, torch.float64: 1e-5}
@@ -139,7 +139,7 @@ def check_prepared(model: Model, prepared: Prepared) -> Check:
         result = model.module(**asked)
     own: dict[str, list[Tensor]] = {}
     shown = {name for name, _ in returned.proven}
-    for name, weights in (*returned.proven, *returned.apart_from(shown)):
+    for name, weights in (*returned.proven, *returned.proven_apart_from(shown)):
         own.setdefault(name, []).append(weights)
     for record in records:
         if (
@@ -230,22 +230,15 @@ def _eagerly(model: Model) -> Iterator[None]:
             f"{model.name} has no eager attention to compare with.",
             "Its layers were checked against their own output when it was captured.",
         )
-    before = current_way(module)
-    with contextlib.suppress(ValueError):
-        module.set_attn_implementation("eager")
-    if module.config._attn_implementation != "eager":
-        raise CaptureError(
-            f"{model.name} chose its kernel when it was built, so it has no eager attention to "
-            "compare with.",
-            "Its layers were checked against their own output when it was captured; "
-            "build it with attn_implementation='eager' to look at those weights.",
-        )
-    try:
+    with switched(module, "eager"):
+        if module.config._attn_implementation != "eager":
+            raise CaptureError(
+                f"{model.name} chose its kernel when it was built, so it has no eager attention to "
+                "compare with.",
+                "Its layers were checked against their own output when it was captured; "
+                "build it with attn_implementation='eager' to look at those weights.",
+            )
         yield
-    finally:
-        if model.tier != "eager":
-            with contextlib.suppress(ValueError):
-                module.set_attn_implementation(before)
 
 
 def _difference(record: Layer, own: dict[str, list[Tensor]], prepared: Prepared) -> float:

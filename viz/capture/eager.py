@@ -10,7 +10,7 @@ from viz.capture.layer import ReportedLayer
 from viz.capture.provenance import Provenance
 from viz.capture.sparse import SparseLayer, without_padding
 from viz.capture.windows import ReportedWindows
-from viz.errors import CaptureError, VerificationError
+from viz.errors import VerificationError
 from viz.models.returned import (
     HALF_ROW_SUM_TOLERANCE,
     ROW_SUM_TOLERANCE,
@@ -38,12 +38,11 @@ def reported_layers(
         model: its name, for messages.
 
     Raises:
-        CaptureError: not one matrix a head.
-        VerificationError: rows do not sum to 1, or weights are negative.
+        VerificationError: not one matrix a head, rows do not sum to 1, or weights are negative.
     """
     for name, whole in found:
         if whole.shape[0] % batch:
-            raise CaptureError(
+            raise VerificationError(
                 f"{model} reports weights of shape {tuple(whole.shape)} in {name}, "
                 f"which is no multiple of the batch of {batch}.",
                 "Whose they are cannot be told, so they are not shown.",

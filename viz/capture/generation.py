@@ -28,6 +28,7 @@ from viz.models.prepared import Prepared
 from viz.models.preserve import preserved
 from viz.models.readable import check_text, require_context
 from viz.models.tokens import numbered_units, units_from_ids
+from viz.models.ways import switched
 
 # Options of `generate` that would change what is cached, or what comes back.
 FIXED_OPTIONS = {
@@ -169,7 +170,8 @@ def _generate(
     inputs = {name: value for name, value in prepared.inputs.items() if name != "decoder_input_ids"}
     watching = observe(recorder) if recorder is not None else nullcontext()
     try:
-        with model.lock, torch.inference_mode(), preserved(module), watching:
+        way = switched(module, model.plan.way if model.plan else None)
+        with model.lock, torch.inference_mode(), preserved(module), way, watching:
             forget_longer_texts(module)
             ids: Tensor = module.generate(**inputs, **options)
     except (LoupeError, UnstitchableError):

@@ -1,9 +1,10 @@
-"""One pass of a model by its tier: what it calls is watched, or what it returns is taken."""
+"""One pass of a model, with everything that shows its attention taken down as layers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,16 +13,16 @@ from torch import Tensor
 from viz.capture.eager import read_layer, refuse_unproven, reported_layers
 from viz.capture.layer import Layer
 from viz.capture.recorder import Recorder
-from viz.errors import CaptureError
+from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.models import Model
-from viz.models.attention import observe
-from viz.models.hidden import hidden_parts
+from viz.models.model import Plan, Tier
+from viz.models.observation import Observation
 from viz.models.prepared import Prepared
-from viz.models.returned import Returned, likely, returned_weights
-from viz.models.running import RUN_ERRORS, copies, with_attentions
-from viz.models.softmaxes import STREAM, Softmaxes
-from viz.models.values import Reading, ValuePart, ValueReader
-from viz.models.watch import watch
+from viz.models.probe import replace_plan, tier_of
+from viz.models.returned import is_related, returned_weights
+from viz.models.running import copies, with_attentions
+from viz.models.softmaxes import STREAM
+from viz.models.values import Reading
 
 Progress = Callable[[str, float], None]
 
@@ -49,117 +50,133 @@ class Telling:
             raise self.raised
 
 
-def run_watched(
-    model: Model, prepared: Prepared, inputs: dict[str, Any], tell: Progress
-) -> tuple[list[Layer], Any]:
-    """Record every call of attention; read off their values the parts that make none."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one pass showed.
+
+    Attributes:
+        plan: in which way.
+        tier: the costliest of its layers.
+        layers: in the order in which the model called them.
+        result: what the model returned.
+        read: parts whose weights were read off them.
+        written: parts that made their weights themselves.
+        unread: parts that project values and did not show.
+        undecided: those of them of which this was not known of such inputs.
+        unshown: all parts that mix tokens and did not show.
+    """
+
+    plan: Plan
+    tier: Tier
+    layers: tuple[Layer, ...]
+    result: Any
+    read: tuple[str, ...]
+    written: tuple[str, ...]
+    unread: tuple[str, ...]
+    undecided: tuple[str, ...]
+    unshown: tuple[str, ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every layer tells which item of a batch is whose, and the pass ran nothing twice."""
+        windows = any(isinstance(layer, (WindowedLayer, ReportedWindows)) for layer in self.layers)
+        return not (windows or self.read or self.written)
+
+
+def run_observed(
+    model: Model, prepared: Prepared, inputs: dict[str, Any], plan: Plan, tell: Progress
+) -> Shown:
+    """Run a model once by a plan, its attention set as the plan wants it.
+
+    Raises:
+        VerificationError: a layer's weights do not reproduce what it computed.
+    """
 
     def on_layer(done: int) -> None:
         tell("forward", min(1.0, done / max(1, model.layers)))
 
     recorder = Recorder(model.module, prepared.item, model.layers, on_layer, prepared.batch)
-    # Watching every function costs a little; where all goes through the registry it is not needed.
-    watching = observe(recorder) if model.tier == "registry" else watch(model.module, recorder)
-    parts = [part for part in hidden_parts(model.module, set()) if part.name in model.read]
-    reading = _reader(model, prepared, parts, recorder.add)
-    by_hand = Softmaxes(model.module) if model.written else None
-    with torch.inference_mode(), watching, reading, by_hand or nullcontext():
-        result = model.module(**copies(inputs))
-    if by_hand is not None:
-        found = [pair for pair in likely(by_hand) if pair[0] in model.written]
-        for layer in _reported(model, prepared, found, by_hand.errors):
-            recorder.add(layer)
-    if not recorder.layers:
-        raise CaptureError(
-            f"{model.name} made no attention call that could be recorded.",
-            "Choose a model with softmax attention.",
-        )
-    return list(recorder.layers), result
 
+    def on_reading(reading: Reading) -> None:
+        recorder.add(read_layer(reading, prepared.known))
 
-def run_eagerly(
-    model: Model, prepared: Prepared, inputs: dict[str, Any], tell: Progress
-) -> tuple[list[Layer], Any]:
-    """Take the weights that a model makes itself; read off it what it does not return."""
-    everyone = {part.name: part for part in hidden_parts(model.module, set())}
-    needed = set(model.read)
-    layers, returned, result = _eager_pass(
-        model, prepared, inputs, [everyone[name] for name in needed], needed
+    known = (plan.way, plan.asked, _shapes(inputs))
+    before = model.unreadable.get(known, ())
+    observation = Observation(
+        model.module,
+        recorder,
+        on_reading,
+        plan=plan,
+        item=prepared.item,
+        batch=prepared.batch,
+        passed_over=before,
     )
-    shown = {name for name, _ in returned.proven} | {layer.name for layer in layers}
-    needed |= returned.unproven & set(everyone)
-    wanted = set(needed)
-    if len(shown) + len(returned.apart_from(shown)) < model.layers:
-        # A longer text may take another path than the probe's did.
-        wanted |= {part.name for part in hidden_parts(model.module, shown)}
-    if wanted > set(model.read):
-        # Once more as a whole, lest layers of two passes stand beside each other.
-        layers, returned, result = _eager_pass(
-            model, prepared, inputs, [everyone[name] for name in sorted(wanted)], needed
-        )
-    proven = [pair for pair in returned.proven if pair[0] not in needed]
-    layers += _reported(model, prepared, proven, returned.errors)
-    others = returned.apart_from({layer.name for layer in layers})
-    layers += _reported(model, prepared, others, returned.errors)
+    returning = returned_weights(model.module) if plan.asked else nullcontext()
+    asked = with_attentions(model.module, inputs) if plan.asked else inputs
+    with torch.inference_mode(), returning as returned, observation:
+        result = model.module(**copies(asked))
+    unread = tuple(dict.fromkeys(observation.unread))
+    model.remember_unreadable(known, unread)
+    own = _reported(model, prepared, observation.written, observation.errors)
+    if returned is not None:
+        found = returned.proven_apart_from(observation.shown)
+        own += _reported(model, prepared, found, returned.errors)
+        shown = {*observation.shown, *(name for name, _ in found)}
+        unproven = {name for name in returned.unproven if not is_related(name, shown)}
+        if unproven:
+            raise refuse_unproven(min(unproven), model.name)
+    twice = observation.shown_twice()
+    kept = [layer for layer in recorder.layers if layer.name not in twice]
+    written = tuple(dict.fromkeys(layer.name for layer in own))
+    return Shown(
+        plan=replace_plan(plan, observation),
+        tier=tier_of(observation, asked=bool(own)),
+        layers=tuple(_in_order(model, kept, own)),
+        result=result,
+        read=tuple(name for name in observation.read if name not in twice),
+        written=written,
+        unread=unread,
+        undecided=tuple(name for name in unread if name not in before),
+        unshown=observation.unshown(also=written),
+    )
+
+
+def _in_order(model: Model, called: list[Layer], own: list[Layer]) -> list[Layer]:
+    """Put layers that are known only after a pass among those that were seen in it."""
+    if not own:
+        return called
     places = {name: place for place, (name, _) in enumerate(model.module.named_modules())}
-    layers.sort(key=lambda layer: places[layer.name.partition(STREAM)[0]])
-    unread = returned.unproven - {layer.name for layer in layers}
-    if unread:
-        raise refuse_unproven(min(unread), model.name)
-    if not layers:
-        raise CaptureError(
-            f"{model.name} reports no attention weights.", "Choose a model with softmax attention."
-        )
-    return layers, result
+    # A call that no part is known of stays where it is, behind the one before it.
+    last, keyed = -1, []
+    for layer in called:
+        last = places.get(layer.name.partition(STREAM)[0], last)
+        keyed.append((last, layer))
+    keyed += [(places[layer.name.partition(STREAM)[0]], layer) for layer in own]
+    return [layer for _, layer in sorted(keyed, key=lambda pair: pair[0])]
 
 
 def _reported(
     model: Model,
     prepared: Prepared,
-    found: list[tuple[str, Tensor]],
+    found: Collection[tuple[str, Tensor]],
     errors: Mapping[int, float | None],
 ) -> list[Layer]:
     """Take the item's weights out of the batch's."""
     return list(
         reported_layers(
-            found, errors=errors, item=prepared.item, batch=prepared.batch, model=model.name
+            list(found),
+            errors=errors,
+            item=prepared.item,
+            batch=prepared.batch,
+            model=model.name,
         )
     )
 
 
-def _eager_pass(
-    model: Model,
-    prepared: Prepared,
-    inputs: dict[str, Any],
-    parts: list[ValuePart],
-    needed: Container[str],
-) -> tuple[list[Layer], Returned, Any]:
-    """Run once, asking for weights, and read parts; return what was read, what came back, and all."""
-    layers: list[Layer] = []
-    reader = _reader(model, prepared, parts, layers.append, needed)
-    asked = with_attentions(model.module, inputs)
-    with torch.inference_mode(), returned_weights(model.module) as returned, reader:
-        try:
-            result = model.module(**copies(asked))
-        except RUN_ERRORS:
-            layers.clear()
-            result = model.module(**copies(inputs))  # some models fail on being asked
-    return layers, returned, result
-
-
-def _reader(
-    model: Model,
-    prepared: Prepared,
-    parts: list[ValuePart],
-    add: Callable[[Layer], None],
-    needed: Container[str] | None = None,
-) -> ValueReader:
-    """Read parts during a pass; one that is needed and cannot be read is refused."""
-
-    def on_reading(name: str, reading: Reading | None) -> None:
-        if reading is not None:
-            add(read_layer(reading, prepared.known))
-        elif needed is None or name in needed:
-            raise refuse_unproven(name, model.name)
-
-    return ValueReader(model.module, parts, on_reading, item=prepared.item, batch=prepared.batch)
+def _shapes(inputs: Mapping[str, Any]) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Return the shapes of a model's inputs, by which it may choose another path."""
+    return tuple(
+        (name, tuple(value.shape))
+        for name, value in sorted(inputs.items())
+        if isinstance(value, Tensor)
+    )

@@ -1,8 +1,9 @@
-"""Our attention function: the stock fast kernel, with a place from which to watch it.
+"""Attention functions of transformers' registry, with a place from which to watch them.
 
-Every model loaded here runs on `loupe_attention`. Without an observer it is the stock SDPA function
-of `transformers`; with one, set for the current context only, the observer sees each call's query,
-key, value, mask and output. Nothing is stored on the model, so that threads can share one.
+The registry's "sdpa" is the stock function in a thin coat: with an observer, set for the current
+context only, it also shows each call's query, key, value, mask and output. Models are left as they
+are, and threads can share one. What a model computes with its own eager attention alone (soft caps,
+sinks) is computed by `masked_attention`, to which a model is set for the length of a pass.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, eager_mask, sdpa_mask
+from transformers.masking_utils import AttentionMaskInterface, eager_mask
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from viz.models.model import Tier
 from viz.models.softmax import attention_rows
 
-ATTENTION_NAME = "loupe"
+# What the registry calls PyTorch's fused kernel.
+STOCK_NAME = "sdpa"
 
-# The same for models whose masks the fast kernel's shortcuts lose: every mask is written out as eager
-# attention has it, added to the scores, and where there is none every query may look at every key.
+# Ours, for models that compute with their own eager attention: every mask is written out and added to
+# the scores as eager attention has it, and where there is none every query may look at every key.
 MASKED_NAME = "loupe_masked"
 
 # Rows of weights that one block of the slow path may hold at a time, in numbers (64 MB in float32).
@@ -60,6 +62,28 @@ class AttentionCall:
     output: Tensor
     tier: Tier = "registry"
     finish: Callable[[Tensor], Tensor] | None = None
+
+    def repeats(self, other: AttentionCall) -> bool:
+        """Whether a part asked the kernel for the same weights once more, for other values.
+
+        Differential attention does so for each half of its values.
+        """
+        return (
+            self.module is other.module
+            and _is_same(self.query, other.query)
+            and _is_same(self.key, other.key)
+            and self.mask is other.mask
+            and self.bias is other.bias
+            and (self.scale, self.is_causal) == (other.scale, other.is_causal)
+        )
+
+
+def _is_same(one: Tensor, other: Tensor) -> bool:
+    return one is other or (
+        one.data_ptr() == other.data_ptr()
+        and one.shape == other.shape
+        and one.stride() == other.stride()
+    )
 
 
 Observer = Callable[[AttentionCall], None]
@@ -102,19 +126,67 @@ def unobserved() -> Iterator[None]:
 
 
 def register() -> None:
-    """Make `attn_implementation="loupe"` known to transformers; safe to call again."""
-    AttentionInterface.register(ATTENTION_NAME, loupe_attention)
-    AttentionMaskInterface.register(ATTENTION_NAME, sdpa_mask)
-    AttentionInterface.register(MASKED_NAME, loupe_masked_attention)
+    """Put the coat on the registry's "sdpa", and make `masked_attention` known; safe to call again."""
+    stock = ALL_ATTENTION_FUNCTIONS[STOCK_NAME]
+    if not isinstance(stock, Watched):
+        AttentionInterface.register(STOCK_NAME, Watched(stock))
+    AttentionInterface.register(MASKED_NAME, masked_attention)
     AttentionMaskInterface.register(MASKED_NAME, eager_mask)
 
 
-def loupe_masked_attention(*args: Any, **kwargs: Any) -> tuple[Tensor, None]:
-    """Run one attention layer with no mask but the one that was handed over."""
-    return loupe_attention(*args, **{**kwargs, "is_causal": False})
+class Watched:
+    """A function of the registry that shows its calls to the observer of the context, if there is one."""
+
+    def __init__(self, stock: Callable[..., tuple[Tensor, Any]]) -> None:
+        self.stock = stock
+
+    def __call__(
+        self,
+        module: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None,
+        **options: Any,
+    ) -> tuple[Tensor, Any]:
+        """Call the function as the model does; what it leaves out (sinks) is left out of the call."""
+        with _on_behalf():
+            output, others = self.stock(module, query, key, value, attention_mask, **options)
+        observer = _observer.get()
+        if observer is not None:
+            scale, told = options.get("scaling"), options.get("is_causal")
+            causal = bool(getattr(module, "is_causal", True)) if told is None else bool(told)
+            observer(
+                AttentionCall(
+                    module=module,
+                    query=query,
+                    key=key,
+                    value=value,
+                    mask=attention_mask,
+                    is_causal=causal and attention_mask is None and query.shape[2] > 1,
+                    scale=query.shape[-1] ** -0.5 if scale is None else float(scale),
+                    bias=options.get("position_bias"),
+                    softcap=None,
+                    sinks=None,
+                    window=options.get("sliding_window"),
+                    dropout=float(options.get("dropout") or 0.0),
+                    output=output,
+                )
+            )
+        return output, others
 
 
-def loupe_attention(
+@contextmanager
+def _on_behalf() -> Iterator[None]:
+    """Let nobody see what is called on behalf of something that is observed itself."""
+    token = covered.set(True)
+    try:
+        yield
+    finally:
+        covered.reset(token)
+
+
+def masked_attention(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
@@ -130,22 +202,21 @@ def loupe_attention(
     indices: Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Run one attention layer as transformers asks for it, and show it to the observer.
+    """Run one layer as its model's eager attention would, and show it to the observer.
 
-    Sinks go by two names: `s_aux` in gpt-oss and most others, `sinks` where there is one a query.
-    Models with a sparse index (DeepSeek 3.2) hand over the keys that each query chose, [batch,
-    query, chosen], and expect the kernel to look at no others.
+    No mask is applied but the one that is handed over, whatever `is_causal` says. Sinks go by two names:
+    `s_aux` in gpt-oss and most others, `sinks` where there is one a query. Models with a sparse index
+    (DeepSeek 3.2) may hand over the keys that each query chose, [batch, query, chosen], and expect that
+    it looks at no others.
     """
     s_aux = s_aux if s_aux is not None else sinks
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
-    causal = is_causal if is_causal is not None else bool(getattr(module, "is_causal", True))
     if indices is not None:
-        attention_mask = _chosen_only(attention_mask, indices, query, key, causal)
-    causal = causal and attention_mask is None and query.shape[2] > 1
-    token = covered.set(True)
-    try:
+        attention_mask = _chosen_only(attention_mask, indices, query, key)
+    with _on_behalf():
         if softcap is None and s_aux is None:
-            output, _ = sdpa_attention_forward(
+            stock = ALL_ATTENTION_FUNCTIONS[STOCK_NAME]
+            output, _ = (stock.stock if isinstance(stock, Watched) else stock)(
                 module,
                 query,
                 key,
@@ -153,17 +224,15 @@ def loupe_attention(
                 attention_mask,
                 dropout=dropout,
                 scaling=scaling,
-                is_causal=is_causal,
+                is_causal=False,
                 position_bias=position_bias,
                 **kwargs,
             )
         else:
-            # The fast kernel takes neither a soft cap nor sinks and would silently drop them.
+            # The fast kernel takes neither a soft cap nor sinks.
             output = _attend_in_blocks(
-                query, key, value, attention_mask, causal, scale, position_bias, softcap, s_aux
+                query, key, value, attention_mask, scale, position_bias, softcap, s_aux
             )
-    finally:
-        covered.reset(token)
     observer = _observer.get()
     if observer is not None:
         observer(
@@ -173,7 +242,7 @@ def loupe_attention(
                 key=key,
                 value=value,
                 mask=attention_mask,
-                is_causal=causal,
+                is_causal=False,
                 scale=scale,
                 bias=position_bias,
                 softcap=softcap,
@@ -186,9 +255,7 @@ def loupe_attention(
     return output, None
 
 
-def _chosen_only(
-    mask: Tensor | None, indices: Tensor, query: Tensor, key: Tensor, causal: bool
-) -> Tensor:
+def _chosen_only(mask: Tensor | None, indices: Tensor, query: Tensor, key: Tensor) -> Tensor:
     """Narrow a mask to the keys that each query chose, bool [batch, 1 or head, query, key]."""
     batch, _, queries, _ = query.shape
     keys = key.shape[2]
@@ -197,8 +264,7 @@ def _chosen_only(
     chosen.scatter_(-1, torch.where(indices < 0, keys, indices.long()), True)
     chosen = chosen[:, None, :, :keys]
     if mask is None:
-        past = torch.ones(queries, keys, dtype=torch.bool, device=query.device)
-        return chosen & past.tril(keys - queries) if causal else chosen
+        return chosen
     if mask.dtype == torch.bool:
         return mask & chosen
     return mask.masked_fill(~chosen, torch.finfo(mask.dtype).min)
@@ -226,7 +292,6 @@ def _attend_in_blocks(
     key: Tensor,
     value: Tensor,
     mask: Tensor | None,
-    causal: bool,
     scale: float,
     bias: Tensor | None,
     softcap: float | None,
@@ -243,15 +308,11 @@ def _attend_in_blocks(
     block = max(1, BLOCK_NUMBERS // (heads * keys))
     groups = heads // value.shape[1]
     output = query.new_empty(batch, queries, heads, value.shape[-1], dtype=value.dtype)
-    columns = torch.arange(keys, device=query.device)
     for item in range(batch):
         values = value[item].float().repeat_interleave(groups, dim=0)
         for start in range(0, queries, block):
             rows = slice(start, min(start + block, queries))
-            at = torch.arange(rows.start, rows.stop, device=query.device)
             may_look = _rows_of(allowed, item, rows)
-            if causal:
-                may_look = columns[None, :] <= at[:, None]
             added = [
                 b
                 for b in (_rows_of(mask_bias, item, rows), _rows_of(bias, item, rows))

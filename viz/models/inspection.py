@@ -70,6 +70,7 @@ def describe(
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         fingerprint=_fingerprint(module, name, revision),
         reads=_reads(module, tokenizer),
+        plan=probed.plan if probed else None,
         read=probed.read if probed else (),
         written=probed.written if probed else (),
         unshown=probed.unshown if probed else (),

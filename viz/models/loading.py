@@ -27,7 +27,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
 from viz.errors import LoupeError, ModelNotFoundError, ModelRefusedError
 from viz.models.arguments import kind_of_value, require_module, require_readers
-from viz.models.attention import ATTENTION_NAME, register
+from viz.models.attention import register
 from viz.models.catalogue import find_entry, local_folder
 from viz.models.custom.folder import factory_of
 from viz.models.device import choose_device, choose_dtype
@@ -101,7 +101,7 @@ def load_model(
         tell("load", 0.3)
         module = _module(source, config, wanted, called).to(place).eval()
         tell("load", 0.7)
-        module, probed = _probed(module, lambda: _module(source, config, wanted, called, "eager"))
+        probed = _probed(module)
     except LoupeError:
         raise
     except LOADING_ERRORS as error:
@@ -130,8 +130,7 @@ def wrap_model(
 ) -> Model:
     """Make a model that you have already ready to be observed.
 
-    A transformers model is set to our attention implementation, which is plain SDPA outside of a
-    capture; of any other module, `torch.nn.MultiheadAttention` and calls of
+    A transformers model is left as it is; of any other module, `torch.nn.MultiheadAttention` and calls of
     `torch.nn.functional.scaled_dot_product_attention` are seen. It is put into evaluation mode.
 
     Args:
@@ -154,11 +153,9 @@ def wrap_model(
     if attention is not None:
         name_attention(module, attention, called)
     probed = None
+    register()
+    probed = _probed(module)
     if isinstance(module, PreTrainedModel):
-        register()
-        with contextlib.suppress(ValueError):
-            module.set_attn_implementation(ATTENTION_NAME)
-        module, probed = _probed(module, lambda: module)
         refuse_unseen(module, probed, called)
     return describe(
         module,
@@ -191,20 +188,10 @@ def _writes(module: PreTrainedModel) -> bool:
     return "decoder_input_ids" in forward_parameters(module)
 
 
-def _probed(
-    module: PreTrainedModel, reload: Callable[[], PreTrainedModel]
-) -> tuple[PreTrainedModel, Probe | None]:
-    """Probe a model of text on our kernel, then on its own eager attention."""
+def _probed(module: nn.Module) -> Probe | None:
+    """Probe a model of text on a sample; of any other, only its first capture can tell."""
     inputs = sample_inputs(module)
-    if inputs is None:
-        return module, None
-    probed = probe(module, inputs)
-    if probed is None:
-        # Models that choose their attention when they are built can only be built again.
-        device = next(module.parameters()).device
-        module = reload().to(device).eval()
-        probed = probe(module, inputs)
-    return module, probed
+    return None if inputs is None else probe(module, inputs)
 
 
 def _name_of(name: object) -> str:
@@ -308,7 +295,6 @@ def _module(
     config: Any,
     dtype: torch.dtype | str,
     name: str,
-    attention: str = ATTENTION_NAME,
 ) -> PreTrainedModel:
     """Load the weights, from safetensors only, and make sure that none were made up."""
     declared = next(iter(getattr(config, "architectures", None) or []), "")
@@ -317,7 +303,6 @@ def _module(
         module, info = factory.from_pretrained(
             source,
             dtype=dtype,
-            attn_implementation=attention,
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,

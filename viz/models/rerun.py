@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import Cache
 
 # Given the number of the call and its values, returns what takes their place.
 Substitute = Callable[[int, Tensor], Tensor]
@@ -86,10 +88,11 @@ class Run:
         mine = self.streams.get(0)
         return mine is not None and isinstance(first, Tensor) and torch.equal(mine[0], first)
 
-    def mean_of_values(self, heads: int, plain: Run) -> int | None:
-        """Name the last stream that is 1 where all values are: a weighted mean of them.
+    def means_of_values(self, heads: int, plain: Run) -> Iterator[int]:
+        """Name the streams that are 1 where all values are, the last first: means of them, it may be.
 
-        The values themselves are 1 there too, and are passed over: `plain` is the run that tells.
+        Rows of padding are 0, however many there are. The values themselves are 1 there too, and are
+        passed over: `plain` is the run that tells.
         """
         values = [value.flatten() for _, _, value in plain.values]
         for name in reversed(list(self.streams)):
@@ -102,9 +105,8 @@ class Run:
                 continue
             flat = torch.cat([t.float().flatten() for t in tensors])
             near = (flat - 1).abs() <= ROW_SUM_TOLERANCE
-            if bool((near | (flat == 0)).all()) and bool(near.float().mean() > 0.5):
-                return name
-        return None
+            if bool((near | (flat == 0)).all()) and bool(near.any()):
+                yield name
 
     def _side_by_side(self, stream: int, heads: int) -> list[Tensor]:
         """Lay heads that stand in a dimension of their own beside each other."""
@@ -170,8 +172,10 @@ def by_item(tensor: Tensor, batch: int) -> Tensor:
 
 
 def copied(value: Any) -> Any:
-    """Copy a tensor, and leave anything else as it is."""
-    return value.clone() if isinstance(value, Tensor) else value
+    """Copy a tensor or a cache of keys and values, and leave anything else as it is."""
+    if isinstance(value, Tensor):
+        return value.clone()
+    return copy.deepcopy(value) if isinstance(value, Cache) else value
 
 
 def random_state() -> list[Tensor]:

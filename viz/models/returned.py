@@ -73,9 +73,14 @@ class Returned:
             if self._is_pattern(name, weights) and not self._is_used(weights)
         }
 
-    def apart_from(self, names: Collection[str]) -> list[tuple[str, Tensor]]:
-        """Softmaxes of parts that neither hold nor belong to one of those named."""
-        return [pair for pair in self.softmaxes if not is_related(pair[0], names)]
+    def proven_apart_from(self, names: Collection[str]) -> list[tuple[str, Tensor]]:
+        """What was found of parts that neither hold nor belong to one of those named, and proven.
+
+        First what parts returned, then softmaxes of other parts that did not.
+        """
+        proven = [pair for pair in self.proven if not is_related(pair[0], names)]
+        names = {*names, *(name for name, _ in proven)}
+        return proven + [pair for pair in self.softmaxes if not is_related(pair[0], names)]
 
     def _is_used(self, weights: Tensor) -> bool:
         return any(one.is_same(weights) for one in self._multiplied)
@@ -172,7 +177,7 @@ def _tensors(output: Any) -> Iterator[Tensor]:
 
 
 def _may_be_weights(tensor: Tensor) -> bool:
-    """Whether a tensor has the shape of weights and its rows are distributions, most of them full."""
+    """Whether a tensor has the shape of weights and its rows are distributions, or empty."""
     if tensor.ndim != 4 or not tensor.is_floating_point() or tensor.numel() == 0:
         return False
     some = tensor[0].float()
@@ -180,4 +185,4 @@ def _may_be_weights(tensor: Tensor) -> bool:
         return False
     tolerance = ROW_SUM_TOLERANCE.get(tensor.dtype, HALF_ROW_SUM_TOLERANCE)
     full = (some.sum(dim=-1) - 1).abs() <= 10 * tolerance
-    return row_sum_error(some) <= 10 * tolerance and bool(full.float().mean() > 0.5)
+    return row_sum_error(some) <= 10 * tolerance and bool(full.any())

@@ -48,6 +48,7 @@ class Multiplied:
     Attributes:
         weights: the tensor itself.
         last: its last rows, copied then, because a model may change it afterwards.
+        values: what it was multiplied with; None where that is not one tensor.
         result: the product; held, so that no other tensor comes to lie there.
         error: max |weights @ v - result| of the last rows, the former summed in a wider type; None
             where that would cost too much.
@@ -55,6 +56,7 @@ class Multiplied:
 
     weights: Tensor
     last: Tensor
+    values: Tensor | None
     result: Tensor
     error: float | None
 
@@ -74,6 +76,7 @@ class Softmaxes(TorchFunctionMode):
     Attributes:
         found: the part that computed each, and its weights [batch or window, head, query, key].
         multiplied: whatever looked like weights and was multiplied, in any number of dimensions.
+        dropped: parts whose softmax weighed something on the way to something else.
         several: parts that multiplied several softmaxes in one run, so that each is but a share of
             their pattern.
         errors: of the product of what was found or multiplied, by where its numbers lie; there
@@ -87,6 +90,7 @@ class Softmaxes(TorchFunctionMode):
         self.found: list[tuple[str, Tensor]] = []
         self.multiplied: list[Multiplied] = []
         self.several: set[str] = set()
+        self.dropped: set[str] = set()
         self.errors: dict[int, float | None] = {}
         self._waiting: list[Tensor] = []
         self._told = 0
@@ -114,6 +118,7 @@ class Softmaxes(TorchFunctionMode):
             handle.remove()
         # Found first, and only afterwards seen to be a step on the way.
         kept = {id(one.weights) for one in self.multiplied}
+        self.dropped = {name for name, weights in self.found if id(weights) not in kept}
         self.found = [pair for pair in self.found if id(pair[1]) in kept]
         for one in self.multiplied:
             self.errors.setdefault(one.weights.data_ptr(), one.error)
@@ -147,6 +152,11 @@ class Softmaxes(TorchFunctionMode):
             self._multiply(list(operands), operands, result, partial(func, args[0]))
         return result
 
+    def made(self) -> list[tuple[str, Multiplied]]:
+        """List what was found so far, with what it was multiplied with."""
+        kept = {id(one.weights): one for one in self.multiplied}
+        return [(name, kept[id(one)]) for name, one in self.found if id(one) in kept]
+
     def _multiply(
         self,
         factors: list[Tensor],
@@ -171,7 +181,9 @@ class Softmaxes(TorchFunctionMode):
             some = last[(0,) * (last.ndim - 1)].float()
             if abs(float(some.sum()) - 1) < LIKELY or not bool(some.any()):
                 error = _product_error(product, factors, result, rows=product in PRODUCTS)
-                self.multiplied.append(Multiplied(factor, last.clone(), result, error))
+                others = [one for one in factors if one.data_ptr() != factor.data_ptr()]
+                values = others[0] if len(others) == 1 else None
+                self.multiplied.append(Multiplied(factor, last.clone(), values, result, error))
                 self._weigh(factor)
 
     def _weigh(self, factor: Tensor) -> None:

@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import Cache
 
 from viz.models.attention import unobserved
 from viz.models.heads import head_count
@@ -80,6 +79,10 @@ class Reading:
 
 OnReading = Callable[[str, Reading | None], None]
 
+# Says of a part that has just run, of the values that it projected and of its output whether its weights
+# show in another way.
+IsExplained = Callable[[ValuePart, list[Tensor], Any], bool]
+
 
 def value_parts(module: nn.Module) -> list[ValuePart]:
     """Find the parts that project values of their own, where the number of heads is known."""
@@ -104,6 +107,7 @@ class ValueReader:
         parts: those of it that are read.
         on_reading: is given each part's name and its reading; None where its output is no mean of
             its values, or where it cannot be run again.
+        is_explained: says which parts need not be read.
         item: which input of the batch.
         batch: how many inputs the batch has.
 
@@ -115,12 +119,14 @@ class ValueReader:
         module: nn.Module,
         parts: Sequence[ValuePart],
         on_reading: OnReading,
+        is_explained: IsExplained,
         *,
         item: int = 0,
         batch: int = 1,
     ) -> None:
         self.parts = parts
         self.on_reading = on_reading
+        self.is_explained = is_explained
         self.item = item
         self.batch = batch
         self._recent = RecentOutputs(module)
@@ -140,6 +146,7 @@ class ValueReader:
 
     def _follow(self, part: ValuePart) -> None:
         before_it: list[tuple[Rerun, list[Tensor]]] = []
+        projected: list[Tensor] = []
         owner = threading.get_ident()
 
         def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -150,41 +157,58 @@ class ValueReader:
                 state = random_state()
                 run = Rerun(part.part, part.projections, given, named, state, self.batch)
                 before_it.append((run, list(self._recent.latest)))
+                projected.clear()
+
+        def note(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
+            if threading.get_ident() == owner and before_it and isinstance(output, Tensor):
+                projected.append(output)
 
         def after(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
             if threading.get_ident() != owner or not before_it:
                 return
             run, recent = before_it.pop()
-            later, drawn = random_state(), False
-            reading = None
-            try:
-                with unobserved(), torch.inference_mode(), preserved(part.part):
-                    # Random numbers are everyone's, and are touched only where they matter.
-                    drawn = not replace(run, state=None)().gives(output)
-                    run = run if drawn else replace(run, state=None)
-                    reading = _read(part, run, self.item)
-                    reading = reading and _in_order(reading, run, recent)
-            except RERUN_ERRORS:
-                reading = None
-            finally:
-                if drawn:
-                    restore_random(later)
-            self.on_reading(part.name, reading)
+            if not self.is_explained(part, projected, output):
+                self.on_reading(part.name, self._reading(part, run, recent, output))
+            projected.clear()
 
         self._handles.append(part.part.register_forward_pre_hook(before, with_kwargs=True))
         self._handles.append(part.part.register_forward_hook(after))
+        self._handles += [child.register_forward_hook(note) for child in part.projections]
+
+    def _reading(
+        self, part: ValuePart, run: Rerun, recent: list[Tensor], output: Any
+    ) -> Reading | None:
+        """Read a part that has just run."""
+        later, drawn = random_state(), False
+        try:
+            with unobserved(), torch.inference_mode(), preserved(part.part):
+                # Random numbers are everyone's, and are touched only where they matter.
+                drawn = not replace(run, state=None)().gives(output)
+                run = run if drawn else replace(run, state=None)
+                reading = _read(part, run, self.item)
+                return reading and _in_order(reading, run, recent)
+        except RERUN_ERRORS:
+            return None
+        finally:
+            if drawn:
+                restore_random(later)
 
 
 def _read(part: ValuePart, run: Rerun, item: int) -> Reading | None:
     """Run a part with one-hot values, as many keys at a time as a head has dimensions."""
-    if any(isinstance(value, Cache) for value in (*run.args, *run.kwargs.values())):
-        return None  # every run would append to it
     plain = run()
     if not plain.values:
         return None
-    stream = run(lambda _, value: torch.ones_like(value)).mean_of_values(part.heads, plain)
-    if stream is None:
-        return None
+    ones = run(lambda _, value: torch.ones_like(value))
+    for stream in ones.means_of_values(part.heads, plain):
+        reading = _read_stream(part, run, item, plain, stream)
+        if reading is not None:
+            return reading
+    return None
+
+
+def _read_stream(part: ValuePart, run: Rerun, item: int, plain: Run, stream: int) -> Reading | None:
+    """Read the weights of what may be the mean of a part's values."""
     starts, keys = plain.key_starts()
     order = plain.query_order(stream, part.heads)
     output = plain.joined(stream, order, part.heads)

@@ -1,0 +1,185 @@
+"""Everything that shows attention during one pass, each part by the first way that proves it.
+
+A part's calls of a kernel come first, because they are recorded as queries and keys. A softmax that it
+writes out by hand is next: the very numbers that it multiplied its values with. Where neither is there,
+its weights are read off it with other values. What projects values and shows in none of these ways is
+named as not shown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from typing import Any
+
+from torch import Tensor, nn
+
+from viz.models.attention import AttentionCall, Observer, observe, split_mask, unobserved
+from viz.models.hidden import left_out
+from viz.models.model import Plan
+from viz.models.returned import is_related, likely
+from viz.models.softmaxes import STREAM, Softmaxes
+from viz.models.values import Reading, ValuePart, ValueReader, value_parts
+from viz.models.watch import watch
+from viz.models.written import is_whole
+
+
+class Observation:
+    """Observes one pass of a module, for as long as the context lasts.
+
+    Args:
+        module: the whole.
+        on_call: is shown every call of a kernel.
+        on_reading: is given what is read off a part.
+        plan: of an earlier pass, which says what need not be watched.
+        item: which input of the batch is read off parts.
+        batch: how many inputs there are.
+        passed_over: parts that are not to be read off, because they could not be with such inputs.
+
+    Attributes:
+        calls: how many calls of a kernel each part made.
+        written: parts that wrote a softmax out and multiplied values with it, and its weights; there
+            once the pass has ended, as `read`, `unread` and `errors` are.
+        errors: max |weights @ v - output| of those, by where their numbers lie.
+        read: parts whose weights were read off them.
+        unread: parts that project values, or weigh something by a softmax, and show in no way.
+        heads: of a layer, at most.
+        looks_ahead: whether any query looks at a later key.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        on_call: Observer,
+        on_reading: Callable[[Reading], None],
+        *,
+        plan: Plan | None = None,
+        item: int = 0,
+        batch: int = 1,
+        passed_over: Collection[str] = (),
+    ) -> None:
+        self.module = module
+        self.calls: Counter[str] = Counter()
+        self.at_kernel = False
+        self.written: list[tuple[str, Tensor]] = []
+        self.errors: dict[int, float | None] = {}
+        self.read: list[str] = []
+        self.unread: list[str] = list(passed_over)
+        self.heads = 0
+        self.looks_ahead = False
+        self._on_call, self._on_reading = on_call, on_reading
+        self._names = {id(part): name for name, part in module.named_modules()}
+        self._softmaxes = Softmaxes(module)
+        self._narrow = plan is not None and plan.registry
+        seen = set() if plan is None else plan.by_kernel
+        parts = [
+            part
+            for part in value_parts(module)
+            if part.name not in passed_over and not is_related(part.name, seen)
+        ]
+        self._reader = ValueReader(
+            module, parts, self._note, self._is_explained, item=item, batch=batch
+        )
+        self._batch = batch
+        self._told: dict[str, int] = {}
+        self._last: AttentionCall | None = None
+        self._context = ExitStack()
+
+    def __enter__(self) -> Observation:
+        if self._narrow:
+            self._context.enter_context(observe(self._see))
+        else:
+            self._context.enter_context(watch(self.module, self._see))
+            self._context.enter_context(self._reader)
+            self._context.enter_context(self._softmaxes)
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        self._last = None
+        self._context.__exit__(*details)
+        if self._narrow:
+            return
+        self.written = [pair for pair in likely(self._softmaxes) if not self._is_shown(pair[0])]
+        self.errors = self._softmaxes.errors
+        names = {name for name, _ in self.written}
+        self.unread += [name for name in sorted(self._softmaxes.dropped) if name not in names]
+        for _, weights in self.written:
+            self.heads = max(self.heads, int(weights.shape[1]))
+            self.looks_ahead = self.looks_ahead or bool(weights.float().triu(1).any())
+
+    @property
+    def seen(self) -> set[str]:
+        """The parts that made calls of a kernel."""
+        return set(self.calls)
+
+    @property
+    def layers(self) -> int:
+        """How many attention layers showed."""
+        return self.calls.total() + len(self.read) + len(self.written)
+
+    def shown_twice(self) -> set[str]:
+        """Parts that were read off and belong to one whose call of a kernel was seen later."""
+        return {name for name in self.read if is_related(name, self.seen)}
+
+    @property
+    def shown(self) -> set[str]:
+        """The parts whose attention showed."""
+        return {*self.seen, *self.read, *(name for name, _ in self.written)}
+
+    def unshown(self, also: Collection[str] = ()) -> tuple[str, ...]:
+        """Name the parts that mix tokens and do not show, nor among others that are shown also."""
+        # What a part does besides a call that is seen is its own affair, but is not kept quiet about.
+        besides = [name for name, _ in likely(self._softmaxes) if name in self.seen]
+        shown = {*self.shown, *also}
+        return left_out(self.module, shown, (*besides, *dict.fromkeys(self.unread)))
+
+    @property
+    def at_registry_alone(self) -> bool:
+        """Whether every part that attends was seen at the registry of transformers."""
+        return not (self.at_kernel or self.written or self.read or self.unread)
+
+    def _see(self, call: AttentionCall) -> None:
+        # The last call is held, so that no other tensor can lie where its own does.
+        last, self._last = self._last, call
+        if last is not None and call.repeats(last):
+            return
+        self.calls[self._names.get(id(call.module), "")] += 1
+        self.at_kernel = self.at_kernel or call.tier == "hooks"
+        self.heads = max(self.heads, int(call.query.shape[1]))
+        self.looks_ahead = self.looks_ahead or looks_ahead(call)
+        # What is computed to check a call is nobody's attention.
+        with unobserved():
+            self._on_call(call)
+
+    def _note(self, name: str, reading: Reading | None) -> None:
+        if reading is None:
+            self.unread.append(name)
+            return
+        self.read.append(name)
+        self.heads = max(self.heads, len(reading.weights))
+        self.looks_ahead = True
+        self._on_reading(reading)
+
+    def _is_explained(self, part: ValuePart, projected: list[Tensor], output: Any) -> bool:
+        """Whether a part that has just run was seen at a kernel, or wrote out a softmax as a whole."""
+        if is_related(part.name, self.seen):
+            return True
+        made = [one for name, one in self._softmaxes.made() if _is_within(name, part.name)]
+        new, self._told[part.name] = made[self._told.get(part.name, 0) :], len(made)
+        return len(new) == 1 and is_whole(new[0], projected, output, part.heads, self._batch)
+
+    def _is_shown(self, name: str) -> bool:
+        return name in self.seen or is_related(name.partition(STREAM)[0], self.read)
+
+
+def _is_within(name: str, whole: str) -> bool:
+    return name == whole or name.startswith(f"{whole}.")
+
+
+def looks_ahead(call: AttentionCall) -> bool:
+    """Whether the call's mask lets any query look at a later key."""
+    if call.mask is None:
+        return not call.is_causal and call.query.shape[2] > 1
+    allowed, _ = split_mask(call.mask)
+    return allowed is None or bool(allowed.triu(1).any())
