@@ -83,11 +83,12 @@ class Measured:
 
 def measure(model_type: str) -> Iterator[Measured]:
     """Capture a model type at every length; small widths first, then its own."""
+    failed: Measured | None = None
     for only_shallow in (False, True):
         try:
             loaded, eager = _models(model_type, only_shallow=only_shallow)
         except Exception as error:
-            failed = Measured(model_type, 0, "not built", said(error))
+            failed = failed or Measured(model_type, 0, "not built", said(error))
             continue
         rows = _at_every_length(model_type, loaded, eager, examine(model_type))
         first_row = next(rows)
@@ -96,7 +97,8 @@ def measure(model_type: str) -> Iterator[Measured]:
             yield from rows
             return
         failed = first_row
-    yield failed
+    if failed is not None:
+        yield failed
 
 
 def _models(model_type: str, *, only_shallow: bool) -> tuple[Any, Any]:

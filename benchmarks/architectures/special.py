@@ -59,11 +59,17 @@ LONG_FORECAST = {"prediction_length": 24, "context_length": 300}
 # A picture of 224 pixels is 14 x 14 patches.
 POOLED_BY_TWO = {"mm_tokens_per_image": 49}
 
+# 32 x 32 patches, of which 4 x 4 become a token.
+SHUFFLED_BY_FOUR = {"vision_config": {"image_size": 512}}
+
 # What is said beside the defaults where the default geometry is asked for: some defaults fit no
 # input, or leave out what a user has to say.
 BY_DEFAULT: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("informer", "autoformer", "time_series_transformer"), LONG_FORECAST),
     **dict.fromkeys(("gemma3", "shieldgemma2", "t5gemma2_encoder"), POOLED_BY_TWO),
+    "aria": {"vision_config": {"image_size": 490, "patch_size": 14}},
+    "modernvbert": SHUFFLED_BY_FOUR,
+    "colmodernvbert": {"vlm_config": SHUFFLED_BY_FOUR},
 }
 
 # For a nested configuration, what is said here is put over what the rule makes of it, unless it
