@@ -236,9 +236,23 @@ class Parametric(Hand):
         return self.join(torch.einsum("bhij,bhjd->bhid", weights, v))
 
 
+class Gated(Hand):
+    """Heads that a gate of their own lets through."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Linear(WIDTH, 3)
+
+    def forward(self, x):
+        q, k, v = self.by_head(x)
+        weights = (q @ k.mT).softmax(-1)
+        self.note(weights[0])
+        return self.join((weights @ v) * self.gate(x).sigmoid().mT[..., None])
+
+
 KINDS = [
     *(Usual, Folded, HeadsLast, KeysFirst, Shared, Grouped, One, Additive, Exponentials),
-    *(DividedLast, HeadByHead, Windows, Parted, RelativelyBiased, Parametric),
+    *(DividedLast, HeadByHead, Windows, Parted, RelativelyBiased, Parametric, Gated),
 ]
 
 
@@ -323,3 +337,70 @@ def test_two_layers_in_one_forward_are_two_layers():
     assert stack.layers == 2
     for number, seen in enumerate(module.seen):
         torch.testing.assert_close(all_heads(stack, number), seen, atol=TOLERANCE, rtol=0)
+
+
+class Remembering(Hand):
+    """Learned keys and values stand before those of the tokens."""
+
+    def __init__(self):
+        super().__init__()
+        self.memory = nn.Parameter(torch.randn(2, 1, 3, 4, 8))
+
+    def forward(self, x):
+        q, k, v = self.by_head(x)
+        k, v = (
+            torch.cat([m.expand(len(x), -1, -1, -1), t], dim=2)
+            for m, t in zip(self.memory, (k, v), strict=True)
+        )
+        weights = (q @ k.mT).softmax(-1)
+        self.note(weights[0])
+        return self.join(weights @ v)
+
+
+def test_keys_of_a_parts_own_are_columns():
+    module = Remembering()
+    stack = shown(module, torch.randn(1, 9, WIDTH)).stacks["self"]
+    assert (len(stack.queries), len(stack.keys)) == (9, 13)
+    torch.testing.assert_close(all_heads(stack), module.seen, atol=TOLERANCE, rtol=0)
+
+
+class Crossing(Hand):
+    """Looks at another sequence, which may be as long as its own."""
+
+    def forward(self, x, context):
+        q, k, v = self.by_head(x, context)
+        weights = (q @ k.mT).softmax(-1)
+        self.note(weights[0])
+        return self.join(weights @ v)
+
+
+@pytest.mark.parametrize("keys", [1, 5, 9])
+def test_queries_and_keys_of_two_sequences_are_told(keys):
+    module = Crossing().eval()
+    given = {"x": torch.randn(1, 9, WIDTH), "context": torch.randn(1, keys, WIDTH)}
+    with torch.inference_mode():
+        module(**given)
+    stack = next(iter(viz.capture(viz.wrap_model(module), given).stacks.values()))
+    assert (len(stack.queries), len(stack.keys)) == (9, keys)
+    torch.testing.assert_close(all_heads(stack), module.seen, atol=TOLERANCE, rtol=0)
+
+
+class Unprojected(nn.Module):
+    """Channels cut into heads as they come, so that nothing tells heads from windows."""
+
+    def forward(self, x):
+        heads = x.unflatten(-1, (3, 8)).transpose(1, 2)
+        weights = (heads @ heads.mT / 3).softmax(-1)
+        return (weights @ heads).transpose(1, 2).flatten(2)
+
+
+def test_where_two_readings_are_possible_the_attribute_that_helps_is_named():
+    x = torch.randn(1, 9, WIDTH)
+    whole = nn.Sequential(Unprojected()).eval()
+    with pytest.raises(viz.LoupeError, match=r"1 x 3 x 9 x 9.*Set `num_heads` on 0.*attention=\{"):
+        viz.capture(viz.wrap_model(whole), {"input": x})
+    whole[0].num_heads = 3
+    heads = x.unflatten(-1, (3, 8)).transpose(1, 2)
+    expected = (heads @ heads.mT / 3).softmax(-1)[0]
+    stack = viz.capture(viz.wrap_model(whole), {"input": x}).stacks["self"]
+    torch.testing.assert_close(all_heads(stack), expected, atol=TOLERANCE, rtol=0)

@@ -17,6 +17,7 @@ from transformers import Cache, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from viz.errors import ShapeError, VerificationError
+from viz.models.named import is_explained
 from viz.models.past import past_of_item
 
 # What a sense brings, what stands for it among the ids, and the grid that says how many it is.
@@ -50,12 +51,12 @@ def batch_axis(module: nn.Module) -> int:
 def stays_in_place(module: nn.Module, inputs: Mapping[str, Any]) -> bool:
     """Whether the calls of a batch are known to hold its inputs in their first dimension.
 
-    So they are of texts alone, in models of transformers; of all others only the input alone tells.
+    So they are of texts alone, in models of transformers, and where functions of `attention=` say what
+    is what; of all others only the input alone tells.
     """
     brought = {name for names in BROUGHT.values() for name in names}
-    return (
-        isinstance(module, PreTrainedModel) and "input_ids" in inputs and not brought & set(inputs)
-    )
+    of_texts = isinstance(module, PreTrainedModel) and "input_ids" in inputs
+    return is_explained(module) or (of_texts and not brought & set(inputs))
 
 
 def item_alone(

@@ -147,8 +147,8 @@ def _forward(model: Model, prepared: Prepared, tell: Telling) -> Shown:
         except Exception as error:
             tell.reraise()
             # A kernel's own error, say, has another cause.
-            alone = refuse_alone(model, senses_in(inputs)) if isinstance(error, LACKING) else None
-            raise alone or CaptureError(
+            lacking = refuse_alone(model, senses_in(inputs)) if isinstance(error, LACKING) else None
+            raise lacking or CaptureError(
                 f"{model.name} failed during its forward pass: {in_words(error)}",
                 "Check that the inputs are what this model expects.",
             ) from error

@@ -19,9 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from viz.models.attention import is_covered, unobserved
-from viz.models.axes import Layout, Unclear, read_layout
+from viz.models.axes import Unclear, read_layout
 from viz.models.calls import PartCall, RunningParts
+from viz.models.heads import head_count
 from viz.models.marked import EXP, SOFTMAX, run_marked, tensors_in
+from viz.models.places import Layout
 from viz.models.preserve import preserved
 from viz.models.running import RUN_ERRORS
 from viz.models.weighing import PRODUCTS, Axes, are_means, readings
@@ -262,9 +264,15 @@ class ByHand:
     def _layout(self, one: Weighing) -> Layout | None:
         known = _layouts.setdefault(self.module, {})
         own = one.number - one.call.first
-        key = (one.name, one.call.name, own, one.axes, one.laid.shape, one.values)
+        part = self.module.get_submodule(one.name)
+        shapes = (one.axes, one.laid.shape, one.values, head_count(part))
+        key = (one.name, one.call.name, own, shapes)
         if key not in known:
-            known[key] = read_layout(one.call, one.number, one.axes, one.laid.shape, one.shared)
+            known[key] = read_layout(
+                *(one.call, one.number, one.axes, one.laid.shape, one.shared),
+                name=one.name,
+                heads=head_count(part),
+            )
         read = known[key]
         if isinstance(read, Unclear):
             self.unclear.setdefault(one.name, read)

@@ -90,6 +90,11 @@ def name_attention(module: nn.Module, attention: Mapping[str, Explain], name: st
             _follow(path, part, explain)
 
 
+def is_explained(module: nn.Module) -> bool:
+    """Whether functions tell what parts of a module attend to, each input in its place of the batch."""
+    return any(part in _followed for part in module.modules())
+
+
 def _as_regex(pattern: str) -> re.Pattern[str]:
     """Turn a name with wildcards into an expression for whole names; [12] is one of these letters."""
     pieces = re.split(r"(\*\*\.|\*\*|\*|\?|\[[^\]]+\])", pattern)
