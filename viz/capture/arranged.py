@@ -16,7 +16,8 @@ from viz.capture.layer import Layer, in_short
 from viz.capture.naming import names_of
 from viz.capture.provenance import Provenance
 from viz.capture.windows import ReportedWindows, WindowedLayer
-from viz.models.coded import SERIES, coded
+from viz.models.cells import SERIES
+from viz.models.coded import coded
 from viz.models.origins import Origin, Pair, origins
 from viz.models.tokens import Units
 

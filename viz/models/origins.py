@@ -9,7 +9,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from viz.models.coded import MIXED, ONE, OTHER, Coded, Side, Source
+from viz.models.codes import MIXED, ONE, OTHER, Coded, Side, Source
 
 
 @dataclass(frozen=True, slots=True)

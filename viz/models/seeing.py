@@ -1,0 +1,295 @@
+"""One pass over a code: contents put in, attention by the identity, and what is seen noted down."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from viz.models.alone import own_projected, own_values
+from viz.models.attention import AttentionCall, is_covered
+from viz.models.calling import calling_part
+from viz.models.cells import COLOURS, SERIES, patch_size, same_picture, spans_of
+from viz.models.codes import Code, Coded, Side, Source
+from viz.models.putback import Follower
+from viz.models.softmaxes import SOFTMAX, Softmaxes
+from viz.models.weighing import PRODUCTS
+
+# Modules whose output lies on a grid of places of their own.
+GRIDS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d)
+
+# Numbers of each unit that are looked at.
+MOST_NUMBERS = 64
+
+# Products that wait for the softmax of their scores.
+WAITING = 8
+
+
+class EnoughError(Exception):
+    """Everything that was asked for has been seen."""
+
+
+class Seeing(TorchFunctionMode):
+    """Puts codes in and notes what comes of them, in this thread."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        inputs: Mapping[str, Any],
+        wanted: dict[str, int],
+        result: Coded,
+        code: Code,
+        parameter: str | None,
+    ) -> None:
+        super().__init__()
+        self.parameter = parameter
+        self.module = module
+        self.inputs = {n: v for n, v in inputs.items() if isinstance(v, Tensor)}
+        self.given: dict[str, Tensor] = {}
+        self.spans_seen = False
+        self.wanted = wanted
+        self.result = result
+        self.code = code
+        self.names = {id(part): name for name, part in module.named_modules()}
+        self.softmaxes = Softmaxes(module)
+        self.order = 0
+        self.source = 0
+        self.calls: Counter[str] = Counter()
+        self.products: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.weights: tuple[str, Tensor] | None = None
+        self.following: tuple[str, Follower] | None = None
+
+    def input(self, name: str, value: Any) -> Any:
+        """Put a code into what the model reads, where its units lie in the last dimension but one."""
+        if not isinstance(value, Tensor) or not value.is_floating_point() or "mask" in name:
+            return value
+        if value.ndim == 4 and value.shape[1] in COLOURS:
+            return self._pixels(name, value)
+        rows = value.ndim == 2 and any(word in name for word in ("pixel", "hidden"))
+        if not (rows or value.ndim == 3):
+            return value
+        return self._fill(name, value, tuple(value.shape[:-1]), value.ndim - 1, None, name)
+
+    def _pixels(self, name: str, value: Tensor) -> Tensor:
+        """Put a code into a picture, whose cells are patches where the model says how large they are."""
+        side = patch_size(self.module)
+        if value.shape[2] % side or value.shape[3] % side:
+            side = 1
+        size = (len(value), value.shape[2] // side, value.shape[3] // side)
+        return self._fill(name, value, size, 1, None, name, side)
+
+    @contextmanager
+    def hooks(self) -> Iterator[None]:
+        """Put codes into what lies on grids and into embeddings of the model's ids."""
+        owner = threading.get_ident()
+        handles = []
+
+        def on_grid(part: nn.Module, args: tuple[Any, ...], output: Any) -> Tensor | None:
+            if threading.get_ident() != owner or not isinstance(output, Tensor):
+                return None
+            return self._grid(self.names[id(part)], args[0], output)
+
+        def on_ids(part: nn.Module, args: tuple[Any, ...], output: Any) -> Tensor | None:
+            if threading.get_ident() != owner or not isinstance(output, Tensor):
+                return None
+            ids = args[0]
+            for name, value in self.inputs.items():
+                if ids.shape == value.shape and torch.equal(ids, value):
+                    size, last = tuple(output.shape[:-1]), output.ndim - 1
+                    return self._fill(self.names[id(part)], output, size, last, None, name)
+            return None  # embeddings of positions stay what they are
+
+        def on_index(_part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if threading.get_ident() == owner and not self.result.masks:
+                self._index(*args, *kwargs.values())
+
+        def on_span(part: nn.Module, args: tuple[Any, ...], output: Any) -> Tensor | None:
+            if threading.get_ident() != owner or self.spans_seen or output.ndim < 3:
+                return None
+            self.spans_seen = True
+            size = tuple(output.shape[:-1])
+            spans = spans_of(args[0], self.given[SERIES])
+            name = self.names[id(part)]
+            return self._fill(name, output, size, output.ndim - 1, None, None, spans=spans)
+
+        for part in self.module.modules():
+            if SERIES in self.given and isinstance(part, nn.Linear):
+                handles.append(part.register_forward_hook(on_span))
+            if not self.result.passes:
+                handles.append(part.register_forward_pre_hook(on_index, with_kwargs=True))
+            if isinstance(part, GRIDS):
+                handles.append(part.register_forward_hook(on_grid))
+            elif isinstance(part, nn.Embedding):
+                handles.append(part.register_forward_hook(on_ids))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _index(self, *given: Any) -> None:
+        for value in given:
+            whole = isinstance(value, Tensor) and value.dtype in (torch.int32, torch.int64)
+            if whole and value.ndim == 2 and value.shape[1] in (2, 3):
+                known = self.result.indexes
+                if not any(value.shape == one.shape and torch.equal(value, one) for one in known):
+                    known.append(value.clone())
+
+    def _grid(self, name: str, given: Tensor, output: Tensor) -> Tensor | None:
+        """Code the output of a convolution or a pooling [batch, channel, ...]."""
+        if output.ndim < 3 or not output.is_floating_point():
+            return None
+        size = (output.shape[0], *output.shape[2:])
+        known = self.result.sources[self.source : self.source + 1]
+        read = known[0].read if known else self._read(given)
+        made_of = None if read else given.movedim(1, -1).reshape(-1, given.shape[1])
+        return self._fill(name, output, tuple(size), 1, made_of, read)
+
+    def _read(self, given: Tensor) -> str | None:
+        """Name the input that a convolution was given as it is."""
+        for name, value in self.given.items():
+            fits = value.is_floating_point() and value.numel() == given.numel()
+            if fits and same_picture(given, value.reshape(given.shape)):
+                return name
+        return None
+
+    def _fill(
+        self,
+        name: str,
+        whole: Tensor,
+        size: tuple[int, ...],
+        channel: int,
+        made_of: Tensor | None,
+        read: str | None,
+        side: int = 1,
+        spans: tuple[tuple[int, int, int], ...] | None = None,
+    ) -> Tensor:
+        """Make content for every cell of a grid, `side` numbers a side, one of two by the code."""
+        number = self.source
+        self.source += 1
+        self.order += 1
+        if made_of is not None:
+            self._note(self.result.grids.setdefault(number, Side(self.order)), made_of)
+        self.order += 1
+        if number == len(self.result.sources):
+            spread = float(whole.float().std().nan_to_num(1.0)) or 1.0
+            self.result.sources.append(Source(name, size, self.order, read, spread, spans))
+        source = self.result.sources[number]
+        if (source.name, source.size) != (name, size):
+            raise ValueError("a pass over other numbers takes another way")
+        cells = self.code(number, source).to(whole.device).unsqueeze(channel)
+        if side > 1:
+            cells = cells.repeat_interleave(side, -1).repeat_interleave(side, -2)
+        generator = torch.Generator().manual_seed(number)
+        one, other = (
+            (torch.randn(whole.shape, generator=generator) * source.spread).to(whole)
+            for _ in range(2)
+        )
+        return torch.where(cells, other, one)
+
+    def on_call(self, call: AttentionCall) -> None:
+        """Note the queries and keys of a call that the kernel sees."""
+        name = self.names.get(id(call.module), "")
+        self._see(name, call.query, call.key)
+
+    def _see(self, name: str, query: Tensor, key: Tensor) -> None:
+        """Note queries and keys [window, head, unit, d] of a part."""
+        # Only at the call after the last, because what becomes of an output tells something, too.
+        if all(left <= 0 for left in self.wanted.values()):
+            raise EnoughError
+        if name not in self.wanted:
+            return
+        self.order += 1
+        calls = self.result.calls.setdefault(name, [])
+        if self.calls[name] == len(calls):
+            calls.append((Side(self.order), Side(self.order)))
+        sides = calls[self.calls[name]]
+        self.calls[name] += 1
+        windows = max(len(query), len(key))
+        for side, tensor in zip(sides, (query, key), strict=True):
+            spread = tensor.expand(windows, *tensor.shape[1:])
+            self._note(side, spread.transpose(1, 2).flatten(0, 1).flatten(1))
+        self.wanted[name] -= windows * query.shape[2]
+
+    def _note(self, side: Side, rows: Tensor) -> None:
+        step = -(-rows.shape[1] // MOST_NUMBERS)
+        side.note(rows[:, ::step].detach().float().clone(), self.parameter)
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        named = kwargs or {}
+        if func is functional.scaled_dot_product_attention:
+            result = own_values(*args, **named)
+            self._follow(self.names[id(calling_part(self.names, self.module))], result)
+            return result
+        result = func(*args, **named)
+        if self.following is not None:
+            name, follower = self.following
+            follower.see(func, args, named, result)
+            if follower.answer is not None:
+                self.following = None
+                if follower.answer.channels:
+                    self.result.channels.add(name)
+        if func is functional.multi_head_attention_forward:
+            return (own_projected(result[0], *args, **named), *result[1:])
+        if func in SOFTMAX and result.ndim >= 3:
+            return self._softmax(args, named, result)
+        if func in PRODUCTS and not is_covered() and len(args) == 2:
+            self.products = [*self.products[-WAITING:], (result, *args)]
+            if self.weights is not None and args[0].data_ptr() == self.weights[1].data_ptr():
+                self._follow(self.weights[0], result)
+        return result
+
+    def _follow(self, name: str, output: Tensor) -> None:
+        """See what becomes of an output of attention, which tells channels from tokens."""
+        self.following = (name, Follower(output)) if output.ndim >= 3 else None
+
+    def _softmax(self, args: tuple[Any, ...], named: dict[str, Any], result: Tensor) -> Tensor:
+        """Let every row look at itself alone, and note what its scores were made of."""
+        dim = named.get("dim", args[1] if len(args) > 1 else None)
+        if dim not in (-1, result.ndim - 1):
+            return result
+        queries, keys = result.shape[-2:]
+        if not is_covered():
+            self._scores(result)
+        alone = torch.zeros_like(result)
+        if queries == keys:
+            alone.copy_(torch.eye(queries, device=result.device))
+        self.weights = self.names[id(calling_part(self.names, self.module))], alone
+        return alone
+
+    def _scores(self, weights: Tensor) -> None:
+        part = calling_part(self.names, self.module)
+        name = self.names[id(part)]
+        made, self.products = self.products, []
+        lead = weights.shape[:-2]
+        for product, left, right in reversed(made):
+            if product.shape[-2:] != weights.shape[-2:] or product.numel() != weights.numel():
+                continue
+            sides = [self._by_head(name, one, lead, product.shape[:-2]) for one in (left, right.mT)]
+            query, key = sides
+            if query is not None and key is not None:
+                self._see(name, query, key)
+                return
+
+    def _by_head(
+        self, name: str, factor: Tensor, lead: torch.Size, product_lead: torch.Size
+    ) -> Tensor | None:
+        """Bring a factor of scores to [window, head, unit, d], as weights are."""
+        try:
+            whole = factor.expand(*product_lead, *factor.shape[-2:])
+            return self.softmaxes.by_head(name, whole.reshape(*lead, *factor.shape[-2:]))
+        except RuntimeError:
+            return None
