@@ -116,6 +116,14 @@ def test_what_would_stand_in_place_of_a_byte_is_named_between_its_neighbours():
     assert list(table.at(1, tokenizer)["token"]) == ["ü 2/2", "é 2/2"]
 
 
+@pytest.mark.parametrize("tokenizer", [byte_tokenizer, word_tokenizer])
+def test_an_id_beyond_the_vocabulary_is_named_by_its_number(tokenizer):
+    units = units_from_ids(tokenizer(), [7, 5000, 5001, 8])
+    assert units.labels[1:3] == ("id 5000", "id 5001")
+    assert units.texts[1:3] == ("", "")
+    assert units.special[1:3] == (False, False)
+
+
 def chatting(base: PreTrainedTokenizerFast, *, listed: bool) -> PreTrainedTokenizerFast:
     """A tokenizer with the marks of a chat, by themselves or among the special ones that it lists."""
     marks = [AddedToken(mark, special=True) for mark in ("<|im_start|>", "<|im_end|>")]

@@ -61,30 +61,27 @@ def spell(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> Spelling:
     """Say what each of some tokens stands for, one after the other."""
     known = special_ids(tokenizer)
     special = tuple(number in known for number in ids)
-    given = tokenizer.convert_ids_to_tokens(list(ids))
-    names = tuple(
-        _role(tokenizer, number, str(name)) if is_special else str(name)
-        for number, name, is_special in zip(ids, given, special, strict=True)
-    )
+    # Tables of embeddings are often longer than their vocabulary.
+    given = [name or None for name in tokenizer.convert_ids_to_tokens(list(ids))]
     backend = getattr(tokenizer, "backend_tokenizer", None)
     decoder = repr(backend.decoder) if backend is not None else ""
     bytes_of = _bytes_of(tokenizer, decoder)
     added: dict[int, Any] = getattr(tokenizer, "added_tokens_decoder", {})
-    raw = tuple(
-        None
-        if is_special
-        # Added tokens are written as they are.
-        else name.encode()
-        if bytes_of and number in added
-        else _raw(name, bytes_of)
-        for number, name, is_special in zip(ids, names, special, strict=True)
-    )
-    texts = tuple(
-        "" if is_special else _whole(own) if own is not None else _written(name, decoder)
-        for name, own, is_special in zip(names, raw, special, strict=True)
-    )
+    names, raw, texts = [], [], []
+    for number, name, is_special in zip(ids, given, special, strict=True):
+        own: bytes | None = None
+        if name is None or is_special:
+            text = ""
+        else:
+            # Added tokens are written as they are.
+            spelt = bool(bytes_of) and number in added
+            own = name.encode() if spelt else _raw(name, bytes_of)
+            text = _written(name, decoder) if own is None else _whole(own)
+        names.append(f"id {number}" if name is None else _role(tokenizer, number, name))
+        raw.append(own)
+        texts.append(text)
     source, offsets = _joined(texts, raw)
-    return Spelling(names, special, texts, raw, source, offsets)
+    return Spelling(tuple(names), special, tuple(texts), tuple(raw), source, offsets)
 
 
 def labels_of(
@@ -113,6 +110,8 @@ def labels_of(
             labels.append(f"{spelling.names[index]} {whole}".strip())
         elif text:
             labels.append(visible(text))
+        elif not whole and spelling.raw[index] is None:
+            labels.append(spelling.names[index])
         elif BROKEN in whole:
             labels.append(_broken(spelling.raw, index))
         else:
