@@ -19,6 +19,7 @@ from components.panels.request import (
     request_panel,
 )
 from components.panels.run import failure_panel, run, shown
+from components.panels.unread import unread_panel
 from components.panels.whole import (
     overview_panel,
     prediction_panel,
@@ -71,6 +72,8 @@ def page() -> None:
     with problems:
         failure_panel()
         notice_box(st.session_state.get("notices", []))
+        if analysis is not None:
+            unread_panel(analysis)
     with st.container():
         explorer()
 

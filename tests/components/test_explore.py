@@ -275,3 +275,26 @@ def test_a_span_of_a_long_text_ends_with_the_text(explore):
     assert count > 264
     assert said.endswith(f"this input has token 0 to {count - 1}, so 0-{count} is shown.")
     assert app.query_params["columns"] == "20-40"
+
+
+CHINESE = "人工智能正在改变我们的生活方式，每天都有新的发现。"
+
+
+def test_a_text_that_a_model_cannot_read_is_said_and_one_that_can_is_run():
+    app = AppTest.from_file(str(MAIN), default_timeout=120)
+    app.query_params["text"] = CHINESE
+    app.run()
+    said = app.warning[0].value.replace("\\", "")
+    assert "tokens are [UNK]: all-MiniLM-L6-v2 has none for what stands there" in said
+    (switch,) = [button for button in app.button if button.label.startswith("Run it on ")]
+    switch.click().run()
+    assert not app.exception
+    assert not app.warning
+    assert app.selectbox(key="model").value in ("smollm2", "loupe")
+    assert app.query_params["model"] == app.selectbox(key="model").value
+    assert app.text_area(key="text").value == CHINESE
+
+
+def test_a_text_that_is_read_is_passed_over_in_silence(explore):
+    assert not [button for button in explore.button if button.label.startswith("Run it on ")]
+    assert not explore.warning

@@ -23,9 +23,9 @@ from components.panels.compare.run import Both
 from components.panels.compare.seen import seen_panel
 from components.panels.compare.settings import pairing_panel, settings_panel
 from components.panels.literal import literal
+from components.panels.unread import unread_words
 from viz.compare import Comparison, Side, aligned_units, compare_sides
 from viz.errors import AlignmentError, LoupeError
-from viz.service import Analysis
 
 # Heads that stand in a title by name.
 MOST_NAMED = 3
@@ -151,13 +151,9 @@ def patterns_panel(runs: Both, comparison: Comparison, *, pairing: bool) -> None
     seen_panel(runs, comparison, titles)
     _patterns(runs, comparison, titles)
     for which, run in zip(SIDES, runs.both, strict=True):
-        if unknown := _unknown(run):
-            st.caption(
-                literal(
-                    f"{unknown} tokens of the {which} side are unknown to its model, which takes them all for "
-                    "the same."
-                )
-            )
+        # Between two sides a few count: what is unknown to both looks the same.
+        if unknown := unread_words(run, least=0):
+            st.caption(literal(f"{which.capitalize()} side: {unknown}"))
     _numbers(comparison)
 
 
@@ -194,16 +190,6 @@ def _complain(comparison: Comparison, seen: CompareView, part: Part) -> None:
             f"The span {seen.span!r} is not possible: there are {rows} common rows and {columns} columns, "
             f"so {shown} is shown."
         )
-
-
-def _unknown(run: Analysis) -> int:
-    """Count the tokens that a model does not know."""
-    tokenizer = run.tokenizer
-    number, *others = (
-        getattr(tokenizer, f"{name}_token_id", None) for name in ("unk", "bos", "eos")
-    )
-    # Some tokenizers know every byte, and name a token that means something else besides.
-    return 0 if number is None or number in others else run.trace.units.ids.count(number)
 
 
 def _chosen_row(part: Part) -> None:
