@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from viz.capture.chance import Chance
-from viz.capture.own_pass import OwnPass, plain_pass, stands_on_ours, stock_pass
+from viz.capture.own_pass import OwnPass, plain_pass
 from viz.capture.trace import Trace
 from viz.models import Model
 from viz.models.outputs import Outputs, all_tensors, first_output
@@ -92,13 +92,6 @@ def passes_apart(
             )
     if captured > allowed:
         return Apart(captured, eager)
-    if stands_on_ours(model):
-        # It is eager attention that is off, or our kernel: the stock one tells.
-        chance.restore()
-        stock = stock_pass(model, prepared)
-        off = eager if stock is None else _largest_share(_results(stock), given, prepared)
-        if off > allowed:
-            return Apart(off, eager)
     return Apart(
         captured,
         eager,

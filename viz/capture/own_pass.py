@@ -15,16 +15,12 @@ from transformers import PreTrainedModel
 
 from viz.errors import CaptureError
 from viz.models import Model
-from viz.models.attention import ATTENTION_NAME, MASKED_NAME
 from viz.models.outputs import Outputs, all_tensors
 from viz.models.prepared import Prepared
 from viz.models.preserve import preserved
 from viz.models.returned import Returned, returned_weights
 from viz.models.running import copies, with_attentions
 from viz.models.ways import EAGER_NAME, switched
-
-# Our kernels, by the names under which models are set to them.
-OURS = (ATTENTION_NAME, MASKED_NAME)
 
 NUMBER = re.compile(r"(?<=/)\d+(?=/|$)")
 
@@ -87,25 +83,6 @@ def plain_pass(model: Model, prepared: Prepared) -> Any:
             f"{model.name} failed during its forward pass: {in_short(error)}.",
             "Check that the inputs are what this model expects.",
         ) from error
-
-
-def stock_pass(model: Model, prepared: Prepared) -> Any | None:
-    """Run a model that is set to our own kernel on the stock one; None where that cannot be.
-
-    A model on our kernel does not stand as it was given, so that its plain pass proves nothing.
-    """
-    with unchanged_settings(model.module):
-        for part in transformers_parts(model):
-            if part.config._attn_implementation in OURS:
-                set_way(part, "sdpa")
-        if stands_on_ours(model):
-            return None
-        return plain_pass(model, prepared)
-
-
-def stands_on_ours(model: Model) -> bool:
-    """Whether any part of a model is set to our own kernel."""
-    return any(part.config._attn_implementation in OURS for part in transformers_parts(model))
 
 
 def transformers_parts(model: Model) -> list[PreTrainedModel]:

@@ -91,19 +91,23 @@ def _attempt(
                 return None
             return run_observed(model, prepared, inputs, plan, tell)
 
-    state = random_state()
+    # Only where a way was tried before, because random numbers are everyone's.
+    if truth.tried and not _same_state(truth.state, random_state()):
+        restore_random(truth.state)
+    truth.tried = True
     shown = run()
     if shown is None or not shown.layers:
         return shown
     # Where parts were read off, they ran again within the pass, and may have left something behind.
     if not plan.as_given or shown.read:
         apart, allowed = difference(_outputs(shown), truth.require())
-        if not apart <= allowed and not _same_state(state, random_state()):
+        if not apart <= allowed and not _same_state(truth.state, random_state()):
             # It draws at random, so that only passes from the same numbers can be compared.
-            restore_random(state)
+            restore_random(truth.state)
+            expected = truth.run()
+            restore_random(truth.state)
             shown = run() or shown
-            restore_random(state)
-            apart, allowed = difference(_outputs(shown), truth.run())
+            apart, allowed = difference(_outputs(shown), expected)
         # Negated, so that NaN does not pass.
         if not apart <= allowed:
             raise _refuse_unequal(model, plan, apart, allowed)
@@ -139,12 +143,19 @@ def run_alone(module: nn.Module, inputs: Mapping[str, Any]) -> Any:
 
 
 class _Truth:
-    """What a model computes for some inputs when nobody watches, found out once it is asked for."""
+    """What a model computes for some inputs when nobody watches, found out once it is asked for.
+
+    Attributes:
+        state: of the random numbers before anything ran.
+        tried: whether a way was tried already.
+    """
 
     def __init__(self, model: Model, inputs: dict[str, Any]) -> None:
         self._model = model
         self._inputs = inputs
         self._outputs: Outputs | None = None
+        self.state = random_state()
+        self.tried = False
 
     def require(self) -> Outputs:
         """Return all that the model alone returns; whatever it raises is the fault of its inputs."""
