@@ -365,3 +365,13 @@ def test_a_tower_of_two_layers_has_two_whatever_the_prompts_are():
     assert stack.queries.labels[-1] == "picture 2: 3,3"
     picture = torch.arange(32) // 16
     assert torch.equal(stack.attended(1, 1), picture[:, None] == picture)
+
+
+def test_patches_of_a_film_are_named_by_their_frame():
+    options = {**PLAIN, "image_size": 32}
+    model = model_of(
+        lambda: hf.VivitModel(hf.VivitConfig(**options, num_frames=4, tubelet_size=[2, 8, 8]))
+    )
+    stack = viz.capture(model, {"pixel_values": torch.randn(1, 4, 3, 32, 32)}).stacks["self"]
+    assert stack.queries.labels[:2] == ("[CLS]", "frame 0: 0,0")
+    assert stack.queries.labels[-1] == "frame 1: 3,3"
