@@ -298,13 +298,6 @@ def test_what_bart_reads_in_its_decoder_is_named():
     torch.testing.assert_close(trace.output, expected[0], atol=1e-5, rtol=0)
 
 
-def test_options_that_would_stitch_something_else_are_refused():
-    model = viz.load_model("smollm2")
-    for option in ({"use_cache": False}, {"cache_implementation": "static"}):
-        with pytest.raises(viz.LoupeError, match="cannot be chosen"):
-            viz.capture_generation(model, "The capital", new_tokens=2, **option)
-
-
 HYBRID = {
     "vocab_size": 97,
     "hidden_size": 32,
