@@ -18,14 +18,29 @@ Maker = Callable[[Any], Inputs]
 _tokens: ContextVar[int] = ContextVar("tokens", default=24)
 
 
+# How wide a picture is where the configuration does not say, in pixels.
+_side: ContextVar[int] = ContextVar("side", default=32)
+
+
 @contextmanager
-def sized(tokens: int) -> Iterator[None]:
-    """Make inputs of so many tokens, or of pictures and sounds that stand for as many."""
-    token = _tokens.set(tokens)
+def sized(tokens: int, *, side: int) -> Iterator[None]:
+    """Make inputs of so many tokens, or of pictures and sounds that stand for as many.
+
+    Args:
+        tokens: of a text.
+        side: of a picture in pixels, where a configuration does not say.
+    """
+    before = _tokens.set(tokens), _side.set(side)
     try:
         yield
     finally:
-        _tokens.reset(token)
+        _tokens.reset(before[0])
+        _side.reset(before[1])
+
+
+def usual_side() -> int:
+    """Return how wide a picture is of which nothing is said, in pixels."""
+    return _side.get()
 
 
 def token_count() -> int:
@@ -111,4 +126,4 @@ def text_after(token: int, count: int) -> Inputs:
 
 def side_of(config: Any) -> int:
     """Return the side of the pictures that a vision tower takes, in pixels."""
-    return int(first(config, ("image_size",), 32))
+    return int(first(config, ("image_size",), usual_side()))

@@ -17,6 +17,7 @@ from benchmarks.architectures.fields import (
     noise,
     target_count,
     token_count,
+    usual_side,
 )
 from benchmarks.architectures.modalities import beside_text, parameters_of, pictures, sounds
 from benchmarks.architectures.special_inputs import special_inputs
@@ -113,7 +114,7 @@ def inputs_of(module: PreTrainedModel) -> Inputs:
         made["input_ids"] = ids
         if "attention_mask" in parameters:
             made["attention_mask"] = torch.ones_like(ids)
-    size, channels = find(config, "image_size") or 32, find(config, "num_channels") or 3
+    size, channels = find(config, "image_size") or usual_side(), find(config, "num_channels") or 3
     high, wide = (size, size) if isinstance(size, int) else size
     if "pixel_values" in parameters:
         made["pixel_values"] = noise(1, channels, high, wide)

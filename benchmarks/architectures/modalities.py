@@ -10,7 +10,15 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from benchmarks.architectures.fields import Inputs, find, first, grid_side, in_proportion, noise
+from benchmarks.architectures.fields import (
+    Inputs,
+    find,
+    first,
+    grid_side,
+    in_proportion,
+    noise,
+    usual_side,
+)
 
 # More tokens than this for one picture would cost more than they show.
 MOST_TOKENS = 2000
@@ -213,7 +221,7 @@ def _square(vision: Any, config: Any, takes: Collection[str]) -> Iterator[Inputs
     if "pixel_values" not in takes:
         return
     channels, patch = _patches(vision)
-    size = first(vision, ("image_size",), max(4 * patch, 32))
+    size = first(vision, ("image_size",), max(4 * patch, usual_side()))
     question = {"qformer_input_ids": torch.arange(20, 28)[None]}
     if not set(question) <= set(takes):
         question = {}
