@@ -215,6 +215,7 @@ function readLegend(view) {
   const { first, second } = view.cells;
   view.holes = [first, second].some((side) => side.some(Number.isNaN));
   view.part(".partner").hidden = !view.holes;
+  for (const noun of view.root.querySelectorAll(".noun")) noun.textContent = view.data.noun ?? "text";
   view.part(".never").hidden = ![first, second].some((side) => side.includes(-Infinity));
   const style = view.part(".legend").style;
   style.setProperty("--never", `rgb(${view.data.never})`);

@@ -44,13 +44,13 @@ HTML = f"""
     <button type="button" class="in" aria-label="Zoom in">+</button>
     <button type="button" class="fit">Whole</button>
     <button type="button" class="closer" hidden>Look closer</button>
-    <button type="button" class="entire" hidden>Back to the whole</button>
+    <button type="button" class="entire" hidden>Back to the whole <span class="noun">text</span></button>
   </div>
   <div class="panels" tabindex="0" role="application" aria-label="Two patterns and how they differ: rows are queries, columns are keys. Arrow keys walk from cell to cell, plus and minus zoom, 0 shows the whole, Enter chooses the row, Escape lets go, Space shows the other side where they flicker.">{PANEL.format("") * 2}{PANEL.format(FLICKER)}
   </div>
   <div class="said" aria-live="polite"></div>
   <div class="legend"><span class="never" hidden><i></i>not attended</span>
-    <span class="partner" hidden><i></i>no partner on the other side</span></div>
+    <span class="partner" hidden><i></i>no partner in the other <span class="noun">text</span></span></div>
 </div>
 """
 
@@ -105,6 +105,7 @@ def compare_view(
     coarse: bool = False,
     part: bool = False,
     on_closer: Callable[[], None] | None = None,
+    noun: str = "text",
 ) -> int | None:
     """Show two patterns and, as a third, how they differ; answer which row is chosen.
 
@@ -138,6 +139,7 @@ def compare_view(
         part: whether this is a part, from which a button leads back to the whole.
         on_closer: called when one of both is asked for: `span` is the first row in sight, the one after the
             last, and so of the columns; or nothing for the whole.
+        noun: what a side is of: a text, a picture, a sound.
 
     Returns:
         The row that is chosen now; None for none.
@@ -177,6 +179,7 @@ def compare_view(
             "values": _digest(*(one.tobytes() for one in cells)),
             "units": _digest(*(repr(one.to_pydict()).encode() for one in labels)),
             "mode": mode,
+            "noun": noun,
             "row": chosen,
             "coarse": coarse,
             "part": part,

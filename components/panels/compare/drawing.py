@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from components.canvas.compare_view import ComparedSide, compare_view
 from components.panels.compare.closer import MOST_DRAWN, Part, whole
+from components.panels.compare.given import noun_of
 from components.panels.compare.place import SIDES, view
 from components.panels.literal import literal
 from components.panels.words import plural
@@ -60,6 +61,7 @@ def draw(
         coarse=on_closer is not None and _coarse(chosen, drawn),
         part=part != every,
         on_closer=on_closer,
+        noun=noun_of(view().second),
     )
     st.caption(_said(comparison, part, chosen, drawn))
 
