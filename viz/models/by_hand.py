@@ -39,6 +39,9 @@ SIGMOIDS = {torch.sigmoid, Tensor.sigmoid, torch.nn.functional.sigmoid}
 _layouts: weakref.WeakKeyDictionary[nn.Module, dict[Any, Layout | Unclear]]
 _layouts = weakref.WeakKeyDictionary()
 
+# Whose parts say in their names and attributes what their axes are, or make no products of their own.
+LIBRARIES = ("transformers.", "torch.")
+
 # How far sums of exponentials and what results are divided by may be apart, as a share.
 SAME_SUM = 1e-4
 
@@ -319,4 +322,4 @@ def _storage(tensor: Tensor) -> int:
 
 def is_users(part: nn.Module) -> bool:
     """Whether a part's axes have to be read off what it does, because no library's names tell them."""
-    return not type(part).__module__.startswith("transformers.")
+    return not type(part).__module__.startswith(LIBRARIES)
