@@ -404,3 +404,45 @@ def test_where_two_readings_are_possible_the_attribute_that_helps_is_named():
     expected = (heads @ heads.mT / 3).softmax(-1)[0]
     stack = viz.capture(viz.wrap_model(whole), {"input": x}).stacks["self"]
     torch.testing.assert_close(all_heads(stack), expected, atol=TOLERANCE, rtol=0)
+
+
+class Grid(Windows):
+    """Runs of neighbours, as blocks of a picture are; behind windows of every third token."""
+
+    def forward(self, x):
+        n = x.shape[1]
+        cut = x.unflatten(1, (3, -1))
+        q, k, v = self.by_head(cut.flatten(0, 1))
+        weights = (q @ k.mT).softmax(-1)
+        self.seen = torch.zeros(3, n, n)
+        for window in range(3):
+            run = slice(window * n // 3, (window + 1) * n // 3)
+            self.seen[:, run, run] = weights[window].detach()
+        return self.join(weights @ v).unflatten(0, (len(x), 3)).flatten(1, 2)
+
+
+class BlockThenGrid(nn.Module):
+    """Two kinds of windows in one forward: of what the first has mixed, every window of the second has some."""
+
+    def __init__(self):
+        super().__init__()
+        self.blocks, self.grid = Grid(), Windows()
+
+    def forward(self, x):
+        return Windows.forward(self.grid, x + Grid.forward(self.blocks, x))
+
+
+@pytest.mark.parametrize("whole", [BlockThenGrid, lambda: nn.Sequential(Grid(), Windows())])
+def test_windows_behind_windows_are_windows_and_no_heads(whole):
+    module = whole().eval()
+    parts = list(module.children())
+    x = torch.randn(1, 9, WIDTH)
+    name = "x" if isinstance(module, BlockThenGrid) else "input"
+    with torch.inference_mode():
+        module(x)
+    stacks = viz.capture(viz.wrap_model(module), {name: x}).stacks
+    shown_layers = [all_heads(s, n) for s in stacks.values() for n in range(s.layers)]
+    # In one forward, nothing that a part is given says in which order the second windows were cut.
+    assert len(shown_layers) == (1 if isinstance(module, BlockThenGrid) else 2)
+    for mine, part in zip(shown_layers, parts, strict=False):
+        torch.testing.assert_close(mine, part.seen, atol=TOLERANCE, rtol=0)

@@ -10,7 +10,7 @@ part carries is believed, and where the part does not tell, nothing is guessed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +26,9 @@ from viz.models.weighing import Axes
 # How many tensors a part was given are tried, and how many parts outwards.
 TRIED = 16
 OUTWARDS = 4
+
+# Dimensions of a picture: [batch, channel, row, column], channels first or last.
+PICTURE = 4
 
 # Items, windows and heads may be folded into one axis, and no more.
 MOST_SPLITS = 2
@@ -55,6 +58,7 @@ class _Seen:
     values_told: bool = False
     scores_told: bool = False
     whole: bool = False
+    first: Layout | None = None
     fallback: Layout | None = None
     split: tuple[int, tuple[int, int]] | None = None
 
@@ -69,6 +73,7 @@ def read_layout(
     *,
     name: str = "",
     heads: int | None = None,
+    earlier: Sequence[int] = (),
 ) -> Layout | Unclear:
     """Find out what the axes of a product are.
 
@@ -82,6 +87,7 @@ def read_layout(
             these as two.
         name: of the part whose code made the product, for messages.
         heads: how many that part says it has; asked only where it does not show.
+        earlier: other products that weighed values before this one.
 
     Cost: two runs of the part, usually; more where it has windows.
     """
@@ -91,13 +97,17 @@ def read_layout(
         for level in _outwards(call):
             with preserved(level.part):
                 part = ReadPart(level, number - level.first, axes, splits)
-                layout = _at_level(part, shape, shared, seen)
+                within = [n - level.first for n in earlier if n >= level.first]
+                layout = _at_level(part, shape, shared, seen, within)
             if seen.split is not None and len(splits) < MOST_SPLITS:
                 axis, sizes = seen.split
                 unfolded = torch.Size([*shape[:axis], *sizes, *shape[axis + 1 :]])
                 both = (*splits, seen.split)
                 return read_layout(
-                    *(call, number, axes, unfolded, shared + 1, both), name=name, heads=heads
+                    *(call, number, axes, unfolded, shared + 1, both),
+                    name=name,
+                    heads=heads,
+                    earlier=earlier,
                 )
             if layout is not None:
                 return layout
@@ -160,9 +170,11 @@ def _outwards(call: PartCall) -> Iterator[PartCall]:
         at = at.outer
 
 
-def _at_level(part: ReadPart, shape: torch.Size, shared: int, seen: _Seen) -> Layout | None:
+def _at_level(
+    part: ReadPart, shape: torch.Size, shared: int, seen: _Seen, earlier: Sequence[int]
+) -> Layout | None:
     """Try what one part was given, the earliest first: of later ones, some are cut by head already."""
-    for target, sizes in part.given()[:TRIED]:
+    for target, sizes in part.given(earlier)[:TRIED]:
         reached = part.reached(target, one_at(tuple((size - 1) // 2 for size in sizes)))
         if reached is None or not _take(reached, shape, shared, seen):
             continue
@@ -173,7 +185,12 @@ def _at_level(part: ReadPart, shape: torch.Size, shared: int, seen: _Seen) -> La
             continue
         if math.prod(shape[a] for a in layout.windows) == 1:
             return layout
-        if len(sizes) == 2 or sizes[0] in {1, *_batches(part.call)} or sizes[1] == 1:
+        if seen.first is not None and layout != seen.first:
+            continue  # what is nearest to the product tells; further out, tokens are mixed
+        seen.first = layout
+        # Tokens in a row, or a picture's in rows and columns; anything else is cut already.
+        uncut = len(sizes) <= PICTURE
+        if (len(sizes) == 2 or sizes[0] in {1, *_batches(part.call)} or sizes[1] == 1) and uncut:
             in_order = undone(part, target, layout, sizes)
             if in_order is not None:
                 return in_order

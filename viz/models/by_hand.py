@@ -275,6 +275,7 @@ class ByHand:
                 *(one.call, one.number, one.axes, one.laid.shape, one.shared),
                 name=one.name,
                 heads=head_count(part),
+                earlier=[other.number for other in self.weighings if other.number < one.number],
             )
         read = known[key]
         if isinstance(read, Unclear):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -75,8 +76,14 @@ class ReadPart:
     axes: Axes
     splits: Splits
 
-    def given(self) -> list[tuple[int, torch.Size]]:
-        """List the tensors that it was given before the product; none where it cannot run again."""
+    def given(self, earlier: Sequence[int] = ()) -> list[tuple[int, torch.Size]]:
+        """List the tensors that it was given before the product; none where it cannot run again.
+
+        Args:
+            earlier: products that may have mixed tokens already. Of those that this one is made of,
+                only what was given after the last tells where a token stands.
+        """
+        mixed = next((n for n in sorted(earlier, reverse=True) if self._is_made_of(n)), -1)
         run = self._run()
         if run is None or self.number not in run.reached:
             return []
@@ -85,8 +92,15 @@ class ReadPart:
         return [
             (n, given.shape)
             for n, given in enumerate(run.given)
-            if given.products <= self.number and n not in dead
+            if mixed < given.products <= self.number and n not in dead
         ]
+
+    def _is_made_of(self, earlier: int) -> bool:
+        """Whether the result of another product reaches this one."""
+        run = self._run(spoiled=earlier)
+        found = None if run is None else run.reached.get(self.number)
+        # Where it cannot be told, it counts as if.
+        return found is None or bool(found.values.any())
 
     def reached(self, target: int, mark: Mark) -> Reached | None:
         """Mark one of the tensors given and see what it reaches."""
@@ -98,11 +112,18 @@ class ReadPart:
         return Reached(unfolded(found.values, self.splits), scores)
 
     def _run(
-        self, target: int | None = None, mark: Mark | None = None, *, flooded: bool = False
+        self,
+        target: int | None = None,
+        mark: Mark | None = None,
+        *,
+        flooded: bool = False,
+        spoiled: int | None = None,
     ) -> MarkedRun | None:
         wanted = {self.number: self.axes}
         try:
-            return run_marked(self.call, wanted, target=target, mark=mark, flooded=flooded)
+            return run_marked(
+                self.call, wanted, target=target, mark=mark, flooded=flooded, spoiled=spoiled
+            )
         except RUN_ERRORS:
             return None
 
