@@ -13,8 +13,6 @@ from torch import Tensor
 from viz.capture.batch import batch_axis, item_alone, require_same_alone, stays_in_place
 from viz.capture.passes import Progress, Shown, Telling
 from viz.capture.proving import run_alone, show_proven
-from viz.capture.raster import PIXELS, with_true_places
-from viz.capture.stack import Stacks
 from viz.capture.stacks import main_stack, stacks_of
 from viz.capture.trace import ModelCard, Trace
 from viz.errors import CaptureError, LoupeError, ModelRefusedError, VerificationError
@@ -24,7 +22,6 @@ from viz.models.context import forget_longer_texts
 from viz.models.media import ImageSource, SoundSource
 from viz.models.outputs import first_output
 from viz.models.prepared import Prepared
-from viz.models.probe import cuda_devices
 from viz.models.senses import prepare_any, refuse_alone, senses_in
 
 # What a forward raises that lacks an input: it fails on None, or finds no entry.
@@ -90,15 +87,6 @@ def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None
         )
     tell("forward", 1.0)
     stacks = stacks_of(shown.layers, prepared.known, prepared.unnamed)
-    if PIXELS in prepared.inputs:
-
-        def again(inputs: dict[str, Any]) -> Stacks:
-            whole = Telling(lambda *_: tell("forward", 1))
-            others = _forward(model, replace(prepared, inputs=inputs), whole)
-            return stacks_of(others.layers, prepared.known, prepared.unnamed)
-
-        with torch.random.fork_rng(cuda_devices(model.module)):
-            stacks = with_true_places(stacks, prepared.inputs, model.patches_in_place, again)
     first = main_stack(stacks)
     return Trace(
         model=card_of(model),

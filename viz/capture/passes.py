@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +68,7 @@ class Shown:
 
     plan: Plan
     tier: Tier
-    layers: tuple[Layer, ...]
+    layers: Sequence[Layer]
     result: Any
     read: tuple[str, ...]
     written: tuple[str, ...]

@@ -112,8 +112,11 @@ def _attempt(
         if not apart <= allowed:
             raise _refuse_unequal(model, plan, apart, allowed)
     with switched(model.module, plan.way), preserved(model.module):
-        layers = arrange(shown.layers, model.module, inputs, prepared.batch)
-    return replace(shown, layers=tuple(layers))
+        item = prepared.item
+        return replace(
+            shown,
+            layers=arrange(shown.layers, model.module, inputs, prepared.batch, item),
+        )
 
 
 def _outputs(shown: Shown) -> Outputs:

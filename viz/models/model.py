@@ -76,8 +76,6 @@ class Model:
         unshown: parts that project values but whose output is no weighted mean of them, such as
             linear attention.
         unreadable: parts that could not be read off, by the shapes of the inputs that they were given.
-        patches_in_place: whether queries and keys of a stack of patches stand row by row, by the
-            stack's name and shape; found out once.
         fingerprint: a digest of name, revision, configuration and some weights.
         lock: held during a forward pass, because some modules write to themselves in one.
     """
@@ -103,7 +101,6 @@ class Model:
     written: tuple[str, ...] = ()
     unshown: tuple[str, ...] = ()
     unreadable: dict[Hashable, tuple[str, ...]] = field(default_factory=dict)
-    patches_in_place: dict[tuple[str, int, int], tuple[bool, bool]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __repr__(self) -> str:
