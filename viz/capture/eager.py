@@ -58,7 +58,10 @@ def reported_layers(
 
 def read_layer(reading: Reading, known: Sequence[Units]) -> SparseLayer:
     """Keep weights that were read off a part, without the padding of its last window."""
-    lengths = [len(units) for units in known if len(units) <= reading.tokens]
+    lengths = [len(units) for units in _sides(reading.name, known) if len(units) <= reading.tokens]
+    # Several streams over one text (ProphetNet's, which predict several words ahead) are no padding.
+    if lengths and "decoder" in reading.name and reading.tokens % max(lengths) == 0:
+        lengths = []
     weights, tokens = without_padding(
         reading.weights, reading.tokens, max(lengths, default=reading.tokens)
     )
@@ -79,6 +82,13 @@ def read_layer(reading: Reading, known: Sequence[Units]) -> SparseLayer:
         dtype=str(reading.dtype).removeprefix("torch."),
     )
     return SparseLayer.of(reading.name, weights, tokens, provenance)
+
+
+def _sides(name: str, known: Sequence[Units]) -> Sequence[Units]:
+    """Say which texts a part may stand for: of a source and a target, by its name."""
+    if len(known) != 2:
+        return known
+    return known[1:] if "decoder" in name else known[:1] if "encoder" in name else known
 
 
 def refuse_unproven(name: str, model: str) -> VerificationError:

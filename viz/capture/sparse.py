@@ -9,7 +9,7 @@ from torch import Tensor
 
 from viz.capture.layer import in_short
 from viz.capture.provenance import Provenance
-from viz.models.values import sparse
+from viz.models.rerun import sparse
 
 
 @dataclass(frozen=True, slots=True)

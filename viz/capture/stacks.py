@@ -12,6 +12,7 @@ from viz.capture.layer import Layer
 from viz.capture.merged import both_sides
 from viz.capture.sparse import SparseLayer
 from viz.capture.stack import Stack, Stacks
+from viz.capture.streams import in_streams
 from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.models.tokens import Units, extended, numbered_units, patch_grid
 
@@ -76,6 +77,7 @@ def stacks_of(
         looking, seen = (
             _by_what_it_is(records, count)
             or shown
+            or in_streams(records, side, count)
             or (
                 side
                 if side is not None and len(side) == count
@@ -86,6 +88,8 @@ def stacks_of(
                 own_names, _sides(name, sides), (queries, keys), strict=True
             )
         )
+        # What looks across to another text may do so from streams of its own.
+        by_count.setdefault(queries, looking)
         stacks[name] = Stack(name, tuple(records), looking, seen)
     return stacks
 

@@ -23,7 +23,7 @@ from viz.models.returned import is_related, likely, unclear_parts
 from viz.models.softmaxes import STREAM, Softmaxes
 from viz.models.values import Reading, ValuePart, ValueReader, value_parts
 from viz.models.watch import watch
-from viz.models.written import is_whole
+from viz.models.written import covers, is_whole
 
 
 class Observation:
@@ -84,6 +84,7 @@ class Observation:
         )
         self._batch = batch
         self._besides: list[str] = []
+        self._pieces: set[str] = set()
         self._told: dict[str, int] = {}
         self._last: AttentionCall | None = None
         self._context = ExitStack()
@@ -102,13 +103,16 @@ class Observation:
         self._context.__exit__(*details)
         if self._narrow:
             return
-        found = likely(self._softmaxes)
+        found = [pair for pair in likely(self._softmaxes) if pair[0] not in self._pieces]
         self.written = [pair for pair in found if not self._is_shown(pair[0])]
         # What a part does besides a call that is seen is its own affair, but is not kept quiet about.
         self._besides = [name for name, _ in found if name in self.seen]
         self.errors = self._softmaxes.errors
         names = {name for name, _ in self.written}
-        weighed = (*sorted(self._softmaxes.dropped), *unclear_parts(self._softmaxes))
+        weighed = (
+            *sorted(self._softmaxes.dropped | self._pieces),
+            *unclear_parts(self._softmaxes),
+        )
         self.unread += [name for name in weighed if name not in names and not self._is_shown(name)]
         for _, weights in self.written:
             self.heads = max(self.heads, int(weights.shape[1]))
@@ -171,9 +175,11 @@ class Observation:
             return True
         if is_users(part.part):
             return False
-        made = [one for name, one in self._softmaxes.made() if _is_within(name, part.name)]
+        made = [pair for pair in self._softmaxes.made() if _is_within(pair[0], part.name)]
         new, self._told[part.name] = made[self._told.get(part.name, 0) :], len(made)
-        return len(new) == 1 and is_whole(new[0], projected, output, part.heads, self._batch)
+        known = (projected, output, part.heads, self._batch)
+        self._pieces |= {name for name, one in new if not covers(one, *known)}
+        return len(new) == 1 and is_whole(new[0][1], *known)
 
     def _is_shown(self, name: str) -> bool:
         return name in self.seen or is_related(name.partition(STREAM)[0], self.read)

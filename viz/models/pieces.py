@@ -1,32 +1,53 @@
 """Weights put together from the products that a part makes, each where its query and its key belong.
 
-The part runs once more with the number of its key in place of every value: what its weights are
-multiplied with then says which key each column is. And once more for every product, with a number for
-each of its rows in place of the result: what comes out says which query and head each row is. That is a
-handful of runs, whatever the length of the text.
+The part runs again with the number of its key in place of every value, and the number of its row in place
+of every product of weights and values. What weights are multiplied with then says which key each column
+is, and what comes out of the part says which query and head each row is. That is two or three runs,
+whatever the length of the text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from viz.models.products import Product, Products, Weighing, weighing
-from viz.models.rerun import Rerun, Run, by_item
+from viz.models.rerun import Rerun, Run, by_item, sparse
 
-# Numbers are written in digits of this base, one a channel, which every dtype holds exactly.
+# Numbers are written in digits of this base, one a channel, which every dtype holds exactly; a head has room
+# for as many numbers as it has this many channels.
 BASE = 128
 DIGITS = 3
+PERIOD = 4
 
 # Products of one part beyond which reading value by value is no slower.
 MOST_PRODUCTS = 24
 
+# Numbers of a matrix a head that is held as a whole (256 MB in float32).
+MOST_DENSE = 1 << 26
+
+
+class NotPiecesError(ValueError):
+    """A part does something else with its values than to weigh them once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A product of weights with values, and the number of its key for each of their columns.
+
+    Shape: keys [piece, key], from 1; 0 for padding.
+    """
+
+    weighing: Weighing
+    keys: Tensor
+
 
 def pieces_of(
     run: Rerun, plain: Run, made: Sequence[Product], heads: int, item: int
-) -> tuple[int, Tensor] | None:
+) -> tuple[int, Tensor]:
     """Put the weights of one item together.
 
     Args:
@@ -38,61 +59,89 @@ def pieces_of(
 
     Returns:
         The stream in which the heads stand side by side, and sparse weights [head, query, key], not yet
-        checked; None where a part does something else with its values.
+        checked.
+
+    Raises:
+        NotPiecesError: the part does something else with its values.
     """
-    starts, _ = plain.key_starts()
-    with Products() as tagged:
-        run(lambda call, value: _numbered_keys(value, run.batch, starts[call]))
-    if len(tagged.made) != len(made):
-        return None
-    found = _weighings(made, tagged.made)
-    if found is None or not 0 < len(found) <= MOST_PRODUCTS:
-        return None
-    parts: list[tuple[Tensor, Tensor]] = []
+    starts, keys = plain.key_starts()
+    tagging = _Tagging(made)
     stream: int | None = None
-    rows = 0
-    for number, (weights, keys) in found.items():
-        with Products(_only(number, found)):
-            seen = run()
-        placed = _placed(seen, plain, stream, heads, item, len(weights.weights))
-        if placed is None:
-            return None
-        stream, numbers = placed
-        rows = len(numbers)
-        parts.append(_entries(weights, keys, numbers))
-    if stream is None:
-        return None
-    size = (heads, rows, plain.key_starts()[1])
-    indices = torch.cat([indices for indices, _ in parts], dim=1)
-    values = torch.cat([values for _, values in parts])
-    return stream, torch.sparse_coo_tensor(indices, values, size).coalesce()
+    whole: Tensor | None = None
+    done = 0
+    while done == 0 or done < len(tagging.pieces):
+        tagging.begin(done)
+        with Products(tagging.replace) as products:
+            seen = run(lambda call, value: _numbered_keys(value, run.batch, starts[call]))
+        if len(products.made) != len(made) or not 0 < len(tagging.pieces) <= MOST_PRODUCTS:
+            raise NotPiecesError
+        stream, out = _placed(seen, plain, stream, heads, item)
+        for place, piece in enumerate(tagging.pieces[done : done + tagging.room]):
+            numbers = _read_numbers(out[..., place * PERIOD : (place + 1) * PERIOD])
+            if numbers is None:
+                raise NotPiecesError
+            if whole is None:
+                if heads * len(out) * (keys + 1) > MOST_DENSE:
+                    raise NotPiecesError
+                whole = piece.weighing.weights.new_zeros(heads * len(out), keys + 1)
+            _add(whole, piece, numbers)
+        done += tagging.room
+    if stream is None or whole is None:
+        raise NotPiecesError
+    whole = whole.view(heads, -1, keys + 1)[..., 1:]  # the first column is that of padding
+    places = whole.nonzero().T
+    weights = whole[tuple(places)]
+    size = (heads, whole.shape[1], keys)
+    return stream, sparse(
+        places, weights if weights.dtype == torch.float64 else weights.float(), size
+    )
 
 
-Found = dict[int, tuple[Weighing, Tensor]]
+class _Tagging:
+    """Finds the products of weights and values as they are made, and puts numbers of rows in their place."""
 
+    def __init__(self, plain: Sequence[Product]) -> None:
+        self.plain = plain
+        self.pieces: list[Piece] = []
+        self.room = 1
+        self._first = 0
+        self._met = 0
 
-def _weighings(plain: Sequence[Product], tagged: Sequence[Product]) -> Found | None:
-    """Find the products whose one factor holds nothing but numbers of keys, [piece, key] each.
+    def begin(self, first: int) -> None:
+        """Begin a run that numbers the rows of the pieces from this one on, as many as there is room for."""
+        self._first, self._met = first, 0
 
-    Returns:
-        By the number of the product, as it was in the plain run; None where values are used in another
-        way, such as by a second product.
-    """
-    found: Found = {}
-    for number, (before, after) in enumerate(zip(plain, tagged, strict=True)):
-        first = not _same(before.first, after.first)
-        second = not _same(before.second, after.second)
+    def replace(self, number: int, after: Product) -> Tensor:
+        """Say what takes the place of a product."""
+        if number >= len(self.plain):
+            raise NotPiecesError
+        before = self.plain[number]
+        first, second = (
+            not _same(before.first, after.first),
+            not _same(before.second, after.second),
+        )
         if not (first or second):
-            continue
-        mine = weighing(before, values_first=first)
-        told = weighing(after, values_first=first)
-        if (first and second) or mine is None or told is None or told.values.shape[-1] < DIGITS:
-            return None
-        keys = _read_numbers(told.values)
-        if keys is None:
-            return None
-        found[number] = mine, keys
-    return found
+            return after.result
+        if self._met == len(self.pieces):
+            self.pieces.append(_piece(before, after, first=first, second=second))
+            self.room = max(1, self.pieces[0].weighing.values.shape[-1] // PERIOD)
+        piece = self.pieces[self._met]
+        place = self._met - self._first
+        self._met += 1
+        if not 0 <= place < self.room:
+            return torch.zeros_like(after.result)
+        return _numbered_rows(piece.weighing, place, after.result)
+
+
+def _piece(before: Product, after: Product, *, first: bool, second: bool) -> Piece:
+    mine = weighing(before, values_first=first)
+    told = weighing(after, values_first=first)
+    if (first and second) or mine is None or told is None or told.values.shape[-1] % PERIOD:
+        raise NotPiecesError
+    keys = _read_numbers(told.values)
+    if keys is None:
+        raise NotPiecesError
+    return Piece(mine, keys)
 
 
 def _same(one: Tensor, other: Tensor) -> bool:
@@ -100,81 +149,82 @@ def _same(one: Tensor, other: Tensor) -> bool:
 
 
 def _numbered_keys(value: Tensor, batch: int, start: int) -> Tensor:
-    """Put the number of its key, from 1, in place of every value, in every head."""
+    """Put the number of its key, from 1, in place of every value, over and over along the channels."""
     numbered = torch.zeros_like(value)
     rows = by_item(numbered, batch)
     keys = torch.arange(start + 1, start + 1 + rows.shape[1], device=value.device)
-    rows.copy_(_written(keys, rows.shape[-1]).to(value.dtype)[None].expand_as(rows))
+    digits = _written(keys).repeat(1, -(-rows.shape[-1] // PERIOD))[:, : rows.shape[-1]]
+    rows.copy_(digits.to(value.dtype)[None].expand_as(rows))
     return numbered
 
 
-def _only(number: int, found: Found) -> Callable[[int, Tensor], Tensor]:
-    """Number the rows of one product from 1, and let all others of weights and values be 0."""
-
-    def replace(made: int, result: Tensor) -> Tensor:
-        if made not in found:
-            return result
-        if made != number:
-            return torch.zeros_like(result)
-        weights = found[number][0]
-        pieces, queries = weights.weights.shape[:2]
-        count = torch.arange(1, pieces * queries + 1, device=result.device)
-        numbers = _written(count, weights.values.shape[-1]).view(pieces, queries, -1)
-        return weights.laid_out(numbers).to(result.dtype).contiguous()
-
-    return replace
+def _numbered_rows(weights: Weighing, place: int, result: Tensor) -> Tensor:
+    """Number the rows of a product from 1, in one place of every head's channels."""
+    pieces, queries = weights.weights.shape[:2]
+    count = torch.arange(1, pieces * queries + 1, device=result.device)
+    numbers = torch.zeros(len(count), weights.values.shape[-1], device=result.device)
+    numbers[:, place * PERIOD : (place + 1) * PERIOD] = _written(count).float()
+    laid = weights.laid_out(numbers.view(pieces, queries, -1))
+    return torch.empty_like(result).copy_(laid)
 
 
-def _written(numbers: Tensor, channels: int) -> Tensor:
-    """Write numbers in digits, over and over along the channels; [.., channel]."""
-    places = BASE ** (torch.arange(channels, device=numbers.device) % DIGITS)
-    return torch.div(numbers[..., None], places, rounding_mode="floor") % BASE
+def _written(numbers: Tensor) -> Tensor:
+    """Write numbers in digits; [.., PERIOD]."""
+    place = torch.arange(PERIOD, device=numbers.device)
+    digits = torch.div(numbers[..., None], BASE**place, rounding_mode="floor") % BASE
+    return digits.masked_fill(place == DIGITS, 0)
 
 
 def _read_numbers(tensor: Tensor) -> Tensor | None:
     """Read numbers back from [.., channel]; 0 for what was padded, None where they are none."""
-    digits = tensor.float()
-    none = ((digits < 0) | (digits == 0)).all(dim=-1)
-    digits = digits.masked_fill(none[..., None], 0)
-    whole = bool(((digits == digits.round()) & (digits >= 0) & (digits < BASE)).all())
-    if not whole:
+    digits = tensor[..., :DIGITS].float()
+    digits = digits.masked_fill((digits <= 0).all(dim=-1, keepdim=True), 0)
+    if not bool(((digits == digits.round()) & (digits >= 0) & (digits < BASE)).all()):
         return None
     places = BASE ** torch.arange(DIGITS, device=tensor.device)
-    return (digits[..., :DIGITS].long() * places).sum(dim=-1)
+    return (digits.long() * places).sum(dim=-1)
 
 
-def _placed(
-    seen: Run, plain: Run, stream: int | None, heads: int, item: int, pieces: int
-) -> tuple[int, Tensor] | None:
-    """Find where the numbers of rows came out: the stream, and [row, head] of one item."""
+def _placed(seen: Run, plain: Run, stream: int | None, heads: int, item: int) -> tuple[int, Tensor]:
+    """Find where the numbers of rows came out: the stream, and [row, head, channel] of one item.
+
+    Raises:
+        NotPiecesError: they came out nowhere as they were.
+    """
     names = [stream] if stream is not None else list(reversed(seen.streams))
-    values = [value.flatten() for _, _, value in plain.values]
     for name in names:
-        own = [tensor.flatten() for tensor in plain.streams.get(name, ())]
-        if not own or any(torch.equal(one, value) for one in own for value in values):
-            continue
+        own = plain.streams.get(name, ())
         tensors = seen.side_by_side(name, heads)
-        if any(t.ndim < 2 or not t.is_floating_point() or t.shape[-1] % heads for t in tensors):
+        if len(own) != len(tensors) or any(
+            t.ndim < 2 or not t.is_floating_point() or t.shape[-1] % heads for t in tensors
+        ):
             continue
-        if len({t.shape[-1] for t in tensors}) > 1 or tensors[0].shape[-1] // heads < DIGITS:
+        if len({t.shape[-1] for t in tensors}) > 1 or tensors[0].shape[-1] // heads % PERIOD:
             continue
-        order = plain.query_order(name, heads)
-        out = seen.joined(name, order, heads)[item]
-        numbers = _read_numbers(out.view(len(out), heads, -1))
-        if numbers is not None and (stream is not None or bool(numbers.any())):
-            return name, numbers
-    return None
+        out = seen.joined(name, plain.query_order(name, heads), heads)[item]
+        out = out.view(len(out), heads, -1)
+        if _read_numbers(out[..., :PERIOD]) is not None and not _is_values(seen, tensors):
+            return name, out
+    raise NotPiecesError
 
 
-def _entries(weights: Weighing, keys: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
-    """List the weights of a product, each with its head, its query and its key."""
+def _is_values(seen: Run, tensors: Sequence[Tensor]) -> bool:
+    """Whether a stream is but the values on their way, which hold numbers too."""
+    values = [value.flatten() for _, _, value in seen.values]
+    return any(torch.equal(tensor.flatten(), value) for tensor in tensors for value in values)
+
+
+def _add(whole: Tensor, piece: Piece, numbers: Tensor) -> None:
+    """Add the weights of a piece to [head * query, 1 + key], where its rows came out."""
     query, head = numbers.nonzero(as_tuple=True)
     place = numbers[query, head] - 1
-    count = weights.weights.shape[1]
-    piece, row = torch.div(place, count, rounding_mode="floor"), place % count
-    values = weights.weights[piece, row]  # [entry, key]
-    columns = keys[piece]
-    entry, column = ((values != 0) & (columns > 0)).nonzero(as_tuple=True)
-    indices = torch.stack([head[entry], query[entry], columns[entry, column] - 1])
-    kept = values[entry, column]
-    return indices, kept if kept.dtype == torch.float64 else kept.float()
+    count = piece.weighing.weights.shape[1]
+    part, row = torch.div(place, count, rounding_mode="floor"), place % count
+    if len(place) and int(part.max()) >= len(piece.keys):
+        raise NotPiecesError
+    if int(piece.keys.max()) >= whole.shape[1]:
+        raise NotPiecesError
+    weights = piece.weighing.weights[part, row].to(whole.dtype)  # [entry, key]
+    rows = head * numbers.shape[0] + query
+    added = torch.zeros_like(whole[: len(rows)]).scatter_add_(1, piece.keys[part], weights)
+    whole.index_add_(0, rows, added)

@@ -20,8 +20,8 @@ PRODUCTS = {torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bm
 # Letters that stand for the axes of an ellipsis, and for those of a plain product.
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-# Given the number of a product and its result, returns what takes its place.
-Replace = Callable[[int, Tensor], Tensor]
+# Given the number of a product and itself, returns what takes the place of its result.
+Replace = Callable[[int, "Product"], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Products(TorchFunctionMode):
         if product is None:
             return result
         self.made.append(product)
-        return result if self._replace is None else self._replace(len(self.made) - 1, result)
+        return result if self._replace is None else self._replace(len(self.made) - 1, product)
 
 
 def _product(

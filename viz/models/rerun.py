@@ -187,3 +187,14 @@ def restore_random(state: list[Tensor]) -> None:
     """Set every generator to a state taken down."""
     torch.set_rng_state(state[0])
     torch.cuda.set_rng_state_all(state[1:])
+
+
+def sparse(indices: Tensor, values: Tensor, size: tuple[int, int, int]) -> Tensor:
+    """Make sparse weights [head, query, key] of places [3, attended] and what stands there."""
+    _, queries, keys = size
+    place = (indices[0] * queries + indices[1]) * keys + indices[2]
+    ordered = bool((place[1:] > place[:-1]).all())
+    made = torch.sparse_coo_tensor(
+        indices, values, size, check_invariants=True, is_coalesced=ordered
+    )
+    return made.coalesce()

@@ -22,7 +22,7 @@ from viz.models.attention import unobserved
 from viz.models.heads import head_count
 from viz.models.pieces import pieces_of
 from viz.models.preserve import preserved
-from viz.models.products import Products
+from viz.models.products import Product, Products
 from viz.models.rerun import (
     ROW_SUM_TOLERANCE,
     Rerun,
@@ -32,11 +32,15 @@ from viz.models.rerun import (
     one_hot,
     random_state,
     restore_random,
+    sparse,
 )
 from viz.models.rounding import allowed_error
 from viz.models.rows import RecentOutputs, source_of
 
 VALUE_NAME = re.compile(r"(^|_)(v|value|values)(_|$)")
+
+# A matrix of which one in so many places is attended is multiplied as a whole.
+MOSTLY = 16
 
 # Errors of a part that is run with values of another kind.
 RERUN_ERRORS = (
@@ -185,10 +189,15 @@ class ValueReader:
         try:
             with unobserved(), torch.inference_mode(), preserved(part.part):
                 # Random numbers are everyone's, and are touched only where they matter.
-                drawn = not replace(run, state=None)().gives(output)
+                with Products() as products:
+                    plain = replace(run, state=None)()
+                drawn = not plain.gives(output)
                 run = run if drawn else replace(run, state=None)
-                reading = _read(part, run, self.item)
-                return reading and _in_order(reading, run, recent)
+                if drawn:
+                    with Products() as products:
+                        plain = run()
+                reading = _read(part, run, self.item, plain, products.made)
+                return reading and _in_order(reading, run, plain, recent)
         except RERUN_ERRORS:
             return None
         finally:
@@ -196,26 +205,34 @@ class ValueReader:
                 restore_random(later)
 
 
-def _read(part: ValuePart, run: Rerun, item: int) -> Reading | None:
-    """Run a part with one-hot values, as many keys at a time as a head has dimensions."""
-    with Products() as products:
-        plain = run()
+def _read(
+    part: ValuePart, run: Rerun, item: int, plain: Run, made: Sequence[Product]
+) -> Reading | None:
+    """Put weights together, or run the part with one-hot values, a head's dimensions at a time."""
     if not plain.values:
         return None
-    put_together = pieces_of(run, plain, products.made, part.heads, item)
-    if put_together is not None:
-        stream, weights = put_together
-        output = plain.joined(stream, plain.query_order(stream, part.heads), part.heads)
-        tokens = by_item(plain.values[0][2], run.batch).shape[1]
-        reading = _checked(part.name, weights, tokens, plain, output[item], item)
-        if reading is not None:
-            return reading
+    reading = _read_pieces(part, run, item, plain, made)
+    if reading is not None:
+        return reading
     ones = run(lambda _, value: torch.ones_like(value))
     for stream in ones.means_of_values(part.heads, plain):
         reading = _read_stream(part, run, item, plain, stream)
         if reading is not None:
             return reading
     return None
+
+
+def _read_pieces(
+    part: ValuePart, run: Rerun, item: int, plain: Run, made: Sequence[Product]
+) -> Reading | None:
+    """Put the weights together from the products that the part makes; None where that is not all."""
+    try:
+        stream, weights = pieces_of(run, plain, made, part.heads, item)
+        output = plain.joined(stream, plain.query_order(stream, part.heads), part.heads)
+        tokens = by_item(plain.values[0][2], run.batch).shape[1]
+        return _checked(part.name, weights, tokens, plain, output[item], item)
+    except RERUN_ERRORS:
+        return None
 
 
 def _read_stream(part: ValuePart, run: Rerun, item: int, plain: Run, stream: int) -> Reading | None:
@@ -260,7 +277,7 @@ def _checked(
     for start, value in zip(plain.key_starts()[0], parts, strict=True):
         values[start : start + len(value)] = value
         error = torch.minimum(error, _apart(weights, values, output, heads))
-    sums = torch.sparse.sum(weights, dim=2).to_dense()
+    sums = row_sums(weights)
     row_sum_error = float(torch.minimum((sums - 1).abs(), sums.abs()).max())
     looking = sums.sum(dim=0) > 0  # a row that looks at nothing has any output
     output_error = float(error[looking].max()) if bool(looking.any()) else torch.inf
@@ -274,27 +291,38 @@ def _checked(
     return Reading(name, weights, tokens, output_error, tolerance, row_sum_error, output.dtype)
 
 
+def row_sums(weights: Tensor) -> Tensor:
+    """Add up the rows of sparse weights; [head, query]."""
+    heads, queries, _ = weights.shape
+    head, query, _ = weights.indices()
+    sums = weights.values().new_zeros(heads * queries)
+    return sums.index_add_(0, head * queries + query, weights.values()).view(heads, queries)
+
+
 def _apart(weights: Tensor, values: Tensor, output: Tensor, heads: int) -> Tensor:
     """How far each row of the output is from weights @ v, at most; [query]."""
     d = output.shape[-1] // heads
     groups = heads * d // values.shape[1]
     by_head = wide(output).view(len(output), heads, d)
     worst = torch.zeros(len(output), device=output.device)
+    # Where much is attended, a whole matrix is quicker than its places.
+    mostly = weights.values().numel() * MOSTLY > weights.numel()
     for head in range(heads):
         at = head // groups * d
-        expected = torch.sparse.mm(weights[head], values[:, at : at + d])
+        own = values[:, at : at + d]
+        expected = weights[head].to_dense() @ own if mostly else torch.sparse.mm(weights[head], own)
         worst = torch.maximum(worst, (expected - by_head[:, head]).abs().amax(dim=1))
     return worst
 
 
-def _in_order(reading: Reading, run: Rerun, recent: list[Tensor]) -> Reading | None:
+def _in_order(reading: Reading, run: Rerun, plain: Run, recent: list[Tensor]) -> Reading | None:
     """Undo the padding and the order in which the model laid out its units before this part.
 
     Returns:
         The reading, each row and column at its own unit; None where the part lays its units out
         anew inside, so that its output's order is not known, or where padding had weight.
     """
-    given = run().values[0][1]
+    given = plain.values[0][1]
     found = source_of(given, recent)
     if found is None:
         return reading
@@ -329,11 +357,6 @@ def _same_rows(given: Tensor, value: Any) -> bool:
         and value.numel() == given.numel()
         and torch.equal(value.flatten(), given.flatten())
     )
-
-
-def sparse(indices: Tensor, values: Tensor, size: tuple[int, int, int]) -> Tensor:
-    """Make sparse weights [head, query, key] of places [3, attended] and what stands there."""
-    return torch.sparse_coo_tensor(indices, values, size, check_invariants=True).coalesce()
 
 
 def wide(tensor: Tensor) -> Tensor:

@@ -12,10 +12,10 @@ from viz.models.rerun import by_item
 from viz.models.softmaxes import Multiplied
 
 
-def is_whole(
+def covers(
     one: Multiplied, projected: Sequence[Tensor], output: Any, heads: int, batch: int
 ) -> bool:
-    """Whether weights multiplied all values that their part projected, in their order.
+    """Whether weights have a row for every query of their part, and a column for every key.
 
     Local attention multiplies blocks of keys, padded and repeated. While a text is short, one of them may
     look like the whole.
@@ -28,20 +28,33 @@ def is_whole(
         batch: how many inputs it was given.
     """
     first = output[0] if isinstance(output, (tuple, list)) else output
-    values, weights = one.values, one.weights
-    if len(projected) != 1 or values is None or not isinstance(first, Tensor):
+    if len(projected) != 1 or not isinstance(first, Tensor):
+        return False
+    rows = by_item(projected[0], batch).shape[1]
+    queries, keys = one.weights.shape[-2:]
+    windows = _windows(rows, keys)
+    return (
+        rows == windows * keys
+        and first.numel() // max(1, first.shape[-1]) == batch * windows * queries
+        and one.weights.numel() == batch * windows * heads * queries * keys
+    )
+
+
+def is_whole(
+    one: Multiplied, projected: Sequence[Tensor], output: Any, heads: int, batch: int
+) -> bool:
+    """Whether weights multiplied all values that their part projected, in their order; see `covers`."""
+    if one.values is None or not covers(one, projected, output, heads, batch):
         return False
     own = by_item(projected[0], batch)  # [batch, key, head * d]
-    queries, keys = weights.shape[-2:]
-    # Windows that do not overlap, each with keys of its own, are pieces that make up a whole.
-    windows = own.shape[1] // max(1, keys)
-    whole = (
-        own.shape[1] == windows * keys
-        and first.numel() // max(1, first.shape[-1]) == batch * windows * queries
-        and weights.numel() == batch * windows * heads * queries * keys
-    )
-    pieces = own.reshape(batch * windows, -1, own.shape[-1]) if whole else own
-    return whole and any(_are_rows(candidate, pieces) for candidate in _by_key(values, keys))
+    keys = one.weights.shape[-1]
+    pieces = own.reshape(batch * _windows(own.shape[1], keys), -1, own.shape[-1])
+    return any(_are_rows(candidate, pieces) for candidate in _by_key(one.values, keys))
+
+
+def _windows(rows: int, keys: int) -> int:
+    """Say how many windows make up a whole, where each has keys of its own."""
+    return rows // max(1, keys)
 
 
 def _by_key(values: Tensor, keys: int) -> Iterator[Tensor]:
