@@ -113,35 +113,16 @@ def prepare_ours(way: str, tokens: int, vocabulary: int) -> Callable[[], object]
 
 
 def prepare_lens(way: str, tokens: int, vocabulary: int) -> Callable[[], object]:
-    """Make a model of the same geometry of TransformerLens's own parts."""
+    """Put TransformerLens's bridge around the same model."""
     import torch
-    from transformer_lens import HookedTransformer, HookedTransformerConfig
+    from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
 
-    torch.manual_seed(0)
-    config = HookedTransformerConfig(
-        n_layers=LAYERS,
-        d_model=HEADS * D_HEAD,
-        n_ctx=tokens,
-        d_head=D_HEAD,
-        n_heads=HEADS,
-        n_key_value_heads=KEY_HEADS,
-        d_mlp=D_MLP,
-        d_vocab=vocabulary,
-        act_fn="silu",
-        gated_mlp=True,
-        normalization_type="RMS",
-        positional_embedding_type="rotary",
-        rotary_dim=D_HEAD,
-        rotary_adjacent_pairs=False,
-        final_rms=True,
-        device="cpu",
-    )
-    model = HookedTransformer(config).eval()
-    ids = torch.randint(0, vocabulary, (1, tokens))
+    module, ids = prepare_plain("ours", tokens, vocabulary)()  # type: ignore[misc]
+    bridge = build_bridge_from_module(module, "LlamaForCausalLM", hf_config=module.config)
 
     def run() -> object:
         with torch.inference_mode():
-            result = model.run_with_cache(ids, names_filter=lambda n: n.endswith("hook_pattern"))
+            result = bridge.run_with_cache(ids, names_filter=lambda n: n.endswith("hook_pattern"))
         assert len(result[1]) == LAYERS
         return result
 
