@@ -93,6 +93,7 @@ def account(
     keys = key.shape[1]
     first = 1 if spec.null == "front" else 0
     scores = torch.full((batch, heads, tokens, keys), -torch.inf, dtype=torch.float64)
+    added = torch.zeros(batch, heads, tokens, keys, dtype=torch.float64)
     seen = torch.zeros(batch, tokens, keys, dtype=torch.bool)
     for item in range(batch):
         here = None if present is None else present[item]
@@ -108,10 +109,11 @@ def account(
                     scores[item, head, row, column] = dot / math.sqrt(width)
                 if spec.mask == "additive":
                     place = _windows(spec, tokens)[1] if spec.window else (lambda token: token)
-                    scores[item, :, row, column] += part.table[place(row), place(own)].double()
+                    added[item, :, row, column] = part.table[place(row), place(own)].double()
     if spec.talks == "before":
         scores = torch.einsum("gh,bhqk->bgqk", part.mix, scores.nan_to_num(neginf=0.0))
         scores = scores.masked_fill(~seen[:, None], -torch.inf)
+    scores = scores + added
     if spec.null == "sink":
         sinks = part.sink.view(1, -1, 1, 1).expand(*scores.shape[:3], 1)
         scores = torch.cat([scores, sinks], dim=-1)

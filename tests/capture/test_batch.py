@@ -111,7 +111,9 @@ def test_packed_patches_are_dealt_out_by_their_grids():
         "pixel_values_videos": videos,
         "video_grid_thw": times,
     }
-    first, second = (item_alone(Configured(), inputs, item, 2) for item in range(2))
+    first, second = (
+        item_alone(Configured(), inputs, item=item, batch=2, axis=0) for item in range(2)
+    )
     assert torch.equal(first["pixel_values"], pixels[:12])
     assert torch.equal(first["image_grid_thw"], grids[:2])
     assert "pixel_values_videos" not in first
@@ -124,7 +126,9 @@ def test_pictures_of_several_sizes_go_by_the_runs_of_their_places():
     ids = torch.tensor([[90, 90, 7, 90], [5, 90, 90, 90]])
     pixels, sizes = torch.randn(3, 2, 3, 4, 4), torch.tensor([[4, 8], [4, 4], [8, 8]])
     inputs = {"input_ids": ids, "pixel_values": pixels, "image_sizes": sizes}
-    assert torch.equal(item_alone(Configured(), inputs, 1, 2)["pixel_values"], pixels[2:])
+    assert torch.equal(
+        item_alone(Configured(), inputs, item=1, batch=2, axis=0)["pixel_values"], pixels[2:]
+    )
 
 
 def test_pictures_whose_prompt_cannot_be_told_are_refused():
@@ -133,4 +137,4 @@ def test_pictures_whose_prompt_cannot_be_told_are_refused():
     with pytest.raises(
         viz.LoupeError, match=r"Which of the 3 pictures belong to item 1.* 3, 2 places"
     ):
-        item_alone(Configured(), inputs, 1, 2)
+        item_alone(Configured(), inputs, item=1, batch=2, axis=0)

@@ -16,7 +16,9 @@ from tests.capture.random_modules import Spec
 # `LOUPE_EXAMPLES=500 pytest tests/capture/test_random_modules.py` looks further than CI does.
 EXAMPLES = int(os.environ.get("LOUPE_EXAMPLES", "60"))
 
-EXACT = 1e-5
+# The module computes in float32 and the account in float64, so that a later part is given what the roundings
+# of those before it made.
+EXACT, LATER = 1e-5, 1e-4
 
 # What units are called that stand for the inputs' own, in their order.
 OWN = ("position", "token", "patch", "frame")
@@ -59,15 +61,15 @@ def wrong(stack, layer: int, expected: Expected) -> list[str]:
     attended = torch.stack([stack.attended(layer, h) for h in range(stack.heads(layer))])
     own = stack.queries.kind in OWN and stack.keys.kind in OWN
     if spec.along == "items":
-        match = [w for w in expected.weights if close(weights, w)]
+        match = [w for w in expected.weights if close(weights, w, expected.name)]
         return [] if match and not own else [f"items are shown as {stack.summary()}"]
     if spec.along == "channels":
-        if not close(weights, expected.weights):
+        if not close(weights, expected.weights, expected.name):
             return [f"channels are shown as {stack.summary()}"]
         return ["channels are labelled as tokens"] if own else []
-    if not own and close(weights, expected.in_windows(expected.weights)):
+    if not own and close(weights, expected.in_windows(expected.weights), expected.name):
         return []  # window by window, and said to be so
-    if not close(weights, expected.weights):
+    if not close(weights, expected.weights, expected.name):
         if weights.shape != expected.weights.shape:
             return [f"{tuple(weights.shape)} in place of {tuple(expected.weights.shape)}"]
         return [f"off by {float((weights - expected.weights).abs().max()):.2g}"]
@@ -87,9 +89,10 @@ def wrong(stack, layer: int, expected: Expected) -> list[str]:
     return found
 
 
-def close(weights: torch.Tensor, expected: torch.Tensor) -> bool:
+def close(weights: torch.Tensor, expected: torch.Tensor, name: str = "blocks.0") -> bool:
     """Whether weights are the account's."""
-    return weights.shape == expected.shape and float((weights - expected).abs().max()) <= EXACT
+    allowed = EXACT if name == "blocks.0" else LATER
+    return weights.shape == expected.shape and float((weights - expected).abs().max()) <= allowed
 
 
 def related(name: str, other: str) -> bool:

@@ -40,14 +40,6 @@ TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-3}
 HALF_TOLERANCE = 5e-2
 
 
-def batch_axis(module: nn.Module) -> int:
-    """Which dimension of a module's inputs counts them: PyTorch's own layers may hold time first."""
-    own = not isinstance(module, PreTrainedModel)
-    return int(
-        own and any(getattr(part, "batch_first", True) is False for part in module.modules())
-    )
-
-
 def stays_in_place(module: nn.Module, inputs: Mapping[str, Any]) -> bool:
     """Whether the calls of a batch are known to hold its inputs in their first dimension.
 
@@ -60,14 +52,13 @@ def stays_in_place(module: nn.Module, inputs: Mapping[str, Any]) -> bool:
 
 
 def item_alone(
-    module: nn.Module, inputs: Mapping[str, Any], item: int, batch: int
+    module: nn.Module, inputs: Mapping[str, Any], *, item: int, batch: int, axis: int
 ) -> dict[str, Any]:
-    """Take one input out of a batch.
+    """Take one input out of a batch, which is counted along an axis of its tensors.
 
     Raises:
         ShapeError: which pictures or sounds belong to it cannot be told.
     """
-    axis = batch_axis(module)
     alone = {name: _one(value, item, batch, axis) for name, value in inputs.items()}
     ids = inputs.get("input_ids")
     if not isinstance(ids, Tensor) or ids.ndim != 2:
@@ -81,6 +72,27 @@ def item_alone(
     return {
         name: v for name, v in alone.items() if not (isinstance(v, Tensor) and _emptied(v, name))
     }
+
+
+def turned_round(inputs: Mapping[str, Any], *, batch: int, axis: int) -> dict[str, Any]:
+    """Put the inputs of a batch in the opposite order."""
+
+    def turned(value: Any) -> Any:
+        if not isinstance(value, Tensor) or not value.ndim:
+            return value
+        along = _axis_of(value, batch, axis)
+        return value if along is None else value.flip(along)
+
+    return {name: turned(value) for name, value in inputs.items()}
+
+
+def _axis_of(value: Tensor, batch: int, axis: int) -> int | None:
+    """Say along which axis a tensor counts the inputs of a batch; None where it is everyone's."""
+    if axis and value.ndim > 2 and value.shape[axis] == batch:
+        return axis
+    # Time first, and a mask of time by time: it is everyone's.
+    everyones = axis and value.ndim == 2 and value.shape[0] == value.shape[1]
+    return 0 if len(value) == batch and not everyones else None
 
 
 def _emptied(value: Tensor, name: str) -> bool:
@@ -97,11 +109,8 @@ def _one(value: Any, item: int, batch: int, axis: int) -> Any:
         return type(value)(_one(one, item, batch, axis) for one in value)
     if not isinstance(value, Tensor) or not value.ndim:
         return value
-    if axis and value.ndim > 2 and value.shape[axis] == batch:
-        return value.narrow(axis, item, 1)
-    # Time first, and a mask of time by time: it is everyone's.
-    everyones = axis and value.ndim == 2 and value.shape[0] == value.shape[1]
-    return value[item : item + 1] if len(value) == batch and not everyones else value
+    along = _axis_of(value, batch, axis)
+    return value if along is None else value.narrow(along, item, 1)
 
 
 def _placeholders(module: nn.Module, ids: Tensor, names: tuple[str, ...]) -> Tensor | None:
@@ -176,6 +185,43 @@ def _dealt(sizes: list[float], counts: list[int]) -> list[int] | None:
             return None
         dealt.append(at - first)
     return dealt if at == len(sizes) else None
+
+
+def output_of_item(output: Tensor, *, item: int, batch: int, axis: int) -> Tensor:
+    """Take one input's rows out of what a batch returned; all where it is of the batch as a whole."""
+    if output.ndim == 0:
+        return output
+    if output.ndim > axis and output.shape[axis] == batch:
+        return output.select(axis, item)
+    return output[min(item, len(output) - 1)]
+
+
+def require_no_order(whole: Tensor, turned: Tensor, *, batch: int, axis: int, name: str) -> None:
+    """Make sure that the order of a batch says nothing, as that of tokens does.
+
+    The first of a text's tokens looks at no other, and so computes alone what it did among them.
+
+    Args:
+        whole: what the batch returned.
+        turned: what it returned in the opposite order.
+        batch: how many inputs it has.
+        axis: that counts them.
+        name: of the module.
+
+    Raises:
+        VerificationError: it does, so that this is no batch.
+    """
+    along = axis if whole.ndim > axis and whole.shape[axis] == batch else 0
+    if whole.ndim == 0 or whole.shape[along] != batch or turned.shape != whole.shape:
+        return
+    size = float(torch.linalg.vector_norm(whole.float()))
+    apart = float(torch.linalg.vector_norm(turned.flip(along).float() - whole.float()))
+    if apart > TOLERANCE.get(whole.dtype, HALF_TOLERANCE) * size:
+        raise VerificationError(
+            f"Axis {axis} of the inputs of {name} is no batch: in the opposite order its {batch} give an "
+            f"output {apart / max(size, 1e-30):.2g} of its size away.",
+            "Give one input at a time, with its batch in the first dimension.",
+        )
 
 
 def require_same_alone(

@@ -10,7 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from viz.capture.batch import batch_axis, item_alone, require_same_alone, stays_in_place
+from viz.capture.batch import (
+    item_alone,
+    output_of_item,
+    require_no_order,
+    require_same_alone,
+    stays_in_place,
+    turned_round,
+)
 from viz.capture.passes import Progress, Shown, Telling
 from viz.capture.proving import run_alone, show_proven
 from viz.capture.stacks import main_stack, stacks_of
@@ -78,9 +85,11 @@ def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None
     """Run a model once on inputs that are prepared already; see `capture`."""
     tell = Telling(progress)
     tell("forward", 0.0)
-    shown = _forward(model, prepared, tell)
-    output = first_output(shown.result)
-    if not _is_finite(output[min(prepared.item, len(output) - 1)][None]):
+    shown, taken = _forward(model, prepared, tell)
+    output = output_of_item(
+        first_output(shown.result), item=taken.item, batch=taken.batch, axis=taken.axis
+    )
+    if not _is_finite(output[None]):
         raise CaptureError(
             f"The output of {model.name} is not finite (NaN or infinity), so its attention means nothing.",
             "Check the model's weights, or choose dtype float32.",
@@ -94,13 +103,13 @@ def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None
         pair=prepared.pair,
         units=prepared.units if prepared.units.kind == "token" else first.queries,
         stacks=stacks,
-        output=output[min(prepared.item, len(output) - 1)].detach(),
+        output=output.detach(),
         unshown=shown.unshown,
     )
 
 
-def _forward(model: Model, prepared: Prepared, tell: Telling) -> Shown:
-    """Run the model in a way that shows its attention and computes what it computes."""
+def _forward(model: Model, prepared: Prepared, tell: Telling) -> tuple[Shown, Prepared]:
+    """Run the model in a way that shows its attention, and say what of the batch it was run on."""
     inputs = dict(prepared.inputs)
     if model.module.training:
         raise CaptureError(
@@ -118,18 +127,7 @@ def _forward(model: Model, prepared: Prepared, tell: Telling) -> Shown:
             if shown is None and prepared.batch == 1:
                 shown = show_proven(model, prepared, inputs, tell)
             elif shown is None or not shown.is_plain:
-                # Only the model knows which rows are whose, so that the item is run by itself, and has
-                # to compute what it did in the batch.
-                whole = first_output(run_alone(model.module, inputs))
-                inputs = item_alone(model.module, inputs, prepared.item, prepared.batch)
-                shown = show_proven(model, replace(prepared, item=0, batch=1), inputs, tell)
-                require_same_alone(
-                    *(whole, first_output(shown.result)),
-                    item=prepared.item,
-                    batch=prepared.batch,
-                    axis=batch_axis(model.module),
-                    name=model.name,
-                )
+                shown, prepared = _run_alone(model, prepared, tell)
         except LoupeError:
             raise
         except Exception as error:
@@ -143,7 +141,54 @@ def _forward(model: Model, prepared: Prepared, tell: Telling) -> Shown:
     model.plan, model.tier, model.layers = shown.plan, shown.tier, len(shown.layers)
     model.heads = max(layer.heads for layer in shown.layers)
     model.read, model.written, model.unshown = shown.read, shown.written, shown.unshown
-    return shown
+    return shown, prepared
+
+
+def _run_alone(model: Model, prepared: Prepared, tell: Telling) -> tuple[Shown, Prepared]:
+    """Run one input of a batch by itself, where only the model knows which rows are whose.
+
+    It has to compute what it did in the batch. Where it is not sure along which axis a batch is counted,
+    that is also what tells.
+
+    Raises:
+        VerificationError: it computes something else, because inputs look at one another.
+    """
+    whole = first_output(run_alone(model.module, prepared.inputs))
+    ways = [(prepared.axis, prepared.batch), *filter(None, (prepared.other_axis,))]
+    failure: VerificationError | None = None
+    for axis, batch in ways:
+        if prepared.item >= batch:
+            continue
+        inputs = item_alone(
+            model.module, prepared.inputs, item=prepared.item, batch=batch, axis=axis
+        )
+        one = replace(prepared, item=0, batch=1, axis=axis, inputs=inputs)
+        try:
+            if prepared.other_axis is not None and batch > 1:
+                turned = turned_round(prepared.inputs, batch=batch, axis=axis)
+                require_no_order(
+                    *(whole, first_output(run_alone(model.module, turned))),
+                    batch=batch,
+                    axis=axis,
+                    name=model.name,
+                )
+            shown = show_proven(model, one, inputs, tell)
+            require_same_alone(
+                *(whole, first_output(shown.result)),
+                item=prepared.item,
+                batch=batch,
+                axis=axis,
+                name=model.name,
+            )
+            if axis != prepared.axis and not shown.is_plain:
+                continue  # its parts count inputs along another axis
+        except VerificationError as error:
+            failure = failure or error
+            continue
+        return shown, one
+    raise failure or CaptureError(
+        f"Item {prepared.item} of the batch cannot be run alone.", "Capture it as a batch of one."
+    )
 
 
 def in_words(error: Exception) -> str:

@@ -13,6 +13,7 @@ from viz.capture.merged import both_sides
 from viz.capture.sparse import SparseLayer
 from viz.capture.stack import Stack, Stacks
 from viz.capture.streams import in_streams
+from viz.capture.verify import OWN_KEYS_LAST
 from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.models.tokens import Units, extended, numbered_units, patch_grid
 
@@ -78,6 +79,7 @@ def stacks_of(
             _by_what_it_is(records, count)
             or shown
             or in_streams(records, side, count)
+            or _keys_alone(records, (queries, keys), count, unnamed)
             or (
                 side
                 if side is not None and len(side) == count
@@ -125,6 +127,20 @@ def _by_what_it_is(records: Sequence[Layer], count: int) -> Units | None:
     if IN_WINDOWS in flags:
         return _in_windows(records, count)
     return None
+
+
+def _keys_alone(
+    records: Sequence[Layer],
+    shape: tuple[int, int],
+    count: int,
+    unnamed: Callable[[int], Units],
+) -> Units | None:
+    """Number keys apart from queries, where a module of someone's own adds some and nothing says where."""
+    queries, keys = shape
+    if count != keys or keys <= queries or unnamed(count).kind != "position":
+        return None
+    last = all(OWN_KEYS_LAST in record.provenance.flags for record in records)
+    return None if last else numbered_units("key", count)
 
 
 def _in_windows(records: Sequence[Layer], count: int) -> Units:

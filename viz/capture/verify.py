@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from viz.capture.layer import RecordedLayer
 from viz.capture.mask import Spans
@@ -27,6 +27,9 @@ ROW_SUM_TOLERANCE = 1e-5
 
 # Every so many values tell how large values are, which is all that the tolerance needs.
 TOLERANCE_STRIDE = 16
+
+# Says of a layer that the keys which it adds come after those of the input.
+OWN_KEYS_LAST = "keys of its own after the input's"
 
 UNVERIFIED = Provenance("registry", None, 0.0, 0.0, 0, (), "", None, "")
 
@@ -119,6 +122,13 @@ def _rows_that_look(layer: RecordedLayer | WindowedLayer, queries: int) -> Tenso
     return rows[layer.mask.matrix.any(dim=-1).any(dim=0)]
 
 
+def _adds_keys(call: AttentionCall) -> bool:
+    """Whether PyTorch's own attention may have added keys, which it does behind those of the input."""
+    return (
+        isinstance(call.module, nn.MultiheadAttention) and call.key.shape[2] > call.query.shape[2]
+    )
+
+
 def _flags(
     layer: RecordedLayer | WindowedLayer, call: AttentionCall, *, padded: bool
 ) -> tuple[str, ...]:
@@ -133,5 +143,6 @@ def _flags(
         "position bias": layer.bias is not None,
         f"sliding window {call.window}": call.window is not None,
         "padding rows look at nothing": padded,
+        OWN_KEYS_LAST: _adds_keys(call),
     }
     return tuple(flag for flag, holds in flags.items() if holds)

@@ -118,7 +118,7 @@ def read_layout(
         return Unclear(
             "weighs what every token reaches (channels, experts or copies), and no tokens",
             "That is no attention between tokens.",
-            mixes=False,
+            mixes=True,
         )
     told = _as_told(shape, shared, heads) if not seen.values_told else None
     if told is not None:

@@ -180,7 +180,8 @@ class ByHand:
         """Say of weights that are no means what they were made of."""
         for weights, _, _ in found:
             cut = any(_storage(weights) == _storage(one) for one in self._softmaxes)
-            if cut or any(weights.shape == one.shape for one in self._softmaxes):
+            means = (*self._softmaxes, *self._exponentials)
+            if cut or any(weights.shape == one.shape for one in means):
                 self.unclear.setdefault(
                     self.part_name(),
                     Unclear(

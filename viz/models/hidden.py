@@ -17,8 +17,8 @@ MIXERS = re.compile(
 
 
 def left_out(module: nn.Module, shown: Collection[str], found: Sequence[str]) -> tuple[str, ...]:
-    """Name the parts that mix tokens and are not shown: those found, and those of known kinds."""
-    left = [name for name in found if name in shown or not is_related(name, shown)]
+    """Name the parts that mix tokens and are not shown: those found, and others of known kinds."""
+    left = list(found)
     for name, part in module.named_modules():
         mixes = MIXERS.search(type(part).__name__) is not None
         if mixes and not is_related(name, {*shown, *left}):

@@ -25,6 +25,9 @@ from viz.models.values import Reading, ValuePart, ValueReader, value_parts
 from viz.models.watch import watch
 from viz.models.written import covers, is_whole
 
+# How a softmax that a part writes out besides its calls of a kernel is told from those.
+BESIDES = "besides"
+
 
 class Observation:
     """Observes one pass of a module, for as long as the context lasts.
@@ -83,8 +86,8 @@ class Observation:
             module, parts, self._note, self._is_explained, item=item, batch=batch
         )
         self._batch = batch
-        self._besides: list[str] = []
         self._pieces: set[str] = set()
+        self._weighing: set[str] = set()
         self._told: dict[str, int] = {}
         self._last: AttentionCall | None = None
         self._context = ExitStack()
@@ -104,15 +107,17 @@ class Observation:
         if self._narrow:
             return
         found = [pair for pair in likely(self._softmaxes) if pair[0] not in self._pieces]
-        self.written = [pair for pair in found if not self._is_shown(pair[0])]
-        # What a part does besides a call that is seen is its own affair, but is not kept quiet about.
-        self._besides = [name for name, _ in found if name in self.seen]
+        # What a part writes out besides a call of a kernel is a layer of its own.
+        self.written = [
+            (f"{name}{STREAM}{BESIDES}" if name in self.seen else name, weights)
+            for name, weights in found
+            if not is_related(name.partition(STREAM)[0], self.read)
+        ]
         self.errors = self._softmaxes.errors
         names = {name for name, _ in self.written}
-        weighed = (
-            *sorted(self._softmaxes.dropped | self._pieces),
-            *unclear_parts(self._softmaxes),
-        )
+        # A part inside one that is shown may weigh something of its own.
+        self._weighing = {*self._softmaxes.dropped, *unclear_parts(self._softmaxes)}
+        weighed = sorted(self._weighing | self._pieces)
         self.unread += [name for name in weighed if name not in names and not self._is_shown(name)]
         for _, weights in self.written:
             self.heads = max(self.heads, int(weights.shape[1]))
@@ -139,8 +144,13 @@ class Observation:
 
     def unshown(self, also: Collection[str] = ()) -> tuple[str, ...]:
         """Name the parts that mix tokens and do not show, nor among others that are shown also."""
-        found = (*self._besides, *dict.fromkeys(self.unread))
-        return left_out(self.module, {*self.shown, *also}, found)
+        shown = {*self.shown, *also}
+        found = [
+            name
+            for name in dict.fromkeys(self.unread)
+            if name not in shown and (name in self._weighing or not is_related(name, shown))
+        ]
+        return left_out(self.module, shown, found)
 
     @property
     def at_registry_alone(self) -> bool:

@@ -61,7 +61,8 @@ def prepare_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> 
         )
     if main.numel() == 0:
         raise ShapeError(f"The inputs are empty: shape {tuple(main.shape)}.", "Give at least one.")
-    batch = _batch_of(model, inputs, main)
+    axis, another = _batch_axes(model, inputs, main, chosen=item is not None)
+    batch = 1 if axis is None else int(main.shape[axis])
     if batch > 1 and item is None:
         raise ShapeError(
             f"The batch holds {batch} inputs and a trace holds one.",
@@ -87,7 +88,12 @@ def prepare_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> 
         known += keys_with_past(past, new)
     if "pixel_values" in whole:
         known += patch_names(getattr(model.module, "config", None), whole["pixel_values"])
-    return Prepared(inputs, units, None, None, tuple(known), chosen, batch, other)
+    return Prepared(
+        *(inputs, units, None, None, tuple(known), chosen, batch),
+        axis=axis or 0,
+        other_axis=None if another is None else (another, int(main.shape[another])),
+        other=other,
+    )
 
 
 def _named(model: Model, inputs: Mapping[str, Any], item: int) -> list[Units]:
@@ -210,18 +216,29 @@ def _first_written(model: Model, inputs: Mapping[str, Any], item: int) -> dict[s
     return {"decoder_input_ids": ids}
 
 
-def _batch_of(model: Model, inputs: Mapping[str, Any], main: Tensor) -> int:
-    """How many inputs there are: PyTorch's own layers may hold time in the first dimension.
+def _batch_axes(
+    model: Model, inputs: Mapping[str, Any], main: Tensor, *, chosen: bool
+) -> tuple[int | None, int | None]:
+    """Say which dimension counts inputs, and which else may; None where there is but one input.
 
-    Models of transformers have the batch there, whatever their parts do.
+    PyTorch's own layers may hold time in the first dimension, and a module around them may turn that
+    round; models of transformers have the batch first, whatever their parts do.
     """
     if main.ndim == 0 or _is_packed(inputs, main):
-        return 1
-    own = isinstance(model.module, PreTrainedModel)
-    parts = () if own else model.module.modules()
-    if any(getattr(part, "batch_first", True) is False for part in parts):
-        return int(main.shape[1]) if main.ndim > 2 else 1
-    return len(main)
+        return None, None
+    if isinstance(model.module, PreTrainedModel):
+        return 0, None
+    parts = model.module.modules()
+    long = [one.shape for one in inputs.values() if isinstance(one, Tensor) and one.ndim > 2]
+    if len({shape[0] for shape in long}) > 1 and len({shape[1] for shape in long}) == 1:
+        return 1, None  # texts of two lengths, of as many inputs
+    if not any(getattr(part, "batch_first", True) is False for part in parts):
+        return 0, 1 if main.ndim > 2 else None
+    if main.ndim < 3:
+        return None, None
+    if not chosen and main.shape[0] == 1 and main.shape[1] > 1:
+        return 0, 1
+    return 1, 0
 
 
 def _is_packed(inputs: Mapping[str, Any], main: Tensor) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 from transformers import Cache, DynamicCache, EncoderDecoderCache
 from transformers.cache_utils import CacheLayerMixin
@@ -74,7 +73,19 @@ def copied_past(value: Any) -> Any:
 def past_of_item(cache: Cache, item: int) -> Cache:
     """Take one input's keys and values out of those of a batch."""
     own: Cache = copied_past(cache)
-    own.batch_select_indices(torch.tensor([item]))
+    halves = (
+        (own.self_attention_cache, own.cross_attention_cache)
+        if isinstance(own, EncoderDecoderCache)
+        else (own,)
+    )
+    # Not by the cache's own method, which static layers do not have.
+    for layer in (layer for half in halves for layer in half.layers):
+        for name in ("keys", "values"):
+            held = getattr(layer, name, None)
+            if isinstance(held, Tensor) and held.ndim > 2:
+                setattr(layer, name, held[item : item + 1].clone())
+        if isinstance(getattr(layer, "max_batch_size", None), int):
+            layer.max_batch_size = 1
     return own
 
 

@@ -27,7 +27,8 @@ def plans_to_try(module: nn.Module, last: Plan | None = None) -> Iterator[Plan]:
             yield Plan(given, way)
     # Weights that are made by no softmax that is seen may be returned all the same, where a model does
     # not fail on being asked.
-    eager = EAGER_NAME if EAGER_NAME in ways else None
-    yield Plan(given, eager, asked=True)
-    if eager:
-        yield Plan(given, eager)
+    if given:
+        eager = EAGER_NAME if EAGER_NAME in ways else None
+        yield Plan(given, eager, asked=True)
+        if eager:
+            yield Plan(given, eager)

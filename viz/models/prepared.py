@@ -28,6 +28,9 @@ class Prepared:
         known: units that have names, for stacks to be matched with.
         item: which input of the batch to keep.
         batch: how many inputs the batch has.
+        axis: which dimension counts them.
+        other_axis: which dimension counts them if that one does not, and how many; None where there is no
+            doubt.
         other: what units are that have no names of their own.
         seconds: how long the sound is that they share; None where there is none.
     """
@@ -39,6 +42,8 @@ class Prepared:
     known: tuple[Units, ...]
     item: int = 0
     batch: int = 1
+    axis: int = 0
+    other_axis: tuple[int, int] | None = None
     other: str = "token"
     seconds: float | None = None
 
