@@ -12,13 +12,16 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from viz.capture.channels import ACROSS_CHANNELS
-from viz.capture.layer import Layer, in_short
+from viz.capture.layer import Layer, ReportedLayer, in_short
 from viz.capture.naming import names_of
 from viz.capture.provenance import Provenance
+from viz.capture.sparse import SparseLayer
 from viz.capture.windows import ReportedWindows, WindowedLayer
+from viz.models.by_hand import is_users
 from viz.models.cells import SERIES
 from viz.models.coded import coded
 from viz.models.origins import Origin, Pair, origins
+from viz.models.softmaxes import STREAM
 from viz.models.tokens import Units
 
 PIXELS = "pixel_values"
@@ -138,7 +141,8 @@ def arrange(
         if layer.name in known.channels and not isinstance(layer, _Windowed):
             layer = flagged(layer, ACROSS_CHANNELS)
         else:
-            layer, names = _placed(layer, pair, own, known.indexes)
+            there = _is_in_place(layer, module)
+            layer, names = _placed(layer, pair, own, known.indexes, in_place=there)
         arranged[number] = layer
         arranged.names[number] = names
     return arranged
@@ -233,10 +237,23 @@ def _way(module: nn.Module) -> str:
     return str(getattr(getattr(module, "config", None), "_attn_implementation", ""))
 
 
+def _is_in_place(layer: Layer, module: nn.Module) -> bool:
+    """Whether weights were read off a part from outside, so that each row is that of its own unit already."""
+    if isinstance(layer, SparseLayer):
+        return True
+    part = dict(module.named_modules()).get(layer.name.partition(STREAM)[0], module)
+    return isinstance(layer, ReportedLayer) and is_users(part)
+
+
 def _placed(
-    layer: Layer, pair: Pair, inputs: Mapping[str, Any], indexes: Sequence[Tensor]
+    layer: Layer,
+    pair: Pair,
+    inputs: Mapping[str, Any],
+    indexes: Sequence[Tensor],
+    *,
+    in_place: bool,
 ) -> tuple[Layer, tuple[Units | None, Units | None]]:
-    """Put one layer's units where they belong, and name them."""
+    """Put one layer's units where they belong, and name them; only name them where they are in place."""
     windowed = layer if isinstance(layer, _Windowed) else None
     cut = windowed is not None and not _are_pictures(windowed, pair)
     windows = int(layer.tensors[0].shape[0]) if cut else 0
@@ -256,6 +273,8 @@ def _placed(
     )
     if as_it_is and windowed is None:
         return layer, names
+    if in_place:
+        return layer, NONE
     flags = layer.provenance.flags
     left = layer.shape[0] - len(down)
     if left:

@@ -13,6 +13,7 @@ from torch import Tensor
 from viz.capture.eager import read_layer, refuse_unproven, reported_layers
 from viz.capture.layer import Layer
 from viz.capture.recorder import Recorder
+from viz.capture.sparse import SparseLayer
 from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.models import Model
 from viz.models.model import Plan, Tier
@@ -79,7 +80,8 @@ class Shown:
     @property
     def is_plain(self) -> bool:
         """Whether every layer tells which item of a batch is whose, and the pass ran nothing twice."""
-        windows = any(isinstance(layer, (WindowedLayer, ReportedWindows)) for layer in self.layers)
+        inner = (getattr(layer, "inner", layer) for layer in self.layers)
+        windows = any(isinstance(layer, (WindowedLayer, ReportedWindows)) for layer in inner)
         return not (windows or self.read or self.written)
 
 
@@ -126,7 +128,11 @@ def run_observed(
         if unproven:
             raise refuse_unproven(min(unproven), model.name)
     twice = observation.shown_twice()
-    kept = [layer for layer in recorder.layers if layer.name not in twice]
+    kept = [
+        layer
+        for layer in recorder.layers
+        if not (isinstance(layer, SparseLayer) and layer.name in twice)
+    ]
     written = tuple(dict.fromkeys(layer.name for layer in own))
     return Shown(
         plan=replace_plan(plan, observation),

@@ -22,7 +22,7 @@ from viz.models.model import Plan
 from viz.models.returned import is_related, likely, unclear_parts
 from viz.models.softmaxes import STREAM, Softmaxes
 from viz.models.values import Reading, ValuePart, ValueReader, value_parts
-from viz.models.watch import watch
+from viz.models.watch import Watch, watch
 from viz.models.written import covers, is_whole
 
 # How a softmax that a part writes out besides its calls of a kernel is told from those.
@@ -91,12 +91,13 @@ class Observation:
         self._told: dict[str, int] = {}
         self._last: AttentionCall | None = None
         self._context = ExitStack()
+        self._watch: Watch | None = None
 
     def __enter__(self) -> Observation:
         if self._narrow:
             self._context.enter_context(observe(self._see))
         else:
-            self._context.enter_context(watch(self.module, self._see))
+            self._watch = self._context.enter_context(watch(self.module, self._see))
             self._context.enter_context(self._reader)
             self._context.enter_context(self._softmaxes)
         return self
@@ -181,7 +182,9 @@ class Observation:
 
     def _is_explained(self, part: ValuePart, projected: list[Tensor], output: Any) -> bool:
         """Whether a part that has just run was seen at a kernel, or wrote out a softmax as a whole."""
-        if is_related(part.name, self.seen):
+        waiting = None if self._watch is None else self._watch.waiting
+        at_kernel = {*self.seen, *([] if waiting is None else [self._names.get(id(waiting), "")])}
+        if is_related(part.name, at_kernel):
             return True
         if is_users(part.part):
             return False

@@ -29,13 +29,13 @@ def _usually(heads: int) -> PutBack:
 
 
 @contextmanager
-def watch(module: nn.Module, observer: Observer) -> Iterator[None]:
+def watch(module: nn.Module, observer: Observer) -> Iterator[Watch]:
     """Let `observer` see every attention call of a module, whichever way it is made."""
-    with observe(observer), _Watch(module, observer):
-        yield
+    with observe(observer), Watch(module, observer) as watching:
+        yield watching
 
 
-class _Watch(TorchFunctionMode):
+class Watch(TorchFunctionMode):
     """Sees every torch function that is called in this thread, and reports those of attention."""
 
     def __init__(self, module: nn.Module, observer: Observer) -> None:
@@ -80,6 +80,11 @@ class _Watch(TorchFunctionMode):
             if follower.answer is not None:
                 self._close()
         return result
+
+    @property
+    def waiting(self) -> nn.Module | None:
+        """The part whose call is reported once it is known which of its axes are heads."""
+        return None if self._open is None else self._open[0].module
 
     def _open_call(self, call: AttentionCall) -> None:
         """Report a call, once it is known which of its axes are heads."""
