@@ -20,6 +20,7 @@ from benchmarks.architectures.examine import (
     distance,
     examine,
     flat,
+    own_streams,
 )
 from benchmarks.architectures.fields import first, sized
 from benchmarks.architectures.inputs import candidates
@@ -304,6 +305,7 @@ def _judge(found: Measured, trace: Any, own: list[tuple[str, Any]], expected: An
             item = KEPT_ITEM[found.model_type]
             theirs = theirs[item : item + 1]
         shape = tuple(theirs.shape)
+        mine = own_streams(mine, theirs)
         theirs = flat(theirs.float(), mine.shape)
         if theirs is None:
             found.verdict = "wrong"

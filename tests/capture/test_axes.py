@@ -206,9 +206,15 @@ class Channels(nn.Module):
 
 
 @pytest.mark.parametrize("tokens", [12, 8], ids=["12 tokens", "as many tokens as channels"])
-@pytest.mark.parametrize("kernel", [True, False], ids=["by the kernel", "by hand"])
-def test_channels_that_look_at_channels_are_called_channels(kernel, tokens):
-    model = viz.wrap_model(Channels(kernel=kernel).eval())
+def test_channels_that_look_at_channels_written_out_are_refused_as_such(tokens):
+    model = viz.wrap_model(Channels(kernel=False).eval())
+    with pytest.raises(viz.LoupeError, match=r"channels.*no attention between tokens"):
+        viz.capture(model, {"x": torch.randn(1, tokens, 32)})
+
+
+@pytest.mark.parametrize("tokens", [12, 8], ids=["12 tokens", "as many tokens as channels"])
+def test_channels_that_look_at_channels_are_called_channels(tokens):
+    model = viz.wrap_model(Channels(kernel=True).eval())
     stack = viz.capture(model, {"x": torch.randn(1, tokens, 32)}).stacks["self"]
     assert stack.queries.labels == stack.keys.labels
     assert stack.queries.labels == tuple(f"channel {number}" for number in range(8))

@@ -44,7 +44,6 @@ def inputs_of(module):
         ("granite_swa", SINKLESS),
         ("granitemoe_swa", SINKLESS),
         ("squeezebert", SCORES),
-        ("prophetnet", SCORES),
         ("wavlm", MEAN),
         ("qwen2_vl_vision", HIDDEN),
         ("xlnet", ""),
@@ -64,11 +63,20 @@ def test_what_is_returned_instead_of_weights_is_explained_and_not_held_against_t
     assert checked.output_difference < 1e-5
 
 
+def test_of_several_streams_the_one_that_is_returned_is_told_as_what_it_is():
+    checked = checked_of("prophetnet")
+    assert checked.exact
+    assert {note.partition(" (")[0] for note in checked.layers["note"]} == {
+        *(SCORES, "the model returns its weights in another layout"),
+    }
+
+
 @pytest.mark.parametrize("model_type", ["vit_mae", "vilt", "informer", "reformer"])
 def test_a_model_that_draws_at_random_is_exact(model_type):
     checked = checked_of(model_type)
     assert checked.exact
-    assert checked.output_difference == 0
+    # Where eager attention is what the model was given with, ours adds up in another order.
+    assert checked.output_difference < 1e-6
 
 
 @pytest.mark.parametrize("model_type", ["llama4_vision_model", "maskformer-swin"])
@@ -107,7 +115,9 @@ def test_eager_attention_that_cannot_run_is_an_answer():
 
 
 def test_eager_attention_that_gives_no_numbers_is_said():
-    checked = checked_of("nemotron3_5_asr")
+    module = tiny_model("nemotron3_5_asr")
+    module.set_attn_implementation("sdpa")
+    checked = viz.check(viz.wrap_model(module), inputs_of(module))
     assert checked.compared == 0
     assert checked.output_difference < 1e-5
     assert "eager attention computes something else" in checked.summary()

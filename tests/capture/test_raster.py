@@ -324,11 +324,26 @@ def test_several_pictures_of_one_prompt_are_named_picture_by_picture():
     assert torch.equal(stack.attended(0, 0), picture[:, None] == picture)
 
 
-def test_pictures_of_which_it_cannot_be_told_whose_they_are_are_refused():
+@pytest.mark.parametrize(("item", "pictures"), [(0, slice(0, 2)), (1, slice(2, 3))])
+def test_of_a_batch_the_pictures_of_the_prompt_are_shown(item, pictures):
     ids = torch.tensor([[1, 5, *[151] * 4, 7, *[151] * 4, 8], [1, 5, *[151] * 4, 7, 6, 6, 6, 6, 8]])
     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     given["pixel_values"] = torch.randn(3, 3, 16, 16)
-    with pytest.raises(viz.LoupeError, match=r"3 pictures.*2 inputs.*item 1"):
+    model = llava()
+    shown = viz.capture(model, given, item=item).stacks["vision"]
+    own = {"input_ids": ids[item][None], "attention_mask": torch.ones(1, 12).long()}
+    own["pixel_values"] = given["pixel_values"][pictures]
+    alone = viz.capture(model, own).stacks["vision"]
+    assert shown.queries == alone.queries
+    for layer in range(alone.layers):
+        assert torch.equal(shown.weights(layer), alone.weights(layer))
+
+
+def test_pictures_of_which_it_cannot_be_told_whose_they_are_are_refused():
+    ids = torch.tensor([[1, *[151] * 5, 7], [1, *[151] * 5, 7]])
+    given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    given["pixel_values"] = torch.randn(3, 3, 16, 16)
+    with pytest.raises(viz.LoupeError):
         viz.capture(llava(), given, item=1)
 
 
@@ -361,10 +376,11 @@ def test_a_tower_of_two_layers_has_two_whatever_the_prompts_are():
     }
     stack = viz.capture(model, given, item=1).stacks["vision"]
     assert stack.layers == 2
-    assert stack.queries.labels[0] == "picture 1: 0,0"
-    assert stack.queries.labels[-1] == "picture 2: 3,3"
-    picture = torch.arange(32) // 16
-    assert torch.equal(stack.attended(1, 1), picture[:, None] == picture)
+    assert (stack.queries.labels[0], stack.queries.labels[-1]) == ("0,0", "3,3")
+    alone = {name: value[1:] for name, value in given.items()}
+    alone["pixel_values"] = given["pixel_values"][16:]
+    expected = viz.capture(model, alone).stacks["vision"]
+    assert torch.equal(stack.weights(1), expected.weights(1))
 
 
 def test_patches_of_a_film_are_named_by_their_frame():

@@ -78,7 +78,7 @@ def test_weights_written_out_are_seen_on_either_side_of_the_values(values_first)
     module = nn.Sequential(ByHand(values_first=values_first)).eval()
     stack = viz.capture(viz.wrap_model(module), {"input": torch.randn(1, 9, 16)}).stacks["self"]
     for head in range(2):
-        torch.testing.assert_close(stack.weights(0, head), module[0].seen[-1][0, head])
+        torch.testing.assert_close(stack.weights(0, head), module[0].seen[0][0, head])
     assert stack.provenance(0).output_error < 1e-6
 
 
@@ -89,4 +89,4 @@ def test_attention_written_out_inside_a_part_that_calls_the_kernel_is_seen_too()
     names = [record.name for stack in stacks.values() for record in stack.records]
     assert names == ["0", "0.inner"]
     inner = list(stacks.values())[1]
-    torch.testing.assert_close(inner.weights(0, 1), module[0].inner.seen[-1][0, 1])
+    torch.testing.assert_close(inner.weights(0, 1), module[0].inner.seen[0][0, 1])

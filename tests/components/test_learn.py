@@ -246,7 +246,7 @@ def test_a_text_that_cannot_be_run_leaves_the_earlier_ways():
     app.text_area(key="learn tried text").set_value("  ")
     press(app, "Run")
     assert len(app.error) == 1
-    assert app.error[0].value.endswith("What you see below is from before.")
+    assert "What you see below is from before: “The animal didn't" in app.error[0].value
     assert app.dataframe[0].value.equals(before)
 
 

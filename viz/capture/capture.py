@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from viz.capture.batch import (
     item_alone,
@@ -164,7 +165,7 @@ def _run_alone(model: Model, prepared: Prepared, tell: Telling) -> tuple[Shown, 
         )
         one = replace(prepared, item=0, batch=1, axis=axis, inputs=inputs)
         try:
-            if prepared.other_axis is not None and batch > 1:
+            if batch > 1 and not isinstance(model.module, PreTrainedModel):
                 turned = turned_round(prepared.inputs, batch=batch, axis=axis)
                 require_no_order(
                     *(whole, first_output(run_alone(model.module, turned))),

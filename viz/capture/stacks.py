@@ -79,7 +79,7 @@ def stacks_of(
             _by_what_it_is(records, count)
             or shown
             or in_streams(records, side, count)
-            or _keys_alone(records, (queries, keys), count, unnamed)
+            or (None if count in names else _keys_alone(records, (queries, keys), count, unnamed))
             or (
                 side
                 if side is not None and len(side) == count
@@ -145,7 +145,7 @@ def _keys_alone(
 
 def _in_windows(records: Sequence[Layer], count: int) -> Units:
     """Number units by their window, where that is all that is known of them."""
-    units = numbered_units("position", count)
+    units = numbered_units("window token", count)
     windows = {
         int(record.tensors[0].shape[0])
         for record in records

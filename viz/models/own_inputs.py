@@ -233,7 +233,7 @@ def _batch_axes(
     if len({shape[0] for shape in long}) > 1 and len({shape[1] for shape in long}) == 1:
         return 1, None  # texts of two lengths, of as many inputs
     if not any(getattr(part, "batch_first", True) is False for part in parts):
-        return 0, 1 if main.ndim > 2 else None
+        return 0, None
     if main.ndim < 3:
         return None, None
     if not chosen and main.shape[0] == 1 and main.shape[1] > 1:
