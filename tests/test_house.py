@@ -43,12 +43,10 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     names = {}
     exec(compile(first, "README.md", "exec"), names)
     exec(compile(own, "README.md", "exec"), names)
-    # Found by what it does, it is what the function says.
-    part, x = torch.nn.Sequential(names["Own"]()), torch.randn(1, 9, 32)
-    found = viz.capture(viz.wrap_model(part), {"input": x}).stacks["self"].weights(0, 0)
-    told = viz.wrap_model(part, attention={"*": names["explain"]})
-    said = viz.capture(told, {"input": x}).stacks["self"].weights(0, 0)
-    torch.testing.assert_close(found, said, atol=1e-6, rtol=0)
+    # Its rows sum to less than 1, so that only its function tells what they are.
+    part = torch.nn.Sequential(names["Own"]())
+    with pytest.raises(viz.LoupeError, match="attention="):
+        viz.capture(viz.wrap_model(part), {"input": torch.randn(1, 9, 32)})
     assert (tmp_path / "run.safetensors").exists()
     exec(compile(built, "README.md", "exec"), names)
     assert names["trace"].stacks["self"].layers == names["options"].layers

@@ -383,3 +383,25 @@ def test_a_capture_leaves_no_hooks_on_a_model():
     assert len(after) == len(before) == 3
     for mine, theirs in zip(after, before, strict=True):
         torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize("tokens", [12, 128, 130, 300])
+def test_a_text_that_is_given_chunk_by_chunk_is_one_layer(tokens):
+    """Canine's first encoder looks within chunks of 128 characters, each a run of its own."""
+    torch.manual_seed(0)
+    config = hf.CanineConfig(
+        **{"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4},
+        **{"intermediate_size": 48, "num_hash_buckets": 512},
+    )
+    module = hf.CanineModel(config).eval()
+    ids = torch.randint(5, 97, (1, tokens))
+    trace = viz.capture(viz.wrap_model(module), {"input_ids": ids})
+    first = next(
+        stack
+        for stack in trace.stacks.values()
+        if stack.record(0).name.startswith("initial_char_encoder")
+    )
+    assert (first.layers, len(first.queries)) == (1, tokens)
+    chunk = torch.arange(tokens) // 128
+    assert torch.equal(first.attended(0, 1), chunk[:, None] == chunk)
+    assert torch.allclose(first.weights(0).sum(-1), torch.ones(4, tokens), atol=1e-5)

@@ -14,7 +14,10 @@ LIMIT_NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx",
 
 # Tables of learned places, and words of towers whose places are no tokens of a text.
 TABLE = re.compile(r"(^|_)(wpe|pos|position|positions|positional)(_|$)")
-ELSEWHERE = re.compile(r"relative|rel_pos|distance|vision|visual|image|pixel|patch|audio|speech")
+ELSEWHERE = re.compile(
+    r"relative|rel_pos|distance|vision|visual|image|pixel|patch|audio|speech"
+    r"|grid|(^|[._])(row|col|column|[xyhw])_"
+)
 
 # Rotary positions that grow with the text, however long it gets.
 GROWING = "dynamic"
@@ -45,7 +48,7 @@ def _tables(module: nn.Module) -> list[int | None]:
             continue
         # RoBERTa's positions start behind the padding index, OPT's and BART's behind two more, so
         # that their tables are longer than their reach.
-        offset = 0 if part.padding_idx is None else part.padding_idx + 1
+        offset = part.padding_idx + 1 if part.padding_idx else 0
         own = getattr(part, "offset", None)
         found.append(part.num_embeddings - (own if isinstance(own, int) else offset))
     return found

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 from viz.models.attention import AttentionCall, Observer, observe, split_mask, unobserved
 from viz.models.by_hand import is_users
+from viz.models.chunked import Cut, put_together
 from viz.models.hidden import left_out
 from viz.models.model import Plan
 from viz.models.returned import is_related, likely, unclear_parts
 from viz.models.softmaxes import STREAM, Softmaxes
-from viz.models.values import Reading, ValuePart, ValueReader, value_parts
+from viz.models.values import PartRun, Reading, ValueReader, value_parts
 from viz.models.watch import Watch, watch
 from viz.models.written import covers, is_whole
 
@@ -87,6 +88,7 @@ class Observation:
         )
         self._batch = batch
         self._pieces: set[str] = set()
+        self._cuts: dict[str, list[tuple[Cut | None, Cut | None]]] = {}
         self._weighing: set[str] = set()
         self._told: dict[str, int] = {}
         self._last: AttentionCall | None = None
@@ -115,6 +117,7 @@ class Observation:
             if not is_related(name.partition(STREAM)[0], self.read)
         ]
         self.errors = self._softmaxes.errors
+        self._put_chunks_together()
         names = {name for name, _ in self.written}
         # A part inside one that is shown may weigh something of its own.
         self._weighing = {*self._softmaxes.dropped, *unclear_parts(self._softmaxes)}
@@ -123,6 +126,21 @@ class Observation:
         for _, weights in self.written:
             self.heads = max(self.heads, int(weights.shape[1]))
             self.looks_ahead = self.looks_ahead or bool(weights.float().triu(1).any())
+
+    def _put_chunks_together(self) -> None:
+        """Show a part that was given one sequence chunk by chunk as one layer (Canine's local attention)."""
+        for name, cuts in self._cuts.items():
+            pieces = [weights for one, weights in self.written if one == name]
+            whole = put_together(pieces, cuts)
+            if whole is None:
+                continue
+            at = next(n for n, (one, _) in enumerate(self.written) if one == name)
+            errors = [self.errors.get(piece.data_ptr()) for piece in pieces]
+            known = [error for error in errors if error is not None]
+            self.errors[whole.data_ptr()] = max(known, default=None)
+            others = [pair for pair in self.written if pair[0] != name]
+            before = len([pair for pair in self.written[:at] if pair[0] != name])
+            self.written = [*others[:before], (name, whole), *others[before:]]
 
     @property
     def seen(self) -> set[str]:
@@ -180,8 +198,9 @@ class Observation:
         self.looks_ahead = True
         self._on_reading(reading)
 
-    def _is_explained(self, part: ValuePart, projected: list[Tensor], output: Any) -> bool:
+    def _is_explained(self, run: PartRun) -> bool:
         """Whether a part that has just run was seen at a kernel, or wrote out a softmax as a whole."""
+        part = run.part
         waiting = None if self._watch is None else self._watch.waiting
         at_kernel = {*self.seen, *([] if waiting is None else [self._names.get(id(waiting), "")])}
         if is_related(part.name, at_kernel):
@@ -190,7 +209,10 @@ class Observation:
             return False
         made = [pair for pair in self._softmaxes.made() if _is_within(pair[0], part.name)]
         new, self._told[part.name] = made[self._told.get(part.name, 0) :], len(made)
-        known = (projected, output, part.heads, self._batch)
+        known = (run.projected, run.output, part.heads, self._batch)
+        if len(new) == 1 and len(run.read) == 1 and run.given is not None:
+            cut = Cut.of(run.given), Cut.of(run.read[0])
+            self._cuts.setdefault(new[0][0], []).append(cut)
         self._pieces |= {name for name, one in new if not covers(one, *known)}
         return len(new) == 1 and is_whole(new[0][1], *known)
 

@@ -85,9 +85,28 @@ class Reading:
 
 OnReading = Callable[[str, Reading | None], None]
 
-# Says of a part that has just run, of the values that it projected and of its output whether its weights
-# show in another way.
-IsExplained = Callable[[ValuePart, list[Tensor], Any], bool]
+
+@dataclass(frozen=True, slots=True)
+class PartRun:
+    """One run of a part, as it was.
+
+    Attributes:
+        part: that ran.
+        given: the first tensor that it was given.
+        read: what its value projections were given, call by call.
+        projected: what they returned.
+        output: of the part.
+    """
+
+    part: ValuePart
+    given: Tensor | None
+    read: list[Tensor]
+    projected: list[Tensor]
+    output: Any
+
+
+# Says of a part that has just run whether its weights show in another way.
+IsExplained = Callable[[PartRun], bool]
 
 
 def value_parts(module: nn.Module) -> list[ValuePart]:
@@ -151,7 +170,8 @@ class ValueReader:
         self._recent.__exit__()
 
     def _follow(self, part: ValuePart) -> None:
-        before_it: list[tuple[Rerun, list[Tensor]]] = []
+        before_it: list[tuple[Rerun, list[Tensor], Tensor | None]] = []
+        read: list[Tensor] = []
         projected: list[Tensor] = []
         owner = threading.get_ident()
 
@@ -162,19 +182,23 @@ class ValueReader:
                 named = {name: copied(value) for name, value in kwargs.items()}
                 state = random_state()
                 run = Rerun(part.part, part.projections, given, named, state, self.batch)
-                before_it.append((run, list(self._recent.latest)))
+                first = next((v for v in (*args, *kwargs.values()) if isinstance(v, Tensor)), None)
+                before_it.append((run, list(self._recent.latest), first))
+                read.clear()
                 projected.clear()
 
-        def note(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
+        def note(_module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
             if threading.get_ident() == owner and before_it and isinstance(output, Tensor):
+                read.append(args[0])
                 projected.append(output)
 
         def after(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
             if threading.get_ident() != owner or not before_it:
                 return
-            run, recent = before_it.pop()
-            if not self.is_explained(part, projected, output):
+            run, recent, first = before_it.pop()
+            if not self.is_explained(PartRun(part, first, list(read), list(projected), output)):
                 self.on_reading(part.name, self._reading(part, run, recent, output))
+            read.clear()
             projected.clear()
 
         self._handles.append(part.part.register_forward_pre_hook(before, with_kwargs=True))
