@@ -80,8 +80,8 @@ def test_a_float_bias_that_a_model_joins_to_its_mask_stays_one(tokens):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ["llama", "mistral", "qwen3"])
-def test_packed_texts_look_at_themselves_alone_as_the_model_has_it(name, way):
-    """Only with its cache, as by default, does a model tell packed texts by their positions."""
+def test_packed_positions_mean_what_they_mean_to_the_model(name, way):
+    """Whether a model tells packed texts apart by their positions depends on its cache, which stays as it is."""
     module = build(name)
     module.set_attn_implementation(way)
     given = {
