@@ -138,7 +138,9 @@ def test_a_result_that_is_not_there_is_said_and_what_is_drawn_stays(page, server
         page.get_by_role("button", name="Zoom in").click()
     problem = page.locator(".map .problem")
     page.get_by_label("What a cell of a coarse picture is").select_option("mean")
-    expect(problem).to_contain_text("No page that this browser has open has a result of that name. Press Run to make one")
+    expect(problem).to_contain_text(
+        "No page that this browser has open has a result of that name. Press Run to make one"
+    )
     assert page.locator(".map canvas").first.is_visible()
 
 

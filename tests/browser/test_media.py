@@ -157,7 +157,7 @@ def test_a_sound_in_which_nothing_is_heard_says_so(page, server, tmp_path):
     opened(page, f"{server}/?layer=0&head=0")
     page.get_by_label("Model", exact=True).click()
     page.get_by_text("Whisper tiny.en").click()
-    expect(page.get_by_text("Give a sound")).to_be_visible()
+    expect(page.get_by_text("Give a sound").first).to_be_visible()
     noise = np.random.default_rng(0).normal(size=16_000).astype(np.float32) * 1e-4
     soundfile.write(tmp_path / "hiss.wav", noise, 16_000)
     page.locator("input[type=file]").set_input_files(tmp_path / "hiss.wav")
@@ -186,5 +186,5 @@ def test_a_model_that_reads_sounds_asks_for_one(page, server):
     opened(page, f"{server}/?layer=0&head=0")
     page.get_by_label("Model", exact=True).click()
     page.get_by_text("Whisper tiny.en").click()
-    expect(page.get_by_text("Give a sound")).to_be_visible()
+    expect(page.get_by_text("Give a sound").first).to_be_visible()
     expect(page.get_by_label("Text", exact=True)).to_have_count(0)
