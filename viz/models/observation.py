@@ -73,7 +73,8 @@ class Observation:
         self.unread: list[str] = list(passed_over)
         self.heads = 0
         self.looks_ahead = False
-        self._on_call, self._on_reading = on_call, on_reading
+        self._on_call: Callable[[Any], None] = on_call
+        self._on_reading: Callable[[Any], None] = on_reading
         self._names = {id(part): name for name, part in module.named_modules()}
         self._softmaxes = Softmaxes(module)
         self._narrow = plan is not None and plan.registry
@@ -83,7 +84,7 @@ class Observation:
             for part in value_parts(module)
             if part.name not in passed_over and not is_related(part.name, seen)
         ]
-        self._reader = ValueReader(
+        self._reader: ValueReader | None = ValueReader(
             module, parts, self._note, self._is_explained, item=item, batch=batch
         )
         self._batch = batch
@@ -100,15 +101,24 @@ class Observation:
             self._context.enter_context(observe(self._see))
         else:
             self._watch = self._context.enter_context(watch(self.module, self._see))
-            self._context.enter_context(self._reader)
+            if self._reader is not None:
+                self._context.enter_context(self._reader)
             self._context.enter_context(self._softmaxes)
         return self
 
     def __exit__(self, *details: Any) -> None:
         self._last = None
         self._context.__exit__(*details)
-        if self._narrow:
-            return
+        if not self._narrow:
+            self._conclude()
+        # What it holds holds it, too; queries and weights must not wait for Python to collect them.
+        self._softmaxes.release()
+        self._reader = self._watch = None
+        self._context = ExitStack()
+        self._on_call = self._on_reading = _nobody
+
+    def _conclude(self) -> None:
+        """Say what the pass has shown besides calls and readings."""
         found = [pair for pair in likely(self._softmaxes) if pair[0] not in self._pieces]
         # What a part writes out besides a call of a kernel is a layer of its own.
         self.written = [
@@ -218,6 +228,10 @@ class Observation:
 
     def _is_shown(self, name: str) -> bool:
         return name in self.seen or is_related(name.partition(STREAM)[0], self.read)
+
+
+def _nobody(_seen: object) -> None:
+    """Take what comes after the pass has ended."""
 
 
 def _is_within(name: str, whole: str) -> bool:

@@ -171,6 +171,11 @@ class Softmaxes(TorchFunctionMode):
             self._multiply(list(operands), operands, result, partial(func, args[0]))
         return result
 
+    def release(self) -> None:
+        """Let go of what was kept: it refers to itself, and would wait for Python to collect it."""
+        self.found, self.multiplied, self._waiting = [], [], []
+        self.by_hand = None
+
     def made(self) -> list[tuple[str, Multiplied]]:
         """List what was found so far, with what it was multiplied with."""
         kept = {id(one.weights): one for one in self.multiplied}
