@@ -100,7 +100,8 @@ class Observation:
         if self._narrow:
             self._context.enter_context(observe(self._see))
         else:
-            self._watch = self._context.enter_context(watch(self.module, self._see))
+            watching = watch(self.module, self._see, batch=self._batch)
+            self._watch = self._context.enter_context(watching)
             if self._reader is not None:
                 self._context.enter_context(self._reader)
             self._context.enter_context(self._softmaxes)

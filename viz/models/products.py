@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-PRODUCTS = {torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm}
+from viz.models.weighing import PRODUCTS
 
 # Letters that stand for the axes of an ellipsis, and for those of a plain product.
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -29,16 +29,16 @@ def _usually(heads: int) -> PutBack:
 
 
 @contextmanager
-def watch(module: nn.Module, observer: Observer) -> Iterator[Watch]:
-    """Let `observer` see every attention call of a module, whichever way it is made."""
-    with observe(observer), Watch(module, observer) as watching:
+def watch(module: nn.Module, observer: Observer, *, batch: int | None = None) -> Iterator[Watch]:
+    """Let `observer` see every attention call of a module, of a batch whose size may be known."""
+    with observe(observer), Watch(module, observer, batch) as watching:
         yield watching
 
 
 class Watch(TorchFunctionMode):
     """Sees every torch function that is called in this thread, and reports those of attention."""
 
-    def __init__(self, module: nn.Module, observer: Observer) -> None:
+    def __init__(self, module: nn.Module, observer: Observer, batch: int | None) -> None:
         super().__init__()
         self.known = {id(part): name for name, part in module.named_modules()}
         self.module = module
@@ -46,8 +46,7 @@ class Watch(TorchFunctionMode):
         self.counts = (
             known_head_counts(module.config) if isinstance(module, PreTrainedModel) else None
         )
-        # How many inputs there are, where the observer knows.
-        self.batch: int | None = getattr(observer, "batch", None)
+        self.batch = batch
         self._open: tuple[AttentionCall, Follower] | None = None
 
     def __exit__(self, *details: Any) -> None:
