@@ -20,7 +20,7 @@ from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.models.by_hand import is_users
 from viz.models.cells import SERIES
 from viz.models.coded import coded
-from viz.models.origins import Origin, Pair, origins
+from viz.models.origins import Origin, Pair, origins, untold
 from viz.models.softmaxes import STREAM
 from viz.models.tokens import Units
 
@@ -127,7 +127,8 @@ def arrange(
         batch: how many inputs it has.
         item: which one the layers are of.
 
-    Cost: some 8 to 14 passes without attention, the first time that inputs of these shapes are seen.
+    Cost: four passes without attention, the first time that inputs of these shapes are seen; two more each
+    time that units are merged on the way.
     """
     arranged = Arranged(layers)
     asked = [n for n, layer in enumerate(layers) if _is_asked(layer, module, inputs)]
@@ -223,7 +224,7 @@ def _known(module: nn.Module, inputs: Mapping[str, Any], layers: Sequence[Layer]
         wanted: dict[str, int] = {}
         for name, (queries, _) in made:
             wanted[name] = wanted.get(name, 0) + queries
-        seen = coded(module, inputs, wanted)
+        seen = coded(module, inputs, wanted, lambda seen: untold(seen, made))
         none: list[Pair] = [(None, None)] * len(made)
         found[signature] = (
             _Known(none, [], set())

@@ -1,97 +1,130 @@
 """Passes of a model over numbers that tell where each unit of its attention comes from.
 
-Two kinds of content stand in the cells of what the units are made of: of the output of a convolution,
-of an embedding, of an input. A cell holds the one or the other by a bit of its own number, pass by
-pass, and every attention looks at itself alone meanwhile (its softmax is the identity), so that nothing
-is mixed: a unit whose numbers change with the bits of cell 17 comes from cell 17, in every layer,
-whatever was cut, rolled, merged or laid out anew on the way.
+Every cell of what units are made of, of the output of a convolution, of an embedding, of an input, gets
+content of ours, and every attention looks at itself alone meanwhile (its softmax is the identity), so that
+nothing is mixed. First the cells take small steps, each a share that its row or its column says: a unit that
+takes the share of cell 17 comes from cell 17, in every layer, whatever was cut, rolled or laid out anew on
+the way. Where that does not tell (half precision, codebooks), a cell holds one of two contents by a bit of its
+own number, pass by pass.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from viz.errors import LoupeError
-from viz.models.codes import Code, Coded, Source
+from viz.models.codes import Code, Coded, Side, Source
 from viz.models.preserve import preserved
 from viz.models.running import RUN_ERRORS, copies
-from viz.models.seeing import EnoughError, Seeing
+from viz.models.seeing import EnoughError, Parts, Seeing
+from viz.models.steps import MERGED, WHOLE, merged_units, shares_of, token_share
 from viz.models.watch import watch
 
 # Parameters that hold tokens of the model's own, by the last of their name.
 TOKENS = re.compile(r"(^|[._])(cls|class|dist\w*|reg\w*)(_?(tokens?|embeddings?|embed))?$")
 
-# Passes over cells drawn by chance, which must come out as what the bits have told.
-RANDOM_PASSES = 1
 
-
-def coded(module: nn.Module, inputs: Mapping[str, Any], wanted: Mapping[str, int]) -> Coded | None:
+def coded(
+    module: nn.Module,
+    inputs: Mapping[str, Any],
+    wanted: Mapping[str, int],
+    untold: Callable[[Coded], Sequence[Side]],
+) -> Coded | None:
     """Run a model on codes until each cell has told its number.
 
     Args:
         module: the whole.
         inputs: one of its inputs, whose shapes count and whose numbers do not.
         wanted: how many queries of which parts are looked for; passes end with the last of them.
+        untold: says which sides the passes so far have not told.
 
     Returns:
         None where the model cannot be run so, or draws at random.
 
-    Cost: some 3 + log2(cells) passes, without the attention, and one for each kind of own token.
+    Cost: four passes, without the attention, where units are cells of a plane; two more for each time that
+    cells are merged on the way, and 2 + log2(cells) more where steps do not tell.
     """
-    result = Coded()
-
-    def bit(number: int) -> Code:
-        def cells(_source: int, source: Source) -> Tensor:
-            bits = source.bits
-            if number >= len(bits):
-                return torch.zeros(source.size, dtype=torch.bool)
-            axis, place = bits[number]
-            index = torch.arange(source.size[axis]) >> place & 1
-            shape = [1] * len(source.size)
-            shape[axis] = -1
-            return index.bool().view(shape).expand(source.size)
-
-        return cells
-
-    def draw(cells: dict[int, Tensor]) -> Code:
-        def drawn(number: int, source: Source) -> Tensor:
-            # The same for grids of one size, which residual connections add up.
-            seed = zlib.crc32(f"{len(result.masks)} {source.size}".encode())
-            generator = torch.Generator().manual_seed(seed)
-            cells[number] = torch.rand(source.size, generator=generator) < 0.5
-            return cells[number]
-
-        return drawn
-
+    passes = _Passes(module, inputs, wanted)
     generators = [torch.get_rng_state()]
     try:
         with torch.random.fork_rng(), preserved(module), torch.inference_mode():
-            _run(module, inputs, wanted, result, _all(False))
+            passes.run(_all(0))
             if not torch.equal(torch.get_rng_state(), generators[0]):
                 return None
-            _run(module, inputs, wanted, result, _all(True))
-            result.passes = max((len(source.bits) for source in result.sources), default=0)
-            for number in range(result.passes):
-                _run(module, inputs, wanted, result, bit(number))
-            for _ in range(RANDOM_PASSES):
-                cells: dict[int, Tensor] = {}
-                _run(module, inputs, wanted, result, draw(cells))
-                result.masks.append(cells)
-            if result.has_own_tokens:
-                for name, parameter in module.named_parameters():
-                    if is_token(name):
-                        with _other(parameter):
-                            _run(module, inputs, wanted, result, _all(False), name)
+            if not (_is_fine(module, inputs) and passes.over_steps(untold)):
+                passes.over_bits()
     except (*RUN_ERRORS, LoupeError):
         return None  # it need not stand other numbers
-    return result
+    return passes.result
+
+
+class _Passes:
+    """The passes over one module, in their order."""
+
+    def __init__(
+        self, module: nn.Module, inputs: Mapping[str, Any], wanted: Mapping[str, int]
+    ) -> None:
+        self.parts = Parts(module)
+        self.inputs = inputs
+        self.wanted = wanted
+        self.tokens = [name for name, _ in module.named_parameters() if is_token(name)]
+        self.result = Coded(tokens=list(dict.fromkeys(map(_last, self.tokens))))
+
+    def run(
+        self,
+        code: Code,
+        token: Callable[[str], float] = lambda _: 0,
+        only: Collection[str] | None = None,
+    ) -> None:
+        """One pass.
+
+        Args:
+            code: how far the cells go from one content to the other.
+            token: how far the model's own tokens of a kind do.
+            only: the parts that are looked at, all that are wanted by default.
+        """
+        wanted = {name: self.wanted[name] for name in (self.wanted if only is None else only)}
+        with _with_tokens(self.parts.module, {name: token(_last(name)) for name in self.tokens}):
+            _run(self.parts, self.inputs, wanted, self.result, code)
+        self.result.is_first = False
+
+    def over_steps(self, untold: Callable[[Coded], Sequence[Side]]) -> bool:
+        """Let cells take steps until none is untold; say whether it came to that."""
+        seen = self.result
+        self.run(_all(WHOLE), lambda _: WHOLE)
+        for merged in MERGED:
+            only = _merged(seen, merged)
+            for axis in _axes(seen.sources, merged) if only else ():
+                seen.scales.append((merged, axis))
+                self.run(
+                    partial(_shared, merged, axis),
+                    lambda kind: token_share(seen.tokens.index(kind)) * WHOLE,
+                    only if axis else None,
+                )
+            if only and not untold(seen):
+                return True
+        return False
+
+    def over_bits(self) -> None:
+        """Let cells hold one of two contents by the bits of their numbers, and at last by chance."""
+        seen = self.result
+        for kind in seen.tokens if not seen.scales else ():
+            seen.token = kind
+            self.run(_all(0), lambda one: float(one == seen.token))
+        seen.token, seen.other = "", True
+        self.run(_all(1))
+        bits = max((len(source.bits) for source in seen.sources), default=0)
+        for seen.bits in range(1, bits + 1):
+            self.run(partial(_bit, seen.bits - 1))
+        self.run(drawn)
 
 
 def is_token(parameter: str) -> bool:
@@ -99,33 +132,79 @@ def is_token(parameter: str) -> bool:
     return TOKENS.search(parameter) is not None
 
 
-def _all(value: bool) -> Code:
-    return lambda _, source: torch.full(source.size, value)
+def _last(parameter: str) -> str:
+    return parameter.rpartition(".")[2]
+
+
+def _is_fine(module: nn.Module, inputs: Mapping[str, Any]) -> bool:
+    """Whether numbers are fine enough for small steps."""
+    tensors = [*module.parameters(), *(v for v in inputs.values() if isinstance(v, Tensor))]
+    return all(
+        one.dtype in (torch.float32, torch.float64) for one in tensors if one.is_floating_point()
+    )
+
+
+def _axes(sources: Sequence[Source], merged: int) -> list[int]:
+    """Name the axes along which grids have several cells; inputs of a batch are never merged."""
+    axes = {axis for one in sources for axis, size in enumerate(one.size) if size > 1}
+    return sorted(axes - {0} if merged > 1 else axes)
+
+
+def _merged(seen: Coded, merged: int) -> list[str]:
+    """Name the parts whose units may be so many cells along each axis, by how many there are."""
+    return [
+        name
+        for name, calls in seen.calls.items()
+        if any(merged_units(side, seen.sources) == merged for pair in calls for side in pair)
+    ]
+
+
+def _all(share: float) -> Code:
+    return lambda source: torch.full(source.size, share)
+
+
+def _shared(merged: int, axis: int, source: Source) -> Tensor:
+    return shares_of(source, merged, axis) * WHOLE
+
+
+def _bit(number: int, source: Source) -> Tensor:
+    """Say which cells have a bit of their number set, by 1, and which have not, by 0."""
+    if number >= len(source.bits):
+        return torch.zeros(source.size)
+    axis, place = source.bits[number]
+    index = torch.arange(source.size[axis]) >> place & 1
+    shape = [1] * len(source.size)
+    shape[axis] = -1
+    return index.float().view(shape).expand(source.size)
+
+
+def drawn(source: Source) -> Tensor:
+    """Draw 0 or 1 for every cell; the same for grids of one size, which residual connections add up."""
+    generator = torch.Generator().manual_seed(zlib.crc32(str(source.size).encode()))
+    return (torch.rand(source.size, generator=generator) < 0.5).float()
 
 
 @contextmanager
-def _other(parameter: nn.Parameter) -> Iterator[None]:
-    """Let a parameter hold other numbers for a while; a model's lock is held meanwhile."""
-    held = parameter.data
+def _with_tokens(module: nn.Module, shares: Mapping[str, float]) -> Iterator[None]:
+    """Let parameters hold content of ours, so far from one to another; a model's lock is held meanwhile."""
+    held = {name: module.get_parameter(name).data for name in shares}
     generator = torch.Generator().manual_seed(0)
     try:
-        parameter.data = held + torch.randn(held.shape, generator=generator).to(held)
+        for name, data in held.items():
+            one, other = (torch.randn(data.shape, generator=generator).to(data) for _ in range(2))
+            module.get_parameter(name).data = torch.lerp(one, other, shares[name])
         yield
     finally:
-        parameter.data = held
+        for name, data in held.items():
+            module.get_parameter(name).data = data
 
 
 def _run(
-    module: nn.Module,
-    inputs: Mapping[str, Any],
-    wanted: Mapping[str, int],
-    result: Coded,
-    code: Code,
-    parameter: str | None = None,
+    parts: Parts, inputs: Mapping[str, Any], wanted: Mapping[str, int], result: Coded, code: Code
 ) -> None:
     """One pass: cells by a code, attention by the identity, and what is seen added to the result."""
-    seeing = Seeing(module, inputs, dict(wanted), result, code, parameter)
+    seeing = Seeing(parts, inputs, dict(wanted), result, code)
     given = {name: seeing.input(name, value) for name, value in copies(inputs).items()}
     seeing.given = {name: value for name, value in given.items() if isinstance(value, Tensor)}
-    with suppress(EnoughError), seeing, watch(module, seeing.on_call), seeing.hooks():
-        module(**given)
+    with suppress(EnoughError), seeing, watch(parts.module, seeing.on_call), seeing.hooks():
+        parts.module(**given)

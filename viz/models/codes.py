@@ -11,6 +11,9 @@ from torch import Tensor
 # How near a unit must come to one of two contents to be called that, as a share of their distance.
 NEAR = 1e-3
 
+# How far a unit has to move in a small step to be said to, as a share of the largest number.
+MOVED = 1e-5
+
 ONE, OTHER, MIXED = 0, 1, 2
 
 
@@ -50,38 +53,63 @@ class Side:
 
     Attributes:
         order: when it was seen, among all that was.
-        rows: in the first pass, and in the second, [unit, number].
-        states: in every pass after that, [unit], which of the two each was, or neither.
-        tokens: by a parameter that holds tokens of the model's own, which units changed with it.
+        one: in the first pass, where all cells hold one content, [unit, number].
+        step: what a whole step of every cell moved.
+        moves: which units that moved, bool [unit].
+        shares: by how many cells were one and the axis, of each pass over shares of a step that came here:
+            the share of its whole step that each unit took, and how far its numbers are from agreeing
+            on it, both [unit].
+        tokens: which units changed with a kind of the model's own tokens, where steps are too small to tell.
+        other: in the pass where all cells hold the other content.
+        states: of every pass since, which of the two contents each unit held, or neither.
     """
 
     order: int
-    rows: list[Tensor] = field(default_factory=list)
-    states: list[Tensor] = field(default_factory=list)
+    one: Tensor
+    step: Tensor | None = None
+    moves: Tensor | None = None
+    shares: dict[tuple[int, int], tuple[Tensor, Tensor]] = field(default_factory=dict)
     tokens: dict[str, Tensor] = field(default_factory=dict)
+    other: Tensor | None = None
+    states: list[Tensor] = field(default_factory=list)
 
     @property
     def varies(self) -> Tensor:
         """Which units have anything to do with the cells."""
-        return _differs(*self.rows)
+        assert self.other is not None
+        return _differs(self.one, self.other)
 
-    def note(self, rows: Tensor, parameter: str | None) -> None:
-        """Take what was seen in one pass, which may be one over another parameter."""
-        if parameter is not None:
-            if rows.shape == self.rows[0].shape:
-                self.tokens[parameter] = _differs(rows, self.rows[0]).cpu()
-            return
-        if len(self.rows) < 2:
-            self.rows.append(rows)
-            return
-        one, other = self.rows
-        if rows.shape != one.shape or one.shape != other.shape:
+    def note(self, rows: Tensor, seen: Coded) -> None:
+        """Take what was seen in a pass after the first."""
+        if rows.shape != self.one.shape:
             raise ValueError("a pass over other numbers has other shapes")
-        apart = (one - other).abs().amax(dim=1) * NEAR
+        if seen.token:
+            self.tokens[seen.token] = _differs(rows, self.one).cpu()
+        elif self.other is not None:
+            self.states.append(self._state(rows, self.other))
+        elif seen.other:
+            self.step, self.other = None, rows
+        elif self.step is not None:
+            self.shares[seen.scales[-1]] = _share(rows - self.one, self.step)
+        else:
+            self.step = rows - self.one
+            scale = max(float(self.one.abs().max()), 1e-12)
+            self.moves = (self.step.abs().amax(dim=1) > MOVED * scale).cpu()
+
+    def _state(self, rows: Tensor, other: Tensor) -> Tensor:
+        apart = (self.one - other).abs().amax(dim=1) * NEAR
         state = torch.full((len(rows),), MIXED)
         state[((rows - other).abs().amax(dim=1) <= apart).cpu()] = OTHER
-        state[((rows - one).abs().amax(dim=1) <= apart).cpu()] = ONE
-        self.states.append(state)
+        state[((rows - self.one).abs().amax(dim=1) <= apart).cpu()] = ONE
+        return state
+
+
+def _share(moved: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
+    """Say which share of a whole step each unit took, by least squares, and how far it is from that."""
+    length = (whole * whole).sum(dim=1)
+    share = (moved * whole).sum(dim=1) / length
+    miss = torch.linalg.vector_norm(moved - share[:, None] * whole, dim=1) / length.sqrt()
+    return share.cpu(), miss.cpu()
 
 
 @dataclass(slots=True)
@@ -92,30 +120,34 @@ class Coded:
         sources: in the order in which they were seen.
         calls: by part, the queries and keys of each call, windows one after the other.
         channels: parts whose queries and keys are channels, by how they put their output back.
+        followed: parts of which it is known whether they are.
         indexes: whole numbers [unit, axis] that a part was given, such as places in a picture.
         grids: what each source was made of, by its number.
-        masks: of every random pass, which cells of each source held the other content.
-        passes: how many told bits, before the random ones.
+        shapes: of the outputs of parts whose output lies on a grid, by the shape of what they were given.
+        tokens: kinds of parameters that hold tokens of the model's own, by the last of their names.
+        token: the kind that has changed in this pass; "" in most.
+        scales: of every pass over shares of a step, how many cells were one, and the axis.
+        other: whether there was a pass where all cells hold the other content, or there is now.
+        bits: how many passes went over the bits of the cells' numbers; the one after them is by chance.
     """
 
     sources: list[Source] = field(default_factory=list)
     calls: dict[str, list[tuple[Side, Side]]] = field(default_factory=dict)
     channels: set[str] = field(default_factory=set)
+    followed: set[str] = field(default_factory=set)
     indexes: list[Tensor] = field(default_factory=list)
     grids: dict[int, Side] = field(default_factory=dict)
-    masks: list[dict[int, Tensor]] = field(default_factory=list)
-    passes: int = 0
-
-    @property
-    def has_own_tokens(self) -> bool:
-        """Whether some units come from cells, and others beside them do not."""
-        sides = [side for calls in self.calls.values() for pair in calls for side in pair]
-        varying = [side.varies for side in sides if len(side.rows) == 2]
-        return any(bool(one.any()) and not bool(one.all()) for one in varying)
+    shapes: dict[tuple[str, tuple[int, ...]], torch.Size] = field(default_factory=dict)
+    tokens: list[str] = field(default_factory=list)
+    token: str = ""
+    scales: list[tuple[int, int]] = field(default_factory=list)
+    other: bool = False
+    bits: int = 0
+    is_first: bool = True
 
 
-# Which cells hold the other content, by the number of the source and its grid.
-Code = Callable[[int, Source], Tensor]
+# How much of the way from one content to the other each cell has gone, by its grid.
+Code = Callable[[Source], Tensor]
 
 
 def _differs(rows: Tensor, others: Tensor) -> Tensor:

@@ -9,7 +9,9 @@ from math import prod
 import torch
 from torch import Tensor
 
+from viz.models.coded import drawn
 from viz.models.codes import MIXED, ONE, OTHER, Coded, Side, Source
+from viz.models.steps import by_steps, from_cells, tokens_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,17 @@ def origins(seen: Coded, layers: Sequence[tuple[str, tuple[int, int]]]) -> list[
     return found
 
 
+def untold(seen: Coded, layers: Sequence[tuple[str, tuple[int, int]]]) -> list[Side]:
+    """List the sides of layers with units that come from cells, of which it is not told from which."""
+    left: list[Side] = []
+    for (name, _), pair in zip(layers, origins(seen, layers), strict=True):
+        for side, origin in enumerate(pair):
+            if origin is None:
+                every = [call[side] for call in seen.calls.get(name, [])]
+                left += [one for one in every if bool(from_cells(one).any())]
+    return left
+
+
 def _take(calls: list[tuple[Side, Side]], shape: tuple[int, int]) -> list[tuple[Side, Side]]:
     """Take as many calls of a part as make up a layer: pieces of a sequence may be called one by one."""
     taken: list[tuple[Side, Side]] = []
@@ -90,7 +103,7 @@ def _take(calls: list[tuple[Side, Side]], shape: tuple[int, int]) -> list[tuple[
     while calls and (queries, keys) != shape and queries <= shape[0]:
         query, key = calls.pop(0)
         taken.append((query, key))
-        queries, keys = queries + len(query.rows[0]), keys + len(key.rows[0])
+        queries, keys = queries + len(query.one), keys + len(key.one)
     return taken if (queries, keys) == shape else []
 
 
@@ -132,7 +145,7 @@ def _first_break(seen: Coded, proven: Mapping[int, str]) -> float:
     orders = [torch.inf]
     for calls in seen.calls.values():
         for query, key in calls:
-            if len(query.rows[0]) != len(key.rows[0]):
+            if len(query.one) != len(key.one):
                 continue
             one, other = (_decoded(side, seen, proven) for side in (query, key))
             if one is not None and other is not None and not torch.equal(one.places, other.places):
@@ -142,57 +155,69 @@ def _first_break(seen: Coded, proven: Mapping[int, str]) -> float:
 
 def _decoded(side: Side, seen: Coded, proven: Mapping[int, str]) -> Origin | None:
     """Name the cell of each unit, by the latest source that explains every pass."""
-    if len(side.rows) < 2 or len(side.states) != seen.passes + len(seen.masks):
-        return None
-    if side.rows[0].shape != side.rows[1].shape:
+    if not seen.other:
+        found = by_steps(side, seen)
+        return found and _origin(side, seen, proven, *found)
+    if side.other is None or len(side.states) != seen.bits + 1:
         return None
     varies = side.varies.cpu()
     if not bool(varies.any()):
         return None
-    still = side.rows[0][~varies.to(side.rows[0].device)]
-    alike = len(still) > 0 and bool((still - still[:1]).abs().max() <= 1e-6)
     states = torch.stack(side.states)
     for number in reversed(range(len(seen.sources))):
         source = seen.sources[number]
         if source.order >= side.order:
             continue
-        found = _by_source(states[:, varies], seen, number, source)
-        if found is None:
+        decoded = _by_source(states[:, varies], seen.bits, source)
+        if decoded is None:
             continue
-        size, cells = found
+        size, cells = decoded
         places = torch.full((len(varies), len(size)), -1)
         places[varies] = cells
-        same_size = [n for n in range(number + 1) if seen.sources[n].size == source.size]
-        read = {proven.get(n) for n in same_size}
-        tokens = _tokens(side, varies)
-        spans = source.spans if size == source.size else None
-        return Origin(places, size, read.pop() if len(read) == 1 else None, alike, tokens, spans)
+        return _origin(side, seen, proven, number, places, size)
     return None
 
 
-def _tokens(side: Side, varies: Tensor) -> tuple[str, ...]:
-    """Name the parameter that each unit changed with, of those that come from no cell."""
-    tokens = [""] * len(varies)
-    for name, changed in side.tokens.items():
-        for unit in (changed & ~varies).nonzero()[:, 0].tolist():
-            tokens[unit] = name if not tokens[unit] else "?"
-    return tuple(tokens)
+def _origin(
+    side: Side,
+    seen: Coded,
+    proven: Mapping[int, str],
+    number: int,
+    places: Tensor,
+    size: tuple[int, ...],
+) -> Origin:
+    """Say where units come from, by the number of the source and the cell of each."""
+    source = seen.sources[number]
+    own = places[:, 0] >= 0
+    still = side.one[~own.to(side.one.device)]
+    alike = len(still) > 0 and bool((still - still[:1]).abs().max() <= 1e-6)
+    same_size = [n for n in range(number + 1) if seen.sources[n].size == source.size]
+    read = {proven.get(n) for n in same_size}
+    kinds = tokens_of(side, seen)
+    tokens = ["" if cell else kind for cell, kind in zip(own.tolist(), kinds, strict=True)]
+    spans = source.spans if size == source.size else None
+    return Origin(places, size, read.pop() if len(read) == 1 else None, alike, tuple(tokens), spans)
 
 
 def _by_source(
-    states: Tensor, seen: Coded, number: int, source: Source
+    states: Tensor, passes: int, source: Source
 ) -> tuple[tuple[int, ...], Tensor] | None:
     """Read the bits of each unit's cell [unit, axis]; None where a pass says otherwise.
 
     Where a layer merges 2, 4, ... cells a side, their lowest bits are mixed, and the rest is theirs.
+
+    Args:
+        states: of the passes over bits, and of the one by chance, [pass, unit].
+        passes: how many were over bits.
+        source: that the units may come from.
     """
     bits = source.bits
-    if bool((states[len(bits) : seen.passes] != ONE).any()):
+    if bool((states[len(bits) : passes] != ONE).any()):
         return None
     units = states.shape[1]
     cells = torch.zeros(units, len(source.size), dtype=torch.long)
     merged = [0] * len(source.size)
-    for (axis, bit), state in zip(bits, states, strict=False):
+    for (axis, bit), state in zip(bits, states[:passes], strict=False):
         if bool((state == MIXED).any()):
             if axis == 0:
                 return None  # different inputs are never one unit
@@ -202,16 +227,13 @@ def _by_source(
     size = tuple(-(-whole // (1 << m)) for whole, m in zip(source.size, merged, strict=True))
     if bool((cells >= torch.tensor(size)).any()):
         return None
-    for masks, state in zip(seen.masks, states[seen.passes :], strict=True):
-        expected = _pooled(masks[number], merged)[tuple(cells.T)]
-        if not torch.equal(expected, state):
-            return None
-    return size, cells
+    expected = _pooled(drawn(source).long(), merged)[tuple(cells.T)]
+    return (size, cells) if torch.equal(expected, states[passes]) else None
 
 
 def _pooled(mask: Tensor, merged: Sequence[int]) -> Tensor:
     """What a merged cell is, whose own cells hold one content, the other, or both."""
-    least, most = mask.long(), mask.long()
+    least, most = mask, mask
     for axis, m in enumerate(merged):
         step = 1 << m
         groups_least = [part.amin(axis) for part in torch.split(least, step, axis)]

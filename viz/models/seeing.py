@@ -36,29 +36,39 @@ class EnoughError(Exception):
     """Everything that was asked for has been seen."""
 
 
+class Parts:
+    """A module's parts by name, found once for all passes."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self.names = {id(part): name for name, part in module.named_modules()}
+        self.softmaxes = Softmaxes(module)
+        self.every = list(module.modules())
+        self.grids = [part for part in self.every if isinstance(part, GRIDS)]
+        self.embeddings = [part for part in self.every if isinstance(part, nn.Embedding)]
+
+
 class Seeing(TorchFunctionMode):
     """Puts codes in and notes what comes of them, in this thread."""
 
     def __init__(
         self,
-        module: nn.Module,
+        parts: Parts,
         inputs: Mapping[str, Any],
         wanted: dict[str, int],
         result: Coded,
         code: Code,
-        parameter: str | None,
     ) -> None:
         super().__init__()
-        self.parameter = parameter
-        self.module = module
+        self.parts = parts
+        self.module = parts.module
+        self.names = parts.names
         self.inputs = {n: v for n, v in inputs.items() if isinstance(v, Tensor)}
         self.given: dict[str, Tensor] = {}
         self.spans_seen = False
         self.wanted = wanted
         self.result = result
         self.code = code
-        self.names = {id(part): name for name, part in module.named_modules()}
-        self.softmaxes = Softmaxes(module)
         self.order = 0
         self.source = 0
         self.calls: Counter[str] = Counter()
@@ -107,7 +117,7 @@ class Seeing(TorchFunctionMode):
             return None  # embeddings of positions stay what they are
 
         def on_index(_part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if threading.get_ident() == owner and not self.result.masks:
+            if threading.get_ident() == owner:
                 self._index(*args, *kwargs.values())
 
         def on_span(part: nn.Module, args: tuple[Any, ...], output: Any) -> Tensor | None:
@@ -119,20 +129,36 @@ class Seeing(TorchFunctionMode):
             name = self.names[id(part)]
             return self._fill(name, output, size, output.ndim - 1, None, None, spans=spans)
 
-        for part in self.module.modules():
+        for part in self.parts.every:
             if SERIES in self.given and isinstance(part, nn.Linear):
                 handles.append(part.register_forward_hook(on_span))
-            if not self.result.passes:
+            if self.result.is_first:
                 handles.append(part.register_forward_pre_hook(on_index, with_kwargs=True))
-            if isinstance(part, GRIDS):
-                handles.append(part.register_forward_hook(on_grid))
-            elif isinstance(part, nn.Embedding):
-                handles.append(part.register_forward_hook(on_ids))
+        handles += [part.register_forward_hook(on_grid) for part in self.parts.grids]
+        handles += [part.register_forward_hook(on_ids) for part in self.parts.embeddings]
+        left_out = [part for part in self.parts.grids if self._leave_out(part, owner)]
         try:
             yield
         finally:
+            for part in left_out:
+                del part.__dict__["forward"]
             for handle in handles:
                 handle.remove()
+
+    def _leave_out(self, part: nn.Module, owner: int) -> bool:
+        """Let a part whose output is replaced compute nothing, where the shape of it is known."""
+        name, compute = self.names[id(part)], part.forward
+
+        def empty(given: Tensor, *args: Any, **kwargs: Any) -> Any:
+            shape = self.result.shapes.get((name, tuple(given.shape)))
+            if shape is None or threading.get_ident() != owner:
+                return compute(given, *args, **kwargs)
+            return given.new_zeros(()).expand(shape)
+
+        if self.result.is_first or "forward" in part.__dict__:
+            return False
+        part.forward = empty
+        return True
 
     def _index(self, *given: Any) -> None:
         for value in given:
@@ -147,6 +173,8 @@ class Seeing(TorchFunctionMode):
         if output.ndim < 3 or not output.is_floating_point():
             return None
         size = (output.shape[0], *output.shape[2:])
+        if output.dtype == given.dtype:
+            self.result.shapes[name, tuple(given.shape)] = output.shape
         known = self.result.sources[self.source : self.source + 1]
         read = known[0].read if known else self._read(given)
         made_of = None if read else given.movedim(1, -1).reshape(-1, given.shape[1])
@@ -175,28 +203,31 @@ class Seeing(TorchFunctionMode):
         side: int = 1,
         spans: tuple[tuple[int, int, int], ...] | None = None,
     ) -> Tensor:
-        """Make content for every cell of a grid, `side` numbers a side, one of two by the code."""
+        """Make content for every cell of a grid, `side` numbers a side, on the way between two by the code."""
         number = self.source
         self.source += 1
         self.order += 1
         if made_of is not None:
-            self._note(self.result.grids.setdefault(number, Side(self.order)), made_of)
+            rows = _some(made_of)
+            known_side = self.result.grids.get(number)
+            if known_side is None:
+                self.result.grids[number] = Side(self.order, rows)
+            else:
+                known_side.note(rows, self.result)
         self.order += 1
         if number == len(self.result.sources):
-            spread = float(whole.float().std().nan_to_num(1.0)) or 1.0
+            # Never near 0, where biases and the epsilon of a norm would drown the content.
+            spread = max(1.0, float(whole.float().std().nan_to_num(1.0)))
             self.result.sources.append(Source(name, size, self.order, read, spread, spans))
         source = self.result.sources[number]
         if (source.name, source.size) != (name, size):
             raise ValueError("a pass over other numbers takes another way")
-        cells = self.code(number, source).to(whole.device).unsqueeze(channel)
+        cells = self.code(source).to(whole).unsqueeze(channel)
         if side > 1:
             cells = cells.repeat_interleave(side, -1).repeat_interleave(side, -2)
         generator = torch.Generator().manual_seed(number)
-        one, other = (
-            (torch.randn(whole.shape, generator=generator) * source.spread).to(whole)
-            for _ in range(2)
-        )
-        return torch.where(cells, other, one)
+        one, other = (_content(whole, channel, source.spread, generator) for _ in range(2))
+        return torch.lerp(one, other, cells)
 
     def on_call(self, call: AttentionCall) -> None:
         """Note the queries and keys of a call that the kernel sees."""
@@ -212,19 +243,21 @@ class Seeing(TorchFunctionMode):
             return
         self.order += 1
         calls = self.result.calls.setdefault(name, [])
-        if self.calls[name] == len(calls):
-            calls.append((Side(self.order), Side(self.order)))
-        sides = calls[self.calls[name]]
-        self.calls[name] += 1
         windows = max(len(query), len(key))
-        for side, tensor in zip(sides, (query, key), strict=True):
-            spread = tensor.expand(windows, *tensor.shape[1:])
-            self._note(side, spread.transpose(1, 2).flatten(0, 1).flatten(1))
+        looking, looked_at = (
+            _some(one.expand(windows, *one.shape[1:]).transpose(1, 2).flatten(0, 1).flatten(1))
+            for one in (query, key)
+        )
+        if self.calls[name] < len(calls):
+            sides = calls[self.calls[name]]
+            sides[0].note(looking, self.result)
+            sides[1].note(looked_at, self.result)
+        elif self.result.is_first:
+            calls.append((Side(self.order, looking), Side(self.order, looked_at)))
+        else:
+            raise ValueError("a pass over other numbers takes another way")
+        self.calls[name] += 1
         self.wanted[name] -= windows * query.shape[2]
-
-    def _note(self, side: Side, rows: Tensor) -> None:
-        step = -(-rows.shape[1] // MOST_NUMBERS)
-        side.note(rows[:, ::step].detach().float().clone(), self.parameter)
 
     def __torch_function__(
         self,
@@ -244,6 +277,7 @@ class Seeing(TorchFunctionMode):
             follower.see(func, args, named, result)
             if follower.answer is not None:
                 self.following = None
+                self.result.followed.add(name)
                 if follower.answer.channels:
                     self.result.channels.add(name)
         if func is functional.multi_head_attention_forward:
@@ -258,7 +292,8 @@ class Seeing(TorchFunctionMode):
 
     def _follow(self, name: str, output: Tensor) -> None:
         """See what becomes of an output of attention, which tells channels from tokens."""
-        self.following = (name, Follower(output)) if output.ndim >= 3 else None
+        known = output.ndim < 3 or name in self.result.followed
+        self.following = None if known else (name, Follower(output))
 
     def _softmax(self, args: tuple[Any, ...], named: dict[str, Any], result: Tensor) -> Tensor:
         """Let every row look at itself alone, and note what its scores were made of."""
@@ -294,6 +329,25 @@ class Seeing(TorchFunctionMode):
         """Bring a factor of scores to [window, head, unit, d], as weights are."""
         try:
             whole = factor.expand(*product_lead, *factor.shape[-2:])
-            return self.softmaxes.by_head(name, whole.reshape(*lead, *factor.shape[-2:]))
+            return self.parts.softmaxes.by_head(name, whole.reshape(*lead, *factor.shape[-2:]))
         except RuntimeError:
             return None
+
+
+def _some(rows: Tensor) -> Tensor:
+    """Keep some numbers of every unit [unit, number]."""
+    step = -(-rows.shape[1] // MOST_NUMBERS)
+    return rows[:, ::step].detach().float().clone()
+
+
+def _content(whole: Tensor, channel: int, spread: float, generator: torch.Generator) -> Tensor:
+    """Draw content for a grid: a number of each channel and one of each place, added up.
+
+    Either alone could be taken out by a norm, over channels or over places.
+    """
+    shapes = [
+        [size if (axis == channel) == of_channels else 1 for axis, size in enumerate(whole.shape)]
+        for of_channels in (True, False)
+    ]
+    of_channel, of_place = (torch.randn(shape, generator=generator) for shape in shapes)
+    return ((of_channel + of_place) * spread).to(whole)
