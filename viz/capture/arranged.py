@@ -132,11 +132,12 @@ def arrange(
     """
     arranged = Arranged(layers)
     asked = [n for n, layer in enumerate(layers) if _is_asked(layer, module, inputs)]
-    if not asked or not _is_worth_it([layers[n] for n in asked], module, inputs):
+    whole = _is_worth_it([layers[n] for n in asked], module, inputs)
+    if not asked or not (whole or _may_hold_planes(module, inputs)):
         return arranged
     packed = any(name.endswith("grid_thw") for name in inputs)
     own = inputs if batch == 1 or packed else _alone(inputs, batch, item)
-    known = _known(module, own, [layers[n] for n in asked])
+    known = _known(module, own, [layers[n] for n in asked], planes=not whole)
     for number, pair in zip(asked, known.pairs, strict=True):
         layer, names = layers[number], NONE
         if layer.name in known.channels and not isinstance(layer, _Windowed):
@@ -177,17 +178,19 @@ def _is_worth_it(layers: Sequence[Layer], module: nn.Module, inputs: Mapping[str
         or (isinstance(value, Tensor) and value.is_floating_point() and value.ndim > 3)
         for name, value in inputs.items()
     )
-    # Spectrograms cut into patches; frames of a sound come one after the other.
-    planes = "input_ids" not in inputs and any(isinstance(p, nn.Conv2d) for p in module.modules())
     return (
         pictures
-        or planes
         or any(isinstance(layer, _Windowed) for layer in layers)
         or (
             not isinstance(module, PreTrainedModel)
             and any(_may_be_channels(layer, module, inputs) for layer in layers)
         )
     )
+
+
+def _may_hold_planes(module: nn.Module, inputs: Mapping[str, Any]) -> bool:
+    """Whether spectrograms may be cut into patches; frames of a sound come one after the other."""
+    return "input_ids" not in inputs and any(isinstance(p, nn.Conv2d) for p in module.modules())
 
 
 def _may_be_channels(layer: Layer, module: nn.Module, inputs: Mapping[str, Any]) -> bool:
@@ -210,7 +213,9 @@ def _alone(inputs: Mapping[str, Any], batch: int, item: int) -> dict[str, Any]:
     }
 
 
-def _known(module: nn.Module, inputs: Mapping[str, Any], layers: Sequence[Layer]) -> _Known:
+def _known(
+    module: nn.Module, inputs: Mapping[str, Any], layers: Sequence[Layer], *, planes: bool
+) -> _Known:
     """Find out where the units of layers come from, once for inputs of these shapes."""
     made = [(layer.name, layer.shape) for layer in layers]
     shapes = tuple(
@@ -224,7 +229,7 @@ def _known(module: nn.Module, inputs: Mapping[str, Any], layers: Sequence[Layer]
         wanted: dict[str, int] = {}
         for name, (queries, _) in made:
             wanted[name] = wanted.get(name, 0) + queries
-        seen = coded(module, inputs, wanted, lambda seen: untold(seen, made))
+        seen = coded(module, inputs, wanted, lambda seen: untold(seen, made), planes=planes)
         none: list[Pair] = [(None, None)] * len(made)
         found[signature] = (
             _Known(none, [], set())

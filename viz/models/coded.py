@@ -4,8 +4,8 @@ Every cell of what units are made of, of the output of a convolution, of an embe
 content of ours, and every attention looks at itself alone meanwhile (its softmax is the identity), so that
 nothing is mixed. First the cells take small steps, each a share that its row or its column says: a unit that
 takes the share of cell 17 comes from cell 17, in every layer, whatever was cut, rolled or laid out anew on
-the way. Where that does not tell (half precision, codebooks), a cell holds one of two contents by a bit of its
-own number, pass by pass.
+the way. In half precision, where small steps are rounded away, a cell holds one of two contents by a bit of its
+own number instead, pass by pass.
 """
 
 from __future__ import annotations
@@ -25,7 +25,16 @@ from viz.models.codes import Code, Coded, Side, Source
 from viz.models.preserve import preserved
 from viz.models.running import RUN_ERRORS, copies
 from viz.models.seeing import EnoughError, Parts, Seeing
-from viz.models.steps import MERGED, WHOLE, merged_units, shares_of, token_share
+from viz.models.steps import (
+    MERGED,
+    WHOLE,
+    Scale,
+    has_plane,
+    merged_units,
+    scales_of,
+    shares_of,
+    token_share,
+)
 from viz.models.watch import watch
 
 # Parameters that hold tokens of the model's own, by the last of their name.
@@ -37,6 +46,8 @@ def coded(
     inputs: Mapping[str, Any],
     wanted: Mapping[str, int],
     untold: Callable[[Coded], Sequence[Side]],
+    *,
+    planes: bool = False,
 ) -> Coded | None:
     """Run a model on codes until each cell has told its number.
 
@@ -45,12 +56,13 @@ def coded(
         inputs: one of its inputs, whose shapes count and whose numbers do not.
         wanted: how many queries of which parts are looked for; passes end with the last of them.
         untold: says which sides the passes so far have not told.
+        planes: whether nothing but planes is looked for, as where a sound is cut into patches.
 
     Returns:
-        None where the model cannot be run so, or draws at random.
+        None where the model cannot be run so, draws at random, or has no planes if they are looked for.
 
     Cost: four passes, without the attention, where units are cells of a plane; two more for each time that
-    cells are merged on the way, and 2 + log2(cells) more where steps do not tell.
+    cells are merged on the way. In half precision some 3 + log2(cells).
     """
     passes = _Passes(module, inputs, wanted)
     generators = [torch.get_rng_state()]
@@ -59,7 +71,11 @@ def coded(
             passes.run(_all(0))
             if not torch.equal(torch.get_rng_state(), generators[0]):
                 return None
-            if not (_is_fine(module, inputs) and passes.over_steps(untold)):
+            if planes and not has_plane(passes.result):
+                return None
+            if _is_fine(module, inputs):
+                passes.over_steps(untold)
+            else:
                 passes.over_bits()
     except (*RUN_ERRORS, LoupeError):
         return None  # it need not stand other numbers
@@ -96,22 +112,23 @@ class _Passes:
             _run(self.parts, self.inputs, wanted, self.result, code)
         self.result.is_first = False
 
-    def over_steps(self, untold: Callable[[Coded], Sequence[Side]]) -> bool:
-        """Let cells take steps until none is untold; say whether it came to that."""
+    def over_steps(self, untold: Callable[[Coded], Sequence[Side]]) -> None:
+        """Let cells take steps until no side is untold, or none is left that cells merged once more could tell."""
         seen = self.result
         self.run(_all(WHOLE), lambda _: WHOLE)
         for merged in MERGED:
             only = _merged(seen, merged)
-            for axis in _axes(seen.sources, merged) if only else ():
-                seen.scales.append((merged, axis))
+            if not only:
+                continue
+            for scale in scales_of(seen, merged):
+                seen.scales.append(scale)
                 self.run(
-                    partial(_shared, merged, axis),
+                    partial(_shared, scale),
                     lambda kind: token_share(seen.tokens.index(kind)) * WHOLE,
-                    only if axis else None,
+                    only if scale.axis else None,
                 )
-            if only and not untold(seen):
-                return True
-        return False
+            if not untold(seen):
+                return
 
     def over_bits(self) -> None:
         """Let cells hold one of two contents by the bits of their numbers, and at last by chance."""
@@ -144,12 +161,6 @@ def _is_fine(module: nn.Module, inputs: Mapping[str, Any]) -> bool:
     )
 
 
-def _axes(sources: Sequence[Source], merged: int) -> list[int]:
-    """Name the axes along which grids have several cells; inputs of a batch are never merged."""
-    axes = {axis for one in sources for axis, size in enumerate(one.size) if size > 1}
-    return sorted(axes - {0} if merged > 1 else axes)
-
-
 def _merged(seen: Coded, merged: int) -> list[str]:
     """Name the parts whose units may be so many cells along each axis, by how many there are."""
     return [
@@ -163,8 +174,8 @@ def _all(share: float) -> Code:
     return lambda source: torch.full(source.size, share)
 
 
-def _shared(merged: int, axis: int, source: Source) -> Tensor:
-    return shares_of(source, merged, axis) * WHOLE
+def _shared(scale: Scale, source: Source) -> Tensor:
+    return shares_of(source, scale) * WHOLE
 
 
 def _bit(number: int, source: Source) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -56,9 +57,9 @@ class Side:
         one: in the first pass, where all cells hold one content, [unit, number].
         step: what a whole step of every cell moved.
         moves: which units that moved, bool [unit].
-        shares: by how many cells were one and the axis, of each pass over shares of a step that came here:
-            the share of its whole step that each unit took, and how far its numbers are from agreeing
+        shares: of each pass over shares of a step that came here, by what it went by (`steps.Scale`): the share of its whole step that each unit took, and how far its numbers are from agreeing
             on it, both [unit].
+        told: after how many of those it was looked what they tell, and what that was.
         tokens: which units changed with a kind of the model's own tokens, where steps are too small to tell.
         other: in the pass where all cells hold the other content.
         states: of every pass since, which of the two contents each unit held, or neither.
@@ -68,7 +69,8 @@ class Side:
     one: Tensor
     step: Tensor | None = None
     moves: Tensor | None = None
-    shares: dict[tuple[int, int], tuple[Tensor, Tensor]] = field(default_factory=dict)
+    shares: dict[Any, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    told: tuple[int, Any] = (0, None)
     tokens: dict[str, Tensor] = field(default_factory=dict)
     other: Tensor | None = None
     states: list[Tensor] = field(default_factory=list)
@@ -126,7 +128,7 @@ class Coded:
         shapes: of the outputs of parts whose output lies on a grid, by the shape of what they were given.
         tokens: kinds of parameters that hold tokens of the model's own, by the last of their names.
         token: the kind that has changed in this pass; "" in most.
-        scales: of every pass over shares of a step, how many cells were one, and the axis.
+        scales: what every pass over shares of a step went by (`steps.Scale`).
         other: whether there was a pass where all cells hold the other content, or there is now.
         bits: how many passes went over the bits of the cells' numbers; the one after them is by chance.
     """
@@ -140,7 +142,7 @@ class Coded:
     shapes: dict[tuple[str, tuple[int, ...]], torch.Size] = field(default_factory=dict)
     tokens: list[str] = field(default_factory=list)
     token: str = ""
-    scales: list[tuple[int, int]] = field(default_factory=list)
+    scales: list[Any] = field(default_factory=list)
     other: bool = False
     bits: int = 0
     is_first: bool = True

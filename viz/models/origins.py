@@ -90,7 +90,7 @@ def untold(seen: Coded, layers: Sequence[tuple[str, tuple[int, int]]]) -> list[S
     left: list[Side] = []
     for (name, _), pair in zip(layers, origins(seen, layers), strict=True):
         for side, origin in enumerate(pair):
-            if origin is None:
+            if origin is None and name not in seen.channels:
                 every = [call[side] for call in seen.calls.get(name, [])]
                 left += [one for one in every if bool(from_cells(one).any())]
     return left

@@ -25,8 +25,10 @@ from viz.models.weighing import PRODUCTS
 # Modules whose output lies on a grid of places of their own.
 GRIDS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d)
 
-# Numbers of each unit that are looked at.
+# Numbers of each unit that are looked at, and of all units together; a few of each are always.
 MOST_NUMBERS = 64
+MOST_IN_ALL = 1 << 22
+FEW_NUMBERS = 4
 
 # Products that wait for the softmax of their scores.
 WAITING = 8
@@ -177,7 +179,7 @@ class Seeing(TorchFunctionMode):
             self.result.shapes[name, tuple(given.shape)] = output.shape
         known = self.result.sources[self.source : self.source + 1]
         read = known[0].read if known else self._read(given)
-        made_of = None if read else given.movedim(1, -1).reshape(-1, given.shape[1])
+        made_of = None if read else given.movedim(1, -1)
         return self._fill(name, output, tuple(size), 1, made_of, read)
 
     def _read(self, given: Tensor) -> str | None:
@@ -204,6 +206,8 @@ class Seeing(TorchFunctionMode):
         spans: tuple[tuple[int, int, int], ...] | None = None,
     ) -> Tensor:
         """Make content for every cell of a grid, `side` numbers a side, on the way between two by the code."""
+        if self.following is None:
+            self._end()
         number = self.source
         self.source += 1
         self.order += 1
@@ -226,8 +230,7 @@ class Seeing(TorchFunctionMode):
         if side > 1:
             cells = cells.repeat_interleave(side, -1).repeat_interleave(side, -2)
         generator = torch.Generator().manual_seed(number)
-        one, other = (_content(whole, channel, source.spread, generator) for _ in range(2))
-        return torch.lerp(one, other, cells)
+        return _content(whole, channel, source.spread, cells, generator)
 
     def on_call(self, call: AttentionCall) -> None:
         """Note the queries and keys of a call that the kernel sees."""
@@ -236,9 +239,7 @@ class Seeing(TorchFunctionMode):
 
     def _see(self, name: str, query: Tensor, key: Tensor) -> None:
         """Note queries and keys [window, head, unit, d] of a part."""
-        # Only at the call after the last, because what becomes of an output tells something, too.
-        if all(left <= 0 for left in self.wanted.values()):
-            raise EnoughError
+        self._end()
         if name not in self.wanted:
             return
         self.order += 1
@@ -258,6 +259,16 @@ class Seeing(TorchFunctionMode):
             raise ValueError("a pass over other numbers takes another way")
         self.calls[name] += 1
         self.wanted[name] -= windows * query.shape[2]
+        if not self.result.is_first:
+            self._end()
+
+    def _end(self) -> None:
+        """End the pass where all has been seen.
+
+        The first does at the next call or grid only, because what becomes of an output tells something, too.
+        """
+        if all(left <= 0 for left in self.wanted.values()):
+            raise EnoughError
 
     def __torch_function__(
         self,
@@ -335,19 +346,31 @@ class Seeing(TorchFunctionMode):
 
 
 def _some(rows: Tensor) -> Tensor:
-    """Keep some numbers of every unit [unit, number]."""
-    step = -(-rows.shape[1] // MOST_NUMBERS)
-    return rows[:, ::step].detach().float().clone()
+    """Keep some numbers of every unit [.., number]; [unit, number]."""
+    units = rows.shape[:-1].numel()
+    most = min(MOST_NUMBERS, max(FEW_NUMBERS, MOST_IN_ALL // max(1, units)))
+    step = -(-rows.shape[-1] // most)
+    some = rows[..., ::step]
+    return some.detach().float().reshape(units, some.shape[-1]).clone()
 
 
-def _content(whole: Tensor, channel: int, spread: float, generator: torch.Generator) -> Tensor:
-    """Draw content for a grid: a number of each channel and one of each place, added up.
+def _content(
+    whole: Tensor, channel: int, spread: float, share: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Make content for a grid, so far on the way from one to another as each cell's share says.
 
-    Either alone could be taken out by a norm, over channels or over places.
+    Either is a number of each channel and one of each place, added up, because one of them alone could be
+    taken out by a norm, over channels or over places.
     """
-    shapes = [
-        [size if (axis == channel) == of_channels else 1 for axis, size in enumerate(whole.shape)]
-        for of_channels in (True, False)
-    ]
-    of_channel, of_place = (torch.randn(shape, generator=generator) for shape in shapes)
-    return ((of_channel + of_place) * spread).to(whole)
+    of_channel, of_place = ([1] * whole.ndim for _ in range(2))
+    of_channel[channel] = whole.shape[channel]
+    of_place = [1 if axis == channel else size for axis, size in enumerate(whole.shape)]
+    (channels, places), (other_channels, other_places) = (
+        [
+            (torch.randn(shape, generator=generator) * spread).to(whole)
+            for shape in (of_channel, of_place)
+        ]
+        for _ in range(2)
+    )
+    made = torch.lerp(places, other_places, share) + channels
+    return made.addcmul_(share, other_channels - channels) if bool(share.any()) else made

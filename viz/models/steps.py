@@ -8,9 +8,11 @@ shares, its numbers do not agree on one.
 
 from __future__ import annotations
 
+import functools
 import math
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -23,8 +25,14 @@ WHOLE = 1e-3
 # How many cells along an axis may be one unit.
 MERGED = (1, 2, 4, 8, 16, 32)
 
-# How far a unit may be from its cell, in cells; and how far its numbers may be from agreeing.
+# How many shares steps tell apart; longer axes are counted in two digits or more.
+MOST_SHARES = 256
+
+# How far a unit may be from its cell, in shares; and how far its numbers may be from agreeing.
 NEAR_CELL = 0.2
+
+# The same where every cell has a unit of its own, so that no two can have been taken for each other.
+NEAR_CELL_OF_ALL = 0.4
 
 # A token of the model's own takes more than a whole step in every pass over shares: the first of them
 # twice that, the next three times.
@@ -33,27 +41,93 @@ FIRST_TOKEN = 2
 # How near a share must come to that of a token.
 NEAR_TOKEN = 0.05
 
+# Tokens that stand beside the cells of a plane.
+MOST_TOKENS = 16
 
-def shares_of(source: Source, merged: int, axis: int) -> Tensor:
-    """Which share of a whole step each cell takes in the pass over an axis; of the shape of the grid.
 
-    Grids of other sizes take other shares, so that a unit fits one of them alone.
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What a pass over shares goes by.
+
+    Attributes:
+        merged: how many cells along the axis are one.
+        axis: of the grid, 0 the input of the batch or the picture.
+        digit: of the number of a cell along the axis, the last of which is 0.
     """
-    if axis >= len(source.size):
-        return torch.zeros(source.size)
-    index = torch.arange(source.size[axis]) // merged
+
+    merged: int
+    axis: int
+    digit: int = 0
+
+
+def scales_of(seen: Coded, merged: int) -> list[Scale]:
+    """List the passes that tell cells apart where so many are one; inputs of a batch are never merged."""
+    # Pieces of a sequence may be called one by one.
+    counts = [
+        sum(int(from_cells(call[side]).sum()) for call in calls)
+        for calls in seen.calls.values()
+        for side in (0, 1)
+    ]
+    units = max(counts, default=0)
+    digits: dict[int, int] = {}
+    for source in seen.sources:
+        size = merged_size(source.size, merged)
+        # Of a grid that has more cells, axes merged as a whole left out, there are not enough units.
+        if math.prod(size) > units * max(size[1:], default=1):
+            continue
+        for axis in range(1 if merged > 1 else 0, len(size)):
+            digits[axis] = max(digits.get(axis, 0), len(_bases(size[axis])))
+    return [
+        Scale(merged, axis, digit)
+        for axis, count in sorted(digits.items())
+        for digit in range(count)
+    ]
+
+
+def shares_of(source: Source, scale: Scale) -> Tensor:
+    """Which share of a whole step each cell takes in a pass; of the shape of the grid."""
+    shares = torch.zeros(source.size)
+    if scale.axis >= len(source.size):
+        return shares
+    count = _groups(source.size, scale.merged, scale.axis)
+    bases = _bases(count)
+    if scale.digit >= len(bases):
+        return shares
+    index = torch.arange(source.size[scale.axis]) // scale.merged
+    number = index // math.prod(bases[: scale.digit]) % bases[scale.digit]
     shape = [1] * len(source.size)
-    shape[axis] = -1
-    shares = (index + 0.5) / _groups(source.size, merged, axis) * _scale(source.size)
-    return shares.view(shape).expand(source.size)
+    shape[scale.axis] = -1
+    return shares + levels(bases[scale.digit], source.size[scale.axis])[number].view(shape)
 
 
 def _groups(size: Sequence[int], merged: int, axis: int) -> int:
-    return -(-size[axis] // merged)
+    return -(-size[axis] // merged) if axis else size[axis]
 
 
-def _scale(size: Sequence[int]) -> float:
-    return 0.6 + 0.4 * (zlib.crc32(str(tuple(size)).encode()) % 1000) / 1000
+def _bases(count: int) -> list[int]:
+    """Say what each digit of a number below `count` counts to, the last digit first; none for one cell."""
+    if count == 1:
+        return []
+    digits = 1
+    while MOST_SHARES**digits < count:
+        digits += 1
+    base = math.ceil(count ** (1 / digits))
+    return [base] * digits
+
+
+@functools.lru_cache(maxsize=64)
+def levels(count: int, cells: int) -> Tensor:
+    """Give a share to every value of a digit, in an order drawn by chance; [value], from 0 to 1.
+
+    One share in the middle is nobody's, so that the mean of all cells is none. Along an axis of another
+    length they are others, so that a unit fits no other grid.
+    """
+    generator = torch.Generator().manual_seed(zlib.crc32(f"{count} {cells}".encode()))
+    places = torch.arange(count + 1)
+    places = places[places != (count + 1) // 2]
+    order = torch.randperm(count, generator=generator)
+    longest = 0.6 + 0.4 * float(torch.rand((), generator=generator))
+    return longest * (places[order] + 0.5) / (count + 1)
 
 
 def token_share(number: int) -> int:
@@ -95,6 +169,22 @@ def merged_units(side: Side, sources: Sequence[Source]) -> int:
     return 1
 
 
+def merged_size(size: Sequence[int], merged: int) -> tuple[int, ...]:
+    """The size of a grid where so many cells along each axis are one unit."""
+    return tuple(_groups(size, merged, axis) for axis in range(len(size)))
+
+
+def has_plane(seen: Coded) -> bool:
+    """Whether any side has a unit for every cell of a plane, and some tokens beside them at most."""
+    planes = {
+        math.prod(source.size)
+        for source in seen.sources
+        if sum(size > 1 for size in source.size[1:]) > 1
+    }
+    sides = [side for calls in seen.calls.values() for pair in calls for side in pair]
+    return any(0 <= len(side.one) - cells <= MOST_TOKENS for side in sides for cells in planes)
+
+
 def by_steps(side: Side, seen: Coded) -> tuple[int, Tensor, tuple[int, ...]] | None:
     """Name the cell of each unit by the latest source that explains every pass.
 
@@ -102,51 +192,96 @@ def by_steps(side: Side, seen: Coded) -> tuple[int, Tensor, tuple[int, ...]] | N
         The number of the source, the cells [unit, axis], -1 for units that come from none, and the size
         of the grid, of which merged cells are one.
     """
+    if side.told[0] < len(side.shares):
+        side.told = len(side.shares), _by_steps(side, seen)
+    found: tuple[int, Tensor, tuple[int, ...]] | None = side.told[1]
+    return found
+
+
+def _by_steps(side: Side, seen: Coded) -> tuple[int, Tensor, tuple[int, ...]] | None:
     own = from_cells(side)
-    if not side.shares or not bool(own.any()):
+    if not bool(own.any()):
         return None
-    tried: set[tuple[int, ...]] = set()
-    for number in reversed(range(len(seen.sources))):
-        source = seen.sources[number]
-        if source.order >= side.order or source.size in tried:
-            continue
-        tried.add(source.size)
-        for merged in dict.fromkeys(merged for merged, _ in side.shares):
-            cells = _cells(side, own, source.size, merged, seen)
-            if cells is not None:
-                places = torch.full((len(own), len(source.size)), -1)
+    for number, source in _tried(side, seen):
+        for merged in dict.fromkeys(scale.merged for scale in side.shares):
+            found = _cells(side, own, source.size, merged, seen)
+            if found is not None:
+                cells, size = found
+                places = torch.full((len(own), len(size)), -1)
                 places[own] = cells
-                return number, places, merged_size(source.size, merged)
+                return number, places, size
     return None
 
 
-def merged_size(size: Sequence[int], merged: int) -> tuple[int, ...]:
-    """The size of a grid where so many cells along each axis are one unit; inputs are never merged."""
-    return (size[0], *(_groups(size, merged, axis) for axis in range(1, len(size))))
+def _tried(side: Side, seen: Coded) -> list[tuple[int, Source]]:
+    """List the sources before a side, the latest first, one of each size."""
+    latest: dict[tuple[int, ...], tuple[int, Source]] = {}
+    for number in reversed(range(len(seen.sources))):
+        source = seen.sources[number]
+        if source.order < side.order:
+            latest.setdefault(source.size, (number, source))
+    return list(latest.values())
+
+
+def _read(
+    side: Side, own: Tensor, size: Sequence[int], scale: Scale
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Read a digit of every unit, how far off each is, and how far its numbers are from agreeing."""
+    share, miss = (one[own] for one in side.shares[scale])
+    count = _bases(_groups(size, scale.merged, scale.axis))[scale.digit]
+    known = levels(count, size[scale.axis])
+    ordered, numbers = known.sort()
+    nearest = torch.bucketize(share, (ordered[1:] + ordered[:-1]) / 2)
+    step = ordered[-1] / (count + 0.5)
+    apart = (share - ordered[nearest]).abs()
+    off, miss = ((one / step).nan_to_num(torch.inf) for one in (apart, miss))
+    return numbers[nearest], off, miss
 
 
 def _cells(
     side: Side, own: Tensor, size: tuple[int, ...], merged: int, seen: Coded
-) -> Tensor | None:
-    """Read the cell of every unit [unit, axis]; None where any pass says otherwise."""
+) -> tuple[Tensor, tuple[int, ...]] | None:
+    """Read the cell of every unit [unit, axis], and the size of the grid; None where a pass says otherwise.
+
+    An axis may be merged as a whole, as pitches are in frames of a sound, where every other cell is a unit.
+    """
+    whole = merged_size(size, merged)
     cells = torch.zeros(int(own.sum()), len(size), dtype=torch.long)
-    for axis in sorted({axis for _, axis in seen.scales}):
-        # Inputs of a batch are never merged.
-        level = merged if axis else 1
-        if (level, axis) not in side.shares:
+    left, furthest = list(whole), 0.0
+    for scale in seen.scales:
+        if scale.merged != (merged if scale.axis else 1):
+            continue
+        if scale not in side.shares:
             return None
-        share, miss = (one[own] for one in side.shares[level, axis])
-        if axis >= len(size):
-            if bool((share.abs() > NEAR_CELL / 10).any()):
+        bases = _bases(_groups(size, scale.merged, scale.axis)) if scale.axis < len(size) else []
+        if scale.digit >= len(bases):
+            # Nothing moves along an axis that the grid does not have.
+            if not bool((side.shares[scale][0][own].abs() <= NEAR_TOKEN / 10).all()):
                 return None
             continue
-        groups = _groups(size, level, axis)
-        exact = share / _scale(size) * groups - 0.5
-        index = exact.round()
-        fits = (exact - index).abs() <= NEAR_CELL
-        fits &= miss / _scale(size) * groups <= NEAR_CELL
-        # Negated, so that NaN does not pass.
-        if not bool((fits & (index >= 0) & (index < groups)).all()):
-            return None
-        cells[:, axis] = index.long()
-    return cells
+        number, off, miss = _read(side, own, size, scale)
+        most = float(torch.maximum(off, miss).max())
+        if most > NEAR_CELL_OF_ALL:
+            if merged > 1 or not scale.axis:
+                return None
+            left[scale.axis] = 1
+        furthest = max(furthest, most if left[scale.axis] > 1 else 0)
+        cells[:, scale.axis] += number * math.prod(bases[: scale.digit])
+    cells *= torch.tensor(left) > 1
+    different = _different(cells, left)
+    if different == len(cells) == math.prod(left):
+        fits = furthest <= NEAR_CELL_OF_ALL
+    else:
+        fits = furthest <= NEAR_CELL and (tuple(left) == whole or different == math.prod(left))
+    is_place = tuple(left) == whole or math.prod(left[1:]) > 1
+    return (cells, tuple(left)) if different and fits and is_place else None
+
+
+def _different(cells: Tensor, size: Sequence[int]) -> int:
+    """Count cells that are not the same; 0 where any is outside of the grid."""
+    if bool((cells >= torch.tensor(size)).any()):
+        return 0
+    number = torch.zeros(len(cells), dtype=torch.long)
+    for axis, count in enumerate(size):
+        number = number * count + cells[:, axis]
+    return int((torch.bincount(number) > 0).sum())
