@@ -17,7 +17,7 @@ Row = dict[str, object]
 
 # A model type at one length that takes longer than this is given up, in seconds of the processor, so
 # that it does not matter what else the machine does.
-PATIENCE = 45
+PATIENCE = 120
 
 # What one worker may take.
 MEMORY_BYTES = 9_000_000_000

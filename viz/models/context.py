@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from torch import nn
+from transformers import PreTrainedModel
 
 # Tokenizers say "no limit" with astronomically large numbers.
 NO_LIMIT = 10_000_000
@@ -15,7 +16,7 @@ LIMIT_NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx",
 # Tables of learned places, and words of towers whose places are no tokens of a text.
 TABLE = re.compile(r"(^|_)(wpe|pos|position|positions|positional)(_|$)")
 ELSEWHERE = re.compile(
-    r"relative|rel_pos|distance|vision|visual|image|pixel|patch|audio|speech"
+    r"relative|rel_pos|distance|vision|visual|image|video|pixel|patch|audio|acoustic|speech"
     r"|grid|(^|[._])(row|col|column|[xyhw])_"
 )
 
@@ -42,9 +43,12 @@ def context_limit(module: nn.Module, tokenizer: Any | None) -> int | None:
 def _tables(module: nn.Module) -> list[int | None]:
     """How many places each table of learned positions holds."""
     found: list[int | None] = []
+    of_text = _text_model(module)
     for path, part in module.named_modules():
         name = path.rpartition(".")[2]
         if not (TABLE.search(name) and isinstance(part, nn.Embedding)) or ELSEWHERE.search(path):
+            continue
+        if not path.startswith(of_text):
             continue
         # RoBERTa's positions start behind the padding index, OPT's and BART's behind two more, so
         # that their tables are longer than their reach.
@@ -52,6 +56,20 @@ def _tables(module: nn.Module) -> list[int | None]:
         own = getattr(part, "offset", None)
         found.append(part.num_embeddings - (own if isinstance(own, int) else offset))
     return found
+
+
+def _text_model(module: nn.Module) -> str:
+    """Name the part that reads ids where a model has towers of other senses; "" where it has none."""
+    config = getattr(module, "config", None)
+    towers = [name for name in getattr(config, "__dict__", {}) if name.endswith("_config")]
+    if not isinstance(module, PreTrainedModel) or len(towers) < 2:
+        return ""
+    try:
+        words = module.get_input_embeddings()
+    except NotImplementedError:
+        return ""
+    path = next((path for path, part in module.named_modules() if part is words), "")
+    return path.rpartition(".")[0]
 
 
 def _goes_on(module: nn.Module, config: Any) -> bool:

@@ -18,12 +18,19 @@ from viz.models.past import PAST, as_past, keys_with_past, past_length
 from viz.models.patches import patch_names
 from viz.models.prepared import Prepared
 from viz.models.readable import require_context, require_known
+from viz.models.shares import rows_of_one
 from viz.models.signature import forward_parameters, takes_any_name
 from viz.models.text import decoder_ids, with_prompts
 from viz.models.tokens import Units, numbered_units, units_from_ids
 
 # Encoder-decoders that read their own input again, shifted, where they are not told what to write.
 SHIFTING = ("bart", "mbart", "mvp", "plbart")
+
+# Inputs of models that see or hear, which may read them alone.
+SEEN_OR_HEARD = {
+    *("pixel_values", "pixel_values_videos", "flattened_patches"),
+    *("input_features", "input_values", "audio_values"),
+}
 
 # What an encoder made of an earlier input.
 ENCODED = "encoder_outputs"
@@ -42,7 +49,12 @@ def prepare_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> 
     if not given:
         raise ShapeError("The model's inputs are empty.", "Give at least input_ids.")
     asks = "input_ids" in forward_parameters(model.module)
-    if asks and model.kind != "other" and not {"input_ids", "inputs_embeds"} & set(given):
+    # Models that also see or hear may read a picture or a sound alone; the pass says where they do not.
+    if (
+        asks
+        and model.kind != "other"
+        and not ({"input_ids", "inputs_embeds"} | SEEN_OR_HEARD) & set(given)
+    ):
         raise ShapeError(f"The inputs {sorted(given)} have no input_ids.", "Give input_ids.")
     _refuse_unknown(model, given)
     past = as_past(given.get(PAST))
@@ -62,24 +74,18 @@ def prepare_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> 
     if main.numel() == 0:
         raise ShapeError(f"The inputs are empty: shape {tuple(main.shape)}.", "Give at least one.")
     axis, another = _batch_axes(model, inputs, main, chosen=item is not None)
-    batch = 1 if axis is None else int(main.shape[axis])
-    if batch > 1 and item is None:
-        raise ShapeError(
-            f"The batch holds {batch} inputs and a trace holds one.",
-            f"Say which to keep with item=0 to item={batch - 1}.",
-        )
-    chosen = 0 if item is None else whole_number(item, "item")
-    if not 0 <= chosen < batch:
-        raise ShapeError(
-            f"There is no item {chosen} in a batch of {batch}.", f"Choose 0 to {batch - 1}."
-        )
+    rows = 1 if axis is None else int(main.shape[axis])
+    with model.lock:
+        of_one = rows_of_one(model.module, inputs, rows) if axis == 0 else 1
+    batch = rows // of_one
+    chosen = _chosen(item, batch, of_one)
     if getattr(getattr(model.module, "config", None), "is_encoder_decoder", False):
         inputs |= _first_written(model, inputs, chosen)
     if past is not None:
         inputs[PAST] = past
     if given.get(ENCODED) is not None:
         inputs[ENCODED] = _encoded(given[ENCODED])
-    known = _named(model, inputs, chosen)
+    known = _named(model, inputs, chosen) if of_one == 1 else []
     known = [*with_prompts(model, known[0])] if len(known) == 1 else known
     other = "token" if known else "position"
     units = known[0] if known else numbered_units("position", 0)
@@ -94,6 +100,30 @@ def prepare_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> 
         other_axis=None if another is None else (another, int(main.shape[another])),
         other=other,
     )
+
+
+def _chosen(item: int | None, batch: int, of_one: int) -> int:
+    """Return which input of the batch is kept, each of so many rows.
+
+    Raises:
+        ShapeError: there are several and none was chosen, or not that one.
+    """
+    if batch > 1 and of_one > 1:
+        raise ShapeError(
+            f"The {batch * of_one} rows are {batch} inputs of {of_one} rows each, and a trace holds one.",
+            "Capture them one at a time.",
+        )
+    if batch > 1 and item is None:
+        raise ShapeError(
+            f"The batch holds {batch} inputs and a trace holds one.",
+            f"Say which to keep with item=0 to item={batch - 1}.",
+        )
+    chosen = 0 if item is None else whole_number(item, "item")
+    if not 0 <= chosen < batch:
+        raise ShapeError(
+            f"There is no item {chosen} in a batch of {batch}.", f"Choose 0 to {batch - 1}."
+        )
+    return chosen
 
 
 def _named(model: Model, inputs: Mapping[str, Any], item: int) -> list[Units]:
