@@ -103,3 +103,20 @@ def test_a_table_that_is_too_short_refuses_before_it_breaks():
     model = viz.wrap_model(bert_like(hf.BertModel, hf.BertConfig).eval())
     with pytest.raises(viz.LoupeError, match="has 40 tokens; BertModel reads 32"):
         viz.capture(model, {"input_ids": torch.full((1, 40), 7)})
+
+
+def test_a_decoders_shorter_table_limits_no_text_that_the_encoder_reads():
+    config = hf.LEDConfig(
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        vocab_size=32,
+        attention_window=8,
+        max_encoder_position_embeddings=256,
+        max_decoder_position_embeddings=64,
+    )
+    assert viz.wrap_model(hf.LEDModel(config).eval()).context_limit == 256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -65,8 +66,7 @@ def read_layer(reading: Reading, known: Sequence[Units]) -> SparseLayer:
     weights, tokens = without_padding(
         reading.weights, reading.tokens, max(lengths, default=reading.tokens)
     )
-    pairs = weights.shape[0] * weights.shape[1] * weights.shape[2]
-    flags: tuple[str, ...] = ("read off the layer itself, by giving it one-hot values",)
+    flags: tuple[str, ...] = ("read off the layer itself, by giving it other values",)
     usual = ROW_SUM_TOLERANCE.get(reading.dtype, HALF_ROW_SUM_TOLERANCE)
     if reading.row_sum_error > usual:
         flags = (*flags, "the model's own rounding keeps rows from summing to 1")
@@ -77,11 +77,14 @@ def read_layer(reading: Reading, known: Sequence[Units]) -> SparseLayer:
         tolerance=reading.tolerance,
         checked_rows=int(weights.shape[1]),
         flags=flags,
-        mask=f"its own; {weights.values().numel() / max(1, pairs):.0%} of all pairs attended",
+        mask="its own",
         scale=None,
         dtype=str(reading.dtype).removeprefix("torch."),
     )
-    return SparseLayer.of(reading.name, weights, tokens, provenance)
+    layer = SparseLayer.of(reading.name, weights, tokens, provenance)
+    share = layer.values.numel() / max(1, weights.numel())
+    told = replace(provenance, mask=f"its own; {share:.0%} of all pairs attended")
+    return replace(layer, provenance=told)
 
 
 def _sides(name: str, known: Sequence[Units]) -> Sequence[Units]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from viz.capture.layer import in_short
 from viz.capture.provenance import Provenance
-from viz.models.rerun import sparse
+from viz.models.matrices import moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,17 @@ class SparseLayer:
 
     @classmethod
     def of(cls, name: str, weights: Tensor, tokens: int, provenance: Provenance) -> SparseLayer:
-        """Take sparse weights [head, query, key], coalesced."""
+        """Take weights [head, query, key], as a whole, or sparse and coalesced."""
         heads, queries, keys = weights.shape
-        head, query, key = weights.indices()
-        counts = torch.bincount(head * queries + query, minlength=heads * queries)
+        if weights.is_sparse:
+            head, query, key = weights.indices()
+            rows, values = head * queries + query, weights.values().float()
+        else:
+            places = weights.reshape(-1).nonzero()[:, 0]
+            rows, key = places // keys, places % keys
+            values = weights.reshape(-1)[places].float()
+        counts = torch.bincount(rows, minlength=heads * queries)
         starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        values = weights.values().float()
         return cls(name, starts, key, values, (heads, queries, keys), tokens, provenance)
 
     @property
@@ -92,7 +97,7 @@ def without_padding(weights: Tensor, own: int, units: int) -> tuple[Tensor, int]
     """Leave out units that a model added to fill its last window, where nobody looks at them.
 
     Args:
-        weights: sparse [head, query, key], coalesced.
+        weights: [head, query, key], as a whole, or sparse and coalesced.
         own: the first queries and keys that stand for the model's units, padding included.
         units: how many of those are the input's.
 
@@ -100,17 +105,9 @@ def without_padding(weights: Tensor, own: int, units: int) -> tuple[Tensor, int]
         The weights without padding, and how many of the first units are the input's; unchanged
         where the padding is looked at.
     """
-    heads, queries, keys = weights.shape
     if own <= units:
         return weights, own
-    head, query, key = weights.indices()
-    if bool(((query < units) & (key >= units) & (key < own)).any()):
-        return weights, own
-    moved = torch.arange(max(queries, keys), device=weights.device)
-    moved = torch.where(moved < own, torch.where(moved < units, moved, -1), moved - (own - units))
-    query, key = moved[query], moved[key]
-    kept = (query >= 0) & (key >= 0)
-    left = own - units
-    size = (heads, queries - left, keys - left)
-    indices = torch.stack([head[kept], query[kept], key[kept]])
-    return sparse(indices, weights.values()[kept], size), units
+    place = torch.arange(max(weights.shape[1:]), device=weights.device)
+    place = torch.where(place < own, torch.where(place < units, place, -1), place - (own - units))
+    kept = moved(weights, place[: weights.shape[1]], place[: weights.shape[2]])
+    return (weights, own) if kept is None else (kept, units)

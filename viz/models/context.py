@@ -20,6 +20,9 @@ ELSEWHERE = re.compile(
     r"|grid|(^|[._])(row|col|column|[xyhw])_"
 )
 
+# Where a text is written and not read.
+WRITTEN = re.compile(r"(^|[._])decoder[._]")
+
 # Rotary positions that grow with the text, however long it gets.
 GROWING = "dynamic"
 
@@ -32,7 +35,7 @@ def context_limit(module: nn.Module, tokenizer: Any | None) -> int | None:
     distance. What a configuration says otherwise counts where nothing in the model tells.
     """
     config = getattr(module, "config", None)
-    limits = _tables(module)
+    limits: list[int | None] = [*_tables(module)]
     if not limits and not _goes_on(module, config):
         limits = [_stretched(config, name) for name in LIMIT_NAMES]
     limits.append(getattr(tokenizer, "model_max_length", None))
@@ -40,9 +43,9 @@ def context_limit(module: nn.Module, tokenizer: Any | None) -> int | None:
     return min(known, default=None)
 
 
-def _tables(module: nn.Module) -> list[int | None]:
+def _tables(module: nn.Module) -> list[int]:
     """How many places each table of learned positions holds."""
-    found: list[int | None] = []
+    found: dict[str, int] = {}
     of_text = _text_model(module)
     for path, part in module.named_modules():
         name = path.rpartition(".")[2]
@@ -54,8 +57,10 @@ def _tables(module: nn.Module) -> list[int | None]:
         # that their tables are longer than their reach.
         offset = part.padding_idx + 1 if part.padding_idx else 0
         own = getattr(part, "offset", None)
-        found.append(part.num_embeddings - (own if isinstance(own, int) else offset))
-    return found
+        found[path] = part.num_embeddings - (own if isinstance(own, int) else offset)
+    # What an encoder reads may be longer than what its decoder writes (LED).
+    read = {path: limit for path, limit in found.items() if not WRITTEN.search(path)}
+    return list((read or found).values())
 
 
 def _text_model(module: nn.Module) -> str:

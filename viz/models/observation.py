@@ -85,7 +85,10 @@ class Observation:
             if part.name not in passed_over and not is_related(part.name, seen)
         ]
         self._reader: ValueReader | None = ValueReader(
-            module, parts, self._note, self._is_explained, item=item, batch=batch
+            *(module, parts, self._note, self._is_explained),
+            item=item,
+            batch=batch,
+            log=self._softmaxes.log,
         )
         self._batch = batch
         self._pieces: set[str] = set()

@@ -15,13 +15,11 @@ import torch
 from torch import Tensor
 
 from viz.models.products import Product, Products, Weighing, weighing
-from viz.models.rerun import Rerun, Run, by_item, sparse
+from viz.models.rerun import Rerun, Run, by_item
 
-# Numbers are written in digits of this base, one a channel, which every dtype holds exactly; a head has room
-# for as many numbers as it has this many channels.
+# Numbers are written in digits of this base, one a channel, which every dtype holds exactly.
 BASE = 128
-DIGITS = 3
-PERIOD = 4
+
 
 # Products of one part beyond which reading value by value is no slower.
 MOST_PRODUCTS = 24
@@ -32,6 +30,51 @@ MOST_DENSE = 1 << 26
 
 class NotPiecesError(ValueError):
     """A part does something else with its values than to weigh them once."""
+
+
+class FewDigitsError(ValueError):
+    """There are more numbers than a format has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How numbers are written along the channels of a head, over and over.
+
+    Attributes:
+        digits: of a number.
+        period: channels that one takes, a power of two, as widths of heads are.
+    """
+
+    digits: int
+    period: int
+
+    def holds(self, number: int) -> bool:
+        """Whether a number can be written."""
+        return number < int(BASE**self.digits)
+
+    def written(self, numbers: Tensor) -> Tensor:
+        """Write numbers in digits; [.., period]."""
+        if numbers.numel() and not self.holds(int(numbers.max())):
+            raise FewDigitsError
+        place = torch.arange(self.period, device=numbers.device)
+        digits = torch.div(numbers[..., None], BASE**place, rounding_mode="floor") % BASE
+        return digits.masked_fill(place >= self.digits, 0)
+
+    def read(self, tensor: Tensor) -> Tensor | None:
+        """Read numbers back from [.., channel]; 0 for what was padded, None where they are none."""
+        digits = tensor[..., : self.digits].float()
+        digits = digits.masked_fill((digits <= 0).all(dim=-1, keepdim=True), 0)
+        if not bool(((digits == digits.round()) & (digits >= 0) & (digits < BASE)).all()):
+            return None
+        places = BASE ** torch.arange(self.digits, device=tensor.device)
+        return (digits.long() * places).sum(dim=-1)
+
+    def at(self, place: int) -> slice:
+        """Say which channels of a head the number in some place takes."""
+        return slice(place * self.period, (place + 1) * self.period)
+
+
+FORMATS = (Format(1, 1), Format(2, 2), Format(3, 4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +101,38 @@ def pieces_of(
         item: which input of the batch.
 
     Returns:
-        The stream in which the heads stand side by side, and sparse weights [head, query, key], not yet
-        checked.
+        The stream in which the heads stand side by side, and weights [head, query, key], not yet checked.
 
     Raises:
         NotPiecesError: the part does something else with its values.
     """
+    _, keys = plain.key_starts()
+    for form in FORMATS:
+        if form.holds(keys):
+            try:
+                return _by_numbers(run, plain, made, heads, item, form)
+            except FewDigitsError:
+                continue
+    raise NotPiecesError
+
+
+def _by_numbers(
+    run: Rerun, plain: Run, made: Sequence[Product], heads: int, item: int, form: Format
+) -> tuple[int, Tensor]:
     starts, keys = plain.key_starts()
-    tagging = _Tagging(made)
+    tagging = _Tagging(made, form)
     stream: int | None = None
     whole: Tensor | None = None
     done = 0
     while done == 0 or done < len(tagging.pieces):
         tagging.begin(done)
         with Products(tagging.replace) as products:
-            seen = run(lambda call, value: _numbered_keys(value, run.batch, starts[call]))
+            seen = run(lambda call, value: _numbered_keys(value, run.batch, starts[call], form))
         if len(products.made) != len(made) or not 0 < len(tagging.pieces) <= MOST_PRODUCTS:
             raise NotPiecesError
-        stream, out = _placed(seen, plain, stream, heads, item)
+        stream, out = _placed(seen, plain, stream, heads, item, form)
         for place, piece in enumerate(tagging.pieces[done : done + tagging.room]):
-            numbers = _read_numbers(out[..., place * PERIOD : (place + 1) * PERIOD])
+            numbers = form.read(out[..., form.at(place)])
             if numbers is None:
                 raise NotPiecesError
             if whole is None:
@@ -89,19 +144,15 @@ def pieces_of(
     if stream is None or whole is None:
         raise NotPiecesError
     whole = whole.view(heads, -1, keys + 1)[..., 1:]  # the first column is that of padding
-    places = whole.nonzero().T
-    weights = whole[tuple(places)]
-    size = (heads, whole.shape[1], keys)
-    return stream, sparse(
-        places, weights if weights.dtype == torch.float64 else weights.float(), size
-    )
+    return stream, whole if whole.dtype == torch.float64 else whole.float()
 
 
 class _Tagging:
     """Finds the products of weights and values as they are made, and puts numbers of rows in their place."""
 
-    def __init__(self, plain: Sequence[Product]) -> None:
+    def __init__(self, plain: Sequence[Product], form: Format) -> None:
         self.plain = plain
+        self.form = form
         self.pieces: list[Piece] = []
         self.room = 1
         self._first = 0
@@ -122,23 +173,25 @@ class _Tagging:
         )
         if not (first or second):
             return after.result
+        if first and second:
+            raise NotPiecesError
         if self._met == len(self.pieces):
-            self.pieces.append(_piece(before, after, first=first, second=second))
-            self.room = max(1, self.pieces[0].weighing.values.shape[-1] // PERIOD)
+            self.pieces.append(_piece(before, after, self.form, values_first=first))
+            self.room = max(1, self.pieces[0].weighing.values.shape[-1] // self.form.period)
         piece = self.pieces[self._met]
         place = self._met - self._first
         self._met += 1
         if not 0 <= place < self.room:
             return torch.zeros_like(after.result)
-        return _numbered_rows(piece.weighing, place, after.result)
+        return _numbered_rows(piece.weighing, place, after.result, self.form)
 
 
-def _piece(before: Product, after: Product, *, first: bool, second: bool) -> Piece:
-    mine = weighing(before, values_first=first)
-    told = weighing(after, values_first=first)
-    if (first and second) or mine is None or told is None or told.values.shape[-1] % PERIOD:
+def _piece(before: Product, after: Product, form: Format, *, values_first: bool) -> Piece:
+    mine = weighing(before, values_first=values_first)
+    told = weighing(after, values_first=values_first)
+    if mine is None or told is None or told.values.shape[-1] % form.period:
         raise NotPiecesError
-    keys = _read_numbers(told.values)
+    keys = form.read(told.values)
     if keys is None:
         raise NotPiecesError
     return Piece(mine, keys)
@@ -148,44 +201,29 @@ def _same(one: Tensor, other: Tensor) -> bool:
     return one.shape == other.shape and torch.equal(one, other)
 
 
-def _numbered_keys(value: Tensor, batch: int, start: int) -> Tensor:
+def _numbered_keys(value: Tensor, batch: int, start: int, form: Format) -> Tensor:
     """Put the number of its key, from 1, in place of every value, over and over along the channels."""
     numbered = torch.zeros_like(value)
     rows = by_item(numbered, batch)
     keys = torch.arange(start + 1, start + 1 + rows.shape[1], device=value.device)
-    digits = _written(keys).repeat(1, -(-rows.shape[-1] // PERIOD))[:, : rows.shape[-1]]
+    digits = form.written(keys).repeat(1, -(-rows.shape[-1] // form.period))[:, : rows.shape[-1]]
     rows.copy_(digits.to(value.dtype)[None].expand_as(rows))
     return numbered
 
 
-def _numbered_rows(weights: Weighing, place: int, result: Tensor) -> Tensor:
+def _numbered_rows(weights: Weighing, place: int, result: Tensor, form: Format) -> Tensor:
     """Number the rows of a product from 1, in one place of every head's channels."""
     pieces, queries = weights.weights.shape[:2]
     count = torch.arange(1, pieces * queries + 1, device=result.device)
     numbers = torch.zeros(len(count), weights.values.shape[-1], device=result.device)
-    numbers[:, place * PERIOD : (place + 1) * PERIOD] = _written(count).float()
+    numbers[:, form.at(place)] = form.written(count).float()
     laid = weights.laid_out(numbers.view(pieces, queries, -1))
     return torch.empty_like(result).copy_(laid)
 
 
-def _written(numbers: Tensor) -> Tensor:
-    """Write numbers in digits; [.., PERIOD]."""
-    place = torch.arange(PERIOD, device=numbers.device)
-    digits = torch.div(numbers[..., None], BASE**place, rounding_mode="floor") % BASE
-    return digits.masked_fill(place == DIGITS, 0)
-
-
-def _read_numbers(tensor: Tensor) -> Tensor | None:
-    """Read numbers back from [.., channel]; 0 for what was padded, None where they are none."""
-    digits = tensor[..., :DIGITS].float()
-    digits = digits.masked_fill((digits <= 0).all(dim=-1, keepdim=True), 0)
-    if not bool(((digits == digits.round()) & (digits >= 0) & (digits < BASE)).all()):
-        return None
-    places = BASE ** torch.arange(DIGITS, device=tensor.device)
-    return (digits.long() * places).sum(dim=-1)
-
-
-def _placed(seen: Run, plain: Run, stream: int | None, heads: int, item: int) -> tuple[int, Tensor]:
+def _placed(
+    seen: Run, plain: Run, stream: int | None, heads: int, item: int, form: Format
+) -> tuple[int, Tensor]:
     """Find where the numbers of rows came out: the stream, and [row, head, channel] of one item.
 
     Raises:
@@ -199,11 +237,11 @@ def _placed(seen: Run, plain: Run, stream: int | None, heads: int, item: int) ->
             t.ndim < 2 or not t.is_floating_point() or t.shape[-1] % heads for t in tensors
         ):
             continue
-        if len({t.shape[-1] for t in tensors}) > 1 or tensors[0].shape[-1] // heads % PERIOD:
+        if len({t.shape[-1] for t in tensors}) > 1 or tensors[0].shape[-1] // heads % form.period:
             continue
         out = seen.joined(name, plain.query_order(name, heads), heads)[item]
         out = out.view(len(out), heads, -1)
-        if _read_numbers(out[..., :PERIOD]) is not None and not _is_values(seen, tensors):
+        if form.read(out[..., form.at(0)]) is not None and not _is_values(seen, tensors):
             return name, out
     raise NotPiecesError
 
@@ -226,5 +264,5 @@ def _add(whole: Tensor, piece: Piece, numbers: Tensor) -> None:
         raise NotPiecesError
     weights = piece.weighing.weights[part, row].to(whole.dtype)  # [entry, key]
     rows = head * numbers.shape[0] + query
-    added = torch.zeros_like(whole[: len(rows)]).scatter_add_(1, piece.keys[part], weights)
-    whole.index_add_(0, rows, added)
+    places = rows[:, None] * whole.shape[1] + piece.keys[part]
+    whole.view(-1).index_add_(0, places.flatten(), weights.flatten())

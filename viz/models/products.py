@@ -84,6 +84,32 @@ class Products(TorchFunctionMode):
         return result if self._replace is None else self._replace(len(self.made) - 1, product)
 
 
+class ProductLog:
+    """Products of the parts that run, each for as long as it does; inner parts' are their wholes', too."""
+
+    def __init__(self) -> None:
+        self._running: list[list[Product]] = []
+
+    def begin(self) -> list[Product]:
+        """Begin to note; whoever is given the list is to end it."""
+        self._running.append([])
+        return self._running[-1]
+
+    def end(self, noted: list[Product]) -> None:
+        """End what was begun, and whatever was begun since then and never ended."""
+        while self._running and self._running.pop() is not noted:
+            pass
+
+    def see(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
+    ) -> None:
+        """Note a product for every part that runs."""
+        product = _product(func, args, kwargs, result) if self._running else None
+        if product is not None:
+            for noted in self._running:
+                noted.append(product)
+
+
 def _product(
     func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
 ) -> Product | None:
@@ -95,7 +121,7 @@ def _product(
         return Product(first, second, result, _plain_axes(first, second))
     if func is torch.einsum and isinstance(args[0], str):
         factors = list(args[1] if isinstance(args[1], (tuple, list)) else args[1:])
-        axes = _axes_of(args[0], factors) if len(factors) == 2 else None
+        axes = axes_of(args[0], factors) if len(factors) == 2 else None
         return None if axes is None else Product(factors[0], factors[1], result, axes)
     return None
 
@@ -107,7 +133,7 @@ def _plain_axes(first: Tensor, second: Tensor) -> tuple[str, str, str]:
     return f"{one}xy", f"{other}yz", f"{ahead}xz"
 
 
-def _axes_of(equation: str, factors: Sequence[Tensor]) -> tuple[str, str, str] | None:
+def axes_of(equation: str, factors: Sequence[Tensor]) -> tuple[str, str, str] | None:
     """Name the axes of an einsum; None where it does not say what comes out, or repeats an axis."""
     given, arrow, out = equation.replace(" ", "").partition("->")
     terms = given.split(",")

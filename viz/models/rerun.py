@@ -40,18 +40,17 @@ class Rerun:
     state: list[Tensor] | None
     batch: int
 
-    def __call__(self, substitute: Substitute | None = None) -> Run:
-        """Run once, noting the values and every stream of numbers after them."""
+    def __call__(self, substitute: Substitute) -> Run:
+        """Run once with other values, noting them and every stream of numbers after them."""
         seen = Run(self.batch)
         handles = []
 
-        def on_value(module: nn.Module, given: tuple[Any, ...], value: Tensor) -> Tensor | None:
+        def on_value(module: nn.Module, given: tuple[Any, ...], value: Tensor) -> Tensor:
             seen.values.append((module, given[0], value))
-            return None if substitute is None else substitute(len(seen.values) - 1, value)
+            return substitute(len(seen.values) - 1, value)
 
         def on_input(module: nn.Module, given: tuple[Any, ...]) -> None:
-            if seen.values and given and isinstance(given[0], Tensor):
-                seen.streams.setdefault(id(module), []).append(given[0])
+            seen.note_input(module, given)
 
         if self.state is not None:
             restore_random(self.state)
@@ -68,9 +67,7 @@ class Rerun:
         finally:
             for handle in handles:
                 handle.remove()
-        first = output[0] if isinstance(output, (tuple, list)) else output
-        if isinstance(first, Tensor):
-            seen.streams[0] = [first]
+        seen.note_output(output)
         return seen
 
 
@@ -82,11 +79,21 @@ class Run:
     values: list[tuple[nn.Module, Tensor, Tensor]] = field(default_factory=list)
     streams: dict[int, list[Tensor]] = field(default_factory=dict)
 
-    def gives(self, output: Any) -> bool:
+    def gives(self, other: Run) -> bool:
         """Whether the part returned the same as in another run."""
+        mine, others = self.streams.get(0), other.streams.get(0)
+        return mine is not None and others is not None and torch.equal(mine[0], others[0])
+
+    def note_input(self, module: nn.Module, given: tuple[Any, ...]) -> None:
+        """Take what a part inside was given once there are values."""
+        if self.values and given and isinstance(given[0], Tensor):
+            self.streams.setdefault(id(module), []).append(given[0])
+
+    def note_output(self, output: Any) -> None:
+        """Take what the part returned."""
         first = output[0] if isinstance(output, (tuple, list)) else output
-        mine = self.streams.get(0)
-        return mine is not None and isinstance(first, Tensor) and torch.equal(mine[0], first)
+        if isinstance(first, Tensor):
+            self.streams[0] = [first]
 
     def means_of_values(self, heads: int, plain: Run) -> Iterator[int]:
         """Name the streams that are 1 where all values are, the last first: means of them, it may be.
@@ -193,8 +200,7 @@ def sparse(indices: Tensor, values: Tensor, size: tuple[int, int, int]) -> Tenso
     """Make sparse weights [head, query, key] of places [3, attended] and what stands there."""
     _, queries, keys = size
     place = (indices[0] * queries + indices[1]) * keys + indices[2]
-    ordered = bool((place[1:] > place[:-1]).all())
-    made = torch.sparse_coo_tensor(
-        indices, values, size, check_invariants=True, is_coalesced=ordered
-    )
-    return made.coalesce()
+    if not bool((place[1:] > place[:-1]).all()):
+        order = place.argsort()
+        indices, values = indices[:, order], values[order]
+    return torch.sparse_coo_tensor(indices, values, size, is_coalesced=True, check_invariants=True)

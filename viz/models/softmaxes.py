@@ -24,6 +24,7 @@ from viz.models.by_hand import ByHand, is_users
 from viz.models.calling import calling_part
 from viz.models.calls import RunningParts
 from viz.models.heads import head_count
+from viz.models.products import ProductLog, axes_of
 from viz.models.weighing import PRODUCTS
 
 SOFTMAX = {torch.softmax, functional.softmax, Tensor.softmax}
@@ -38,8 +39,9 @@ STREAMS = ("content", "query")
 # Softmaxes that wait for their product; a router's never comes.
 WAITING = 4
 
-# Rows of each product that are computed once more, and numbers of one that is done as a whole.
+# Rows or pieces of each product that are computed once more, and numbers of one that is done as a whole.
 CHECKED_ROWS = 8
+CHECKED_PIECES = 2
 MOST_AGAIN = 1 << 24
 
 
@@ -79,6 +81,7 @@ class Softmaxes(TorchFunctionMode):
         found: the part that computed each, and its weights [batch or window, head, query, key].
         multiplied: whatever looked like weights and was multiplied, in any number of dimensions.
         dropped: parts whose softmax weighed something on the way to something else.
+        log: products of the parts that run, noted for whoever asks.
         several: parts that multiplied several softmaxes in one run, so that each is but a share of
             their pattern.
         errors: of the product of what was found or multiplied, by where its numbers lie; there
@@ -89,6 +92,7 @@ class Softmaxes(TorchFunctionMode):
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
+        self.log = ProductLog()
         self.names: dict[int, str] = {id(part): name for name, part in module.named_modules()}
         self.module = module
         self.found: list[tuple[str, Tensor]] = []
@@ -156,6 +160,7 @@ class Softmaxes(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         if self.by_hand is not None:
             self.by_hand.saw(func, args, kwargs or {}, result)
+        self.log.see(func, args, kwargs or {}, result)
         if is_covered():
             return result
         if func in SOFTMAX and result.ndim >= 3:
@@ -276,12 +281,32 @@ def _product_error(
     if rows and result.ndim == factors[0].ndim:
         first, *rest = factors
         factors, result = [first[..., -CHECKED_ROWS:, :], *rest], result[..., -CHECKED_ROWS:, :]
+    elif isinstance(product, partial) and len(factors) == 2:
+        *factors, result = _some_pieces(str(product.args[0]), [*factors], result)
     # Of one factor alone, XLNet's weights laid out anew, there is no product.
     if len(factors) < 2 or sum(one.numel() for one in factors) > MOST_AGAIN:
         return None
     with torch.inference_mode():
         exact = product(*map(_wider, factors))
         return float((exact - result).abs().max()) if result.numel() else None
+
+
+def _some_pieces(equation: str, factors: list[Tensor], result: Tensor) -> list[Tensor]:
+    """Take some of the pieces of an einsum, along the longest axis that all three have."""
+    axes = axes_of(equation, factors)
+    if axes is None:
+        return [*factors, result]
+    shared = [letter for letter in axes[2] if letter in axes[0] and letter in axes[1]]
+    lengths = dict(zip(axes[2], result.shape, strict=True))
+    longest = max(shared, key=lengths.__getitem__, default="")
+    tensors = [*factors, result]
+    at = [letters.find(longest) for letters in axes] if longest else []
+    if not at or any(one.shape[n] != lengths[longest] for one, n in zip(tensors, at, strict=True)):
+        return tensors
+    first = max(0, lengths[longest] - CHECKED_PIECES)
+    return [
+        one.narrow(n, first, lengths[longest] - first) for one, n in zip(tensors, at, strict=True)
+    ]
 
 
 def _wider(tensor: Tensor) -> Tensor:

@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from viz.models.attention import unobserved
 from viz.models.heads import head_count
+from viz.models.matrices import apart, is_identity, least, moved, row_sums
 from viz.models.pieces import pieces_of
 from viz.models.preserve import preserved
-from viz.models.products import Product, Products
+from viz.models.products import Product, ProductLog
 from viz.models.rerun import (
     ROW_SUM_TOLERANCE,
     Rerun,
@@ -38,9 +39,6 @@ from viz.models.rounding import allowed_error
 from viz.models.rows import RecentOutputs, source_of
 
 VALUE_NAME = re.compile(r"(^|_)(v|value|values)(_|$)")
-
-# A matrix of which one in so many places is attended is multiplied as a whole.
-MOSTLY = 16
 
 # Errors of a part that is run with values of another kind.
 RERUN_ERRORS = (
@@ -65,7 +63,8 @@ class Reading:
 
     Attributes:
         name: of the part.
-        weights: sparse [head, query, key], coalesced; what is not stored was not attended.
+        weights: [head, query, key], as a whole, or sparse and coalesced; what is 0, or not stored, was not
+            attended.
         tokens: how many of the first keys are the model's own units; the rest are what the part
             adds to them, such as global tokens.
         output_error: max |weights @ v - output|.
@@ -105,6 +104,17 @@ class PartRun:
     output: Any
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A part that runs: how to run it again, what is seen of it, and what was returned before it."""
+
+    again: Rerun
+    run: Run
+    made: list[Product]
+    recent: list[Tensor]
+    first: Tensor | None
+
+
 # Says of a part that has just run whether its weights show in another way.
 IsExplained = Callable[[PartRun], bool]
 
@@ -135,8 +145,10 @@ class ValueReader:
         is_explained: says which parts need not be read.
         item: which input of the batch.
         batch: how many inputs the batch has.
+        log: of the products that parts make.
 
-    Cost: keys / d runs of each part; memory for what is attended alone.
+    Cost: one or two runs of each part where its products are all that it makes of its values, else
+    keys / d; memory for what is attended alone.
     """
 
     def __init__(
@@ -148,8 +160,10 @@ class ValueReader:
         *,
         item: int = 0,
         batch: int = 1,
+        log: ProductLog,
     ) -> None:
         self.parts = parts
+        self.log = log
         self.on_reading = on_reading
         self.is_explained = is_explained
         self.item = item
@@ -170,63 +184,73 @@ class ValueReader:
         self._recent.__exit__()
 
     def _follow(self, part: ValuePart) -> None:
-        before_it: list[tuple[Rerun, list[Tensor], Tensor | None]] = []
-        read: list[Tensor] = []
-        projected: list[Tensor] = []
+        running: list[_Running] = []
         owner = threading.get_ident()
 
-        def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if threading.get_ident() == owner:
-                # Copies, because the part may write to what it is given.
-                given = tuple(copied(value) for value in args)
-                named = {name: copied(value) for name, value in kwargs.items()}
-                state = random_state()
-                run = Rerun(part.part, part.projections, given, named, state, self.batch)
-                first = next((v for v in (*args, *kwargs.values()) if isinstance(v, Tensor)), None)
-                before_it.append((run, list(self._recent.latest), first))
-                read.clear()
-                projected.clear()
+        def is_ours() -> bool:
+            return threading.get_ident() == owner and bool(running)
 
-        def note(_module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-            if threading.get_ident() == owner and before_it and isinstance(output, Tensor):
-                read.append(args[0])
-                projected.append(output)
+        def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if threading.get_ident() != owner:
+                return
+            # Copies, because the part may write to what it is given.
+            given = tuple(copied(value) for value in args)
+            named = {name: copied(value) for name, value in kwargs.items()}
+            state = random_state()
+            again = Rerun(part.part, part.projections, given, named, state, self.batch)
+            first = next((v for v in (*args, *kwargs.values()) if isinstance(v, Tensor)), None)
+            recent = list(self._recent.latest)
+            running.append(_Running(again, Run(self.batch), self.log.begin(), recent, first))
+
+        def on_value(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+            if is_ours() and isinstance(output, Tensor):
+                running[-1].run.values.append((module, args[0], output))
+
+        def on_input(module: nn.Module, args: tuple[Any, ...]) -> None:
+            if is_ours():
+                running[-1].run.note_input(module, args)
 
         def after(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
-            if threading.get_ident() != owner or not before_it:
+            if not is_ours():
                 return
-            run, recent, first = before_it.pop()
-            if not self.is_explained(PartRun(part, first, list(read), list(projected), output)):
-                self.on_reading(part.name, self._reading(part, run, recent, output))
-            read.clear()
-            projected.clear()
+            one = running.pop()
+            self.log.end(one.made)
+            one.run.note_output(output)
+            read = [given for _, given, _ in one.run.values]
+            projected = [value for _, _, value in one.run.values]
+            if not self.is_explained(PartRun(part, one.first, read, projected, output)):
+                self.on_reading(part.name, self._reading(part, one))
 
         self._handles.append(part.part.register_forward_pre_hook(before, with_kwargs=True))
         self._handles.append(part.part.register_forward_hook(after))
-        self._handles += [child.register_forward_hook(note) for child in part.projections]
+        for child in part.part.modules():
+            if any(child is projection for projection in part.projections):
+                self._handles.append(child.register_forward_hook(on_value))
+            elif child is not part.part:
+                self._handles.append(child.register_forward_pre_hook(on_input))
 
-    def _reading(
-        self, part: ValuePart, run: Rerun, recent: list[Tensor], output: Any
-    ) -> Reading | None:
+    def _reading(self, part: ValuePart, one: _Running) -> Reading | None:
         """Read a part that has just run."""
         later, drawn = random_state(), False
+        again = replace(one.again, state=None)
         try:
             with unobserved(), torch.inference_mode(), preserved(part.part):
-                # Random numbers are everyone's, and are touched only where they matter.
-                with Products() as products:
-                    plain = replace(run, state=None)()
-                drawn = not plain.gives(output)
-                run = run if drawn else replace(run, state=None)
-                if drawn:
-                    with Products() as products:
-                        plain = run()
-                reading = _read(part, run, self.item, plain, products.made)
-                return reading and _in_order(reading, run, plain, recent)
+                # Random numbers are everyone's, and are touched only where they matter: another thread
+                # may have drawn some, too.
+                if not all(map(torch.equal, later, one.again.state or later)):
+                    drawn = not again(_as_they_are).gives(one.run)
+                    again = one.again if drawn else again
+                reading = _read(part, again, self.item, one.run, one.made)
+                return reading and _in_order(reading, again, one.run, one.recent)
         except RERUN_ERRORS:
             return None
         finally:
             if drawn:
                 restore_random(later)
+
+
+def _as_they_are(_call: int, value: Tensor) -> Tensor:
+    return value
 
 
 def _read(
@@ -290,7 +314,6 @@ def _checked(
     name: str, weights: Tensor, tokens: int, plain: Run, output: Tensor, item: int
 ) -> Reading | None:
     """Compare weights @ v with the output; None where they are no weights, or not these."""
-    heads = len(weights)
     parts = [wide(by_item(value, plain.batch)[item]) for _, _, value in plain.values]
     values = parts[0].new_zeros(weights.shape[2], parts[0].shape[-1])
     largest = max(1.0, *(float(value.abs().max()) for value in parts))
@@ -300,43 +323,17 @@ def _checked(
     error = torch.full((weights.shape[1],), torch.inf, device=output.device)
     for start, value in zip(plain.key_starts()[0], parts, strict=True):
         values[start : start + len(value)] = value
-        error = torch.minimum(error, _apart(weights, values, output, heads))
+        error = torch.minimum(error, apart(weights, values, wide(output)))
     sums = row_sums(weights)
     row_sum_error = float(torch.minimum((sums - 1).abs(), sums.abs()).max())
     looking = sums.sum(dim=0) > 0  # a row that looks at nothing has any output
     output_error = float(error[looking].max()) if bool(looking.any()) else torch.inf
-    least = float(weights.values().min()) if weights.values().numel() else -1.0
-    _, query, key = weights.indices()
-    if weights.shape[1] > 1 and bool((query == key).all()):
+    if weights.shape[1] > 1 and is_identity(weights):
         return None  # everyone looks at itself alone: nothing was mixed
     right = output_error <= tolerance and row_sum_error <= ROW_SUM_TOLERANCE
-    if not (right and least >= 0):
+    if not (right and least(weights) >= 0):
         return None
     return Reading(name, weights, tokens, output_error, tolerance, row_sum_error, output.dtype)
-
-
-def row_sums(weights: Tensor) -> Tensor:
-    """Add up the rows of sparse weights; [head, query]."""
-    heads, queries, _ = weights.shape
-    head, query, _ = weights.indices()
-    sums = weights.values().new_zeros(heads * queries)
-    return sums.index_add_(0, head * queries + query, weights.values()).view(heads, queries)
-
-
-def _apart(weights: Tensor, values: Tensor, output: Tensor, heads: int) -> Tensor:
-    """How far each row of the output is from weights @ v, at most; [query]."""
-    d = output.shape[-1] // heads
-    groups = heads * d // values.shape[1]
-    by_head = wide(output).view(len(output), heads, d)
-    worst = torch.zeros(len(output), device=output.device)
-    # Where much is attended, a whole matrix is quicker than its places.
-    mostly = weights.values().numel() * MOSTLY > weights.numel()
-    for head in range(heads):
-        at = head // groups * d
-        own = values[:, at : at + d]
-        expected = weights[head].to_dense() @ own if mostly else torch.sparse.mm(weights[head], own)
-        worst = torch.maximum(worst, (expected - by_head[:, head]).abs().amax(dim=1))
-    return worst
 
 
 def _in_order(reading: Reading, run: Rerun, plain: Run, recent: list[Tensor]) -> Reading | None:
@@ -361,17 +358,8 @@ def _in_order(reading: Reading, run: Rerun, plain: Run, recent: list[Tensor]) ->
     # The queries are the same rows, with what the part adds to them or without; in cross-attention
     # they are others, and stay as they are.
     down = {len(across): across, len(places): places}.get(queries, torch.arange(queries))
-    heads, rows, columns = reading.weights.indices()
-    rows, columns = down.to(rows.device)[rows], across.to(columns.device)[columns]
-    kept = rows >= 0
-    if bool((columns[kept] < 0).any()):
-        return None
-    weights = sparse(
-        torch.stack([heads[kept], rows[kept], columns[kept]]),
-        reading.weights.values()[kept],
-        (len(reading.weights), int(down.max()) + 1, int(across.max()) + 1),
-    )
-    return replace(reading, weights=weights, tokens=tokens)
+    weights = moved(reading.weights, down, across)
+    return None if weights is None else replace(reading, weights=weights, tokens=tokens)
 
 
 def _same_rows(given: Tensor, value: Any) -> bool:
