@@ -86,9 +86,16 @@ class Shown:
 
 
 def run_observed(
-    model: Model, prepared: Prepared, inputs: dict[str, Any], plan: Plan, tell: Progress
+    model: Model,
+    prepared: Prepared,
+    inputs: dict[str, Any],
+    plan: Plan,
+    tell: Progress,
+    hopeless: Collection[str] = (),
 ) -> Shown:
     """Run a model once by a plan, its attention set as the plan wants it.
+
+    Parts that are hopeless are not read off once more; see `Observation`.
 
     Raises:
         VerificationError: a layer's weights do not reproduce what it computed.
@@ -112,6 +119,7 @@ def run_observed(
         item=prepared.item,
         batch=prepared.batch,
         passed_over=before,
+        hopeless=hopeless,
     )
     returning = returned_weights(model.module) if plan.asked else nullcontext()
     asked = with_attentions(model.module, inputs) if plan.asked else inputs

@@ -7,7 +7,7 @@ next way is tried, and last it is refused with the figures.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -44,6 +44,7 @@ def show_proven(model: Model, prepared: Prepared, inputs: dict[str, Any], tell: 
     failures: list[LoupeError] = []
     best: Shown | None = None
     tried: set[Plan] = set()
+    hopeless: set[str] = set()
     for plan in plans_to_try(model.module, model.plan):
         if best is not None and not best.undecided:
             break
@@ -51,7 +52,7 @@ def show_proven(model: Model, prepared: Prepared, inputs: dict[str, Any], tell: 
             continue
         tried.add(plan)
         try:
-            shown = _attempt(model, prepared, inputs, plan, tell, truth)
+            shown = _attempt(model, prepared, inputs, plan, tell, truth, hopeless)
         except Exception as error:
             tell.reraise()
             if isinstance(error, LoupeError):
@@ -59,6 +60,7 @@ def show_proven(model: Model, prepared: Prepared, inputs: dict[str, Any], tell: 
             if not truth.is_finite():
                 break
             continue
+        hopeless |= set(shown.unread) if shown is not None else set()
         # What takes another path than the last pass is left to the next plan, which watches everything.
         if shown is None or not shown.layers or _took_another_path(plan, shown):
             continue
@@ -82,6 +84,7 @@ def _attempt(
     plan: Plan,
     tell: Telling,
     truth: _Truth,
+    hopeless: Collection[str],
 ) -> Shown | None:
     """Run by a plan, and compare what came out; None where the model cannot be set to it."""
 
@@ -89,7 +92,7 @@ def _attempt(
         with switched(model.module, plan.way) as changed, preserved(model.module):
             if plan.way is not None and not changed:
                 return None
-            return run_observed(model, prepared, inputs, plan, tell)
+            return run_observed(model, prepared, inputs, plan, tell, hopeless)
 
     # Only where a way was tried before, because random numbers are everyone's.
     if truth.tried and not _same_state(truth.state, random_state()):

@@ -41,6 +41,7 @@ class Observation:
         item: which input of the batch is read off parts.
         batch: how many inputs there are.
         passed_over: parts that are not to be read off, because they could not be with such inputs.
+        hopeless: parts that could not be read off when the model was set otherwise; they may show yet.
 
     Attributes:
         calls: how many calls of a kernel each part made.
@@ -63,6 +64,7 @@ class Observation:
         item: int = 0,
         batch: int = 1,
         passed_over: Collection[str] = (),
+        hopeless: Collection[str] = (),
     ) -> None:
         self.module = module
         self.calls: Counter[str] = Counter()
@@ -82,7 +84,7 @@ class Observation:
         parts = [
             part
             for part in value_parts(module)
-            if part.name not in passed_over and not is_related(part.name, seen)
+            if part.name not in {*passed_over, *hopeless} and not is_related(part.name, seen)
         ]
         self._reader: ValueReader | None = ValueReader(
             *(module, parts, self._note, self._is_explained),
@@ -91,6 +93,7 @@ class Observation:
             log=self._softmaxes.log,
         )
         self._batch = batch
+        self._hopeless = hopeless
         self._pieces: set[str] = set()
         self._cuts: dict[str, list[tuple[Cut | None, Cut | None]]] = {}
         self._weighing: set[str] = set()
@@ -137,6 +140,7 @@ class Observation:
         self._weighing = {*self._softmaxes.dropped, *unclear_parts(self._softmaxes)}
         weighed = sorted(self._weighing | self._pieces)
         self.unread += [name for name in weighed if name not in names and not self._is_shown(name)]
+        self.unread += [name for name in self._hopeless if not is_related(name, self.shown)]
         for _, weights in self.written:
             self.heads = max(self.heads, int(weights.shape[1]))
             self.looks_ahead = self.looks_ahead or bool(weights.float().triu(1).any())
