@@ -41,6 +41,9 @@ SHORTER = (512, 510, 256, 128, 77, 64, 48, 32, 24)
 # How much further from the weights in float64 than the model's own in float32 weights may be.
 ROUNDED = 2
 
+# How far rounding may take the model's own weights from those in float64.
+MOST_ROUNDED = 1e-3
+
 # How long and how often an eager pass is timed: some clocks of the processor count hundredths.
 LEAST_SECONDS, MOST_PASSES = 0.1, 20
 
@@ -297,7 +300,7 @@ class _Exact:
         """Whether weights are as near to what they are without rounding as the model's own."""
         exact = self._own().get(name)
         exact = None if exact is None else flat(exact, mine.shape)
-        if exact is None:
+        if exact is None or not distance(theirs.double(), exact) <= MOST_ROUNDED:
             return False
         return distance(mine.double(), exact) <= ROUNDED * distance(theirs.double(), exact)
 
@@ -309,12 +312,13 @@ class _Exact:
                 else value
                 for name, value in self._inputs.items()
             }
-            double = copy.deepcopy(self._eager).double()
             try:
+                double = copy.deepcopy(self._eager).double()
                 torch.manual_seed(0)
                 with torch.inference_mode(), returned_weights(double) as returned:
                     double(**with_attentions(double, wide))
-                self._weights = dict(returned.proven)
+                often = Counter(name for name, _ in returned.proven)
+                self._weights = {name: one for name, one in returned.proven if often[name] == 1}
             except Exception:
                 self._weights = {}
         return self._weights
@@ -327,6 +331,8 @@ def rows_like(mine: Any, theirs: Any) -> Any:
     if theirs.shape[1] != mine.shape[0] or theirs.shape[3] != mine.shape[2]:
         return mine
     near = torch.cdist(theirs[0].double(), mine.double()).argmin(dim=-1)
+    if any(len(torch.unique(rows)) < len(rows) for rows in near):
+        return mine
     return torch.stack([rows[at] for rows, at in zip(mine, near, strict=True)])
 
 

@@ -87,9 +87,9 @@ def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None
     tell = Telling(progress)
     tell("forward", 0.0)
     shown, taken = _forward(model, prepared, tell)
-    output = output_of_item(
-        first_output(shown.result), item=taken.item, batch=taken.batch, axis=taken.axis
-    )
+    output = first_output(shown.result)
+    if taken.rows == 1:
+        output = output_of_item(output, item=taken.item, batch=taken.batch, axis=taken.axis)
     if not _is_finite(output[None]):
         raise CaptureError(
             f"The output of {model.name} is not finite (NaN or infinity), so its attention means nothing.",

@@ -131,7 +131,7 @@ def _require_room(model: Model, prompt: int, new_tokens: int) -> None:
     Raises:
         TextTooLongError: it does not.
     """
-    limit = model.context_limit
+    limit = model.context_limit if model.written_limit is None else model.written_limit
     if limit is None or prompt + new_tokens - 1 <= limit:
         return
     room = limit - prompt + 1

@@ -41,9 +41,10 @@ class SparseLayer:
             head, query, key = weights.indices()
             rows, values = head * queries + query, weights.values().float()
         else:
-            places = weights.reshape(-1).nonzero()[:, 0]
+            flat = weights.reshape(-1)
+            places = flat.nonzero()[:, 0]
             rows, key = places // keys, places % keys
-            values = weights.reshape(-1)[places].float()
+            values = flat[places].float()
         counts = torch.bincount(rows, minlength=heads * queries)
         starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         return cls(name, starts, key, values, (heads, queries, keys), tokens, provenance)

@@ -21,14 +21,14 @@ import torch
 from torch import Tensor, nn
 
 from viz.errors import LoupeError
-from viz.models.codes import Code, Coded, Side, Source
+from viz.models.codes import Code, Coded, Scale, Side, Source
 from viz.models.preserve import preserved
+from viz.models.rerun import random_state
 from viz.models.running import RUN_ERRORS, copies
 from viz.models.seeing import EnoughError, Parts, Seeing
 from viz.models.steps import (
     MERGED,
     WHOLE,
-    Scale,
     has_plane,
     merged_units,
     scales_of,
@@ -65,11 +65,11 @@ def coded(
     cells are merged on the way. In half precision some 3 + log2(cells).
     """
     passes = _Passes(module, inputs, wanted)
-    generators = [torch.get_rng_state()]
+    before = random_state()
     try:
         with torch.random.fork_rng(), preserved(module), torch.inference_mode():
             passes.run(_all(0))
-            if not torch.equal(torch.get_rng_state(), generators[0]):
+            if not all(map(torch.equal, before, random_state())):
                 return None
             if planes and not has_plane(passes.result):
                 return None
@@ -133,7 +133,7 @@ class _Passes:
     def over_bits(self) -> None:
         """Let cells hold one of two contents by the bits of their numbers, and at last by chance."""
         seen = self.result
-        for kind in seen.tokens if not seen.scales else ():
+        for kind in seen.tokens:
             seen.token = kind
             self.run(_all(0), lambda one: float(one == seen.token))
         seen.token, seen.other = "", True
@@ -197,7 +197,10 @@ def drawn(source: Source) -> Tensor:
 
 @contextmanager
 def _with_tokens(module: nn.Module, shares: Mapping[str, float]) -> Iterator[None]:
-    """Let parameters hold content of ours, so far from one to another; a model's lock is held meanwhile."""
+    """Let parameters hold content of ours, so far from one to another.
+
+    A model's lock is held meanwhile; whoever calls the module past it, from another thread, meets that content.
+    """
     held = {name: module.get_parameter(name).data for name in shares}
     generator = torch.Generator().manual_seed(0)
     try:

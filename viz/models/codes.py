@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
+
+# The number of a source, the cell of each unit in it [unit, axis], and the size of its grid.
+Told = tuple[int, Tensor, tuple[int, ...]]
 
 # How near a unit must come to one of two contents to be called that, as a share of their distance.
 NEAR = 1e-3
@@ -48,6 +50,21 @@ class Source:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What a pass over shares goes by.
+
+    Attributes:
+        merged: how many cells along the axis are one.
+        axis: of the grid, 0 the input of the batch or the picture.
+        digit: of the number of a cell along the axis, the last of which is 0.
+    """
+
+    merged: int
+    axis: int
+    digit: int = 0
+
+
 @dataclass(slots=True)
 class Side:
     """Queries or keys of one call, or what a grid was made of.
@@ -57,8 +74,8 @@ class Side:
         one: in the first pass, where all cells hold one content, [unit, number].
         step: what a whole step of every cell moved.
         moves: which units that moved, bool [unit].
-        shares: of each pass over shares of a step that came here, by what it went by (`steps.Scale`): the share of its whole step that each unit took, and how far its numbers are from agreeing
-            on it, both [unit].
+        shares: of each pass over shares of a step that came here, by what it went by: the share of its whole
+            step that each unit took, and how far its numbers are from agreeing on it, both [unit].
         told: after how many of those it was looked what they tell, and what that was.
         tokens: which units changed with a kind of the model's own tokens, where steps are too small to tell.
         other: in the pass where all cells hold the other content.
@@ -69,8 +86,8 @@ class Side:
     one: Tensor
     step: Tensor | None = None
     moves: Tensor | None = None
-    shares: dict[Any, tuple[Tensor, Tensor]] = field(default_factory=dict)
-    told: tuple[int, Any] = (0, None)
+    shares: dict[Scale, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    told: tuple[int, Told | None] = (0, None)
     tokens: dict[str, Tensor] = field(default_factory=dict)
     other: Tensor | None = None
     states: list[Tensor] = field(default_factory=list)
@@ -90,7 +107,7 @@ class Side:
         elif self.other is not None:
             self.states.append(self._state(rows, self.other))
         elif seen.other:
-            self.step, self.other = None, rows
+            self.other = rows
         elif self.step is not None:
             self.shares[seen.scales[-1]] = _share(rows - self.one, self.step)
         else:
@@ -128,9 +145,10 @@ class Coded:
         shapes: of the outputs of parts whose output lies on a grid, by the shape of what they were given.
         tokens: kinds of parameters that hold tokens of the model's own, by the last of their names.
         token: the kind that has changed in this pass; "" in most.
-        scales: what every pass over shares of a step went by (`steps.Scale`).
+        scales: what every pass over shares of a step went by (`Scale`).
         other: whether there was a pass where all cells hold the other content, or there is now.
         bits: how many passes went over the bits of the cells' numbers; the one after them is by chance.
+        is_first: whether the first pass is still running.
     """
 
     sources: list[Source] = field(default_factory=list)
@@ -142,7 +160,7 @@ class Coded:
     shapes: dict[tuple[str, tuple[int, ...]], torch.Size] = field(default_factory=dict)
     tokens: list[str] = field(default_factory=list)
     token: str = ""
-    scales: list[Any] = field(default_factory=list)
+    scales: list[Scale] = field(default_factory=list)
     other: bool = False
     bits: int = 0
     is_first: bool = True

@@ -35,7 +35,10 @@ def context_limit(module: nn.Module, tokenizer: Any | None) -> int | None:
     distance. What a configuration says otherwise counts where nothing in the model tells.
     """
     config = getattr(module, "config", None)
-    limits: list[int | None] = [*_tables(module)]
+    tables = _tables(module)
+    # What an encoder reads may be longer than what its decoder writes (LED).
+    read = {path: limit for path, limit in tables.items() if not WRITTEN.search(path)}
+    limits: list[int | None] = [*(read or tables).values()]
     if not limits and not _goes_on(module, config):
         limits = [_stretched(config, name) for name in LIMIT_NAMES]
     limits.append(getattr(tokenizer, "model_max_length", None))
@@ -43,7 +46,13 @@ def context_limit(module: nn.Module, tokenizer: Any | None) -> int | None:
     return min(known, default=None)
 
 
-def _tables(module: nn.Module) -> list[int]:
+def written_limit(module: nn.Module) -> int | None:
+    """Return how many tokens a decoder beside an encoder writes, by its own table of positions, if it has one."""
+    written = [limit for path, limit in _tables(module).items() if WRITTEN.search(path)]
+    return min(written, default=None)
+
+
+def _tables(module: nn.Module) -> dict[str, int]:
     """How many places each table of learned positions holds."""
     found: dict[str, int] = {}
     of_text = _text_model(module)
@@ -51,16 +60,14 @@ def _tables(module: nn.Module) -> list[int]:
         name = path.rpartition(".")[2]
         if not (TABLE.search(name) and isinstance(part, nn.Embedding)) or ELSEWHERE.search(path):
             continue
-        if not path.startswith(of_text):
+        if of_text and not path.startswith(f"{of_text}."):
             continue
         # RoBERTa's positions start behind the padding index, OPT's and BART's behind two more, so
         # that their tables are longer than their reach.
         offset = part.padding_idx + 1 if part.padding_idx else 0
         own = getattr(part, "offset", None)
         found[path] = part.num_embeddings - (own if isinstance(own, int) else offset)
-    # What an encoder reads may be longer than what its decoder writes (LED).
-    read = {path: limit for path, limit in found.items() if not WRITTEN.search(path)}
-    return list((read or found).values())
+    return found
 
 
 def _text_model(module: nn.Module) -> str:

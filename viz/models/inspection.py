@@ -10,7 +10,7 @@ from torch import nn
 from transformers import PretrainedConfig
 
 from viz.errors import ModelRefusedError
-from viz.models.context import context_limit
+from viz.models.context import context_limit, written_limit
 from viz.models.model import Kind, Model, Sense
 from viz.models.probe import Probe
 from viz.models.sentences import SentenceReader
@@ -66,6 +66,7 @@ def describe(
         kind=_seen_kind(kind, module, probed) if probed else kind,
         tier=probed.tier if probed else None,
         context_limit=context_limit(module, tokenizer) if reads_text else None,
+        written_limit=written_limit(module) if reads_text else None,
         takes_pairs=kind == "seq2seq" or _takes_pairs(tokenizer),
         layers=probed.layers if probed else 0,
         heads=probed.heads if probed else 0,

@@ -97,8 +97,11 @@ def moved(weights: Tensor, down: Tensor, across: Tensor) -> Tensor | None:
         across: the same of every column.
 
     Returns:
-        None where a row that stays looks at a column that is left out.
+        None where a row that stays looks at a column that is left out, or where places repeat or are
+        left free.
     """
+    if not (_is_order(down) and _is_order(across)):
+        return None
     down, across = down.to(weights.device), across.to(weights.device)
     size = (len(weights), int(down.max()) + 1, int(across.max()) + 1)
     if weights.is_sparse:
@@ -109,11 +112,17 @@ def moved(weights: Tensor, down: Tensor, across: Tensor) -> Tensor | None:
             return None
         places = torch.stack([heads[kept], rows[kept], columns[kept]])
         return sparse(places, weights.values()[kept], size)
-    rows = _sources(down, size[1])
+    kept_rows = weights[:, _sources(down, size[1])]
     lost = across < 0
-    if bool(lost.any()) and bool(weights[:, rows][..., lost].any()):
+    if bool(lost.any()) and bool(kept_rows[..., lost].any()):
         return None
-    return weights[:, rows][..., _sources(across, size[2])]
+    return kept_rows[..., _sources(across, size[2])]
+
+
+def _is_order(places: Tensor) -> bool:
+    """Whether every place up to the last is taken, once."""
+    kept = places[places >= 0].sort().values
+    return torch.equal(kept, torch.arange(len(kept), device=kept.device))
 
 
 def _sources(places: Tensor, count: int) -> Tensor:

@@ -65,6 +65,7 @@ class Model:
             reads one text and writes another; `other` reads no text, or is no transformers model.
         tier: how weights were come by in the last pass; None before the first.
         context_limit: how many tokens it reads; None if any number.
+        written_limit: how many its decoder writes, where that is told apart from what its encoder reads.
         takes_pairs: whether its tokenizer marks a second text.
         layers: attention layers.
         heads: heads of a layer, at most.
@@ -96,6 +97,7 @@ class Model:
     parameters: int
     fingerprint: str
     reads: frozenset[Sense] = frozenset({"text"})
+    written_limit: int | None = None
     plan: Plan | None = None
     read: tuple[str, ...] = ()
     written: tuple[str, ...] = ()

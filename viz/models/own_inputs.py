@@ -99,6 +99,7 @@ def prepare_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> 
         axis=axis or 0,
         other_axis=None if another is None else (another, int(main.shape[another])),
         other=other,
+        rows=of_one,
     )
 
 
@@ -140,8 +141,7 @@ def _named(model: Model, inputs: Mapping[str, Any], item: int) -> list[Units]:
         ids = inputs[name][min(item, len(inputs[name]) - 1)].tolist()
         goes_on = name == "decoder_input_ids" or not written
         before = past_length(inputs.get(PAST)) if goes_on else 0
-        if name == "input_ids" or before:
-            require_context(model, before + len(ids))
+        require_context(model, before + len(ids), written=name == "decoder_input_ids")
         if name == "input_ids":
             require_known(model, ids)
         known.append(units_from_ids(model.tokenizer, ids))

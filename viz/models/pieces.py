@@ -2,8 +2,8 @@
 
 The part runs again with the number of its key in place of every value, and the number of its row in place
 of every product of weights and values. What weights are multiplied with then says which key each column
-is, and what comes out of the part says which query and head each row is. That is two or three runs,
-whatever the length of the text.
+is, and what comes out of the part says which query and head each row is. That is one run, or two
+where heads are narrow, whatever the length of the text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BASE = 128
 # Products of one part beyond which reading value by value is no slower.
 MOST_PRODUCTS = 24
 
-# Numbers of a matrix a head that is held as a whole (256 MB in float32).
+# Numbers of a matrix that is held as a whole (256 MB in float32, three times that while it is put together).
 MOST_DENSE = 1 << 26
 
 
@@ -241,7 +241,11 @@ def _placed(
             continue
         out = seen.joined(name, plain.query_order(name, heads), heads)[item]
         out = out.view(len(out), heads, -1)
-        if form.read(out[..., form.at(0)]) is not None and not _is_values(seen, tensors):
+        numbers = form.read(out[..., form.at(0)])
+        # What reads as nothing but padding is another stream, whose numbers are below 0.
+        if numbers is None or not bool(numbers.any()):
+            continue
+        if not _is_values(seen, tensors):
             return name, out
     raise NotPiecesError
 

@@ -31,6 +31,7 @@ class Prepared:
         axis: which dimension counts them.
         other_axis: which dimension counts them if that one does not, and how many; None where there is no
             doubt.
+        rows: how many rows of its inputs are one input: codebooks of a sound, frames of a film.
         other: what units are that have no names of their own.
         seconds: how long the sound is that they share; None where there is none.
     """
@@ -45,6 +46,7 @@ class Prepared:
     axis: int = 0
     other_axis: tuple[int, int] | None = None
     other: str = "token"
+    rows: int = 1
     seconds: float | None = None
 
     @property

@@ -7,7 +7,8 @@ two tensors, of which one came from the values, does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +42,6 @@ class Weighing:
     Attributes:
         weights: [piece, query, key].
         values: [piece, key, d].
-        result: the product as it was made.
         letters: of its axes.
         sizes: of those of a piece, of the queries and of d.
         order: its axes, first those of a piece, then the queries', then d's.
@@ -49,7 +49,6 @@ class Weighing:
 
     weights: Tensor
     values: Tensor
-    result: Tensor
     letters: str
     sizes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
     order: str
@@ -64,7 +63,7 @@ class Weighing:
 class Products(TorchFunctionMode):
     """Keeps the products that are made in this thread, and puts others in their place."""
 
-    def __init__(self, replace: Replace | None = None) -> None:
+    def __init__(self, replace: Replace) -> None:
         super().__init__()
         self.made: list[Product] = []
         self._replace = replace
@@ -81,7 +80,7 @@ class Products(TorchFunctionMode):
         if product is None:
             return result
         self.made.append(product)
-        return result if self._replace is None else self._replace(len(self.made) - 1, product)
+        return self._replace(len(self.made) - 1, product)
 
 
 class ProductLog:
@@ -99,6 +98,19 @@ class ProductLog:
         """End what was begun, and whatever was begun since then and never ended."""
         while self._running and self._running.pop() is not noted:
             pass
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Note nothing for a while: what a part is run again for is no pass of its whole."""
+        running, self._running = self._running, []
+        try:
+            yield
+        finally:
+            self._running = running
+
+    def clear(self) -> None:
+        """Let go of what was begun and never ended, because a part raised."""
+        self._running = []
 
     def see(
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
@@ -189,7 +201,6 @@ def weighing(product: Product, *, values_first: bool) -> Weighing | None:
     return Weighing(
         weights=arranged(weights, of_weights, pieces, queries, keys),
         values=arranged(values, of_values, pieces, keys, channels),
-        result=product.result,
         letters=out,
         sizes=(
             tuple(size[a] for a in pieces),

@@ -65,13 +65,15 @@ def require_sense(model: Model, sense: Sense) -> None:
         )
 
 
-def require_context(model: Model, tokens: int) -> None:
-    """Make sure that a model reads so many tokens.
+def require_context(model: Model, tokens: int, *, written: bool = False) -> None:
+    """Make sure that a model reads so many tokens, or that its decoder does what is written.
 
     Raises:
         TextTooLongError: it reads fewer.
     """
     limit = model.context_limit
+    if written and model.written_limit is not None:
+        limit = model.written_limit
     if limit is not None and tokens > limit:
         raise TextTooLongError(
             f"The text has {tokens:,} tokens; {model.name} reads {limit:,}, "

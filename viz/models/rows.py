@@ -67,7 +67,7 @@ def source_of(rows: Tensor, recent: Iterable[Tensor]) -> tuple[Tensor, int] | No
 
 
 def _places(rows: Tensor, whole: Tensor) -> Tensor | None:
-    """Say where each row stands in the whole, every one of whose rows must occur."""
+    """Say where each row stands in the whole, every one of whose rows must occur, once."""
     if len(whole) > len(rows):
         return None
     if rows.shape == whole.shape and torch.equal(rows, whole):
@@ -79,7 +79,9 @@ def _places(rows: Tensor, whole: Tensor) -> Tensor | None:
     if len(known) < len(whole):
         return None
     places = torch.tensor([known.get(row, -1) for row in _bytes(rows)])
-    return places if len(torch.unique(places[places >= 0])) == len(whole) else None
+    kept = places[places >= 0]
+    once = len(kept) == len(whole) == len(torch.unique(kept))
+    return places if once else None
 
 
 def _block(rows: Tensor, whole: Tensor) -> Tensor | None:

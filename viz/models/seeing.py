@@ -19,6 +19,7 @@ from viz.models.calling import calling_part
 from viz.models.cells import COLOURS, SERIES, patch_size, same_picture, spans_of
 from viz.models.codes import Code, Coded, Side, Source
 from viz.models.putback import Follower
+from viz.models.rounding import wide
 from viz.models.softmaxes import SOFTMAX, Softmaxes
 from viz.models.weighing import PRODUCTS
 
@@ -351,7 +352,7 @@ def _some(rows: Tensor) -> Tensor:
     most = min(MOST_NUMBERS, max(FEW_NUMBERS, MOST_IN_ALL // max(1, units)))
     step = -(-rows.shape[-1] // most)
     some = rows[..., ::step]
-    return some.detach().float().reshape(units, some.shape[-1]).clone()
+    return wide(some.detach()).reshape(units, some.shape[-1]).clone()
 
 
 def _content(

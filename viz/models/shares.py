@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,11 @@ from transformers import PreTrainedModel
 
 from viz.models.heads import head_count
 from viz.models.preserve import preserved
+from viz.models.rerun import random_state, restore_random
 from viz.models.running import RUN_ERRORS, copies
+
+# What was seen, by the number of rows.
+_known: weakref.WeakKeyDictionary[nn.Module, dict[int, int]] = weakref.WeakKeyDictionary()
 
 # What configurations call the number of rows that make up one input.
 SHARES = ("num_codebooks", "num_frames")
@@ -28,18 +33,26 @@ def rows_of_one(module: nn.Module, inputs: Mapping[str, Any], rows: int) -> int:
         module: the model.
         inputs: of it.
         rows: that its main input has.
+
+    Cost: one pass, the first time that a model is given so many rows, where its configuration knows such a
+    number.
     """
+    if module.training:
+        return 1  # which the capture refuses
     config = getattr(module, "config", None)
     told = [getattr(config, name, None) for name in SHARES]
     counts = [one for one in told if isinstance(one, int) and one > 1 and rows % one == 0]
     if not counts or not isinstance(module, PreTrainedModel):
         return 1
-    held = _held_at_once(module, inputs)
-    return next((count for count in counts if rows // count in held and rows > 1), 1)
+    known = _known.setdefault(module, {})
+    if rows not in known:
+        held = _held_at_once(module, inputs)
+        known[rows] = next((count for count in counts if rows // count in held and rows > 1), 1)
+    return known[rows]
 
 
 def _held_at_once(module: nn.Module, inputs: Mapping[str, Any]) -> set[int]:
-    """Run once, and note how many inputs the parts that attend hold."""
+    """Run once, and note how many inputs the parts that attend hold; random numbers stay where they were."""
     held: set[int] = set()
     owner = threading.get_ident()
 
@@ -49,6 +62,7 @@ def _held_at_once(module: nn.Module, inputs: Mapping[str, Any]) -> set[int]:
             held.add(len(first))
 
     parts = [part for part in module.modules() if head_count(part) is not None]
+    state = random_state()
     handles = [part.register_forward_hook(note) for part in parts]
     try:
         with torch.inference_mode(), preserved(module):
@@ -56,6 +70,7 @@ def _held_at_once(module: nn.Module, inputs: Mapping[str, Any]) -> set[int]:
     except RUN_ERRORS:
         return set()  # the pass that is captured says why
     finally:
+        restore_random(state)
         for handle in handles:
             handle.remove()
     return held

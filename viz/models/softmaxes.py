@@ -180,6 +180,7 @@ class Softmaxes(TorchFunctionMode):
         """Let go of what was kept: it refers to itself, and would wait for Python to collect it."""
         self.found, self.multiplied, self._waiting = [], [], []
         self.by_hand = None
+        self.log.clear()
 
     def made(self) -> list[tuple[str, Multiplied]]:
         """List what was found so far, with what it was multiplied with."""

@@ -12,12 +12,11 @@ import functools
 import math
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from viz.models.codes import Coded, Side, Source
+from viz.models.codes import Coded, Scale, Side, Source
 
 # A whole step, as a share of what lies between the two contents of a cell.
 WHOLE = 1e-3
@@ -43,21 +42,6 @@ NEAR_TOKEN = 0.05
 
 # Tokens that stand beside the cells of a plane.
 MOST_TOKENS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """What a pass over shares goes by.
-
-    Attributes:
-        merged: how many cells along the axis are one.
-        axis: of the grid, 0 the input of the batch or the picture.
-        digit: of the number of a cell along the axis, the last of which is 0.
-    """
-
-    merged: int
-    axis: int
-    digit: int = 0
 
 
 def scales_of(seen: Coded, merged: int) -> list[Scale]:
@@ -175,7 +159,7 @@ def merged_size(size: Sequence[int], merged: int) -> tuple[int, ...]:
 
 
 def has_plane(seen: Coded) -> bool:
-    """Whether any side has a unit for every cell of a plane, and some tokens beside them at most."""
+    """Whether any side has as many units as a plane has cells, but for some tokens beside them."""
     planes = {
         math.prod(source.size)
         for source in seen.sources
@@ -194,8 +178,7 @@ def by_steps(side: Side, seen: Coded) -> tuple[int, Tensor, tuple[int, ...]] | N
     """
     if side.told[0] < len(side.shares):
         side.told = len(side.shares), _by_steps(side, seen)
-    found: tuple[int, Tensor, tuple[int, ...]] | None = side.told[1]
-    return found
+    return side.told[1]
 
 
 def _by_steps(side: Side, seen: Coded) -> tuple[int, Tensor, tuple[int, ...]] | None:

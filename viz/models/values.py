@@ -35,7 +35,7 @@ from viz.models.rerun import (
     restore_random,
     sparse,
 )
-from viz.models.rounding import allowed_error
+from viz.models.rounding import allowed_error, wide
 from viz.models.rows import RecentOutputs, source_of
 
 VALUE_NAME = re.compile(r"(^|_)(v|value|values)(_|$)")
@@ -148,7 +148,7 @@ class ValueReader:
         log: of the products that parts make.
 
     Cost: one or two runs of each part where its products are all that it makes of its values, else
-    keys / d; memory for what is attended alone.
+    keys / d; memory for one part's whole matrix at a time.
     """
 
     def __init__(
@@ -168,6 +168,7 @@ class ValueReader:
         self.is_explained = is_explained
         self.item = item
         self.batch = batch
+        self._is_reading = False
         self._recent = RecentOutputs(module)
         self._handles: list[Any] = []
 
@@ -188,10 +189,10 @@ class ValueReader:
         owner = threading.get_ident()
 
         def is_ours() -> bool:
-            return threading.get_ident() == owner and bool(running)
+            return threading.get_ident() == owner and bool(running) and not self._is_reading
 
         def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if threading.get_ident() != owner:
+            if threading.get_ident() != owner or self._is_reading:
                 return
             # Copies, because the part may write to what it is given.
             given = tuple(copied(value) for value in args)
@@ -232,12 +233,18 @@ class ValueReader:
     def _reading(self, part: ValuePart, one: _Running) -> Reading | None:
         """Read a part that has just run."""
         later, drawn = random_state(), False
+        self._is_reading = True
         again = replace(one.again, state=None)
         try:
-            with unobserved(), torch.inference_mode(), preserved(part.part):
+            with (
+                unobserved(),
+                torch.inference_mode(),
+                preserved(part.part),
+                self.log.paused(),
+            ):
                 # Random numbers are everyone's, and are touched only where they matter: another thread
                 # may have drawn some, too.
-                if not all(map(torch.equal, later, one.again.state or later)):
+                if not all(map(torch.equal, later, one.again.state or ())):
                     drawn = not again(_as_they_are).gives(one.run)
                     again = one.again if drawn else again
                 reading = _read(part, again, self.item, one.run, one.made)
@@ -245,6 +252,7 @@ class ValueReader:
         except RERUN_ERRORS:
             return None
         finally:
+            self._is_reading = False
             if drawn:
                 restore_random(later)
 
@@ -369,8 +377,3 @@ def _same_rows(given: Tensor, value: Any) -> bool:
         and value.numel() == given.numel()
         and torch.equal(value.flatten(), given.flatten())
     )
-
-
-def wide(tensor: Tensor) -> Tensor:
-    """Bring a tensor to float32, or leave it in float64."""
-    return tensor if tensor.dtype == torch.float64 else tensor.float()
