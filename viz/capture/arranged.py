@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -20,11 +21,17 @@ from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.models.by_hand import is_users
 from viz.models.cells import SERIES
 from viz.models.coded import coded
-from viz.models.origins import Origin, Pair, origins, untold
+from viz.models.origins import Origin, Pair, by_content, origins, untold
 from viz.models.softmaxes import STREAM
-from viz.models.tokens import Units
+from viz.models.tokens import Units, numbered_units
 
 PIXELS = "pixel_values"
+
+# Inputs of two dimensions whose numbers are contents: packed patches, samples.
+CONTENT = re.compile(r"pixel|patch|hidden|embeds|input_values|features")
+
+# Said of a layer whose units the model orders by their contents, so that ours are no proof of theirs.
+BY_CONTENT = "units in an order that the model chooses by their contents"
 
 # Said of a layer whose windows are shown one after the other, because their places are not proven.
 IN_WINDOWS = "units in the order of the windows"
@@ -103,6 +110,7 @@ class _Known:
     pairs: list[Pair]
     indexes: list[Tensor]
     channels: set[str]
+    by_content: frozenset[str] = frozenset()
 
 
 _found: weakref.WeakKeyDictionary[nn.Module, dict[Any, _Known]] = weakref.WeakKeyDictionary()
@@ -142,6 +150,12 @@ def arrange(
         layer, names = layers[number], NONE
         if layer.name in known.channels and not isinstance(layer, _Windowed):
             layer = flagged(layer, ACROSS_CHANNELS)
+        elif layer.name in known.by_content:
+            layer = flagged(layer, BY_CONTENT)
+            names = (
+                numbered_units("unit", layer.shape[0]),
+                numbered_units("unit", layer.shape[1]),
+            )
         else:
             there = _is_in_place(layer, module)
             layer, names = _placed(layer, pair, own, known.indexes, in_place=there)
@@ -218,12 +232,7 @@ def _known(
 ) -> _Known:
     """Find out where the units of layers come from, once for inputs of these shapes."""
     made = [(layer.name, layer.shape) for layer in layers]
-    shapes = tuple(
-        (name, tuple(value.shape), tuple(value.flatten().tolist()) if "grid" in name else ())
-        for name, value in inputs.items()
-        if isinstance(value, Tensor)
-    )
-    signature = (tuple(made), shapes, _way(module))
+    signature = (tuple(made), tuple(map(_told, inputs.items())), _way(module))
     found = _found.setdefault(module, {})
     if signature not in found:
         wanted: dict[str, int] = {}
@@ -234,9 +243,26 @@ def _known(
         found[signature] = (
             _Known(none, [], set())
             if seen is None
-            else _Known(origins(seen, made), seen.indexes, seen.channels)
+            else _Known(
+                *(origins(seen, made), seen.indexes, seen.channels), frozenset(by_content(seen))
+            )
         )
+        # A module of someone's own may hold what decides; a library's does not change.
+        if not isinstance(module, PreTrainedModel):
+            return found.pop(signature)
     return found[signature]
+
+
+def _told(given: tuple[str, Any]) -> Hashable:
+    """What of an input may say who stands where: all but the numbers of pictures and sounds."""
+    name, value = given
+    if isinstance(value, Tensor):
+        content = value.is_floating_point() and (value.ndim > 2 or CONTENT.search(name))
+        numbers = None if content else tuple(value.flatten().tolist())
+        return name, tuple(value.shape), numbers
+    if isinstance(value, (list, tuple)):
+        return name, tuple(_told((name, one)) for one in value)
+    return name, repr(value)
 
 
 def _way(module: nn.Module) -> str:

@@ -189,7 +189,7 @@ def _dealt(sizes: list[float], counts: list[int]) -> list[int] | None:
 
 def output_of_item(output: Tensor, *, item: int, batch: int, axis: int) -> Tensor:
     """Take one input's rows out of what a batch returned; all where it is of the batch as a whole."""
-    if output.ndim == 0:
+    if output.ndim == 0 or not len(output):
         return output
     if output.ndim > axis and output.shape[axis] == batch:
         return output.select(axis, item)

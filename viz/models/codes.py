@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -149,6 +150,8 @@ class Coded:
         other: whether there was a pass where all cells hold the other content, or there is now.
         bits: how many passes went over the bits of the cells' numbers; the one after them is by chance.
         is_first: whether the first pass is still running.
+        chosen: when the model first ordered or chose cells by their numbers, which are ours here, among all
+            that was seen.
     """
 
     sources: list[Source] = field(default_factory=list)
@@ -164,6 +167,7 @@ class Coded:
     other: bool = False
     bits: int = 0
     is_first: bool = True
+    chosen: float = math.inf
 
 
 # How much of the way from one content to the other each cell has gone, by its grid.

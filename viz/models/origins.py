@@ -85,6 +85,15 @@ def origins(seen: Coded, layers: Sequence[tuple[str, tuple[int, int]]]) -> list[
     return found
 
 
+def by_content(seen: Coded) -> set[str]:
+    """Name the parts that attended after the model had ordered or chosen cells by their numbers."""
+    return {
+        name
+        for name, calls in seen.calls.items()
+        if any(query.order >= seen.chosen for query, _ in calls)
+    }
+
+
 def untold(seen: Coded, layers: Sequence[tuple[str, tuple[int, int]]]) -> list[Side]:
     """List the sides of layers with units that come from cells, of which it is not told from which."""
     left: list[Side] = []

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import torch
@@ -30,6 +31,19 @@ GRIDS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool
 MOST_NUMBERS = 64
 MOST_IN_ALL = 1 << 22
 FEW_NUMBERS = 4
+
+# Tokens that may stand beside the cells.
+MOST_TOKENS = 16
+
+# Directions that the steps of cells may have.
+WAYS = 4
+
+# Functions that choose or order by numbers; what they are called on decides who stands where.
+CHOOSING = {
+    *(torch.sort, Tensor.sort, torch.argsort, Tensor.argsort, torch.topk, Tensor.topk),
+    *(torch.argmax, Tensor.argmax, torch.argmin, Tensor.argmin, torch.multinomial),
+    *(torch.kthvalue, Tensor.kthvalue, torch.msort, Tensor.msort, Tensor.multinomial),
+}
 
 # Products that wait for the softmax of their scores.
 WAITING = 8
@@ -284,6 +298,8 @@ class Seeing(TorchFunctionMode):
             self._follow(self.names[id(calling_part(self.names, self.module))], result)
             return result
         result = func(*args, **named)
+        if func in CHOOSING and self.result.is_first and self._chooses(func, args, named):
+            self.result.chosen = min(self.result.chosen, self.order)
         if self.following is not None:
             name, follower = self.following
             follower.see(func, args, named, result)
@@ -301,6 +317,19 @@ class Seeing(TorchFunctionMode):
             if self.weights is not None and args[0].data_ptr() == self.weights[1].data_ptr():
                 self._follow(self.weights[0], result)
         return result
+
+    def _chooses(
+        self, func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]
+    ) -> bool:
+        """Whether a function orders as many numbers as there are cells, but for some tokens beside them."""
+        given = args[0] if args else None
+        if not isinstance(given, Tensor) or not given.is_floating_point() or not given.ndim:
+            return False
+        at = 2 if getattr(func, "__name__", "") in ("topk", "kthvalue") else 1
+        dim = named.get("dim", args[at] if len(args) > at else -1)
+        count = given.shape[dim] if isinstance(dim, int) else given.numel()
+        cells = {prod(source.size[1:]) for source in self.result.sources}
+        return any(0 <= count - one <= MOST_TOKENS for one in cells if one > 1)
 
     def _follow(self, name: str, output: Tensor) -> None:
         """See what becomes of an output of attention, which tells channels from tokens."""
@@ -360,18 +389,19 @@ def _content(
 ) -> Tensor:
     """Make content for a grid, so far on the way from one to another as each cell's share says.
 
-    Either is a number of each channel and one of each place, added up, because one of them alone could be
-    taken out by a norm, over channels or over places.
+    It begins with a number of each channel and one of each place, added up, because one of them alone could be
+    taken out by a norm, over channels or over places. Where it goes differs from cell to cell, so that what is
+    made of several goes in no one direction.
     """
-    of_channel, of_place = ([1] * whole.ndim for _ in range(2))
-    of_channel[channel] = whole.shape[channel]
-    of_place = [1 if axis == channel else size for axis, size in enumerate(whole.shape)]
-    (channels, places), (other_channels, other_places) = (
-        [
-            (torch.randn(shape, generator=generator) * spread).to(whole)
-            for shape in (of_channel, of_place)
-        ]
-        for _ in range(2)
-    )
-    made = torch.lerp(places, other_places, share) + channels
-    return made.addcmul_(share, other_channels - channels) if bool(share.any()) else made
+    places = [1 if axis == channel else size for axis, size in enumerate(whole.shape)]
+    channels = whole.shape[channel]
+    of_place = (torch.randn(places, generator=generator) * spread).to(whole)
+    of_channel = (torch.randn(channels, generator=generator) * spread).to(whole)
+    ways = (torch.randn(WAYS, channels, generator=generator) * spread).to(whole)
+    taken = torch.randint(WAYS, places, generator=generator).squeeze(channel).to(whole.device)
+    shape = [1] * whole.ndim
+    shape[channel] = channels
+    made = of_place + of_channel.view(shape)
+    if not bool(share.any()):
+        return made
+    return made.addcmul_(share, ways[taken].movedim(-1, channel))
