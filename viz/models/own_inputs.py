@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from viz.models.patches import patch_names
 from viz.models.prepared import Prepared
 from viz.models.readable import require_context, require_known
 from viz.models.shares import rows_of_one
-from viz.models.signature import forward_parameters, takes_any_name
+from viz.models.signature import forward_parameters, handed_on, takes_any_name
 from viz.models.text import decoder_ids, with_prompts
 from viz.models.tokens import Units, numbered_units, units_from_ids
 
@@ -55,13 +56,18 @@ def prepare_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> 
         and model.kind != "other"
         and not ({"input_ids", "inputs_embeds"} | SEEN_OR_HEARD) & set(given)
     ):
-        raise ShapeError(f"The inputs {sorted(given)} have no input_ids.", "Give input_ids.")
+        near = get_close_matches("input_ids", map(str, given), 1)
+        raise ShapeError(
+            f"The inputs {', '.join(map(str, sorted(given)))} have no input_ids.",
+            f"Call {near[0]} input_ids." if near else "Give input_ids.",
+        )
     _refuse_unknown(model, given)
     past = as_past(given.get(PAST))
     _refuse_past(model, past)
     others = {name: value for name, value in given.items() if name not in (PAST, ENCODED)}
     inputs = {name: _on(value, model.device) for name, value in as_tensors(others).items()}
     whole = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
+    _refuse_misfits(model, inputs, past)
     if not whole:
         raise ShapeError(f"None of the inputs {sorted(given)} is a tensor.", "Give at least one.")
     main = whole.get("input_ids", next(iter(whole.values())))
@@ -69,7 +75,7 @@ def prepare_inputs(model: Model, given: Mapping[str, Any], item: int | None) -> 
     if "input_ids" in inputs and (main.ndim not in (2, 3) or main.shape[1] == 0):
         raise ShapeError(
             f"input_ids have shape {tuple(main.shape)}.",
-            "A batch of texts has two dimensions: [1, tokens] for one.",
+            "A batch of texts has two dimensions, [1, tokens] for one, and a token at least.",
         )
     if main.numel() == 0:
         raise ShapeError(f"The inputs are empty: shape {tuple(main.shape)}.", "Give at least one.")
@@ -207,8 +213,7 @@ def _on(value: Any, device: torch.device) -> Any:
 def _refuse_unknown(model: Model, given: Mapping[str, Any]) -> None:
     """Make sure that a forward takes what it is given, by names.
 
-    One that takes any names may hand some on; but a transformers model of which none is known has
-    nothing to read.
+    One that takes any names may hand some on to its parts; what none of them takes would count for nothing.
 
     Raises:
         ShapeError: it does not.
@@ -218,15 +223,39 @@ def _refuse_unknown(model: Model, given: Mapping[str, Any]) -> None:
         one.name for one in parameters if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
     ]
     unknown = [str(name) for name in given if name not in takes and name not in ASKING]
-    open_ended = takes_any_name(model.module)
-    own = not isinstance(model.module, PreTrainedModel)
-    if not unknown or not takes or (open_ended and (own or len(unknown) < len(given))):
+    if unknown and takes_any_name(model.module):
+        own = not isinstance(model.module, PreTrainedModel)
+        unknown = [] if own else [name for name in unknown if name not in handed_on(model.module)]
+    if not unknown or not takes:
         return
+    near = get_close_matches(unknown[0], takes, 1)
     inputs = [name for name in takes if name not in ASKING]
     raise ShapeError(
         f"{model.name} takes no input named {' or '.join(unknown)}.",
-        f"Its forward takes {', '.join(inputs)}.",
+        f"Did you mean {near[0]}?" if near else f"Its forward takes {', '.join(inputs)}.",
     )
+
+
+def _refuse_misfits(model: Model, inputs: Mapping[str, Any], past: Cache | None) -> None:
+    """Make sure that ids are whole numbers, and that a text's mask is as long as it.
+
+    Raises:
+        ShapeError: they are not.
+    """
+    for name in ("input_ids", "decoder_input_ids"):
+        ids = inputs.get(name)
+        if isinstance(ids, Tensor) and ids.is_floating_point():
+            kind = str(ids.dtype).removeprefix("torch.")
+            raise ShapeError(f"{name} are {kind} numbers.", "Give ids, which are integers.")
+    ids, mask = inputs.get("input_ids"), inputs.get("attention_mask")
+    alone = past is None and model.reads <= {"text"} and model.kind != "other"
+    if not (alone and isinstance(ids, Tensor) and isinstance(mask, Tensor)):
+        return
+    if ids.ndim == mask.ndim == 2 and ids.shape != mask.shape:
+        raise ShapeError(
+            f"The attention_mask has shape {tuple(mask.shape)}, and input_ids {tuple(ids.shape)}.",
+            "Give a mask of the ids' shape: 1 for a token, 0 for padding.",
+        )
 
 
 def _first_written(model: Model, inputs: Mapping[str, Any], item: int) -> dict[str, Tensor]:

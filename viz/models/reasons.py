@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -15,6 +16,7 @@ from huggingface_hub.errors import (
 from safetensors import SafetensorError
 
 from viz.errors import LoupeError, ModelError, ModelNotFoundError, ModelRefusedError
+from viz.models.catalogue import CATALOGUE
 
 NO_NETWORK = ("couldn't connect", "connection error", "offline mode", "cannot find the requested")
 NO_SAFETENSORS = ("model.safetensors", "safetensors")
@@ -67,9 +69,12 @@ def explain(error: Exception, name: str, revision: str | None) -> LoupeError:
 
 
 def _unreachable(name: str, at: str) -> ModelNotFoundError:
+    near = get_close_matches(name.lower(), list(CATALOGUE), 1)
     return ModelNotFoundError(
         f"{name}{at} is not on this machine, and Hugging Face cannot be reached.",
-        "Connect to the network, or choose a model that is here already.",
+        f"Did you mean {near[0]}?"
+        if near
+        else "Connect to the network, or choose a model that is here already.",
     )
 
 

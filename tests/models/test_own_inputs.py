@@ -1,4 +1,4 @@
-"""Rows that are shares of one input are no batch."""
+"""A model's own inputs: rows that are shares of one, pictures alone, and what would count for nothing."""
 
 import pytest
 import torch
@@ -103,3 +103,29 @@ def test_a_film_towers_table_is_no_limit_of_the_text():
     assert model.context_limit is None or model.context_limit >= 512
     ids = torch.arange(60)[None] % 60 + 1
     assert len(viz.capture(model, {"input_ids": ids}).units) == 60
+
+
+IDS = [[5, 6, 7, 8]]
+MISFITS = {
+    "misspelled": (
+        {"input_ids": IDS, "attention_msk": [[1, 1, 0, 0]]},
+        "Did you mean attention_mask",
+    ),
+    "unknown": ({"input_ids": IDS, "foo": [[1]]}, "takes no input named foo"),
+    "another length": (
+        {"input_ids": IDS, "attention_mask": [[1, 1]]},
+        r"attention_mask has shape \(1, 2\), and input_ids \(1, 4\)",
+    ),
+    "no whole numbers": ({"input_ids": [[5.0, 6.0]]}, "input_ids are float32 numbers"),
+    "another name": ({"inputs_id": IDS}, "Call inputs_id input_ids"),
+}
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_inputs_that_would_count_for_nothing_are_refused(name):
+    config = hf.BertConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+    )
+    given, words = MISFITS[name]
+    with pytest.raises(viz.LoupeError, match=words):
+        viz.capture(viz.wrap_model(hf.BertModel(config).eval()), given)
