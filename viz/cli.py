@@ -69,12 +69,14 @@ def _check_model(options: argparse.Namespace) -> bool:
     """Print the largest difference of every layer; whether nothing that can be told is wrong."""
     model = load_model(options.model, revision=options.revision)
     example = None
-    if not (options.text or options.image or options.sound):
+    if options.text is None and not (options.image or options.sound):
         example = example_of(Path(options.model))
     if example is not None:
         checked = check(model, example.given, target=options.target or example.target)
     else:
-        text = options.text or (SAMPLE if "text" in model.reads and not options.sound else None)
+        text = options.text
+        if text is None and "text" in model.reads and not options.sound:
+            text = SAMPLE
         given = {"image": options.image, "sound": options.sound}
         checked = check(model, text, target=options.target, **given)
     rows = checked.layers.copy()

@@ -279,3 +279,8 @@ def test_traces_of_two_pictures_have_keys_of_their_own():
     )
     assert one.key != two.key
     assert one.key == viz.capture(model, {"pixel_values": torch.full((1, 3, 32, 32), 0.1)}).key
+
+
+def test_a_folder_is_no_image(tmp_path):
+    with pytest.raises(viz.LoupeError, match="is a folder"):
+        read_image(tmp_path)

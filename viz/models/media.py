@@ -72,6 +72,8 @@ def read_image(source: ImageSource, *, called: str | None = None) -> Image.Image
         ) from error
     except FileNotFoundError as error:
         raise InputError(f"{name} is not there.", "Check the name.") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{name} is a folder.", "Give the file of an image.") from error
     except UnidentifiedImageError as error:
         raise InputError(
             f"{name} is no image that can be read.", "Give a PNG, JPEG, WebP or GIF."
