@@ -244,7 +244,7 @@ def _refuse_misfits(model: Model, inputs: Mapping[str, Any], past: Cache | None)
     """
     for name in ("input_ids", "decoder_input_ids"):
         ids = inputs.get(name)
-        if isinstance(ids, Tensor) and ids.is_floating_point():
+        if isinstance(ids, Tensor) and ids.is_floating_point() and ids.numel():
             kind = str(ids.dtype).removeprefix("torch.")
             raise ShapeError(f"{name} are {kind} numbers.", "Give ids, which are integers.")
     ids, mask = inputs.get("input_ids"), inputs.get("attention_mask")
