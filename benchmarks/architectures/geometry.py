@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 import viz
+from benchmarks.architectures.exact import Exact, rows_like
 from benchmarks.architectures.examine import (
     EXACT,
     KEPT_ITEM,
@@ -38,14 +39,8 @@ SIDE = 224
 # Where a model does not read so many tokens, what it may read instead.
 SHORTER = (512, 510, 256, 128, 77, 64, 48, 32, 24)
 
-# How much further from the weights in float64 than the model's own in float32 weights may be.
-ROUNDED = 2
-
 # How far the output may be off where the model computes with its own eager attention, and another kernel shows it.
 OTHER_KERNEL = 1e-4
-
-# How far rounding may take the model's own weights from those in float64.
-MOST_ROUNDED = 1e-3
 
 # How long and how often an eager pass is timed: some clocks of the processor count hundredths.
 LEAST_SECONDS, MOST_PASSES = 0.1, 20
@@ -294,53 +289,6 @@ def share_apart(output: Any, expected: Any) -> float:
     return float((output - expected)[known].abs().nan_to_num(torch.inf).max()) / scale
 
 
-class _Exact:
-    """The model's own weights in float64, found out once they are asked for."""
-
-    def __init__(self, eager: Any, inputs: dict[str, Any]) -> None:
-        self._eager, self._inputs = eager, inputs
-        self._weights: dict[str, Any] | None = None
-
-    def is_as_near(self, name: str, mine: Any, theirs: Any) -> bool:
-        """Whether weights are as near to what they are without rounding as the model's own."""
-        exact = self._own().get(name)
-        exact = None if exact is None else flat(exact, mine.shape)
-        if exact is None or not distance(theirs.double(), exact) <= MOST_ROUNDED:
-            return False
-        return distance(mine.double(), exact) <= ROUNDED * distance(theirs.double(), exact)
-
-    def _own(self) -> dict[str, Any]:
-        if self._weights is None:
-            wide = {
-                name: value.double()
-                if isinstance(value, torch.Tensor) and value.is_floating_point()
-                else value
-                for name, value in self._inputs.items()
-            }
-            try:
-                double = copy.deepcopy(self._eager).double()
-                torch.manual_seed(0)
-                with torch.inference_mode(), returned_weights(double) as returned:
-                    double(**with_attentions(double, wide))
-                often = Counter(name for name, _ in returned.proven)
-                self._weights = {name: one for name, one in returned.proven if often[name] == 1}
-            except Exception:
-                self._weights = {}
-        return self._weights
-
-
-def rows_like(mine: Any, theirs: Any) -> Any:
-    """Take the rows that a model returned of its own, where those are a choice (Informer's)."""
-    if theirs.shape[0] != 1 or not (theirs.ndim == 4 and theirs.shape[2] < mine.shape[1]):
-        return mine
-    if theirs.shape[1] != mine.shape[0] or theirs.shape[3] != mine.shape[2]:
-        return mine
-    near = torch.cdist(theirs[0].double(), mine.double()).argmin(dim=-1)
-    if any(len(torch.unique(rows)) < len(rows) for rows in near):
-        return mine
-    return torch.stack([rows[at] for rows, at in zip(mine, near, strict=True)])
-
-
 def _judge(
     found: Measured,
     trace: Any,
@@ -367,7 +315,7 @@ def _judge(
     shown = set(names)
     hidden = [n for n in by_name if not is_related(n, shown) and not is_related(n, trace.unshown)]
     found.hidden = ", ".join(hidden)
-    exact = _Exact(eager, inputs)
+    exact = Exact(eager, inputs)
     for stack, n in layers:
         queue = by_name.get(stack.record(n).name)
         if not queue:

@@ -30,6 +30,9 @@ PIXELS = "pixel_values"
 # Inputs of two dimensions whose numbers are contents: packed patches, samples.
 CONTENT = re.compile(r"pixel|patch|hidden|embeds|input_values|features")
 
+# Inputs whose places are kept for a model.
+KEPT = 16
+
 # Said of a layer whose units the model orders by their contents, so that ours are no proof of theirs.
 BY_CONTENT = "units in an order that the model chooses by their contents"
 
@@ -105,12 +108,12 @@ class Arranged(list[Layer]):
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What passes over codes have told of every layer of a model, for inputs of some shapes."""
+    """What passes over codes have told of every layer of a model, for some inputs."""
 
     pairs: list[Pair]
     indexes: list[Tensor]
     channels: set[str]
-    by_content: frozenset[str] = frozenset()
+    by_content: set[str]
 
 
 _found: weakref.WeakKeyDictionary[nn.Module, dict[Any, _Known]] = weakref.WeakKeyDictionary()
@@ -152,10 +155,8 @@ def arrange(
             layer = flagged(layer, ACROSS_CHANNELS)
         elif layer.name in known.by_content:
             layer = flagged(layer, BY_CONTENT)
-            names = (
-                numbered_units("unit", layer.shape[0]),
-                numbered_units("unit", layer.shape[1]),
-            )
+            queries, keys = layer.shape
+            names = numbered_units("unit", queries), numbered_units("unit", keys)
         else:
             there = _is_in_place(layer, module)
             layer, names = _placed(layer, pair, own, known.indexes, in_place=there)
@@ -230,27 +231,35 @@ def _alone(inputs: Mapping[str, Any], batch: int, item: int) -> dict[str, Any]:
 def _known(
     module: nn.Module, inputs: Mapping[str, Any], layers: Sequence[Layer], *, planes: bool
 ) -> _Known:
-    """Find out where the units of layers come from, once for inputs of these shapes."""
+    """Find out where the units of layers come from, once for inputs that say the same of it."""
     made = [(layer.name, layer.shape) for layer in layers]
+    # A module of someone's own may hold what decides; a library's does not change.
+    if not isinstance(module, PreTrainedModel):
+        return _found_out(module, inputs, made, planes=planes)
     signature = (tuple(made), tuple(map(_told, inputs.items())), _way(module))
     found = _found.setdefault(module, {})
-    if signature not in found:
-        wanted: dict[str, int] = {}
-        for name, (queries, _) in made:
-            wanted[name] = wanted.get(name, 0) + queries
-        seen = coded(module, inputs, wanted, lambda seen: untold(seen, made), planes=planes)
-        none: list[Pair] = [(None, None)] * len(made)
-        found[signature] = (
-            _Known(none, [], set())
-            if seen is None
-            else _Known(
-                *(origins(seen, made), seen.indexes, seen.channels), frozenset(by_content(seen))
-            )
-        )
-        # A module of someone's own may hold what decides; a library's does not change.
-        if not isinstance(module, PreTrainedModel):
-            return found.pop(signature)
-    return found[signature]
+    known = found.pop(signature, None) or _found_out(module, inputs, made, planes=planes)
+    found[signature] = known
+    for oldest in list(found)[:-KEPT]:
+        del found[oldest]
+    return known
+
+
+def _found_out(
+    module: nn.Module,
+    inputs: Mapping[str, Any],
+    made: Sequence[tuple[str, tuple[int, int]]],
+    *,
+    planes: bool,
+) -> _Known:
+    """Run over codes, and decode every layer [part, (queries, keys)]."""
+    wanted: dict[str, int] = {}
+    for name, (queries, _) in made:
+        wanted[name] = wanted.get(name, 0) + queries
+    seen = coded(module, inputs, wanted, lambda seen: untold(seen, made), planes=planes)
+    if seen is None:
+        return _Known([(None, None)] * len(made), [], set(), set())
+    return _Known(origins(seen, made), seen.indexes, seen.channels, by_content(seen))
 
 
 def _told(given: tuple[str, Any]) -> Hashable:

@@ -39,7 +39,8 @@ class Trace:
         pair: the second text of a pair.
         units: what rows and columns count.
         stacks: attention by kind; `{"self": ...}` for encoders and decoders.
-        output: logits [token, vocabulary] or hidden state [token, d_model]; None once dropped.
+        output: logits [token, vocabulary] or hidden state [token, d_model]; all rows of an input that has
+            several, such as codebooks; None once dropped.
         unshown: parts of the model that mix its units in a way that is no softmax attention.
     """
 

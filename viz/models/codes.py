@@ -18,6 +18,9 @@ NEAR = 1e-3
 # How far a unit has to move in a small step to be said to, as a share of the largest number.
 MOVED = 1e-5
 
+# Tokens of the model's own that may stand beside the cells of a grid.
+MOST_TOKENS = 16
+
 ONE, OTHER, MIXED = 0, 1, 2
 
 

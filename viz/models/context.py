@@ -47,7 +47,7 @@ def context_limit(module: nn.Module, tokenizer: Any | None) -> int | None:
 
 
 def written_limit(module: nn.Module) -> int | None:
-    """Return how many tokens a decoder beside an encoder writes, by its own table of positions, if it has one."""
+    """Return how many tokens a decoder writes, by its own table of positions; None where it has none."""
     written = [limit for path, limit in _tables(module).items() if WRITTEN.search(path)]
     return min(written, default=None)
 
@@ -76,12 +76,17 @@ def _text_model(module: nn.Module) -> str:
     towers = [name for name in getattr(config, "__dict__", {}) if name.endswith("_config")]
     if not isinstance(module, PreTrainedModel) or len(towers) < 2:
         return ""
-    try:
-        words = module.get_input_embeddings()
-    except NotImplementedError:
-        return ""
+    words = table_of_ids(module)
     path = next((path for path, part in module.named_modules() if part is words), "")
     return path.rpartition(".")[0]
+
+
+def table_of_ids(module: Any) -> Any | None:
+    """Return the embeddings of a model's ids; None where it has none, which some models raise over."""
+    try:
+        return module.get_input_embeddings()
+    except (AttributeError, NotImplementedError):
+        return None
 
 
 def _goes_on(module: nn.Module, config: Any) -> bool:

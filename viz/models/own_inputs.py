@@ -14,6 +14,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from viz.errors import ShapeError
 from viz.models.arguments import whole_number
+from viz.models.inspection import INPUTS
 from viz.models.model import Model
 from viz.models.past import PAST, as_past, keys_with_past, past_length
 from viz.models.patches import patch_names
@@ -28,10 +29,7 @@ from viz.models.tokens import Units, numbered_units, units_from_ids
 SHIFTING = ("bart", "mbart", "mvp", "plbart")
 
 # Inputs of models that see or hear, which may read them alone.
-SEEN_OR_HEARD = {
-    *("pixel_values", "pixel_values_videos", "flattened_patches"),
-    *("input_features", "input_values", "audio_values"),
-}
+SEEN_OR_HEARD = INPUTS["image"] | INPUTS["sound"]
 
 # What an encoder made of an earlier input.
 ENCODED = "encoder_outputs"

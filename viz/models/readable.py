@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from viz.errors import ModelRefusedError, ShapeError, TextError, TextTooLongError
 from viz.models.arguments import kind_of_value
+from viz.models.context import table_of_ids
 from viz.models.model import Model, Sense, one_of, several
 
 # Longer texts are no prompts; the tokenizer alone would take seconds.
@@ -86,11 +86,7 @@ def require_context(model: Model, tokens: int, *, written: bool = False) -> None
 
 def require_known(model: Model, ids: Sequence[int]) -> None:
     """Make sure that every id has an embedding; a GPU would end the whole process over one."""
-    table: Any = model.module
-    try:
-        known = getattr(table.get_input_embeddings(), "num_embeddings", None)
-    except (AttributeError, NotImplementedError):
-        return
+    known = getattr(table_of_ids(model.module), "num_embeddings", None)
     wrong = [number for number in ids if known is not None and not 0 <= number < known]
     if known is not None and wrong:
         raise ShapeError(

@@ -43,7 +43,7 @@ class Rerun:
     def __call__(self, substitute: Substitute) -> Run:
         """Run once with other values, noting them and every stream of numbers after them."""
         seen = Run(self.batch)
-        handles = []
+        handles: list[Any] = []
 
         def on_value(module: nn.Module, given: tuple[Any, ...], value: Tensor) -> Tensor:
             seen.values.append((module, given[0], value))
@@ -55,11 +55,7 @@ class Rerun:
         if self.state is not None:
             restore_random(self.state)
         try:
-            for child in self.part.modules():
-                if any(child is projection for projection in self.projections):
-                    handles.append(child.register_forward_hook(on_value))
-                elif child is not self.part:
-                    handles.append(child.register_forward_pre_hook(on_input))
+            handles = listen(self.part, self.projections, on_value, on_input)
             # Each run gets numbers of its own, because a part may write to what it is given.
             args = [copied(value) for value in self.args]
             kwargs = {name: copied(value) for name, value in self.kwargs.items()}
@@ -156,6 +152,22 @@ class Run:
         """Lay the calls of a stream one after the other: [batch, row, channel]."""
         tensors = self.side_by_side(stream, heads)
         return torch.cat([by_item(tensors[number], self.batch) for number in order], dim=1)
+
+
+def listen(
+    part: nn.Module,
+    projections: Sequence[nn.Module],
+    on_value: Callable[[nn.Module, tuple[Any, ...], Any], Tensor | None],
+    on_input: Callable[[nn.Module, tuple[Any, ...]], None],
+) -> list[Any]:
+    """Hear of what a part projects as values, and of what its other parts are given; return the handles."""
+    return [
+        child.register_forward_hook(on_value)
+        if any(child is projection for projection in projections)
+        else child.register_forward_pre_hook(on_input)
+        for child in part.modules()
+        if child is not part
+    ]
 
 
 def one_hot(value: Tensor, batch: int, kv_heads: int, first: int) -> Tensor:

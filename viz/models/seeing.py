@@ -6,7 +6,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from math import prod
 from typing import Any
 
 import torch
@@ -18,7 +17,9 @@ from viz.models.alone import own_projected, own_values
 from viz.models.attention import AttentionCall, is_covered
 from viz.models.calling import calling_part
 from viz.models.cells import COLOURS, SERIES, patch_size, same_picture, spans_of
+from viz.models.choices import chooses
 from viz.models.codes import Code, Coded, Side, Source
+from viz.models.contents import content
 from viz.models.putback import Follower
 from viz.models.rounding import wide
 from viz.models.softmaxes import SOFTMAX, Softmaxes
@@ -31,19 +32,6 @@ GRIDS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool
 MOST_NUMBERS = 64
 MOST_IN_ALL = 1 << 22
 FEW_NUMBERS = 4
-
-# Tokens that may stand beside the cells.
-MOST_TOKENS = 16
-
-# Directions that the steps of cells may have.
-WAYS = 4
-
-# Functions that choose or order by numbers; what they are called on decides who stands where.
-CHOOSING = {
-    *(torch.sort, Tensor.sort, torch.argsort, Tensor.argsort, torch.topk, Tensor.topk),
-    *(torch.argmax, Tensor.argmax, torch.argmin, Tensor.argmin, torch.multinomial),
-    *(torch.kthvalue, Tensor.kthvalue, torch.msort, Tensor.msort, Tensor.multinomial),
-}
 
 # Products that wait for the softmax of their scores.
 WAITING = 8
@@ -245,7 +233,7 @@ class Seeing(TorchFunctionMode):
         if side > 1:
             cells = cells.repeat_interleave(side, -1).repeat_interleave(side, -2)
         generator = torch.Generator().manual_seed(number)
-        return _content(whole, channel, source.spread, cells, generator)
+        return content(whole, channel, source.spread, cells, generator)
 
     def on_call(self, call: AttentionCall) -> None:
         """Note the queries and keys of a call that the kernel sees."""
@@ -298,7 +286,7 @@ class Seeing(TorchFunctionMode):
             self._follow(self.names[id(calling_part(self.names, self.module))], result)
             return result
         result = func(*args, **named)
-        if func in CHOOSING and self.result.is_first and self._chooses(func, args, named):
+        if self.result.is_first and chooses(func, args, named, self.result.sources):
             self.result.chosen = min(self.result.chosen, self.order)
         if self.following is not None:
             name, follower = self.following
@@ -317,19 +305,6 @@ class Seeing(TorchFunctionMode):
             if self.weights is not None and args[0].data_ptr() == self.weights[1].data_ptr():
                 self._follow(self.weights[0], result)
         return result
-
-    def _chooses(
-        self, func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]
-    ) -> bool:
-        """Whether a function orders as many numbers as there are cells, but for some tokens beside them."""
-        given = args[0] if args else None
-        if not isinstance(given, Tensor) or not given.is_floating_point() or not given.ndim:
-            return False
-        at = 2 if getattr(func, "__name__", "") in ("topk", "kthvalue") else 1
-        dim = named.get("dim", args[at] if len(args) > at else -1)
-        count = given.shape[dim] if isinstance(dim, int) else given.numel()
-        cells = {prod(source.size[1:]) for source in self.result.sources}
-        return any(0 <= count - one <= MOST_TOKENS for one in cells if one > 1)
 
     def _follow(self, name: str, output: Tensor) -> None:
         """See what becomes of an output of attention, which tells channels from tokens."""
@@ -382,26 +357,3 @@ def _some(rows: Tensor) -> Tensor:
     step = -(-rows.shape[-1] // most)
     some = rows[..., ::step]
     return wide(some.detach()).reshape(units, some.shape[-1]).clone()
-
-
-def _content(
-    whole: Tensor, channel: int, spread: float, share: Tensor, generator: torch.Generator
-) -> Tensor:
-    """Make content for a grid, so far on the way from one to another as each cell's share says.
-
-    It begins with a number of each channel and one of each place, added up, because one of them alone could be
-    taken out by a norm, over channels or over places. Where it goes differs from cell to cell, so that what is
-    made of several goes in no one direction.
-    """
-    places = [1 if axis == channel else size for axis, size in enumerate(whole.shape)]
-    channels = whole.shape[channel]
-    of_place = (torch.randn(places, generator=generator) * spread).to(whole)
-    of_channel = (torch.randn(channels, generator=generator) * spread).to(whole)
-    ways = (torch.randn(WAYS, channels, generator=generator) * spread).to(whole)
-    taken = torch.randint(WAYS, places, generator=generator).squeeze(channel).to(whole.device)
-    shape = [1] * whole.ndim
-    shape[channel] = channels
-    made = of_place + of_channel.view(shape)
-    if not bool(share.any()):
-        return made
-    return made.addcmul_(share, ways[taken].movedim(-1, channel))

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from viz.models.codes import Coded, Scale, Side, Source
+from viz.models.codes import MOST_TOKENS, Coded, Scale, Side, Source, Told
 
 # A whole step, as a share of what lies between the two contents of a cell.
 WHOLE = 1e-3
@@ -39,9 +39,6 @@ FIRST_TOKEN = 2
 
 # How near a share must come to that of a token.
 NEAR_TOKEN = 0.05
-
-# Tokens that stand beside the cells of a plane.
-MOST_TOKENS = 16
 
 
 def scales_of(seen: Coded, merged: int) -> list[Scale]:
@@ -169,7 +166,7 @@ def has_plane(seen: Coded) -> bool:
     return any(0 <= len(side.one) - cells <= MOST_TOKENS for side in sides for cells in planes)
 
 
-def by_steps(side: Side, seen: Coded) -> tuple[int, Tensor, tuple[int, ...]] | None:
+def by_steps(side: Side, seen: Coded) -> Told | None:
     """Name the cell of each unit by the latest source that explains every pass.
 
     Returns:
@@ -181,7 +178,7 @@ def by_steps(side: Side, seen: Coded) -> tuple[int, Tensor, tuple[int, ...]] | N
     return side.told[1]
 
 
-def _by_steps(side: Side, seen: Coded) -> tuple[int, Tensor, tuple[int, ...]] | None:
+def _by_steps(side: Side, seen: Coded) -> Told | None:
     own = from_cells(side)
     if not bool(own.any()):
         return None

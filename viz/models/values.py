@@ -30,6 +30,7 @@ from viz.models.rerun import (
     Run,
     by_item,
     copied,
+    listen,
     one_hot,
     random_state,
     restore_random,
@@ -224,11 +225,7 @@ class ValueReader:
 
         self._handles.append(part.part.register_forward_pre_hook(before, with_kwargs=True))
         self._handles.append(part.part.register_forward_hook(after))
-        for child in part.part.modules():
-            if any(child is projection for projection in part.projections):
-                self._handles.append(child.register_forward_hook(on_value))
-            elif child is not part.part:
-                self._handles.append(child.register_forward_pre_hook(on_input))
+        self._handles += listen(part.part, part.projections, on_value, on_input)
 
     def _reading(self, part: ValuePart, one: _Running) -> Reading | None:
         """Read a part that has just run."""
