@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from components.panels.compare.links import head_link
+from components.panels.drawing import is_drawn
 from components.panels.literal import literal
 from components.panels.map import map_panel
 from components.panels.tokens import display_panel
@@ -87,7 +88,9 @@ def numbers_panel(analysis: Analysis) -> None:
     statistics = analysis.statistics[seen.stack]
     stack = analysis.trace.stacks[seen.stack]
     st.subheader("About this head", anchor=False)
-    for words in statistics_of(stack).values():
+    if not is_drawn(analysis):
+        st.caption("Its numbers follow as soon as its layer is drawn.")
+    for words in statistics_of(stack).values() if is_drawn(analysis) else ():
         number = getattr(statistics, words.field)[at]
         st.markdown(f"{literal(words.short)}: **{number:.3g}** {words.unit}", help=words.meaning)
     head_link("Heads like this one →", seen, analysis.trace, part="heads")

@@ -21,6 +21,9 @@ from viz.service import Analysis, Request
 
 log = logging.getLogger(__name__)
 
+# Heads are waited for as long as nobody minds; the rest is drawn beside the page, in seconds.
+PATIENCE = 3.0
+
 PHASES = {
     "load": (0.0, 0.3, "Loading the model"),
     "tokenise": (0.3, 0.32, "Reading the input"),
@@ -46,9 +49,9 @@ def run(pending: View, slot: DeltaGenerator) -> None:
         bar.progress(start + (stop - start) * min(1.0, share), words + more)
 
     try:
-        seen = (pending.stack, pending.layer)
-        analysis = workbench().analyse(owner(), request_of(pending), progress, first=seen)
-        before = st.session_state.get("shown")
+        seen, before = (pending.stack, pending.layer), st.session_state.get("shown")
+        _leave(before)
+        analysis = workbench().analyse(owner(), request_of(pending), progress, seen, PATIENCE)
         st.session_state.shown = request_of(pending)
         # Only what was asked for: a head may have been chosen meanwhile.
         change(**{name: getattr(pending, name) for name in ASKED})
@@ -78,7 +81,14 @@ def failure_panel() -> None:
 def shown() -> Analysis | None:
     """Return the result on screen, if there is one and it is still kept."""
     request: Request | None = st.session_state.get("shown")
-    return None if request is None else workbench().result(owner(), request)
+    return None if request is None else workbench().so_far(owner(), request)
+
+
+def _leave(request: Request | None) -> None:
+    """Let the heads of what was on screen rest; they take time from what is run now."""
+    drawing = None if request is None else workbench().drawing(owner(), request)
+    if drawing is not None:
+        drawing.rest()
 
 
 def _drawing_by_pass(request: Request) -> float:

@@ -8,7 +8,7 @@ import viz
 from viz.errors import ModelNotFoundError
 from viz.models.address import is_address, read_address
 from viz.service import Request
-from viz.service.workbench import source_of
+from viz.service.asking import source_of
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 

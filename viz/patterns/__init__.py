@@ -12,6 +12,8 @@ from viz.patterns.overview import (
     overview,
     statistics,
     survey,
+    survey_layer,
+    surveyed,
     thumbnails,
 )
 from viz.patterns.pooling import pool_edges, row
@@ -42,6 +44,8 @@ __all__ = [
     "row_statistics",
     "statistics",
     "survey",
+    "survey_layer",
+    "surveyed",
     "thumbnails",
     "tile",
 ]

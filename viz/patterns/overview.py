@@ -100,7 +100,7 @@ class LayerSurvey:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What one pass over a stack found of every head, and of the rows of every layer."""
+    """What one pass over a stack found of every head, and of the rows of every layer, as far as it went."""
 
     statistics: Statistics
     thumbnails: Thumbnails
@@ -148,9 +148,6 @@ def survey(
     Cost: of short texts layer * head * n^2 * d in blocks; of long ones two calls of the fast kernel
     a layer. Memory grows with n.
     """
-    counts = [stack.heads(layer) for layer in range(stack.layers)]
-    long = max(len(stack.queries), len(stack.keys))
-    edge = side or thumbnail_side(sum(counts), long)
     done = {} if known is None else known
     order = [*dict.fromkeys([*first, *range(stack.layers)])]
     for layer in (one for one in order if one not in done):
@@ -160,18 +157,50 @@ def survey(
                 progress("draw", len(done) / stack.layers)
 
         going()
-        look = _streamed if long > STREAMED_FROM else _pooled
-        done[layer] = look(stack.record(layer), edge, going)
+        done[layer] = survey_layer(stack, layer, side=side, going=going)
+    return surveyed(stack, done)
+
+
+def survey_layer(
+    stack: Stack,
+    layer: int,
+    *,
+    side: int | None = None,
+    going: Callable[[], None] = lambda: None,
+) -> LayerSurvey:
+    """Go over every head of one layer once, exactly; see `survey`.
+
+    Args:
+        stack: what to look at.
+        layer: from 0.
+        side: rows and columns of a thumbnail; chosen to fit `THUMBNAIL_BYTES` if None.
+        going: called between blocks; may raise to cancel.
+    """
+    heads = sum(stack.heads(number) for number in range(stack.layers))
+    edge = side or thumbnail_side(heads, _length(stack))
+    look = _streamed if _length(stack) > STREAMED_FROM else _pooled
+    return look(stack.record(layer), edge, going)
+
+
+def surveyed(stack: Stack, known: Mapping[int, LayerSurvey]) -> Survey:
+    """Put together what is known of a stack; layers that are not have no numbers and no pictures."""
+    counts = [stack.heads(layer) for layer in range(stack.layers)]
+    done = {layer: known[layer] for layer in range(stack.layers) if layer in known}
     means = np.full((5, stack.layers, max(counts)), np.nan, dtype=np.float32)
-    for layer, heads in enumerate(counts):
-        means[:, layer, :heads] = done[layer].means
+    for layer, found in done.items():
+        means[:, layer, : counts[layer]] = found.means
+    nothing = np.empty((0, 1, 1), dtype=np.float16)
     thumbnails = Thumbnails(
-        values=np.concatenate([done[layer].pictures for layer in range(stack.layers)]),
-        layers=[layer for layer, heads in enumerate(counts) for _ in range(heads)],
-        heads=[head for heads in counts for head in range(heads)],
-        pooling="mean" if long > STREAMED_FROM else "max",
+        values=np.concatenate([one.pictures for one in done.values()]) if done else nothing,
+        layers=[layer for layer in done for _ in range(counts[layer])],
+        heads=[head for layer in done for head in range(counts[layer])],
+        pooling="mean" if _length(stack) > STREAMED_FROM else "max",
     )
     return Survey(Statistics(*means), thumbnails, done)
+
+
+def _length(stack: Stack) -> int:
+    return max(len(stack.queries), len(stack.keys))
 
 
 def statistics(stack: Stack, *, progress: Progress | None = None) -> Statistics:

@@ -40,13 +40,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Analysis:
-    """A finished run: the trace, and what every view of it needs.
+    """A run: the trace, and what every view of it needs.
 
     Attributes:
         request: what was asked.
         token: an unguessable name, by which a browser asks for parts of it.
         trace: without its logits, and of a sound without the silence that the model hears after it.
-        surveys: what one pass found of every head, by stack.
+        surveys: what one pass found of every head, by stack; of a run that is still being drawn, of some.
         predictions: None for models without a language-model head.
         estimate: what was foreseen.
         seconds: of the forward pass, measured.
@@ -77,6 +77,11 @@ class Analysis:
     def thumbnails(self) -> dict[str, Thumbnails]:
         """Small pictures of every head, by stack."""
         return {name: survey.thumbnails for name, survey in self.surveys.items()}
+
+    @property
+    def surveyed_layers(self) -> int:
+        """How many layers the surveys hold, in all stacks."""
+        return sum(len(survey.layers) for survey in self.surveys.values())
 
     @property
     def memory_bytes(self) -> int:

@@ -139,9 +139,9 @@ class Tiles:
         record = stack.record(head.layer)
         if not isinstance(record, RecordedLayer):
             return None
-        surveyed = self._find(head.token).surveys[head.stack].layers[head.layer].totals
-        if surveyed is not None:
-            return surveyed
+        surveyed = self._find(head.token).surveys[head.stack].layers.get(head.layer)
+        if surveyed is not None and surveyed.totals is not None:
+            return surveyed.totals
         key = (head.token, head.stack, head.layer)
         totals = self._totals.get(key)
         if totals is None:

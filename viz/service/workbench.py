@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import math
 import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache, partial
 
 import numpy as np
@@ -18,21 +19,19 @@ from viz.analysis import predictions
 from viz.capture import Check, capture_prepared, check_prepared
 from viz.capture.heard import heard
 from viz.capture.trace import Trace
-from viz.errors import BudgetError, CaptureError, GoneError, InputError, ModelRefusedError
+from viz.errors import BudgetError, CaptureError, GoneError
 from viz.models import Model, load_model
-from viz.models.address import is_address
-from viz.models.catalogue import find_entry
-from viz.models.folders import allowed_folder, cache_folder, model_roots
+from viz.models.folders import cache_folder
 from viz.models.limits import require_room
-from viz.models.model import ONE, one_of, several
 from viz.models.prepare import prepare
 from viz.models.prepared import Prepared
-from viz.models.readable import check_text, require_context
+from viz.models.readable import require_context
 from viz.models.senses import prepare_media
 from viz.models.text import count_tokens
 from viz.models.writing import write
-from viz.patterns import LayerSurvey, Survey, survey
 from viz.service.analysis import Analysis, Request
+from viz.service.asking import check_texts, model_key, require_given, second_text, source_of
+from viz.service.drawing import Drawing
 from viz.service.files import FileStore
 from viz.service.media import loudness, require_readable, seen_picture, sense_of
 from viz.service.store import BoundedStore
@@ -61,12 +60,23 @@ RESULT_BYTES = 2_000_000_000
 BEGUN_BYTES = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
 class Begun:
-    """A captured run, and the layers of each stack that are surveyed so far."""
+    """A captured run whose heads are being surveyed, or are not asked for.
 
-    analysis: Analysis
-    known: dict[str, dict[int, LayerSurvey]] = field(default_factory=dict)
+    Args:
+        analysis: the run, with no head surveyed.
+    """
+
+    def __init__(self, analysis: Analysis) -> None:
+        self.drawing = Drawing(analysis.trace.stacks)
+        self._so_far = analysis
+
+    @property
+    def analysis(self) -> Analysis:
+        """The run with what is surveyed of it so far; the same one as long as nothing is added."""
+        if self._so_far.surveyed_layers != self.drawing.done:
+            self._so_far = replace(self._so_far, surveys=self.drawing.surveys())
+        return self._so_far
 
 
 class Workbench:
@@ -89,7 +99,21 @@ class Workbench:
 
     def result(self, owner: str, request: Request) -> Analysis | None:
         """Return an owner's finished result, if it is still kept."""
+        self._finish(owner, request)
         return self._results.get((owner, request))
+
+    def so_far(self, owner: str, request: Request) -> Analysis | None:
+        """Return an owner's result, or of one whose heads are still being drawn what there is of it."""
+        begun = self._begun.get((owner, request))
+        if begun is None or not begun.drawing.done:
+            return self.result(owner, request)
+        self._shown[begun.analysis.token] = begun.analysis
+        return self.result(owner, request) or begun.analysis
+
+    def drawing(self, owner: str, request: Request) -> Drawing | None:
+        """Return what draws the heads of an owner's run, unless all are drawn."""
+        begun = self._begun.get((owner, request))
+        return None if begun is None or begun.drawing.is_done else begun.drawing
 
     def shown(self, token: str) -> Analysis:
         """Return the result that a browser asks for parts of.
@@ -124,6 +148,7 @@ class Workbench:
         request: Request,
         progress: Progress,
         first: tuple[str, int] | None = None,
+        patience: float = math.inf,
     ) -> Analysis:
         """Load, tokenise, run and draw, telling progress by phase.
 
@@ -132,6 +157,7 @@ class Workbench:
             request: what to do.
             progress: called with a phase and the share done; may raise to cancel.
             first: stack and layer of the head that somebody looks at, to be drawn before the others.
+            patience: seconds of drawing after which what there is is returned; `drawing` does the rest.
 
         Raises:
             LoupeError: what was asked cannot be done, for the reason it gives.
@@ -140,16 +166,22 @@ class Workbench:
         if kept is not None:
             return kept
         begun = self._begin(owner, request, progress)
-        analysis = replace(begun.analysis, surveys=_surveyed(begun, progress, first))
-        self._shown[analysis.token] = analysis
-        self._results.put((owner, request), analysis)
-        self._begun.drop((owner, request))
-        return analysis
+        begun.drawing.draw(progress, first, patience)
+        self._shown[begun.analysis.token] = begun.analysis
+        return self.result(owner, request) or begun.analysis
+
+    def _finish(self, owner: str, request: Request) -> None:
+        """Keep a run all of whose heads are drawn among the results."""
+        begun = self._begun.get((owner, request))
+        if begun is not None and begun.drawing.is_done:
+            self._shown[begun.analysis.token] = begun.analysis
+            self._results.put((owner, request), begun.analysis)
+            self._begun.drop((owner, request))
 
     def captured(self, owner: str, request: Request) -> Analysis | None:
         """Return an owner's run, if it is still kept, whether or not its heads are surveyed."""
-        begun = self._begun.get((owner, request))
-        return self.result(owner, request) or (None if begun is None else begun.analysis)
+        kept, begun = self.result(owner, request), self._begun.get((owner, request))
+        return begun.analysis if kept is None and begun is not None else kept
 
     def capture(self, owner: str, request: Request, progress: Progress) -> Analysis:
         """Run what somebody asks for, without surveying its heads; see `analyse`."""
@@ -166,9 +198,9 @@ class Workbench:
 
     def _captured(self, owner: str, request: Request, progress: Progress) -> Analysis:
         """Run a request's model; its heads are surveyed afterwards."""
-        _check_texts(request)
+        check_texts(request)
         model = self.model(request, progress)
-        _require_given(model, request)
+        require_given(model, request)
         progress("tokenise", 0.0)
         prepared, written = self._prepared(model, request, progress)
         cost = require_room(model, prepared.longest)
@@ -200,7 +232,7 @@ class Workbench:
         self, model: Model, request: Request, progress: Progress
     ) -> tuple[Prepared, str | None]:
         """Turn a request into the model's inputs; an encoder-decoder without a target writes one."""
-        pair, target = _second_text(model, request)
+        pair, target = second_text(model, request)
         if not request.media:
             tokens = count_tokens(model, request.text, request.pair)
             require_context(model, tokens)
@@ -251,11 +283,11 @@ class Workbench:
 
     def loaded(self, request: Request) -> Model | None:
         """Return a request's model if it is loaded already."""
-        return self._models.get(_model_key(request))
+        return self._models.get(model_key(request))
 
     def model(self, request: Request, progress: Progress) -> Model:
         """Return a request's model, loading it once however many ask at the same time."""
-        key = _model_key(request)
+        key = model_key(request)
         with self._loading:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
@@ -287,88 +319,10 @@ class Workbench:
         return load()
 
 
-def _surveyed(begun: Begun, progress: Progress, first: tuple[str, int] | None) -> dict[str, Survey]:
-    """Survey every stack of a run, the one that is looked at first, as one piece of work."""
-    stacks = begun.analysis.trace.stacks
-    seen, layer = first or ("", 0)
-    work = {
-        name: sum(stack.heads(number) for number in range(stack.layers))
-        * len(stack.queries)
-        * len(stack.keys)
-        for name, stack in stacks.items()
-    }
-    found, done, total = {}, 0, max(1, sum(work.values()))
-    for name in sorted(stacks, key=lambda name: name != seen):
-        stack, before, share = stacks[name], done / total, work[name] / total
-
-        def tell(phase: str, part: float, before: float = before, share: float = share) -> None:
-            progress(phase, before + share * part)
-
-        found[name] = survey(
-            stack,
-            known=begun.known.setdefault(name, {}),
-            first=[layer] if name == seen and 0 <= layer < stack.layers else [],
-            progress=tell,
-        )
-        done += work[name]
-    return {name: found[name] for name in stacks}
-
-
 @cache
 def shared_workbench() -> Workbench:
     """Return the one workbench of this process, for its pages and its routes."""
     return Workbench()
-
-
-def _check_texts(request: Request) -> None:
-    """Find fault with the texts before a model is loaded for them, if it may read texts."""
-    entry = None if request.local else find_entry(request.model)
-    if entry is not None and entry.reads != "text":
-        return
-    if request.text.strip() or not request.media:
-        check_text(request.text)
-    if request.pair is not None:
-        check_text(request.pair, what="second text")
-
-
-def _require_given(model: Model, request: Request) -> None:
-    """Make sure that a model is given what it reads, in words for who sees a page and no Python.
-
-    Raises:
-        InputError: it reads pictures or sounds, and none is given.
-        ModelRefusedError: it does not read what is given.
-    """
-    if not request.media:
-        if model.reads and "text" not in model.reads:
-            raise InputError(
-                f"{model.name} reads {several(model.reads)}, and none is given.",
-                f"Give {one_of(model.reads)}.",
-            )
-        if model.tokenizer is None:
-            raise ModelRefusedError(
-                f"{model.name} has no tokenizer, so it cannot read a text.",
-                "Put its tokenizer.json beside its weights, or choose another model.",
-            )
-        return
-    sense = sense_of(request.media)
-    if model.reads and sense not in model.reads:
-        instead = f"choose a model that reads {sense}s"
-        raise ModelRefusedError(
-            f"{model.name} reads {several(model.reads)}, not {sense}s.",
-            f"Run it on the text alone, or {instead}."
-            if "text" in model.reads
-            else f"Give {one_of(model.reads)}, or {instead}.",
-        )
-    if model.processor is None:
-        raise ModelRefusedError(
-            f"{model.name} has no processor, so it cannot read {ONE[sense]}.",
-            "Put its preprocessor_config.json beside its weights, or choose another model.",
-        )
-
-
-def _second_text(model: Model, request: Request) -> tuple[str | None, str | None]:
-    """Say what the second text is to the model: the other of a pair, or what it writes."""
-    return (None, request.pair) if model.kind == "seq2seq" else (request.pair, None)
 
 
 def _compared(model: Model, prepared: Prepared, trace: Trace) -> list[int]:
@@ -384,25 +338,3 @@ def _compared(model: Model, prepared: Prepared, trace: Trace) -> list[int]:
 def _picture(model: Model, prepared: Prepared) -> NDArray[np.uint8] | None:
     pixels = prepared.inputs.get("pixel_values")
     return None if pixels is None else seen_picture(pixels, model.processor)
-
-
-def source_of(request: Request) -> str:
-    """Return what to load: folders only from inside the allowed ones, names only as names.
-
-    Raises:
-        ModelRefusedError: a folder leads outside the allowed ones.
-        ModelNotFoundError: there is no such folder.
-    """
-    name = request.model.strip()
-    if find_entry(name) is not None and not request.local:
-        return name
-    if is_address(name):
-        return f"hub:{name}"
-    looks_like_path = name.startswith(("/", ".", "~")) or "\\" in name or name.count("/") > 1
-    if request.local or looks_like_path:
-        return str(allowed_folder(name, model_roots()))
-    return f"hub:{name}"
-
-
-def _model_key(request: Request) -> tuple[str | None, ...]:
-    return (request.model, request.revision, request.device, request.dtype, str(request.local))

@@ -1,0 +1,85 @@
+"""Heads that are still being drawn while the page shows the others: how far, how long, Stop, Go on."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from components.panels.training.live import duration
+from components.session import owner, view, workbench
+from viz.service import Analysis
+from viz.service.drawing import Drawing
+
+# How often the page looks after the drawing, and how long it waits at least before it shows what is new.
+LOOKS_SECONDS, SHOWS_SECONDS = 1.0, 4.0
+
+# Before so much of the rest is done, what it will take is a guess.
+SURE_SECONDS = 2.0
+
+
+def drawing_panel(analysis: Analysis) -> None:
+    """Let the rest of the heads be drawn beside the page; nothing where all are."""
+    drawing = workbench().drawing(owner(), analysis.request)
+    if drawing is None:
+        st.session_state.pop("drawing", None)
+        return
+    before = st.session_state.get("drawing", {})
+    if before.get("token") != analysis.token:
+        now = time.monotonic()
+        before = {"token": analysis.token, "since": now, "from": drawing.share, "stopped": False}
+    before["shown"], before["at"] = analysis.surveyed_layers, time.monotonic()
+    before["lacks"] = not is_drawn(analysis)
+    st.session_state.drawing = before
+    every = None if before["stopped"] else LOOKS_SECONDS
+    st.fragment(_progress, run_every=every)(drawing)
+
+
+def is_drawn(analysis: Analysis) -> bool:
+    """Whether the numbers of the selected head are known."""
+    seen = view()
+    return seen.layer in analysis.surveys[seen.stack].layers
+
+
+def _progress(drawing: Drawing) -> None:
+    """Say how far the drawing is, and show what is new of it now and then."""
+    state = st.session_state.get("drawing")
+    if state is None:
+        return
+    if drawing.has_failed and not state["stopped"]:
+        st.warning(
+            "Not every head could be drawn, a defect in Attention Loupe; its log has the details."
+        )
+        return
+    if not state["stopped"]:
+        drawing.look((view().stack, view().layer))
+    layers = f"{drawing.done:,} of {drawing.layers:,} layers drawn"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(drawing.share, layers + ("" if state["stopped"] else _left(drawing, state)))
+        st.button(
+            "Draw the rest" if state["stopped"] else "Stop drawing",
+            key="drawing stop",
+            on_click=_turn,
+            args=(drawing,),
+        )
+    waited = state["lacks"] or time.monotonic() - state["at"] > SHOWS_SECONDS
+    is_new = drawing.done > state["shown"] and waited
+    if drawing.is_done or is_new or state.pop("turned", False):
+        st.rerun()
+
+
+def _left(drawing: Drawing, state: dict[str, float]) -> str:
+    """Foresee the end from how long the rest has taken so far."""
+    taken, done = time.monotonic() - state["since"], drawing.share - state["from"]
+    if taken < SURE_SECONDS or done <= 0:
+        return ""
+    return f", about {duration(taken * (1 - drawing.share) / done)} left"
+
+
+def _turn(drawing: Drawing) -> None:
+    """Stop the drawing, or let it go on."""
+    state = st.session_state.drawing
+    state["stopped"], state["turned"] = not state["stopped"], True
+    state["since"], state["from"] = time.monotonic(), drawing.share
+    if state["stopped"]:
+        drawing.rest()
