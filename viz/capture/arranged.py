@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
@@ -21,7 +21,7 @@ from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.models.by_hand import is_users
 from viz.models.cells import SERIES
 from viz.models.coded import coded
-from viz.models.origins import Origin, Pair, by_content, origins, untold
+from viz.models.origins import Origin, Pair, by_content, origins, shared, untold
 from viz.models.softmaxes import STREAM
 from viz.models.tokens import Units, numbered_units
 
@@ -106,14 +106,22 @@ class Arranged(list[Layer]):
         self.names: dict[int, tuple[Units | None, Units | None]] = {}
 
 
+# Where each unit stands in its layer, in the order in which they are shown, and their names.
+_Side = tuple[Tensor, Units | None]
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What passes over codes have told of every layer of a model, for some inputs."""
+    """What passes over codes have told of every layer of a model, for some inputs.
+
+    Layers share an origin where they have the same one, and what it makes of a side, by its windows.
+    """
 
     pairs: list[Pair]
     indexes: list[Tensor]
     channels: set[str]
     by_content: set[str]
+    sides: dict[tuple[int, int], _Side | None] = field(default_factory=dict)
 
 
 _found: weakref.WeakKeyDictionary[nn.Module, dict[Any, _Known]] = weakref.WeakKeyDictionary()
@@ -138,8 +146,8 @@ def arrange(
         batch: how many inputs it has.
         item: which one the layers are of.
 
-    Cost: four passes without attention, the first time that inputs of these shapes are seen; two more each
-    time that units are merged on the way.
+    Cost: four passes without attention, the first time that inputs of these shapes are seen; more where units
+    are merged on the way in a manner that those do not tell.
     """
     arranged = Arranged(layers)
     asked = [n for n, layer in enumerate(layers) if _is_asked(layer, module, inputs)]
@@ -159,7 +167,7 @@ def arrange(
             names = numbered_units("unit", queries), numbered_units("unit", keys)
         else:
             there = _is_in_place(layer, module)
-            layer, names = _placed(layer, pair, own, known.indexes, in_place=there)
+            layer, names = _placed(layer, pair, own, known, in_place=there)
         arranged[number] = layer
         arranged.names[number] = names
     return arranged
@@ -259,7 +267,8 @@ def _found_out(
     seen = coded(module, inputs, wanted, lambda seen: untold(seen, made), planes=planes)
     if seen is None:
         return _Known([(None, None)] * len(made), [], set(), set())
-    return _Known(origins(seen, made), seen.indexes, seen.channels, by_content(seen))
+    pairs = shared(origins(seen, made))
+    return _Known(pairs, seen.indexes, seen.channels, by_content(seen))
 
 
 def _told(given: tuple[str, Any]) -> Hashable:
@@ -290,7 +299,7 @@ def _placed(
     layer: Layer,
     pair: Pair,
     inputs: Mapping[str, Any],
-    indexes: Sequence[Tensor],
+    known: _Known,
     *,
     in_place: bool,
 ) -> tuple[Layer, tuple[Units | None, Units | None]]:
@@ -298,7 +307,7 @@ def _placed(
     windowed = layer if isinstance(layer, _Windowed) else None
     cut = windowed is not None and not _are_pictures(windowed, pair)
     windows = int(layer.tensors[0].shape[0]) if cut else 0
-    sides = [None if origin is None else _side(origin, windows, inputs, indexes) for origin in pair]
+    sides = [None if origin is None else _side(origin, windows, inputs, known) for origin in pair]
     if windowed is not None and windows and None in sides:
         return flagged(layer, IN_WINDOWS), NONE
     orders = [
@@ -339,14 +348,17 @@ def _are_pictures(layer: WindowedLayer | ReportedWindows, pair: Pair) -> bool:
     return True
 
 
-def _side(
-    origin: Origin, windows: int, inputs: Mapping[str, Any], indexes: Sequence[Tensor]
-) -> tuple[Tensor, Units | None] | None:
-    """Order and name the units of one side; None where that would be a guess.
+def _side(origin: Origin, windows: int, inputs: Mapping[str, Any], known: _Known) -> _Side | None:
+    """Order and name the units of one side; None where that would be a guess."""
+    key = id(origin), windows
+    if key not in known.sides:
+        known.sides[key] = _made_side(origin, windows, inputs, known.indexes)
+    return known.sides[key]
 
-    Returns:
-        Where each unit stands in the layer, in the order in which they are shown, and their names.
-    """
+
+def _made_side(
+    origin: Origin, windows: int, inputs: Mapping[str, Any], indexes: Sequence[Tensor]
+) -> _Side | None:
     cells = origin.cells[origin.own]
     if len(torch.unique(cells)) < len(cells) or (windows and not origin.is_whole):
         return None

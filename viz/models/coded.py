@@ -27,10 +27,14 @@ from viz.models.rerun import random_state
 from viz.models.running import RUN_ERRORS, copies
 from viz.models.seeing import EnoughError, Parts, Seeing
 from viz.models.steps import (
+    ALIKE,
     MERGED,
     WHOLE,
     has_plane,
+    is_hopeless,
+    may_merge,
     merged_units,
+    nested_scales,
     scales_of,
     shares_of,
     token_share,
@@ -61,8 +65,8 @@ def coded(
     Returns:
         None where the model cannot be run so, draws at random, or has no planes if they are looked for.
 
-    Cost: four passes, without the attention, where units are cells of a plane; two more for each time that
-    cells are merged on the way. In half precision some 3 + log2(cells).
+    Cost: four passes, without the attention, where units are cells of a plane, merged ones too; two more for
+    each time that cells are merged, where those do not tell. In half precision some 3 + log2(cells).
     """
     passes = _Passes(module, inputs, wanted)
     before = random_state()
@@ -115,20 +119,32 @@ class _Passes:
     def over_steps(self, untold: Callable[[Coded], Sequence[Side]]) -> None:
         """Let cells take steps until no side is untold, or none is left that cells merged once more could tell."""
         seen = self.result
+        seen.alike = ALIKE if may_merge(seen) else 1
         self.run(_all(WHOLE), lambda _: WHOLE)
+        for scale in nested_scales(seen):
+            self._step(scale)
+        if seen.scales and all(is_hopeless(side, seen) for side in untold(seen)):
+            return
+        if seen.alike > 1:
+            # Cells of a block that were taken for one another could tell of no mixture.
+            seen.forget_steps()
+            self.run(_all(WHOLE), lambda _: WHOLE)
         for merged in MERGED:
             only = _merged(seen, merged)
             if not only:
                 continue
             for scale in scales_of(seen, merged):
-                seen.scales.append(scale)
-                self.run(
-                    partial(_shared, scale),
-                    lambda kind: token_share(seen.tokens.index(kind)) * WHOLE,
-                    only if scale.axis else None,
-                )
+                if scale not in seen.scales:
+                    self._step(scale, only if scale.axis else None)
             if not untold(seen):
                 return
+
+    def _step(self, scale: Scale, only: Collection[str] | None = None) -> None:
+        """Let every cell take its share of a step, and the model's own tokens more than that."""
+        seen = self.result
+        seen.scales.append(scale)
+        share = partial(_shared, scale)
+        self.run(share, lambda kind: token_share(seen.tokens.index(kind)) * WHOLE, only)
 
     def over_bits(self) -> None:
         """Let cells hold one of two contents by the bits of their numbers, and at last by chance."""

@@ -62,11 +62,20 @@ class Scale:
         merged: how many cells along the axis are one.
         axis: of the grid, 0 the input of the batch or the picture.
         digit: of the number of a cell along the axis, the last of which is 0.
+        nested: how many cells are one in any of the layers, the least first, where one pass is for all of
+            them; else nothing.
     """
 
     merged: int
     axis: int
     digit: int = 0
+    nested: tuple[int, ...] = ()
+
+    def tells(self, merged: int) -> bool:
+        """Whether a pass tells units of so many cells; those of a batch are never merged."""
+        if self.nested:
+            return merged in self.nested
+        return self.merged == (merged if self.axis else 1)
 
 
 @dataclass(slots=True)
@@ -150,6 +159,7 @@ class Coded:
         tokens: kinds of parameters that hold tokens of the model's own, by the last of their names.
         token: the kind that has changed in this pass; "" in most.
         scales: what every pass over shares of a step went by (`Scale`).
+        alike: cells along each axis that step in one direction; 1 where none are merged.
         other: whether there was a pass where all cells hold the other content, or there is now.
         bits: how many passes went over the bits of the cells' numbers; the one after them is by chance.
         is_first: whether the first pass is still running.
@@ -167,10 +177,18 @@ class Coded:
     tokens: list[str] = field(default_factory=list)
     token: str = ""
     scales: list[Scale] = field(default_factory=list)
+    alike: int = 1
     other: bool = False
     bits: int = 0
     is_first: bool = True
     chosen: float = math.inf
+
+    def forget_steps(self) -> None:
+        """Let what was seen after the first pass be over, so that cells can step in other directions."""
+        self.alike, self.scales = 1, []
+        sides = [side for calls in self.calls.values() for pair in calls for side in pair]
+        for side in [*sides, *self.grids.values()]:
+            side.step, side.moves, side.shares, side.told = None, None, {}, (0, None)
 
 
 # How much of the way from one content to the other each cell has gone, by its grid.

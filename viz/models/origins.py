@@ -35,6 +35,13 @@ class Origin:
     tokens: tuple[str, ...]
     spans: tuple[tuple[int, int, int], ...] | None = None
 
+    def equals(self, other: Origin) -> bool:
+        """Whether units come from the same places."""
+        return (
+            (self.size, self.read, self.alike, self.tokens, self.spans)
+            == (other.size, other.read, other.alike, other.tokens, other.spans)
+        ) and torch.equal(self.places, other.places)
+
     @property
     def own(self) -> Tensor:
         """Which units come from a cell, bool [unit]."""
@@ -83,6 +90,21 @@ def origins(seen: Coded, layers: Sequence[tuple[str, tuple[int, int]]]) -> list[
         )
         found.append((query, key))
     return found
+
+
+def shared(pairs: Sequence[Pair]) -> list[Pair]:
+    """Let sides that come from the same places have one origin."""
+    kept: list[Origin] = []
+
+    def one(origin: Origin | None) -> Origin | None:
+        if origin is None:
+            return None
+        same = next((known for known in kept if known.equals(origin)), None)
+        if same is None:
+            kept.append(origin)
+        return same or origin
+
+    return [(one(query), one(key)) for query, key in pairs]
 
 
 def by_content(seen: Coded) -> set[str]:
@@ -138,7 +160,7 @@ def _proven(seen: Coded) -> Mapping[int, str]:
         if source.read is not None:
             proven[number] = source.read
         elif made_of is not None:
-            origin = _decoded(made_of, seen, proven)
+            origin = _decoded(made_of, seen, proven, whole=True)
             if origin is None or origin.read is None:
                 continue
             if torch.equal(origin.cells, torch.arange(prod(origin.size))):
@@ -162,10 +184,12 @@ def _first_break(seen: Coded, proven: Mapping[int, str]) -> float:
     return min(orders)
 
 
-def _decoded(side: Side, seen: Coded, proven: Mapping[int, str]) -> Origin | None:
-    """Name the cell of each unit, by the latest source that explains every pass."""
+def _decoded(
+    side: Side, seen: Coded, proven: Mapping[int, str], *, whole: bool = False
+) -> Origin | None:
+    """Name the cell of each unit, by the latest source that explains every pass; see `by_steps`."""
     if not seen.other:
-        found = by_steps(side, seen)
+        found = by_steps(side, seen, whole=whole)
         return found and _origin(side, seen, proven, *found)
     if side.other is None or len(side.states) != seen.bits + 1:
         return None
@@ -202,8 +226,10 @@ def _origin(
     alike = len(still) > 0 and bool((still - still[:1]).abs().max() <= 1e-6)
     same_size = [n for n in range(number + 1) if seen.sources[n].size == source.size]
     read = {proven.get(n) for n in same_size}
-    kinds = tokens_of(side, seen)
-    tokens = ["" if cell else kind for cell, kind in zip(own.tolist(), kinds, strict=True)]
+    tokens = [""] * len(own)
+    if len(still):
+        kinds = tokens_of(side, seen)
+        tokens = ["" if cell else kind for cell, kind in zip(own.tolist(), kinds, strict=True)]
     spans = source.spans if size == source.size else None
     return Origin(places, size, read.pop() if len(read) == 1 else None, alike, tuple(tokens), spans)
 

@@ -19,7 +19,7 @@ from viz.models.calling import calling_part
 from viz.models.cells import COLOURS, SERIES, patch_size, same_picture, spans_of
 from viz.models.choices import chooses
 from viz.models.codes import Code, Coded, Side, Source
-from viz.models.contents import content
+from viz.models.contents import Contents
 from viz.models.putback import Follower
 from viz.models.rounding import wide
 from viz.models.softmaxes import SOFTMAX, Softmaxes
@@ -33,6 +33,12 @@ MOST_NUMBERS = 64
 MOST_IN_ALL = 1 << 22
 FEW_NUMBERS = 4
 
+# Numbers of a grid that say how large its contents are.
+SPREAD_NUMBERS = 1 << 14
+
+# The same of what a grid is made of, where every cell stands in its order or none is believed.
+GRID_NUMBERS = 8
+
 # Products that wait for the softmax of their scores.
 WAITING = 8
 
@@ -42,10 +48,11 @@ class EnoughError(Exception):
 
 
 class Parts:
-    """A module's parts by name, found once for all passes."""
+    """A module's parts by name and the contents of its grids, found once for all passes."""
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
+        self.contents = Contents()
         self.names = {id(part): name for name, part in module.named_modules()}
         self.softmaxes = Softmaxes(module)
         self.every = list(module.modules())
@@ -215,7 +222,7 @@ class Seeing(TorchFunctionMode):
         self.source += 1
         self.order += 1
         if made_of is not None:
-            rows = _some(made_of)
+            rows = _some(made_of, GRID_NUMBERS)
             known_side = self.result.grids.get(number)
             if known_side is None:
                 self.result.grids[number] = Side(self.order, rows)
@@ -224,16 +231,18 @@ class Seeing(TorchFunctionMode):
         self.order += 1
         if number == len(self.result.sources):
             # Never near 0, where biases and the epsilon of a norm would drown the content.
-            spread = max(1.0, float(whole.float().std().nan_to_num(1.0)))
+            some = whole.flatten()[:: max(1, whole.numel() // SPREAD_NUMBERS)]
+            spread = max(1.0, float(some.float().std().nan_to_num(1.0)))
             self.result.sources.append(Source(name, size, self.order, read, spread, spans))
         source = self.result.sources[number]
         if (source.name, source.size) != (name, size):
             raise ValueError("a pass over other numbers takes another way")
-        cells = self.code(source).to(whole).unsqueeze(channel)
+        cells = self.code(source)
         if side > 1:
             cells = cells.repeat_interleave(side, -1).repeat_interleave(side, -2)
-        generator = torch.Generator().manual_seed(number)
-        return content(whole, channel, source.spread, cells, generator)
+        return self.parts.contents.of(
+            number, whole, channel, spread=source.spread, share=cells, alike=self.result.alike
+        )
 
     def on_call(self, call: AttentionCall) -> None:
         """Note the queries and keys of a call that the kernel sees."""
@@ -350,10 +359,10 @@ class Seeing(TorchFunctionMode):
             return None
 
 
-def _some(rows: Tensor) -> Tensor:
+def _some(rows: Tensor, most: int = MOST_NUMBERS) -> Tensor:
     """Keep some numbers of every unit [.., number]; [unit, number]."""
     units = rows.shape[:-1].numel()
-    most = min(MOST_NUMBERS, max(FEW_NUMBERS, MOST_IN_ALL // max(1, units)))
+    most = min(most, max(FEW_NUMBERS, MOST_IN_ALL // max(1, units)))
     step = -(-rows.shape[-1] // most)
     some = rows[..., ::step]
     return wide(some.detach()).reshape(units, some.shape[-1]).clone()

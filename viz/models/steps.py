@@ -18,20 +18,29 @@ from torch import Tensor
 
 from viz.models.codes import MOST_TOKENS, Coded, Scale, Side, Source, Told
 
-# A whole step, as a share of what lies between the two contents of a cell.
-WHOLE = 1e-3
+# A whole step, as a share of what lies between the two contents of a cell: what rounding does to a smaller
+# one, a larger one's curve does.
+WHOLE = 2e-3
 
 # How many cells along an axis may be one unit.
 MERGED = (1, 2, 4, 8, 16, 32)
 
 # How many shares steps tell apart; longer axes are counted in two digits or more.
-MOST_SHARES = 256
+MOST_SHARES = 512
+
+# Cells along each axis that step in one direction where cells are merged: where a layer keeps the largest of
+# some cells' numbers, steps in one direction leave it the same cell's.
+ALIKE = 8
 
 # How far a unit may be from its cell, in shares; and how far its numbers may be from agreeing.
 NEAR_CELL = 0.2
 
 # The same where every cell has a unit of its own, so that no two can have been taken for each other.
 NEAR_CELL_OF_ALL = 0.4
+
+# Where one pass is for layers with cells merged more and less, those of one merged cell lie this near its own
+# share, as a part of what lies between two.
+NESTED = 0.6
 
 # A token of the model's own takes more than a whole step in every pass over shares: the first of them
 # twice that, the next three times.
@@ -65,20 +74,102 @@ def scales_of(seen: Coded, merged: int) -> list[Scale]:
     ]
 
 
+def may_merge(seen: Coded) -> bool:
+    """Whether some sides have as many units as a wide plane has cells, and others as it has merged ones.
+
+    Beside them stand as many tokens of the model's own.
+    """
+    counts = {len(side.one) for calls in seen.calls.values() for pair in calls for side in pair}
+    every = {math.prod(source.size) for source in seen.sources}
+    for source in seen.sources:
+        if sum(size >= 2 * ALIKE for size in source.size[1:]) < 2:
+            continue
+        whole, *merged = (math.prod(merged_size(source.size, one)) for one in MERGED)
+        for tokens in range(MOST_TOKENS + 1):
+            others = {one + tokens for one in merged if one not in every}
+            if whole + tokens in counts and counts & others:
+                return True
+    return False
+
+
+def nested_scales(seen: Coded) -> list[Scale]:
+    """List the passes that tell cells apart in layers that merge them more and less; none where one merges all."""
+    sides = [side for calls in seen.calls.values() for pair in calls for side in pair]
+    merges = {merged_units(side, seen.sources) for side in sides if bool(from_cells(side).any())}
+    most = max(merges, default=1)
+    plain = scales_of(seen, 1)
+    # Every merging divides the next, as cells are merged again and again.
+    nested = tuple(merged for merged in MERGED if merged in merges)
+    if len(nested) < 2 or any(scale.digit for scale in scales_of(seen, most)):
+        return []
+    axes = sorted({scale.axis for scale in plain if scale.axis})
+    batch = [scale for scale in plain if not scale.axis]
+    return batch + [Scale(most, axis, nested=nested) for axis in axes]
+
+
+def is_hopeless(side: Side, seen: Coded) -> bool:
+    """Whether not even passes for its units alone would tell where they come from.
+
+    Where a layer chooses the largest of some numbers, a step may change which that is, and no share is right.
+    """
+    own, merged = from_cells(side), merged_units(side, seen.sources)
+    nested = [scale for scale in side.shares if scale.nested and scale.tells(merged)]
+    if not nested:
+        return False
+    for _, source in _tried(side, seen):
+        if math.prod(merged_size(source.size, merged)) != int(own.sum()):
+            continue
+        for scale in nested:
+            alone = Scale(merged, scale.axis)
+            if not _bases(_groups(source.size, merged, scale.axis)):
+                continue
+            most = float(side.shares[scale][1][own].max())
+            rest = NESTED / 2 * _known(source.size, scale, merged)[1]
+            if most - rest > NEAR_CELL_OF_ALL * _known(source.size, alone, merged)[1]:
+                return True
+    return False
+
+
 def shares_of(source: Source, scale: Scale) -> Tensor:
     """Which share of a whole step each cell takes in a pass; of the shape of the grid."""
     shares = torch.zeros(source.size)
     if scale.axis >= len(source.size):
         return shares
-    count = _groups(source.size, scale.merged, scale.axis)
-    bases = _bases(count)
+    bases = _bases(_groups(source.size, scale.merged, scale.axis))
     if scale.digit >= len(bases):
         return shares
-    index = torch.arange(source.size[scale.axis]) // scale.merged
-    number = index // math.prod(bases[: scale.digit]) % bases[scale.digit]
+    least = scale.nested[0] if scale.nested else scale.merged
+    index = torch.arange(source.size[scale.axis]) // least
+    known, _ = _known(source.size, scale, least)
+    number = index if scale.nested else _digit(index, bases, scale.digit)
     shape = [1] * len(source.size)
     shape[scale.axis] = -1
-    return shares + levels(bases[scale.digit], source.size[scale.axis])[number].view(shape)
+    return shares + known[number].view(shape)
+
+
+def _digit(index: Tensor, bases: Sequence[int], digit: int) -> Tensor:
+    return index // math.prod(bases[:digit]) % bases[digit]
+
+
+def _known(size: Sequence[int], scale: Scale, merged: int) -> tuple[Tensor, float]:
+    """The shares that units of so many cells take in a pass, and what lies between two at least.
+
+    They are those of each value of a digit; of a nested pass those of each unit along the axis.
+    """
+    cells = size[scale.axis]
+    count = _bases(_groups(size, scale.merged, scale.axis))[scale.digit]
+    known = levels(count, cells)
+    step = float(known.max()) / (count + 0.5)
+    if not scale.nested:
+        return known, step
+    first = torch.arange(0, cells, merged)
+    shares, coarse = known[first // scale.merged], scale.merged
+    for fine in reversed([one for one in scale.nested if merged <= one < scale.merged]):
+        parts = coarse // fine
+        step *= NESTED / parts
+        shares = shares + (first // fine % parts - (parts - 1) / 2) * step
+        coarse = fine
+    return shares, step
 
 
 def _groups(size: Sequence[int], merged: int, axis: int) -> int:
@@ -166,24 +257,33 @@ def has_plane(seen: Coded) -> bool:
     return any(0 <= len(side.one) - cells <= MOST_TOKENS for side in sides for cells in planes)
 
 
-def by_steps(side: Side, seen: Coded) -> Told | None:
+def by_steps(side: Side, seen: Coded, *, whole: bool = False) -> Told | None:
     """Name the cell of each unit by the latest source that explains every pass.
+
+    Args:
+        side: whose units they are.
+        seen: what the passes have shown.
+        whole: whether only a grid all of whose cells are there is looked for.
 
     Returns:
         The number of the source, the cells [unit, axis], -1 for units that come from none, and the size
         of the grid, of which merged cells are one.
     """
     if side.told[0] < len(side.shares):
-        side.told = len(side.shares), _by_steps(side, seen)
+        side.told = len(side.shares), _by_steps(side, seen, whole)
     return side.told[1]
 
 
-def _by_steps(side: Side, seen: Coded) -> Told | None:
+def _by_steps(side: Side, seen: Coded, whole: bool) -> Told | None:
     own = from_cells(side)
     if not bool(own.any()):
         return None
     for number, source in _tried(side, seen):
-        for merged in dict.fromkeys(scale.merged for scale in side.shares):
+        for merged in MERGED:
+            if not any(scale.tells(merged) for scale in side.shares if scale.axis or merged == 1):
+                continue
+            if whole and math.prod(merged_size(source.size, merged)) != len(own):
+                continue
             found = _cells(side, own, source.size, merged, seen)
             if found is not None:
                 cells, size = found
@@ -204,15 +304,13 @@ def _tried(side: Side, seen: Coded) -> list[tuple[int, Source]]:
 
 
 def _read(
-    side: Side, own: Tensor, size: Sequence[int], scale: Scale
+    side: Side, own: Tensor, size: Sequence[int], scale: Scale, merged: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Read a digit of every unit, how far off each is, and how far its numbers are from agreeing."""
     share, miss = (one[own] for one in side.shares[scale])
-    count = _bases(_groups(size, scale.merged, scale.axis))[scale.digit]
-    known = levels(count, size[scale.axis])
+    known, step = _known(size, scale, merged)
     ordered, numbers = known.sort()
     nearest = torch.bucketize(share, (ordered[1:] + ordered[:-1]) / 2)
-    step = ordered[-1] / (count + 0.5)
     apart = (share - ordered[nearest]).abs()
     off, miss = ((one / step).nan_to_num(torch.inf) for one in (apart, miss))
     return numbers[nearest], off, miss
@@ -228,9 +326,11 @@ def _cells(
     whole = merged_size(size, merged)
     cells = torch.zeros(int(own.sum()), len(size), dtype=torch.long)
     left, furthest = list(whole), 0.0
-    for scale in seen.scales:
-        if scale.merged != (merged if scale.axis else 1):
-            continue
+    scales = [scale for scale in seen.scales if scale.tells(merged)]
+    if any(scale.axis and not scale.nested for scale in scales):
+        # Passes for these units alone tell more than one for all.
+        scales = [scale for scale in scales if not scale.nested]
+    for scale in scales:
         if scale not in side.shares:
             return None
         bases = _bases(_groups(size, scale.merged, scale.axis)) if scale.axis < len(size) else []
@@ -239,18 +339,20 @@ def _cells(
             if not bool((side.shares[scale][0][own].abs() <= NEAR_TOKEN / 10).all()):
                 return None
             continue
-        number, off, miss = _read(side, own, size, scale)
+        number, off, miss = _read(side, own, size, scale, merged)
         most = float(torch.maximum(off, miss).max())
-        if most > NEAR_CELL_OF_ALL:
+        # What is merged in a nested pass took shares that lie a little apart.
+        unlike = float(miss.max()) / (2 if scale.nested else 1)
+        if max(float(off.max()), unlike) > NEAR_CELL_OF_ALL:
             if merged > 1 or not scale.axis:
                 return None
             left[scale.axis] = 1
         furthest = max(furthest, most if left[scale.axis] > 1 else 0)
-        cells[:, scale.axis] += number * math.prod(bases[: scale.digit])
+        cells[:, scale.axis] += number * (1 if scale.nested else math.prod(bases[: scale.digit]))
     cells *= torch.tensor(left) > 1
     different = _different(cells, left)
     if different == len(cells) == math.prod(left):
-        fits = furthest <= NEAR_CELL_OF_ALL
+        fits = True
     else:
         fits = furthest <= NEAR_CELL and (tuple(left) == whole or different == math.prod(left))
     is_place = tuple(left) == whole or math.prod(left[1:]) > 1

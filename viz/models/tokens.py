@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from transformers import PreTrainedTokenizerBase
@@ -184,6 +185,7 @@ def units_from_labels(labels: Sequence[str], kind: str = "token") -> Units:
     return replace(units, labels=tuple(map(visible, texts)), texts=texts)
 
 
+@lru_cache(maxsize=64)
 def patch_units(rows: int, columns: int, before: int = 0) -> Units:
     """Name the patches of a picture by row and column, after the tokens that stand before them."""
     units = numbered_units("patch", before + rows * columns)
@@ -245,6 +247,7 @@ def prompted(units: Units, count: int) -> Units:
     return replace(joined(nothing, units), segments=(0,) * count + units.segments)
 
 
+@lru_cache(maxsize=64)
 def numbered_units(kind: str, count: int) -> Units:
     """Name units by their number, such as patches and frames."""
     return Units(
