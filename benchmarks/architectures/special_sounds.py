@@ -63,6 +63,12 @@ def _codebooks(config: Any) -> Inputs:
     }
 
 
+def _music(config: Any) -> Inputs:
+    """Make a text, and the codes of its music, a row each codebook."""
+    codes = words(code_count(), rows=config.decoder.num_codebooks)
+    return {"input_ids": words(token_count()), "decoder_input_ids": codes}
+
+
 def _dia_decoder(config: Any) -> Inputs:
     return {
         "input_ids": words(code_count() * config.num_channels).reshape(1, code_count(), -1),
@@ -212,6 +218,8 @@ SOUNDS: dict[str, Maker] = {
     "mimi_decoder": _decoded,
     "moss_transcribe_diarize": _moss_transcribe,
     "musicflamingo": _musicflamingo,
+    "musicgen": _music,
+    "musicgen_melody": _music,
     "musicgen_decoder": _codebooks,
     "musicgen_melody_decoder": _codebooks,
     "neucodec": _features_and_samples,
