@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from viz.capture import check
+from viz.capture import Check, check
 from viz.cli_train import STOPPED, add_options, example_of, train_command
-from viz.errors import LoupeError, ModelNotFoundError
-from viz.models import load_model
-from viz.models.catalogue import CATALOGUE, find_entry, is_available
+from viz.command import typed
+from viz.errors import InputError, LoupeError, ModelNotFoundError
+from viz.models import Model, load_model
+from viz.models.catalogue import CATALOGUE, CatalogueEntry, find_entry, is_available
 from viz.models.fetch import fetch
+from viz.models.model import several
 
 SAMPLE = "The animal didn't cross the street because it was too tired."
 
@@ -31,8 +34,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = Parser(prog="loupe", description="See where transformers look.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("models", help="list the models of the catalogue")
-    fetching = commands.add_parser("fetch", help="bring a model of the catalogue to this machine")
-    fetching.add_argument("model", help=", ".join(CATALOGUE))
+    fetching = commands.add_parser("fetch", help="bring models of the catalogue to this machine")
+    fetching.add_argument("model", nargs="+", help=", ".join(CATALOGUE))
     checking = commands.add_parser("check", help="compare a model's weights with its eager ones")
     checking.add_argument("model", help="a catalogue name, a Hugging Face id, or a folder")
     checking.add_argument("--text", help="to run it on")
@@ -47,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
         if options.command == "models":
             _list_models()
         elif options.command == "fetch":
-            _fetch_model(options.model)
+            _fetch_models(options.model)
         elif options.command == "train":
             sys.exit(train_command(options))
         else:
@@ -68,17 +71,7 @@ def _list_models() -> None:
 def _check_model(options: argparse.Namespace) -> bool:
     """Print the largest difference of every layer; whether nothing that can be told is wrong."""
     model = load_model(options.model, revision=options.revision)
-    example = None
-    if options.text is None and not (options.image or options.sound):
-        example = example_of(Path(options.model))
-    if example is not None:
-        checked = check(model, example.given, target=options.target or example.target)
-    else:
-        text = options.text
-        if text is None and "text" in model.reads and not options.sound:
-            text = SAMPLE
-        given = {"image": options.image, "sound": options.sound}
-        checked = check(model, text, target=options.target, **given)
+    checked = _checked(model, options)
     rows = checked.layers.copy()
     for name in ("difference", "allowed", "output error"):
         rows[name] = rows[name].map("{:.1e}".format, na_action="ignore")
@@ -89,14 +82,43 @@ def _check_model(options: argparse.Namespace) -> bool:
     return checked.holds
 
 
-def _fetch_model(name: str) -> None:
+def _checked(model: Model, options: argparse.Namespace) -> Check:
+    """Check a model on what is given, on the example of what it was trained for, or on a sentence."""
+    given = {"image": options.image, "sound": options.sound}
+    if options.text is None and not any(given.values()):
+        example = example_of(Path(options.model))
+        if example is not None:
+            return check(model, example.given, target=options.target or example.target)
+        if model.reads and "text" not in model.reads:
+            raise InputError(
+                f"{model.name} reads {several(model.reads)}, and none is given.",
+                f"Name a file: {typed('check', options.model)} "
+                + " or ".join(f"--{sense} FILE" for sense in sorted(model.reads)),
+            )
+    text = options.text
+    if text is None and "text" in model.reads and not options.sound:
+        text = SAMPLE
+    return check(model, text, target=options.target, **given)
+
+
+def _fetch_models(names: list[str]) -> None:
+    """Bring all that were named, once it is known that there are such."""
+    for entry in [_entry_of(name) for name in dict.fromkeys(names)]:
+        print(f"{entry.title} is in {fetch(entry, _said(entry.title))}")
+
+
+def _said(title: str) -> Callable[[str, float], None]:
+    """Return what prints the phases of one model's way here."""
+    return lambda phase, _: print(f"{title}: {phase}", flush=True)
+
+
+def _entry_of(name: str) -> CatalogueEntry:
     entry = find_entry(name)
     if entry is None:
         raise ModelNotFoundError(
             f"There is no {name!r} in the catalogue.", f"Choose one of {', '.join(CATALOGUE)}."
         )
-    folder = fetch(entry, lambda phase, _: print(f"{entry.title}: {phase}", flush=True))
-    print(f"{entry.title} is in {folder}")
+    return entry
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
-import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from urllib.parse import urlencode
 from tqdm import tqdm
 from transformers.utils.logging import disable_progress_bar
 
+from viz.command import typed
 from viz.errors import InputError, LoupeError, StorageError
 from viz.models import load_model
 from viz.models.folders import plain_path
@@ -114,17 +114,11 @@ def _train(options: argparse.Namespace) -> int:
         return FAILED
     latest = folder.latest() or 0
     print(f"Stopped after step {latest:,}; what was learnt is in {folder.checkpoint(latest)}")
-    again = [_called(), "train", "--resume", folder.name]
+    again = ["train", "--resume", folder.name]
     if options.out is not None:
         again += ["--out", options.out]
-    print(f"Go on with: {shlex.join(again)}")
+    print(f"Go on with: {typed(*again)}")
     return STOPPED
-
-
-def _called() -> str:
-    """Return what this command was called as, so that it can be called so again."""
-    called = Path(sys.argv[0])
-    return str(called) if called.stem == "loupe" else "loupe"
 
 
 def _best_kept(folder: RunFolder) -> list[str]:

@@ -16,6 +16,7 @@ from benchmarks.architectures.exact import Exact, rows_like
 from benchmarks.architectures.examine import (
     EXACT,
     KEPT_ITEM,
+    OTHER_KERNEL,
     Finding,
     as_called,
     distance,
@@ -38,9 +39,6 @@ SIDE = 224
 
 # Where a model does not read so many tokens, what it may read instead.
 SHORTER = (512, 510, 256, 128, 77, 64, 48, 32, 24)
-
-# How far the output may be off where the model computes with its own eager attention, and another kernel shows it.
-OTHER_KERNEL = 1e-4
 
 # How long and how often an eager pass is timed: some clocks of the processor count hundredths.
 LEAST_SECONDS, MOST_PASSES = 0.1, 20

@@ -225,3 +225,21 @@ def test_leds_encoder_is_shown_at_its_own_window(tokens):
     assert (encoder.layers, len(encoder.queries)) == (2, tokens)
     distance = (torch.arange(tokens)[:, None] - torch.arange(tokens)).abs()
     assert torch.equal(encoder.attended(1, 3), distance <= 32)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_model_whose_own_eager_attention_gives_no_numbers_is_refused_for_that(masked):
+    kind = "nemotron_asr_streaming_encoder"
+    config = hf.AutoConfig.for_model(
+        kind, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48
+    )
+    given = {"input_features": torch.randn(1, 200, config.num_mel_bins)}
+    if masked:
+        given["attention_mask"] = torch.ones(1, 200, dtype=torch.long)
+    torch.manual_seed(0)
+    module = hf.AutoModel.from_config(config, attn_implementation="eager").eval()
+    with pytest.raises(viz.LoupeError, match=r"not finite .* another attn_implementation"):
+        viz.capture(viz.wrap_model(module), given)
+    module.set_attn_implementation("sdpa")
+    trace = viz.capture(viz.wrap_model(module), given)
+    assert_same(trace.output, output_of(module, given)[0])

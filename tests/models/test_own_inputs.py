@@ -129,3 +129,29 @@ def test_inputs_that_would_count_for_nothing_are_refused(name):
     given, words = MISFITS[name]
     with pytest.raises(viz.LoupeError, match=words):
         viz.capture(viz.wrap_model(hf.BertModel(config).eval()), given)
+
+
+def test_a_mask_may_count_queries_that_stand_beside_the_ids():
+    torch.manual_seed(0)
+    config = hf.InstructBlipQFormerConfig(
+        vocab_size=97,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        encoder_hidden_size=16,
+    )
+    module = hf.InstructBlipQFormerModel(config).eval()
+    given = {
+        "input_ids": torch.randint(5, 97, (1, 12)),
+        "query_embeds": torch.randn(1, 8, 32),
+        "attention_mask": torch.ones(1, 20, dtype=torch.long),
+        "encoder_hidden_states": torch.randn(1, 6, 16),
+    }
+    trace = viz.capture(viz.wrap_model(module), given)
+    with torch.inference_mode():
+        expected = module(**given).last_hidden_state[0]
+    torch.testing.assert_close(trace.output, expected, atol=1e-5, rtol=0)
+    assert trace.stacks["encoder"].record(0).shape == (20, 20)
+    with pytest.raises(viz.LoupeError, match="shape"):
+        viz.capture(viz.wrap_model(module), {**given, "attention_mask": torch.ones(1, 9)})

@@ -20,7 +20,7 @@ from viz.capture.batch import (
     turned_round,
 )
 from viz.capture.passes import Progress, Shown, Telling
-from viz.capture.proving import run_alone, show_proven
+from viz.capture.proving import not_finite, run_alone, show_proven
 from viz.capture.stacks import main_stack, stacks_of
 from viz.capture.trace import ModelCard, Trace
 from viz.errors import CaptureError, LoupeError, ModelRefusedError, VerificationError
@@ -91,10 +91,7 @@ def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None
     if taken.rows == 1:
         output = output_of_item(output, item=taken.item, batch=taken.batch, axis=taken.axis)
     if not _is_finite(output[None]):
-        raise CaptureError(
-            f"The output of {model.name} is not finite (NaN or infinity), so its attention means nothing.",
-            "Check the model's weights, or choose dtype float32.",
-        )
+        raise not_finite(model.name)
     tell("forward", 1.0)
     stacks = stacks_of(shown.layers, prepared.known, prepared.unnamed)
     first = main_stack(stacks)

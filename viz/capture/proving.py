@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from viz.capture.arranged import arrange
 from viz.capture.passes import Shown, Telling, run_observed
-from viz.errors import LoupeError, VerificationError
+from viz.errors import CaptureError, LoupeError, VerificationError
 from viz.models import Model
 from viz.models.model import Plan
 from viz.models.outputs import Outputs, all_tensors
@@ -68,8 +68,18 @@ def show_proven(model: Model, prepared: Prepared, inputs: dict[str, Any], tell: 
             best = shown
     if best is None:
         truth.require()
+        if not truth.is_finite():
+            raise not_finite(model.name)
         raise failures[0] if failures else refuse_attention(model.module, inputs, model.name)
     return best
+
+
+def not_finite(name: str) -> CaptureError:
+    """Say that what a model returns is no numbers."""
+    return CaptureError(
+        f"The output of {name} is not finite (NaN or infinity), so its attention means nothing.",
+        "Check the model's weights, choose dtype float32, or load it with another attn_implementation.",
+    )
 
 
 def _took_another_path(plan: Plan, shown: Shown) -> bool:

@@ -24,6 +24,7 @@ from transformers import (
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
+from viz.command import typed
 from viz.errors import LoupeError, ModelNotFoundError, ModelRefusedError
 from viz.models.address import read_address
 from viz.models.arguments import kind_of_value, require_module, require_readers
@@ -227,7 +228,7 @@ def _folder(name: str, revision: str | None, tell: Progress) -> Path:
         if folder is None:
             raise ModelNotFoundError(
                 f"{entry.title} is not on this machine yet ({entry.download_mb} MB to fetch).",
-                f"Fetch it with: loupe fetch {entry.name}",
+                f"Fetch it with: {typed('fetch', entry.name)}",
             )
         return folder
     if name.startswith(HUB_PREFIX):

@@ -249,6 +249,10 @@ def _refuse_misfits(model: Model, inputs: Mapping[str, Any], past: Cache | None)
     alone = past is None and model.reads <= {"text"} and model.kind != "other"
     if not (alone and isinstance(ids, Tensor) and isinstance(mask, Tensor)):
         return
+    # Queries or embeddings of their own may stand beside the ids, and count in the mask (a Q-former's).
+    beside = [value for value in inputs.values() if isinstance(value, Tensor) and value.ndim == 3]
+    if mask.shape[-1] > ids.shape[-1] and any(one.is_floating_point() for one in beside):
+        return
     if ids.ndim == mask.ndim == 2 and ids.shape != mask.shape:
         raise ShapeError(
             f"The attention_mask has shape {tuple(mask.shape)}, and input_ids {tuple(ids.shape)}.",
