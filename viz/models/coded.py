@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from viz.errors import LoupeError
 from viz.models.codes import Code, Coded, Scale, Side, Source
+from viz.models.decoding import is_hopeless
 from viz.models.preserve import preserved
 from viz.models.rerun import random_state
 from viz.models.running import RUN_ERRORS, copies
@@ -31,7 +32,6 @@ from viz.models.steps import (
     MERGED,
     WHOLE,
     has_plane,
-    is_hopeless,
     may_merge,
     merged_units,
     nested_scales,

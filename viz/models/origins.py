@@ -11,7 +11,8 @@ from torch import Tensor
 
 from viz.models.coded import drawn
 from viz.models.codes import MIXED, ONE, OTHER, Coded, Side, Source
-from viz.models.steps import by_steps, from_cells, tokens_of
+from viz.models.decoding import by_steps, tokens_of
+from viz.models.steps import from_cells
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ class Seeing(TorchFunctionMode):
         rows = value.ndim == 2 and any(word in name for word in ("pixel", "hidden"))
         if not (rows or value.ndim == 3):
             return value
-        return self._fill(name, value, tuple(value.shape[:-1]), value.ndim - 1, None, name)
+        return self._fill(name, value, tuple(value.shape[:-1]), channel=value.ndim - 1, read=name)
 
     def _pixels(self, name: str, value: Tensor) -> Tensor:
         """Put a code into a picture, whose cells are patches where the model says how large they are."""
@@ -105,7 +105,7 @@ class Seeing(TorchFunctionMode):
         if value.shape[2] % side or value.shape[3] % side:
             side = 1
         size = (len(value), value.shape[2] // side, value.shape[3] // side)
-        return self._fill(name, value, size, 1, None, name, side)
+        return self._fill(name, value, size, channel=1, read=name, side=side)
 
     @contextmanager
     def hooks(self) -> Iterator[None]:
@@ -125,7 +125,7 @@ class Seeing(TorchFunctionMode):
             for name, value in self.inputs.items():
                 if ids.shape == value.shape and torch.equal(ids, value):
                     size, last = tuple(output.shape[:-1]), output.ndim - 1
-                    return self._fill(self.names[id(part)], output, size, last, None, name)
+                    return self._fill(self.names[id(part)], output, size, channel=last, read=name)
             return None  # embeddings of positions stay what they are
 
         def on_index(_part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -139,7 +139,7 @@ class Seeing(TorchFunctionMode):
             size = tuple(output.shape[:-1])
             spans = spans_of(args[0], self.given[SERIES])
             name = self.names[id(part)]
-            return self._fill(name, output, size, output.ndim - 1, None, None, spans=spans)
+            return self._fill(name, output, size, channel=output.ndim - 1, read=None, spans=spans)
 
         for part in self.parts.every:
             if SERIES in self.given and isinstance(part, nn.Linear):
@@ -190,7 +190,7 @@ class Seeing(TorchFunctionMode):
         known = self.result.sources[self.source : self.source + 1]
         read = known[0].read if known else self._read(given)
         made_of = None if read else given.movedim(1, -1)
-        return self._fill(name, output, tuple(size), 1, made_of, read)
+        return self._fill(name, output, tuple(size), channel=1, read=read, made_of=made_of)
 
     def _read(self, given: Tensor) -> str | None:
         """Name the input that a convolution was given as it is."""
@@ -209,9 +209,10 @@ class Seeing(TorchFunctionMode):
         name: str,
         whole: Tensor,
         size: tuple[int, ...],
+        *,
         channel: int,
-        made_of: Tensor | None,
         read: str | None,
+        made_of: Tensor | None = None,
         side: int = 1,
         spans: tuple[tuple[int, int, int], ...] | None = None,
     ) -> Tensor:

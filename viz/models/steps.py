@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from viz.models.codes import MOST_TOKENS, Coded, Scale, Side, Source, Told
+from viz.models.codes import MOST_TOKENS, Coded, Scale, Side, Source
 
 # A whole step, as a share of what lies between the two contents of a cell: what rounding does to a smaller
 # one, a larger one's curve does.
@@ -31,12 +31,6 @@ MOST_SHARES = 512
 # Cells along each axis that step in one direction where cells are merged: where a layer keeps the largest of
 # some cells' numbers, steps in one direction leave it the same cell's.
 ALIKE = 8
-
-# How far a unit may be from its cell, in shares; and how far its numbers may be from agreeing.
-NEAR_CELL = 0.2
-
-# The same where every cell has a unit of its own, so that no two can have been taken for each other.
-NEAR_CELL_OF_ALL = 0.4
 
 # Where one pass is for layers with cells merged more and less, those of one merged cell lie this near its own
 # share, as a part of what lies between two.
@@ -66,7 +60,7 @@ def scales_of(seen: Coded, merged: int) -> list[Scale]:
         if math.prod(size) > units * max(size[1:], default=1):
             continue
         for axis in range(1 if merged > 1 else 0, len(size)):
-            digits[axis] = max(digits.get(axis, 0), len(_bases(size[axis])))
+            digits[axis] = max(digits.get(axis, 0), len(bases_of(size[axis])))
     return [
         Scale(merged, axis, digit)
         for axis, count in sorted(digits.items())
@@ -107,40 +101,17 @@ def nested_scales(seen: Coded) -> list[Scale]:
     return batch + [Scale(most, axis, nested=nested) for axis in axes]
 
 
-def is_hopeless(side: Side, seen: Coded) -> bool:
-    """Whether not even passes for its units alone would tell where they come from.
-
-    Where a layer chooses the largest of some numbers, a step may change which that is, and no share is right.
-    """
-    own, merged = from_cells(side), merged_units(side, seen.sources)
-    nested = [scale for scale in side.shares if scale.nested and scale.tells(merged)]
-    if not nested:
-        return False
-    for _, source in _tried(side, seen):
-        if math.prod(merged_size(source.size, merged)) != int(own.sum()):
-            continue
-        for scale in nested:
-            alone = Scale(merged, scale.axis)
-            if not _bases(_groups(source.size, merged, scale.axis)):
-                continue
-            most = float(side.shares[scale][1][own].max())
-            rest = NESTED / 2 * _known(source.size, scale, merged)[1]
-            if most - rest > NEAR_CELL_OF_ALL * _known(source.size, alone, merged)[1]:
-                return True
-    return False
-
-
 def shares_of(source: Source, scale: Scale) -> Tensor:
     """Which share of a whole step each cell takes in a pass; of the shape of the grid."""
     shares = torch.zeros(source.size)
     if scale.axis >= len(source.size):
         return shares
-    bases = _bases(_groups(source.size, scale.merged, scale.axis))
+    bases = bases_of(groups_of(source.size, scale.merged, scale.axis))
     if scale.digit >= len(bases):
         return shares
     least = scale.nested[0] if scale.nested else scale.merged
     index = torch.arange(source.size[scale.axis]) // least
-    known, _ = _known(source.size, scale, least)
+    known, _ = known_shares(source.size, scale, least)
     number = index if scale.nested else _digit(index, bases, scale.digit)
     shape = [1] * len(source.size)
     shape[scale.axis] = -1
@@ -151,13 +122,13 @@ def _digit(index: Tensor, bases: Sequence[int], digit: int) -> Tensor:
     return index // math.prod(bases[:digit]) % bases[digit]
 
 
-def _known(size: Sequence[int], scale: Scale, merged: int) -> tuple[Tensor, float]:
+def known_shares(size: Sequence[int], scale: Scale, merged: int) -> tuple[Tensor, float]:
     """The shares that units of so many cells take in a pass, and what lies between two at least.
 
     They are those of each value of a digit; of a nested pass those of each unit along the axis.
     """
     cells = size[scale.axis]
-    count = _bases(_groups(size, scale.merged, scale.axis))[scale.digit]
+    count = bases_of(groups_of(size, scale.merged, scale.axis))[scale.digit]
     known = levels(count, cells)
     step = float(known.max()) / (count + 0.5)
     if not scale.nested:
@@ -172,11 +143,11 @@ def _known(size: Sequence[int], scale: Scale, merged: int) -> tuple[Tensor, floa
     return shares, step
 
 
-def _groups(size: Sequence[int], merged: int, axis: int) -> int:
+def groups_of(size: Sequence[int], merged: int, axis: int) -> int:
     return -(-size[axis] // merged) if axis else size[axis]
 
 
-def _bases(count: int) -> list[int]:
+def bases_of(count: int) -> list[int]:
     """Say what each digit of a number below `count` counts to, the last digit first; none for one cell."""
     if count == 1:
         return []
@@ -207,21 +178,6 @@ def token_share(number: int) -> int:
     return FIRST_TOKEN + number
 
 
-def tokens_of(side: Side, seen: Coded) -> list[str]:
-    """Name the kind of the model's own tokens that each unit is; "" for all others."""
-    of_kinds = dict(side.tokens)
-    if side.moves is not None and side.shares:
-        share = torch.stack([share for share, _ in side.shares.values()])
-        for number, name in enumerate(seen.tokens):
-            near = (share - token_share(number)).abs().amax(dim=0) < NEAR_TOKEN
-            of_kinds[name] = near & side.moves
-    names = [""] * len(side.one)
-    for name, units in of_kinds.items():
-        for unit in units.nonzero()[:, 0].tolist():
-            names[unit] = "?" if names[unit] else name
-    return names
-
-
 def from_cells(side: Side) -> Tensor:
     """Which units moved with cells, as far as is known, and are no tokens of the model's own; bool [unit]."""
     if side.moves is None:
@@ -243,7 +199,7 @@ def merged_units(side: Side, sources: Sequence[Source]) -> int:
 
 def merged_size(size: Sequence[int], merged: int) -> tuple[int, ...]:
     """The size of a grid where so many cells along each axis are one unit."""
-    return tuple(_groups(size, merged, axis) for axis in range(len(size)))
+    return tuple(groups_of(size, merged, axis) for axis in range(len(size)))
 
 
 def has_plane(seen: Coded) -> bool:
@@ -255,115 +211,3 @@ def has_plane(seen: Coded) -> bool:
     }
     sides = [side for calls in seen.calls.values() for pair in calls for side in pair]
     return any(0 <= len(side.one) - cells <= MOST_TOKENS for side in sides for cells in planes)
-
-
-def by_steps(side: Side, seen: Coded, *, whole: bool = False) -> Told | None:
-    """Name the cell of each unit by the latest source that explains every pass.
-
-    Args:
-        side: whose units they are.
-        seen: what the passes have shown.
-        whole: whether only a grid all of whose cells are there is looked for.
-
-    Returns:
-        The number of the source, the cells [unit, axis], -1 for units that come from none, and the size
-        of the grid, of which merged cells are one.
-    """
-    if side.told[0] < len(side.shares):
-        side.told = len(side.shares), _by_steps(side, seen, whole)
-    return side.told[1]
-
-
-def _by_steps(side: Side, seen: Coded, whole: bool) -> Told | None:
-    own = from_cells(side)
-    if not bool(own.any()):
-        return None
-    for number, source in _tried(side, seen):
-        for merged in MERGED:
-            if not any(scale.tells(merged) for scale in side.shares if scale.axis or merged == 1):
-                continue
-            if whole and math.prod(merged_size(source.size, merged)) != len(own):
-                continue
-            found = _cells(side, own, source.size, merged, seen)
-            if found is not None:
-                cells, size = found
-                places = torch.full((len(own), len(size)), -1)
-                places[own] = cells
-                return number, places, size
-    return None
-
-
-def _tried(side: Side, seen: Coded) -> list[tuple[int, Source]]:
-    """List the sources before a side, the latest first, one of each size."""
-    latest: dict[tuple[int, ...], tuple[int, Source]] = {}
-    for number in reversed(range(len(seen.sources))):
-        source = seen.sources[number]
-        if source.order < side.order:
-            latest.setdefault(source.size, (number, source))
-    return list(latest.values())
-
-
-def _read(
-    side: Side, own: Tensor, size: Sequence[int], scale: Scale, merged: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Read a digit of every unit, how far off each is, and how far its numbers are from agreeing."""
-    share, miss = (one[own] for one in side.shares[scale])
-    known, step = _known(size, scale, merged)
-    ordered, numbers = known.sort()
-    nearest = torch.bucketize(share, (ordered[1:] + ordered[:-1]) / 2)
-    apart = (share - ordered[nearest]).abs()
-    off, miss = ((one / step).nan_to_num(torch.inf) for one in (apart, miss))
-    return numbers[nearest], off, miss
-
-
-def _cells(
-    side: Side, own: Tensor, size: tuple[int, ...], merged: int, seen: Coded
-) -> tuple[Tensor, tuple[int, ...]] | None:
-    """Read the cell of every unit [unit, axis], and the size of the grid; None where a pass says otherwise.
-
-    An axis may be merged as a whole, as pitches are in frames of a sound, where every other cell is a unit.
-    """
-    whole = merged_size(size, merged)
-    cells = torch.zeros(int(own.sum()), len(size), dtype=torch.long)
-    left, furthest = list(whole), 0.0
-    scales = [scale for scale in seen.scales if scale.tells(merged)]
-    if any(scale.axis and not scale.nested for scale in scales):
-        # Passes for these units alone tell more than one for all.
-        scales = [scale for scale in scales if not scale.nested]
-    for scale in scales:
-        if scale not in side.shares:
-            return None
-        bases = _bases(_groups(size, scale.merged, scale.axis)) if scale.axis < len(size) else []
-        if scale.digit >= len(bases):
-            # Nothing moves along an axis that the grid does not have.
-            if not bool((side.shares[scale][0][own].abs() <= NEAR_TOKEN / 10).all()):
-                return None
-            continue
-        number, off, miss = _read(side, own, size, scale, merged)
-        most = float(torch.maximum(off, miss).max())
-        # What is merged in a nested pass took shares that lie a little apart.
-        unlike = float(miss.max()) / (2 if scale.nested else 1)
-        if max(float(off.max()), unlike) > NEAR_CELL_OF_ALL:
-            if merged > 1 or not scale.axis:
-                return None
-            left[scale.axis] = 1
-        furthest = max(furthest, most if left[scale.axis] > 1 else 0)
-        cells[:, scale.axis] += number * (1 if scale.nested else math.prod(bases[: scale.digit]))
-    cells *= torch.tensor(left) > 1
-    different = _different(cells, left)
-    if different == len(cells) == math.prod(left):
-        fits = True
-    else:
-        fits = furthest <= NEAR_CELL and (tuple(left) == whole or different == math.prod(left))
-    is_place = tuple(left) == whole or math.prod(left[1:]) > 1
-    return (cells, tuple(left)) if different and fits and is_place else None
-
-
-def _different(cells: Tensor, size: Sequence[int]) -> int:
-    """Count cells that are not the same; 0 where any is outside of the grid."""
-    if bool((cells >= torch.tensor(size)).any()):
-        return 0
-    number = torch.zeros(len(cells), dtype=torch.long)
-    for axis, count in enumerate(size):
-        number = number * count + cells[:, axis]
-    return int((torch.bincount(number) > 0).sum())
