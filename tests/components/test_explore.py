@@ -122,7 +122,7 @@ def test_a_defect_of_ours_is_logged_and_said(explore, monkeypatch, caplog):
     def broken(*_args, **_options):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("viz.service.workbench.survey", broken)
+    monkeypatch.setattr("viz.service.drawing.survey_layer", broken)
     explore.text_area(key="text").set_value("the dog did not")
     press(explore, "Run")
     assert "defect in Attention Loupe" in explore.error[0].value

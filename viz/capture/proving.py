@@ -68,8 +68,6 @@ def show_proven(model: Model, prepared: Prepared, inputs: dict[str, Any], tell: 
             best = shown
     if best is None:
         truth.require()
-        if not truth.is_finite():
-            raise not_finite(model.name)
         raise failures[0] if failures else refuse_attention(model.module, inputs, model.name)
     return best
 
@@ -123,6 +121,8 @@ def _attempt(
             apart, allowed = difference(_outputs(shown), expected)
         # Negated, so that NaN does not pass.
         if not apart <= allowed:
+            if not truth.is_finite():
+                raise not_finite(model.name)
             raise _refuse_unequal(model, plan, apart, allowed)
     with switched(model.module, plan.way), preserved(model.module):
         item = prepared.item
