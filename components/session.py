@@ -89,10 +89,10 @@ def keep_inside(stacks: Mapping[str, Stack]) -> None:
         st.session_state.linked = False
 
 
-def write_link() -> None:
-    """Let the URL say what is seen."""
+def write_link(seen: View | None = None) -> None:
+    """Let the URL say what is seen, or what is run to be seen, so that a reload loses no text."""
     try:
-        query = to_query(view(), texts())
+        query = to_query(view() if seen is None else seen, texts())
     except StorageError as error:
         st.session_state.notices = [str(error)]
         return

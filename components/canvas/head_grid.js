@@ -120,9 +120,11 @@ function tell(grid) {
 
 function wordsOf({ data, numbers }, index) {
   const count = data.layers.length;
+  const place = `layer ${data.layers[index]}, head ${data.heads[index]}`;
+  if (data.words.length && data.words.every((_, row) => !Number.isFinite(numbers[row * count + index]))) return `${place}: not drawn yet`;
   const parts = data.words.map(([name, unit], row) => {
     const number = numbers[row * count + index];
     return `${name} ${Number.isFinite(number) ? threeDigits(number) : "none"} ${unit}`.trimEnd();
   });
-  return `layer ${data.layers[index]}, head ${data.heads[index]}: ${parts.join(", ")}`;
+  return `${place}: ${parts.join(", ")}`;
 }

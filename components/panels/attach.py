@@ -87,6 +87,7 @@ def _keep(key: str) -> None:
         name = kept(given)
     except LoupeError as error:
         st.session_state.failure = error
+        st.session_state.uploads += 1  # what cannot be read does not stay as if it were accepted
         return
     st.session_state.failure = None
     st.session_state.media = name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -50,9 +49,7 @@ def grid_panel(analysis: Analysis) -> None:
         over = analysis.picture if grid is not None and _overlaid(analysis, grid) else None
     drawing_panel(analysis)
     order, everyone = arranged(analysis), len(thumbnails.layers)
-    if not everyone:
-        st.info("The heads of this stack are drawn next.")
-    elif not order:
+    if not order:
         st.info(f"None of the {everyone:,} heads fits: {_filtered(analysis)}.")
     else:
         head_grid(
@@ -100,14 +97,8 @@ def _overlaid(analysis: Analysis, grid: Grid) -> bool:
 
 def _glances(analysis: Analysis, grid: Grid) -> Thumbnails:
     """Draw where the pinned query looks in every head."""
-    stack, small = analysis.trace.stacks[view().stack], analysis.thumbnails[view().stack]
-    every = glances(stack, pinned_query(analysis), grid)
-    places = {
-        place: index for index, place in enumerate(zip(every.layers, every.heads, strict=True))
-    }
-    # In the order of the patterns, of which some may not be drawn yet.
-    drawn = [places[place] for place in zip(small.layers, small.heads, strict=True)]
-    return replace(every, values=every.values[drawn], layers=small.layers, heads=small.heads)
+    stack = analysis.trace.stacks[view().stack]
+    return glances(stack, pinned_query(analysis), grid)
 
 
 def arranged(analysis: Analysis) -> list[int]:

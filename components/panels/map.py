@@ -47,8 +47,6 @@ def _thumbnail(analysis: Analysis) -> np.ndarray[tuple[int, int], np.dtype[np.fl
     seen = view()
     pictures = analysis.thumbnails[seen.stack]
     places = list(zip(pictures.layers, pictures.heads, strict=True))
-    if (seen.layer, seen.head) not in places:
-        return np.zeros((1, 1), dtype=np.float16)  # not drawn yet; its tiles are
     picture: np.ndarray[tuple[int, int], np.dtype[np.float16]] = pictures.values[
         places.index((seen.layer, seen.head))
     ]

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from components.panels.literal import literal
 from components.panels.opening import open_on
 from components.panels.training.live import duration
-from components.session import change, owner, request_of, workbench
+from components.session import change, owner, request_of, workbench, write_link
 from components.state import ASKED, View
 from viz.errors import LoupeError, TextTooLongError
 from viz.models.foresight import SecondsLeft
@@ -29,7 +29,7 @@ PHASES = {
     "tokenise": (0.3, 0.32, "Reading the input"),
     "write": (0.32, 0.4, "The model writes"),
     "forward": (0.4, 0.8, "Running the model"),
-    "draw": (0.8, 1.0, "Drawing every head"),
+    "draw": (0.8, 1.0, "Drawing the heads"),
 }
 
 
@@ -43,6 +43,9 @@ def run(pending: View, slot: DeltaGenerator) -> None:
 
     def progress(phase: str, share: float) -> None:
         # This call is also where Streamlit stops a run that was cancelled or superseded.
+        if phase == "tokenise" and not pending.media:
+            # From here on a page that is loaded anew would lose a text that was pasted.
+            write_link(pending)
         start, stop, words = PHASES[phase]
         seconds = left(phase, share)
         more = f", about {duration(seconds)} left" if seconds is not None else ""

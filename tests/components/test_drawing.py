@@ -54,7 +54,9 @@ def found(app):
 
 
 def layers_in_table(app):
-    return sorted(set(app.dataframe[-1].value["layer"]))
+    """Of which heads numbers are known."""
+    table = app.dataframe[-1].value
+    return sorted(set(table["layer"][table["entropy"].notna()]))
 
 
 def said(app):

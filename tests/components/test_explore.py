@@ -298,3 +298,25 @@ def test_a_text_that_a_model_cannot_read_is_said_and_one_that_can_is_run():
 def test_a_text_that_is_read_is_passed_over_in_silence(explore):
     assert not [button for button in explore.button if button.label.startswith("Run it on ")]
     assert not explore.warning
+
+
+def test_a_page_loaded_anew_while_a_text_runs_has_that_text(explore, monkeypatch):
+    text = "the dog did not cross the street " * 40
+    seen = []
+
+    def interrupted(*_args, **_options):
+        seen.append(explore_query())
+        raise ZeroDivisionError
+
+    def explore_query():
+        from components.session import st
+
+        return st.query_params.to_dict()
+
+    monkeypatch.setattr("viz.service.workbench.capture_prepared", interrupted)
+    before = dict(explore.query_params)
+    explore.text_area(key="text").set_value(text)
+    press(explore, "Run")
+    assert "text_digest" in seen[0]
+    # What is on screen after a failure is what was there before, and so is the link.
+    assert {**before, "text": ["the cat sat on the mat"]}["text"] == explore.query_params["text"]

@@ -44,7 +44,7 @@ def text_file(path):
     ("make", "message"),
     [
         (truncated, "damaged or truncated"),
-        (text_file, "no image that can be read"),
+        (text_file, "could not be read as an image"),
         (lambda path: path, "is not there"),
         (lambda path: Image.new("RGB", (0, 0)), "0 x 0 pixels"),
         (lambda path: Image.new("1", (MOST_PIXELS, 2)), "at most 50,000,000"),
@@ -146,7 +146,7 @@ def test_an_hour_in_a_file_is_refused_before_it_is_read(tmp_path):
 def test_messages_about_pictures_have_the_name_that_is_known(make, called, tmp_path):
     with pytest.raises(viz.LoupeError) as caught:
         read_image(make(tmp_path / "a.png"), called=called)
-    assert caught.value.message.startswith(f"The image {called}".strip() + " is ")
+    assert caught.value.message.startswith(f"The image {called}".strip() + " ")
     assert str(tmp_path) not in str(caught.value)
 
 

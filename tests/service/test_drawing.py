@@ -55,7 +55,11 @@ def test_a_place_that_is_not_there_is_not_waited_for(stacks, seen):
     found = Drawing(stacks)
     found.draw(silent, first=seen, patience=0.0)
     assert found.done == 0
-    assert all(len(one.thumbnails.layers) == 0 for one in found.surveys().values())
+    for name, one in found.surveys().items():
+        assert len(one.thumbnails.layers) == sum(
+            map(stacks[name].heads, range(stacks[name].layers))
+        )
+        assert not one.thumbnails.values.any()
 
 
 def test_the_rest_is_drawn_beside_and_is_the_same(stacks):

@@ -66,7 +66,7 @@ def test_loudness_is_the_largest_sample_of_each_step(tmp_path):
 @pytest.mark.parametrize(
     ("make", "suffix", "message"),
     [
-        (lambda file: file.write_bytes(b"no picture"), ".png", "no image that can be read"),
+        (lambda file: file.write_bytes(b"no picture"), ".png", "could not be read as an image"),
         (lambda file: Image.new("RGB", (4, 4)).save(file), ".gif", None),
         (
             lambda file: soundfile.write(file, np.ones(800), 8_000),

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from viz.figures.palettes import OKABE_ITO, colorscale
+from viz.figures.pattern import NOT_ATTENDED
 
 
 def statistic_figure(
@@ -96,7 +97,8 @@ def statistic_figure(
         height=max(300, min(620, 150 + 26 * layers)),
         margin={"l": 8, "r": 8, "t": 8, "b": 48},
         paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
+        # Where nothing is drawn, because there is no such head or it is not drawn yet, is no lowest value.
+        plot_bgcolor=NOT_ATTENDED[dark],
         font={"color": ink, "size": 12},
     )
     return figure

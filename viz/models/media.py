@@ -76,7 +76,7 @@ def read_image(source: ImageSource, *, called: str | None = None) -> Image.Image
         raise InputError(f"{name} is a folder.", "Give the file of an image.") from error
     except UnidentifiedImageError as error:
         raise InputError(
-            f"{name} is no image that can be read.", "Give a PNG, JPEG, WebP or GIF."
+            f"{name} could not be read as an image.", "Give a PNG, JPEG, WebP, GIF or BMP."
         ) from error
     except (OSError, SyntaxError, ValueError, TypeError) as error:
         raise InputError(

@@ -183,17 +183,22 @@ def survey_layer(
 
 
 def surveyed(stack: Stack, known: Mapping[int, LayerSurvey]) -> Survey:
-    """Put together what is known of a stack; layers that are not have no numbers and no pictures."""
+    """Put together what is known of a stack; layers that are not have no numbers and empty pictures."""
     counts = [stack.heads(layer) for layer in range(stack.layers)]
     done = {layer: known[layer] for layer in range(stack.layers) if layer in known}
     means = np.full((5, stack.layers, max(counts)), np.nan, dtype=np.float32)
     for layer, found in done.items():
         means[:, layer, : counts[layer]] = found.means
-    nothing = np.empty((0, 1, 1), dtype=np.float16)
+    shape = next((one.pictures.shape[1:] for one in done.values()), (1, 1))
     thumbnails = Thumbnails(
-        values=np.concatenate([one.pictures for one in done.values()]) if done else nothing,
-        layers=[layer for layer in done for _ in range(counts[layer])],
-        heads=[head for layer in done for head in range(counts[layer])],
+        values=np.concatenate(
+            [
+                done[layer].pictures if layer in done else np.zeros((heads, *shape), np.float16)
+                for layer, heads in enumerate(counts)
+            ]
+        ),
+        layers=[layer for layer, heads in enumerate(counts) for _ in range(heads)],
+        heads=[head for heads in counts for head in range(heads)],
         pooling="mean" if _length(stack) > STREAMED_FROM else "max",
     )
     return Survey(Statistics(*means), thumbnails, done)
