@@ -138,3 +138,32 @@ def test_pictures_whose_prompt_cannot_be_told_are_refused():
         viz.LoupeError, match=r"Which of the 3 pictures belong to item 1.* 3, 2 places"
     ):
         item_alone(Configured(), inputs, item=1, batch=2, axis=0)
+
+
+class Turned(torch.nn.Module):
+    """Hands its batch of texts to PyTorch's own attention with tokens first, and turns back what comes out."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.inner = torch.nn.MultiheadAttention(8, 2, batch_first=False)
+
+    def forward(self, x, context):
+        query, key = x.transpose(0, 1), context.transpose(0, 1)
+        return x + self.inner(query, key, key, need_weights=False)[0].transpose(0, 1)
+
+
+@pytest.mark.parametrize("lengths", [(2, 3), (5, 2)])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_what_differs_in_length_is_no_batch(batch, lengths):
+    module = Turned().eval()
+    given = {
+        name: torch.randn(batch, count, 8)
+        for name, count in zip(("x", "context"), lengths, strict=True)
+    }
+    trace = viz.capture(viz.wrap_model(module), given, item=batch - 1)
+    with torch.inference_mode():
+        expected = module(**given)[batch - 1]
+    torch.testing.assert_close(trace.output, expected, atol=1e-6, rtol=0)
+    (stack,) = trace.stacks.values()
+    assert stack.record(0).shape == lengths

@@ -11,9 +11,6 @@ import torch
 from viz.models.codes import Coded, Scale, Side, Source
 from viz.models.decoding import by_steps, is_hopeless
 from viz.models.steps import (
-    ALIKE,
-    MERGED,
-    may_merge,
     merged_size,
     nested_scales,
     scales_of,
@@ -23,9 +20,9 @@ from viz.models.steps import (
 SIZES = [(1, 56, 56), (1, 64, 48), (2, 32, 32), (1, 40, 72), (3, 7, 9), (1, 700), (1, 4, 20, 20)]
 
 
-def seen_with(size, counts, alike=1):
+def seen_with(size, counts):
     """What passes have shown of a plane, and of layers with so many units."""
-    seen = Coded(alike=alike, is_first=False)
+    seen = Coded(is_first=False)
     seen.sources.append(Source("cut", size, 1, "pixel_values", 1.0))
     for number, count in enumerate(counts):
         side = Side(2 + number, torch.zeros(count, 4), torch.ones(count, 4))
@@ -130,25 +127,6 @@ def test_where_all_numbers_disagree_no_further_pass_would_tell():
             side_of(seen, number).shares[scale] = share, miss + 0.1 * number
     assert not is_hopeless(side_of(seen, 0), seen)
     assert is_hopeless(side_of(seen, 1), seen)
-
-
-@pytest.mark.parametrize(
-    ("size", "counts", "merges"),
-    [
-        ((1, 56, 56), [3_136, 784], True),
-        ((1, 56, 56), [3_137, 785], True),
-        ((1, 56, 56), [3_136, 785], False),
-        ((1, 56, 56), [784, 196], False),
-        ((1, 8, 8), [64, 16], False),
-        ((1, 1_024), [1_024, 512], False),
-    ],
-)
-def test_a_plane_is_merged_where_whole_and_merged_counts_are_seen(size, counts, merges):
-    assert may_merge(seen_with(size, counts)) is merges
-
-
-def test_cells_of_a_block_lie_in_one_unit_of_every_merging():
-    assert all(merged <= ALIKE or merged % ALIKE == 0 for merged in MERGED)
 
 
 def test_a_pass_along_an_axis_that_a_grid_lacks_moves_nothing():

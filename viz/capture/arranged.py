@@ -261,14 +261,44 @@ def _found_out(
     planes: bool,
 ) -> _Known:
     """Run over codes, and decode every layer [part, (queries, keys)]."""
-    wanted: dict[str, int] = {}
-    for name, (queries, _) in made:
-        wanted[name] = wanted.get(name, 0) + queries
-    seen = coded(module, inputs, wanted, lambda seen: untold(seen, made), planes=planes)
+    seen = coded(module, inputs, _wanted(made), lambda seen: untold(seen, made), planes=planes)
     if seen is None:
         return _Known([(None, None)] * len(made), [], set(), set())
     pairs = shared(origins(seen, made))
-    return _Known(pairs, seen.indexes, seen.channels, by_content(seen))
+    chosen = by_content(seen)
+    if not isinstance(module, PreTrainedModel):
+        # A module of someone's own may choose by contents in any way; of others it chooses others.
+        chosen |= _otherwise(module, inputs, made, pairs)
+    return _Known(pairs, seen.indexes, seen.channels, chosen)
+
+
+def _wanted(made: Sequence[tuple[str, tuple[int, int]]]) -> dict[str, int]:
+    """How many queries of each part are looked for."""
+    wanted: dict[str, int] = {}
+    for name, (queries, _) in made:
+        wanted[name] = wanted.get(name, 0) + queries
+    return wanted
+
+
+def _otherwise(
+    module: nn.Module,
+    inputs: Mapping[str, Any],
+    made: Sequence[tuple[str, tuple[int, int]]],
+    pairs: Sequence[Pair],
+) -> set[str]:
+    """Name the parts whose units come from other cells where other contents are put in."""
+    if not any(side is not None for pair in pairs for side in pair):
+        return set()
+    seen = coded(module, inputs, _wanted(made), lambda seen: untold(seen, made), seed=1)
+    again: Sequence[Pair] = [(None, None)] * len(made) if seen is None else origins(seen, made)
+    return {
+        name
+        for (name, _), one, other in zip(made, pairs, again, strict=True)
+        if any(
+            a is not None and not (b is not None and torch.equal(a.places, b.places))
+            for a, b in zip(one, other, strict=True)
+        )
+    }
 
 
 def _told(given: tuple[str, Any]) -> Hashable:

@@ -28,11 +28,9 @@ from viz.models.rerun import random_state
 from viz.models.running import RUN_ERRORS, copies
 from viz.models.seeing import EnoughError, Parts, Seeing
 from viz.models.steps import (
-    ALIKE,
     MERGED,
     WHOLE,
     has_plane,
-    may_merge,
     merged_units,
     nested_scales,
     scales_of,
@@ -52,6 +50,7 @@ def coded(
     untold: Callable[[Coded], Sequence[Side]],
     *,
     planes: bool = False,
+    seed: int = 0,
 ) -> Coded | None:
     """Run a model on codes until each cell has told its number.
 
@@ -60,6 +59,7 @@ def coded(
         inputs: one of its inputs, whose shapes count and whose numbers do not.
         wanted: how many queries of which parts are looked for; passes end with the last of them.
         untold: says which sides the passes so far have not told.
+        seed: of the contents; another makes others.
         planes: whether nothing but planes is looked for, as where a sound is cut into patches.
 
     Returns:
@@ -68,7 +68,7 @@ def coded(
     Cost: four passes, without the attention, where units are cells of a plane, merged ones too; two more for
     each time that cells are merged, where those do not tell. In half precision some 3 + log2(cells).
     """
-    passes = _Passes(module, inputs, wanted)
+    passes = _Passes(module, inputs, wanted, seed)
     before = random_state()
     try:
         with torch.random.fork_rng(), preserved(module), torch.inference_mode():
@@ -90,9 +90,9 @@ class _Passes:
     """The passes over one module, in their order."""
 
     def __init__(
-        self, module: nn.Module, inputs: Mapping[str, Any], wanted: Mapping[str, int]
+        self, module: nn.Module, inputs: Mapping[str, Any], wanted: Mapping[str, int], seed: int
     ) -> None:
-        self.parts = Parts(module)
+        self.parts = Parts(module, seed)
         self.inputs = inputs
         self.wanted = wanted
         self.tokens = [name for name, _ in module.named_parameters() if is_token(name)]
@@ -119,18 +119,16 @@ class _Passes:
     def over_steps(self, untold: Callable[[Coded], Sequence[Side]]) -> None:
         """Let cells take steps until no side is untold, or none is left that cells merged once more could tell."""
         seen = self.result
-        seen.alike = ALIKE if may_merge(seen) else 1
         self.run(_all(WHOLE), lambda _: WHOLE)
         for scale in nested_scales(seen):
             self._step(scale)
-        if seen.scales and all(is_hopeless(side, seen) for side in untold(seen)):
-            return
-        if seen.alike > 1:
-            # Cells of a block that were taken for one another could tell of no mixture.
-            seen.forget_steps()
-            self.run(_all(WHOLE), lambda _: WHOLE)
+        everyone = [side for calls in seen.calls.values() for pair in calls for side in pair]
+        asked = untold(seen) if seen.scales else everyone
+        hopeful = {id(side) for side in asked if not is_hopeless(side, seen)}
         for merged in MERGED:
-            only = _merged(seen, merged)
+            if merged > 1 and len(hopeful) < len(asked):
+                return  # what was merged in a manner that no step tells is merged further on the way
+            only = _merged(seen, merged, hopeful)
             if not only:
                 continue
             for scale in scales_of(seen, merged):
@@ -177,12 +175,16 @@ def _is_fine(module: nn.Module, inputs: Mapping[str, Any]) -> bool:
     )
 
 
-def _merged(seen: Coded, merged: int) -> list[str]:
-    """Name the parts whose units may be so many cells along each axis, by how many there are."""
+def _merged(seen: Coded, merged: int, sides: Collection[int]) -> list[str]:
+    """Name the parts with one of some sides whose units may be so many cells along each axis, by their number."""
     return [
         name
         for name, calls in seen.calls.items()
-        if any(merged_units(side, seen.sources) == merged for pair in calls for side in pair)
+        if any(
+            id(side) in sides and merged_units(side, seen.sources) == merged
+            for pair in calls
+            for side in pair
+        )
     ]
 
 

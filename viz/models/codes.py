@@ -159,7 +159,6 @@ class Coded:
         tokens: kinds of parameters that hold tokens of the model's own, by the last of their names.
         token: the kind that has changed in this pass; "" in most.
         scales: what every pass over shares of a step went by (`Scale`).
-        alike: cells along each axis that step in one direction; 1 where none are merged.
         other: whether there was a pass where all cells hold the other content, or there is now.
         bits: how many passes went over the bits of the cells' numbers; the one after them is by chance.
         is_first: whether the first pass is still running.
@@ -177,18 +176,10 @@ class Coded:
     tokens: list[str] = field(default_factory=list)
     token: str = ""
     scales: list[Scale] = field(default_factory=list)
-    alike: int = 1
     other: bool = False
     bits: int = 0
     is_first: bool = True
     chosen: float = math.inf
-
-    def forget_steps(self) -> None:
-        """Let what was seen after the first pass be over, so that cells can step in other directions."""
-        self.alike, self.scales = 1, []
-        sides = [side for calls in self.calls.values() for pair in calls for side in pair]
-        for side in [*sides, *self.grids.values()]:
-            side.step, side.moves, side.shares, side.told = None, None, {}, (0, None)
 
 
 # How much of the way from one content to the other each cell has gone, by its grid.

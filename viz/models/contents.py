@@ -7,15 +7,27 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# Directions that the steps of cells may have.
-WAYS = 4
+# What steps are made of: each cell's is the sum of so many directions out of these, forward or back, so that
+# hardly two cells of a plane go in one.
+WAYS, TAKEN = 16, 3
+
+# Parts of a cell's first content: with one alone, the largest of several cells would be one cell's in all channels.
+PARTS = 3
+
+# Seeds of other contents begin where no model has as many grids.
+OTHER = 1 << 20
 
 
 class Contents:
-    """Makes content for grids; the same for a number, whenever it is asked for."""
+    """Makes content for grids; the same for a number, whenever it is asked for.
 
-    def __init__(self) -> None:
-        self._made: dict[tuple[int, int], _Content] = {}
+    Args:
+        seed: of the contents; another makes others.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed * OTHER
+        self._made: dict[int, _Content] = {}
 
     def of(
         self,
@@ -25,7 +37,6 @@ class Contents:
         *,
         spread: float,
         share: Tensor,
-        alike: int = 1,
     ) -> Tensor:
         """Make content for a grid, so far on the way from one to another as each cell's share says.
 
@@ -35,16 +46,15 @@ class Contents:
             channel: its axis of channels.
             spread: how large the numbers are.
             share: of each cell, the axis of channels left out.
-            alike: cells along each axis whose steps go in one direction.
         """
-        made = self._made.get((number, alike))
+        made = self._made.get(number)
         if made is None:
             cells = [size for axis, size in enumerate(whole.shape) if axis != channel]
-            made = _content(number, cells, whole.shape[channel], spread, alike)
-            self._made[number, alike] = made
-        parts = [made.places, torch.ones_like(made.places)]
+            made = _content(self._seed + number, cells, whole.shape[channel], spread)
+            self._made[number] = made
+        parts = [*made.places, torch.ones_like(made.places[0])]
         if bool(share.any()):
-            parts += [share * (made.taken == way) for way in range(WAYS)]
+            parts += [share * way for way in made.ways]
         coded = torch.stack(parts, -1).to(whole.device)
         rows = made.rows[: len(parts)].to(whole.device)
         if channel == whole.ndim - 1:
@@ -59,32 +69,28 @@ class _Content:
     """Numbers of which all of a grid's are made, so that it is kept without taking memory.
 
     It begins with a number of each channel and one of each place, added up, because one of them alone could be
-    taken out by a norm, over channels or over places. Where it goes differs from cell to cell, or from block to
-    block, so that what is made of several goes in no one direction.
+    taken out by a norm, over channels or over places, and with some products of both. Where it goes differs from
+    cell to cell, so that what is made of several goes in no one direction.
 
     Attributes:
-        places: a number of each cell.
-        taken: the direction of each cell's step.
-        rows: what a place's number counts for, what every cell begins with, and each direction; [row, channel].
+        places: numbers of each cell, [part, ...].
+        ways: how much of each direction a cell's step takes, [direction, ...].
+        rows: what each part of a place counts for, what every cell begins with, and each direction; [row, channel].
     """
 
     places: Tensor
-    taken: Tensor
+    ways: Tensor
     rows: Tensor
 
 
-def _content(number: int, cells: list[int], channels: int, spread: float, alike: int) -> _Content:
+def _content(number: int, cells: list[int], channels: int, spread: float) -> _Content:
     generator = torch.Generator().manual_seed(number)
-    places = torch.randn(cells, generator=generator) * spread
-    rows = torch.randn(1 + WAYS, channels, generator=generator) * spread
-    taken = _ways(cells, alike, generator)
-    return _Content(places, taken, torch.cat([torch.ones(1, channels), rows]))
-
-
-def _ways(cells: list[int], alike: int, generator: torch.Generator) -> Tensor:
-    """Draw a direction for every block of so many cells along each axis but the batch's, which comes first."""
-    blocks = [-(-size // alike) if axis else size for axis, size in enumerate(cells)]
-    ways = torch.randint(WAYS, blocks, generator=generator)
-    for axis in range(1, len(cells)):
-        ways = ways.repeat_interleave(alike, axis).narrow(axis, 0, cells[axis])
-    return ways
+    places = torch.randn(PARTS, *cells, generator=generator) * spread
+    of_places = torch.randn(PARTS - 1, channels, generator=generator)
+    others = torch.randn(1 + WAYS, channels, generator=generator) * spread
+    ways = torch.zeros(WAYS, *cells)
+    for _ in range(TAKEN):
+        taken = torch.randint(WAYS, (1, *cells), generator=generator)
+        sign = torch.randint(2, (1, *cells), generator=generator).float() * 2 - 1
+        ways.scatter_add_(0, taken, sign * TAKEN**-0.5)
+    return _Content(places, ways, torch.cat([torch.ones(1, channels), of_places, others]))

@@ -140,9 +140,7 @@ def _cells(
             continue
         number, off, miss = _read(side, own, size, scale, merged)
         most = float(torch.maximum(off, miss).max())
-        # What is merged in a nested pass took shares that lie a little apart.
-        unlike = float(miss.max()) / (2 if scale.nested else 1)
-        if max(float(off.max()), unlike) > NEAR_CELL_OF_ALL:
+        if most > NEAR_CELL_OF_ALL:
             if merged > 1 or not scale.axis:
                 return None
             left[scale.axis] = 1
@@ -154,7 +152,8 @@ def _cells(
         fits = True
     else:
         fits = furthest <= NEAR_CELL and (tuple(left) == whole or different == math.prod(left))
-    is_place = tuple(left) == whole or math.prod(left[1:]) > 1
+    # Where all cells are one, whatever moves comes from it.
+    is_place = (tuple(left) == whole and merged == 1) or math.prod(left[1:]) > 1
     return (cells, tuple(left)) if different and fits and is_place else None
 
 

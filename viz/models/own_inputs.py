@@ -293,6 +293,8 @@ def _batch_axes(
     long = [one.shape for one in inputs.values() if isinstance(one, Tensor) and one.ndim > 2]
     if len({shape[0] for shape in long}) > 1 and len({shape[1] for shape in long}) == 1:
         return 1, None  # texts of two lengths, of as many inputs
+    if len({shape[0] for shape in long}) == 1 and len({shape[1] for shape in long}) > 1:
+        return 0, None
     if not any(getattr(part, "batch_first", True) is False for part in parts):
         return 0, None
     if main.ndim < 3:

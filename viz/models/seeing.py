@@ -50,9 +50,9 @@ class EnoughError(Exception):
 class Parts:
     """A module's parts by name and the contents of its grids, found once for all passes."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, seed: int = 0) -> None:
         self.module = module
-        self.contents = Contents()
+        self.contents = Contents(seed)
         self.names = {id(part): name for name, part in module.named_modules()}
         self.softmaxes = Softmaxes(module)
         self.every = list(module.modules())
@@ -241,9 +241,7 @@ class Seeing(TorchFunctionMode):
         cells = self.code(source)
         if side > 1:
             cells = cells.repeat_interleave(side, -1).repeat_interleave(side, -2)
-        return self.parts.contents.of(
-            number, whole, channel, spread=source.spread, share=cells, alike=self.result.alike
-        )
+        return self.parts.contents.of(number, whole, channel, spread=source.spread, share=cells)
 
     def on_call(self, call: AttentionCall) -> None:
         """Note the queries and keys of a call that the kernel sees."""

@@ -28,10 +28,6 @@ MERGED = (1, 2, 4, 8, 16, 32)
 # How many shares steps tell apart; longer axes are counted in two digits or more.
 MOST_SHARES = 512
 
-# Cells along each axis that step in one direction where cells are merged: where a layer keeps the largest of
-# some cells' numbers, steps in one direction leave it the same cell's.
-ALIKE = 8
-
 # Where one pass is for layers with cells merged more and less, those of one merged cell lie this near its own
 # share, as a part of what lies between two.
 NESTED = 0.6
@@ -66,24 +62,6 @@ def scales_of(seen: Coded, merged: int) -> list[Scale]:
         for axis, count in sorted(digits.items())
         for digit in range(count)
     ]
-
-
-def may_merge(seen: Coded) -> bool:
-    """Whether some sides have as many units as a wide plane has cells, and others as it has merged ones.
-
-    Beside them stand as many tokens of the model's own.
-    """
-    counts = {len(side.one) for calls in seen.calls.values() for pair in calls for side in pair}
-    every = {math.prod(source.size) for source in seen.sources}
-    for source in seen.sources:
-        if sum(size >= 2 * ALIKE for size in source.size[1:]) < 2:
-            continue
-        whole, *merged = (math.prod(merged_size(source.size, one)) for one in MERGED)
-        for tokens in range(MOST_TOKENS + 1):
-            others = {one + tokens for one in merged if one not in every}
-            if whole + tokens in counts and counts & others:
-                return True
-    return False
 
 
 def nested_scales(seen: Coded) -> list[Scale]:
