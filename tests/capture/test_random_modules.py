@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 import viz
 from tests.capture.accounts import Case, Expected, case_of
 from tests.capture.draws import cases
-from tests.capture.random_modules import Spec
+from tests.capture.random_modules import Part, Spec, Whole
 
 # `LOUPE_EXAMPLES=500 pytest tests/capture/test_random_modules.py` looks further than CI does.
 EXAMPLES = int(os.environ.get("LOUPE_EXAMPLES", "60"))
@@ -159,3 +159,13 @@ def test_what_is_plain_is_shown(name):
     case = case_of([ACCOUNTED[name]], tokens=12, batch=3, item=1)
     (stack,) = viz.capture(viz.wrap_model(case.module), case.inputs, item=1).stacks.values()
     assert wrong(stack, 0, case.expected[0]) == []
+
+
+def test_weights_that_are_cut_and_then_mixed_are_named_beside_a_part_that_shows():
+    seen = Spec(by="mha", heads=2, kv_heads=2, width=4)
+    cut = Spec(by="softmax", heads=2, kv_heads=1, width=4, null="sink", talks="after", gate=True)
+    parts = [Part(spec, 4, seed) for seed, spec in enumerate((seen, cut))]
+    module = Whole(parts, tokens_first=False).eval()
+    trace = viz.capture(viz.wrap_model(module), {"x": torch.randn(1, 4, 8)})
+    assert [stack.record(0).name for stack in trace.stacks.values()] == ["blocks.0.inner"]
+    assert trace.unshown == ("blocks.1",)

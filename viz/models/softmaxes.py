@@ -99,6 +99,7 @@ class Softmaxes(TorchFunctionMode):
         self.multiplied: list[Multiplied] = []
         self.several: set[str] = set()
         self.dropped: set[str] = set()
+        self._made: set[str] = set()
         self.errors: dict[int, float | None] = {}
         self._waiting: list[Tensor] = []
         self._told = 0
@@ -140,6 +141,8 @@ class Softmaxes(TorchFunctionMode):
         # Found first, and only afterwards seen to be a step on the way.
         kept = {id(one.weights) for one in self.multiplied}
         self.dropped = {name for name, weights in self.found if id(weights) not in kept}
+        # What is cut, mixed or scaled before it weighs something is not found again.
+        self.dropped |= self._made - {name for name, _ in self.found}
         self.found = [pair for pair in self.found if id(pair[1]) in kept]
         for one in self.multiplied:
             self.errors.setdefault(one.weights.data_ptr(), one.error)
@@ -165,6 +168,8 @@ class Softmaxes(TorchFunctionMode):
             return result
         if func in SOFTMAX and result.ndim >= 3:
             self._waiting = [*self._waiting[-WAITING:], result]
+            if self.by_hand is not None and result.ndim > 3:
+                self._made.add(self._calling())
         elif func in PRODUCTS:
             given = [*args, *(kwargs or {}).values()]
             factors = [one for one in given if isinstance(one, Tensor)]
