@@ -8,14 +8,12 @@ import streamlit as st
 
 from components.panels.training.live import duration
 from components.session import owner, view, workbench
+from viz.models.foresight import SecondsLeft
 from viz.service import Analysis
 from viz.service.drawing import Drawing
 
 # How often the page looks after the drawing, and how long it waits at least before it shows what is new.
 LOOKS_SECONDS, SHOWS_SECONDS = 1.0, 4.0
-
-# Before so much of the rest is done, what it will take is a guess.
-SURE_SECONDS = 2.0
 
 
 def drawing_panel(analysis: Analysis) -> None:
@@ -26,8 +24,7 @@ def drawing_panel(analysis: Analysis) -> None:
         return
     before = st.session_state.get("drawing", {})
     if before.get("token") != analysis.token:
-        now = time.monotonic()
-        before = {"token": analysis.token, "since": now, "from": drawing.share, "stopped": False}
+        before = {"token": analysis.token, "left": _foreseen(), "stopped": False}
     before["shown"], before["at"] = analysis.surveyed_layers, time.monotonic()
     before["lacks"] = not is_drawn(analysis)
     st.session_state.drawing = before
@@ -55,7 +52,10 @@ def _progress(drawing: Drawing) -> None:
         drawing.look((view().stack, view().layer))
     layers = f"{drawing.done:,} of {drawing.layers:,} layers drawn"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(drawing.share, layers + ("" if state["stopped"] else _left(drawing, state)))
+        st.progress(
+            drawing.share,
+            layers + ("" if state["stopped"] else _left(state["left"]("draw", drawing.share))),
+        )
         st.button(
             "Draw the rest" if state["stopped"] else "Stop drawing",
             key="drawing stop",
@@ -68,18 +68,19 @@ def _progress(drawing: Drawing) -> None:
         st.rerun()
 
 
-def _left(drawing: Drawing, state: dict[str, float]) -> str:
-    """Foresee the end from how long the rest has taken so far."""
-    taken, done = time.monotonic() - state["since"], drawing.share - state["from"]
-    if taken < SURE_SECONDS or done <= 0:
-        return ""
-    return f", about {duration(taken * (1 - drawing.share) / done)} left"
+def _foreseen() -> SecondsLeft:
+    """Foresee the end from how long the rest takes; nothing comes after it."""
+    return SecondsLeft(lambda: 0.0)
+
+
+def _left(seconds: float | None) -> str:
+    return "" if seconds is None else f", about {duration(seconds)} left"
 
 
 def _turn(drawing: Drawing) -> None:
     """Stop the drawing, or let it go on."""
     state = st.session_state.drawing
     state["stopped"], state["turned"] = not state["stopped"], True
-    state["since"], state["from"] = time.monotonic(), drawing.share
+    state["left"] = _foreseen()
     if state["stopped"]:
         drawing.rest()

@@ -88,11 +88,13 @@ def numbers_panel(analysis: Analysis) -> None:
     statistics = analysis.statistics[seen.stack]
     stack = analysis.trace.stacks[seen.stack]
     st.subheader("About this head", anchor=False)
-    if not is_drawn(analysis):
+    if is_drawn(analysis):
+        for words in statistics_of(stack).values():
+            number = getattr(statistics, words.field)[at]
+            said = f"{literal(words.short)}: **{number:.3g}** {words.unit}"
+            st.markdown(said, help=words.meaning)
+    else:
         st.caption("Its numbers follow as soon as its layer is drawn.")
-    for words in statistics_of(stack).values() if is_drawn(analysis) else ():
-        number = getattr(statistics, words.field)[at]
-        st.markdown(f"{literal(words.short)}: **{number:.3g}** {words.unit}", help=words.meaning)
     head_link("Heads like this one →", seen, analysis.trace, part="heads")
     if not stack.aligned:
         st.caption(left_out(stack))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import weakref
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -13,6 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from viz.capture.channels import ACROSS_CHANNELS
+from viz.capture.known_places import KnownPlaces, PlacedSide, known_places
 from viz.capture.layer import Layer, ReportedLayer, in_short
 from viz.capture.naming import names_of
 from viz.capture.provenance import Provenance
@@ -20,18 +19,11 @@ from viz.capture.sparse import SparseLayer
 from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.models.by_hand import is_users
 from viz.models.cells import SERIES
-from viz.models.coded import coded
-from viz.models.origins import Origin, Pair, by_content, origins, shared, untold
+from viz.models.origins import Origin, Pair
 from viz.models.softmaxes import STREAM
 from viz.models.tokens import Units, numbered_units
 
 PIXELS = "pixel_values"
-
-# Inputs of two dimensions whose numbers are contents: packed patches, samples.
-CONTENT = re.compile(r"pixel|patch|hidden|embeds|input_values|features")
-
-# Inputs whose places are kept for a model.
-KEPT = 16
 
 # Said of a layer whose units the model orders by their contents, so that ours are no proof of theirs.
 BY_CONTENT = "units in an order that the model chooses by their contents"
@@ -106,27 +98,6 @@ class Arranged(list[Layer]):
         self.names: dict[int, tuple[Units | None, Units | None]] = {}
 
 
-# Where each unit stands in its layer, in the order in which they are shown, and their names.
-_Side = tuple[Tensor, Units | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What passes over codes have told of every layer of a model, for some inputs.
-
-    Layers share an origin where they have the same one, and what it makes of a side, by its windows.
-    """
-
-    pairs: list[Pair]
-    indexes: list[Tensor]
-    channels: set[str]
-    by_content: set[str]
-    sides: dict[tuple[int, int], _Side | None] = field(default_factory=dict)
-
-
-_found: weakref.WeakKeyDictionary[nn.Module, dict[Any, _Known]] = weakref.WeakKeyDictionary()
-
-
 def arrange(
     layers: Sequence[Layer],
     module: nn.Module,
@@ -156,7 +127,7 @@ def arrange(
         return arranged
     packed = any(name.endswith("grid_thw") for name in inputs)
     own = inputs if batch == 1 or packed else _alone(inputs, batch, item)
-    known = _known(module, own, [layers[n] for n in asked], planes=not whole)
+    known = known_places(module, own, [layers[n] for n in asked], planes=not whole)
     for number, pair in zip(asked, known.pairs, strict=True):
         layer, names = layers[number], NONE
         if layer.name in known.channels and not isinstance(layer, _Windowed):
@@ -236,87 +207,6 @@ def _alone(inputs: Mapping[str, Any], batch: int, item: int) -> dict[str, Any]:
     }
 
 
-def _known(
-    module: nn.Module, inputs: Mapping[str, Any], layers: Sequence[Layer], *, planes: bool
-) -> _Known:
-    """Find out where the units of layers come from, once for inputs that say the same of it."""
-    made = [(layer.name, layer.shape) for layer in layers]
-    # A module of someone's own may hold what decides; a library's does not change.
-    if not isinstance(module, PreTrainedModel):
-        return _found_out(module, inputs, made, planes=planes)
-    signature = (tuple(made), tuple(map(_told, inputs.items())), _way(module))
-    found = _found.setdefault(module, {})
-    known = found.pop(signature, None) or _found_out(module, inputs, made, planes=planes)
-    found[signature] = known
-    for oldest in list(found)[:-KEPT]:
-        del found[oldest]
-    return known
-
-
-def _found_out(
-    module: nn.Module,
-    inputs: Mapping[str, Any],
-    made: Sequence[tuple[str, tuple[int, int]]],
-    *,
-    planes: bool,
-) -> _Known:
-    """Run over codes, and decode every layer [part, (queries, keys)]."""
-    seen = coded(module, inputs, _wanted(made), lambda seen: untold(seen, made), planes=planes)
-    if seen is None:
-        return _Known([(None, None)] * len(made), [], set(), set())
-    pairs = shared(origins(seen, made))
-    chosen = by_content(seen)
-    if not isinstance(module, PreTrainedModel):
-        # A module of someone's own may choose by contents in any way; of others it chooses others.
-        chosen |= _otherwise(module, inputs, made, pairs)
-    return _Known(pairs, seen.indexes, seen.channels, chosen)
-
-
-def _wanted(made: Sequence[tuple[str, tuple[int, int]]]) -> dict[str, int]:
-    """How many queries of each part are looked for."""
-    wanted: dict[str, int] = {}
-    for name, (queries, _) in made:
-        wanted[name] = wanted.get(name, 0) + queries
-    return wanted
-
-
-def _otherwise(
-    module: nn.Module,
-    inputs: Mapping[str, Any],
-    made: Sequence[tuple[str, tuple[int, int]]],
-    pairs: Sequence[Pair],
-) -> set[str]:
-    """Name the parts whose units come from other cells where other contents are put in."""
-    if not any(side is not None for pair in pairs for side in pair):
-        return set()
-    seen = coded(module, inputs, _wanted(made), lambda seen: untold(seen, made), seed=1)
-    again: Sequence[Pair] = [(None, None)] * len(made) if seen is None else origins(seen, made)
-    return {
-        name
-        for (name, _), one, other in zip(made, pairs, again, strict=True)
-        if any(
-            a is not None and not (b is not None and torch.equal(a.places, b.places))
-            for a, b in zip(one, other, strict=True)
-        )
-    }
-
-
-def _told(given: tuple[str, Any]) -> Hashable:
-    """What of an input may say who stands where: all but the numbers of pictures and sounds."""
-    name, value = given
-    if isinstance(value, Tensor):
-        content = value.is_floating_point() and (value.ndim > 2 or CONTENT.search(name))
-        numbers = None if content else tuple(value.flatten().tolist())
-        return name, tuple(value.shape), numbers
-    if isinstance(value, (list, tuple)):
-        return name, tuple(_told((name, one)) for one in value)
-    return name, repr(value)
-
-
-def _way(module: nn.Module) -> str:
-    return str(getattr(getattr(module, "config", None), "_attn_implementation", ""))
-
-
 def _is_in_place(layer: Layer, module: nn.Module) -> bool:
     """Whether weights were read off a part from outside, so that each row is that of its own unit already."""
     if isinstance(layer, SparseLayer):
@@ -329,7 +219,7 @@ def _placed(
     layer: Layer,
     pair: Pair,
     inputs: Mapping[str, Any],
-    known: _Known,
+    known: KnownPlaces,
     *,
     in_place: bool,
 ) -> tuple[Layer, tuple[Units | None, Units | None]]:
@@ -378,7 +268,9 @@ def _are_pictures(layer: WindowedLayer | ReportedWindows, pair: Pair) -> bool:
     return True
 
 
-def _side(origin: Origin, windows: int, inputs: Mapping[str, Any], known: _Known) -> _Side | None:
+def _side(
+    origin: Origin, windows: int, inputs: Mapping[str, Any], known: KnownPlaces
+) -> PlacedSide | None:
     """Order and name the units of one side; None where that would be a guess."""
     key = id(origin), windows
     if key not in known.sides:
@@ -388,7 +280,7 @@ def _side(origin: Origin, windows: int, inputs: Mapping[str, Any], known: _Known
 
 def _made_side(
     origin: Origin, windows: int, inputs: Mapping[str, Any], indexes: Sequence[Tensor]
-) -> _Side | None:
+) -> PlacedSide | None:
     cells = origin.cells[origin.own]
     if len(torch.unique(cells)) < len(cells) or (windows and not origin.is_whole):
         return None

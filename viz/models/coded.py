@@ -122,8 +122,7 @@ class _Passes:
         self.run(_all(WHOLE), lambda _: WHOLE)
         for scale in nested_scales(seen):
             self._step(scale)
-        everyone = [side for calls in seen.calls.values() for pair in calls for side in pair]
-        asked = untold(seen) if seen.scales else everyone
+        asked = untold(seen) if seen.scales else seen.sides
         hopeful = {id(side) for side in asked if not is_hopeless(side, seen)}
         for merged in MERGED:
             if merged > 1 and len(hopeful) < len(asked):

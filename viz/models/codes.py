@@ -181,6 +181,11 @@ class Coded:
     is_first: bool = True
     chosen: float = math.inf
 
+    @property
+    def sides(self) -> list[Side]:
+        """Queries and keys of every call."""
+        return [side for calls in self.calls.values() for pair in calls for side in pair]
+
 
 # How much of the way from one content to the other each cell has gone, by its grid.
 Code = Callable[[Source], Tensor]

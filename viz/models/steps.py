@@ -66,8 +66,9 @@ def scales_of(seen: Coded, merged: int) -> list[Scale]:
 
 def nested_scales(seen: Coded) -> list[Scale]:
     """List the passes that tell cells apart in layers that merge them more and less; none where one merges all."""
-    sides = [side for calls in seen.calls.values() for pair in calls for side in pair]
-    merges = {merged_units(side, seen.sources) for side in sides if bool(from_cells(side).any())}
+    merges = {
+        merged_units(side, seen.sources) for side in seen.sides if bool(from_cells(side).any())
+    }
     most = max(merges, default=1)
     plain = scales_of(seen, 1)
     # Every merging divides the next, as cells are merged again and again.
@@ -187,5 +188,4 @@ def has_plane(seen: Coded) -> bool:
         for source in seen.sources
         if sum(size > 1 for size in source.size[1:]) > 1
     }
-    sides = [side for calls in seen.calls.values() for pair in calls for side in pair]
-    return any(0 <= len(side.one) - cells <= MOST_TOKENS for side in sides for cells in planes)
+    return any(0 <= len(side.one) - cells <= MOST_TOKENS for side in seen.sides for cells in planes)
