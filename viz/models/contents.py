@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,6 +15,9 @@ WAYS, TAKEN = 16, 3
 
 # Parts of a cell's first content: with one alone, the largest of several cells would be one cell's in all channels.
 PARTS = 3
+
+# Numbers of the contents that are kept made for the next pass, and not only what they are made of.
+MOST_KEPT = 1 << 25
 
 # Seeds of other contents begin where no model has as many grids.
 OTHER = 1 << 20
@@ -28,6 +33,8 @@ class Contents:
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed * OTHER
         self._made: dict[int, _Content] = {}
+        self._ends: dict[tuple[int, str], Tensor] = {}
+        self._kept = 0
 
     def of(
         self,
@@ -52,16 +59,23 @@ class Contents:
             cells = [size for axis, size in enumerate(whole.shape) if axis != channel]
             made = _content(self._seed + number, cells, whole.shape[channel], spread)
             self._made[number] = made
-        parts = [*made.places, torch.ones_like(made.places[0])]
-        if bool(share.any()):
-            parts += [share * way for way in made.ways]
-        coded = torch.stack(parts, -1).to(whole.device)
-        rows = made.rows[: len(parts)].to(whole.device)
-        if channel == whole.ndim - 1:
-            return (coded @ rows).to(whole.dtype)
-        before, after = coded.shape[:channel], coded.shape[channel:-1]
-        across = coded.reshape(*before, after.numel(), len(parts)).mT
-        return (rows.mT @ across).reshape(whole.shape).to(whole.dtype)
+        begin = self._end(number, "begin", partial(made.begin, whole, channel))
+        if not bool(share.any()):
+            return begin.to(whole.dtype, copy=True)
+        step = self._end(number, "step", partial(made.step, whole, channel))
+        of_cells = share.to(step).unsqueeze(channel)
+        return torch.addcmul(begin, step, of_cells).to(whole.dtype)
+
+    def _end(self, number: int, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """Return one of the two ends of a grid's content, made anew where there is no more room to keep it."""
+        known = self._ends.get((number, name))
+        if known is not None:
+            return known
+        made = make()
+        if self._kept + made.numel() <= MOST_KEPT:
+            self._ends[number, name] = made
+            self._kept += made.numel()
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +95,25 @@ class _Content:
     places: Tensor
     ways: Tensor
     rows: Tensor
+
+    def begin(self, whole: Tensor, channel: int) -> Tensor:
+        """Make what all cells begin with, in float32, on the device and with the axes of a grid."""
+        parts = torch.cat([self.places, torch.ones_like(self.places[:1])])
+        return _combined(parts, self.rows[: len(parts)], whole, channel)
+
+    def step(self, whole: Tensor, channel: int) -> Tensor:
+        """Make the whole step of all cells, likewise."""
+        return _combined(self.ways, self.rows[-len(self.ways) :], whole, channel)
+
+
+def _combined(parts: Tensor, rows: Tensor, whole: Tensor, channel: int) -> Tensor:
+    """Add up parts of cells [part, ...] times numbers of channels [part, channel]."""
+    of_cells, of_channels = parts.flatten(1).to(whole.device), rows.to(whole.device)
+    if channel == whole.ndim - 1:
+        return (of_cells.mT @ of_channels).reshape(whole.shape)
+    before, after = whole.shape[:channel], whole.shape[channel + 1 :]
+    across = of_cells.view(len(parts), before.numel(), after.numel())
+    return (of_channels.mT @ across.movedim(0, 1)).reshape(whole.shape)
 
 
 def _content(number: int, cells: list[int], channels: int, spread: float) -> _Content:

@@ -20,6 +20,7 @@ from viz.models.cells import COLOURS, SERIES, patch_size, same_picture, spans_of
 from viz.models.choices import chooses
 from viz.models.codes import Code, Coded, Side, Source
 from viz.models.contents import Contents
+from viz.models.convolved import convolved_shape, convolved_spread, spread_of
 from viz.models.putback import Follower
 from viz.models.rounding import wide
 from viz.models.softmaxes import SOFTMAX, Softmaxes
@@ -32,9 +33,6 @@ GRIDS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool
 MOST_NUMBERS = 64
 MOST_IN_ALL = 1 << 22
 FEW_NUMBERS = 4
-
-# Numbers of a grid that say how large its contents are.
-SPREAD_NUMBERS = 1 << 14
 
 # The same of what a grid is made of, where every cell stands in its order or none is believed.
 GRID_NUMBERS = 8
@@ -116,7 +114,9 @@ class Seeing(TorchFunctionMode):
         def on_grid(part: nn.Module, args: tuple[Any, ...], output: Any) -> Tensor | None:
             if threading.get_ident() != owner or not isinstance(output, Tensor):
                 return None
-            return self._grid(self.names[id(part)], args[0], output)
+            # What is done here is none of the model's, so that nobody need see it.
+            with torch._C.DisableTorchFunction():
+                return self._grid(part, args[0], output)
 
         def on_ids(part: nn.Module, args: tuple[Any, ...], output: Any) -> Tensor | None:
             if threading.get_ident() != owner or not isinstance(output, Tensor):
@@ -163,11 +163,13 @@ class Seeing(TorchFunctionMode):
 
         def empty(given: Tensor, *args: Any, **kwargs: Any) -> Any:
             shape = self.result.shapes.get((name, tuple(given.shape)))
+            if self.result.is_first:
+                shape = convolved_shape(part, given)
             if shape is None or threading.get_ident() != owner:
                 return compute(given, *args, **kwargs)
             return given.new_zeros(()).expand(shape)
 
-        if self.result.is_first or "forward" in part.__dict__:
+        if "forward" in part.__dict__:
             return False
         part.forward = empty
         return True
@@ -180,8 +182,9 @@ class Seeing(TorchFunctionMode):
                 if not any(value.shape == one.shape and torch.equal(value, one) for one in known):
                     known.append(value.clone())
 
-    def _grid(self, name: str, given: Tensor, output: Tensor) -> Tensor | None:
+    def _grid(self, part: nn.Module, given: Tensor, output: Tensor) -> Tensor | None:
         """Code the output of a convolution or a pooling [batch, channel, ...]."""
+        name = self.names[id(part)]
         if output.ndim < 3 or not output.is_floating_point():
             return None
         size = (output.shape[0], *output.shape[2:])
@@ -190,7 +193,12 @@ class Seeing(TorchFunctionMode):
         known = self.result.sources[self.source : self.source + 1]
         read = known[0].read if known else self._read(given)
         made_of = None if read else given.movedim(1, -1)
-        return self._fill(name, output, tuple(size), channel=1, read=read, made_of=made_of)
+        spread = None
+        if self.result.is_first and convolved_shape(part, given) == output.shape:
+            spread = convolved_spread(part, given)  # the output itself was left out
+        return self._fill(
+            name, output, tuple(size), channel=1, read=read, made_of=made_of, spread=spread
+        )
 
     def _read(self, given: Tensor) -> str | None:
         """Name the input that a convolution was given as it is."""
@@ -215,6 +223,7 @@ class Seeing(TorchFunctionMode):
         made_of: Tensor | None = None,
         side: int = 1,
         spans: tuple[tuple[int, int, int], ...] | None = None,
+        spread: float | None = None,
     ) -> Tensor:
         """Make content for every cell of a grid, `side` numbers a side, on the way between two by the code."""
         if self.following is None:
@@ -232,9 +241,8 @@ class Seeing(TorchFunctionMode):
         self.order += 1
         if number == len(self.result.sources):
             # Never near 0, where biases and the epsilon of a norm would drown the content.
-            some = whole.flatten()[:: max(1, whole.numel() // SPREAD_NUMBERS)]
-            spread = max(1.0, float(some.float().std().nan_to_num(1.0)))
-            self.result.sources.append(Source(name, size, self.order, read, spread, spans))
+            large = max(1.0, spread_of(whole) if spread is None else spread)
+            self.result.sources.append(Source(name, size, self.order, read, large, spans))
         source = self.result.sources[number]
         if (source.name, source.size) != (name, size):
             raise ValueError("a pass over other numbers takes another way")
@@ -246,7 +254,8 @@ class Seeing(TorchFunctionMode):
     def on_call(self, call: AttentionCall) -> None:
         """Note the queries and keys of a call that the kernel sees."""
         name = self.names.get(id(call.module), "")
-        self._see(name, call.query, call.key)
+        with torch._C.DisableTorchFunction():
+            self._see(name, call.query, call.key)
 
     def _see(self, name: str, query: Tensor, key: Tensor) -> None:
         """Note queries and keys [window, head, unit, d] of a part."""

@@ -188,11 +188,14 @@ def units_from_labels(labels: Sequence[str], kind: str = "token") -> Units:
 @lru_cache(maxsize=64)
 def patch_units(rows: int, columns: int, before: int = 0) -> Units:
     """Name the patches of a picture by row and column, after the tokens that stand before them."""
-    units = numbered_units("patch", before + rows * columns)
     first = tuple("[CLS]" if number == 0 else f"[REG{number}]" for number in range(before))
-    grid = tuple(f"{row},{column}" for row in range(rows) for column in range(columns))
     special = (True,) * before + (False,) * (rows * columns)
-    return replace(units, labels=first + grid, special=special)
+    return _numbered("patch", first + _cells(rows, columns), special)
+
+
+@lru_cache(maxsize=64)
+def _cells(rows: int, columns: int) -> tuple[str, ...]:
+    return tuple(f"{row},{column}" for row in range(rows) for column in range(columns))
 
 
 def patch_grid(units: Units) -> Grid | None:
@@ -250,12 +253,18 @@ def prompted(units: Units, count: int) -> Units:
 @lru_cache(maxsize=64)
 def numbered_units(kind: str, count: int) -> Units:
     """Name units by their number, such as patches and frames."""
+    return _numbered(kind, tuple(f"{kind} {number}" for number in range(count)), (False,) * count)
+
+
+def _numbered(kind: str, labels: tuple[str, ...], special: tuple[bool, ...]) -> Units:
+    """Make units of no text, each a word of its own."""
+    count = len(labels)
     return Units(
         kind=kind,
-        labels=tuple(f"{kind} {number}" for number in range(count)),
+        labels=labels,
         texts=("",) * count,
         ids=tuple(range(count)),
-        special=(False,) * count,
+        special=special,
         spans=(None,) * count,
         words=tuple(range(count)),
         segments=(0,) * count,
