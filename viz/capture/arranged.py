@@ -211,8 +211,9 @@ def _is_in_place(layer: Layer, module: nn.Module) -> bool:
     """Whether weights were read off a part from outside, so that each row is that of its own unit already."""
     if isinstance(layer, SparseLayer):
         return True
-    part = dict(module.named_modules()).get(layer.name.partition(STREAM)[0], module)
-    return isinstance(layer, ReportedLayer) and is_users(part)
+    if not isinstance(layer, ReportedLayer):
+        return False
+    return is_users(dict(module.named_modules()).get(layer.name.partition(STREAM)[0], module))
 
 
 def _placed(

@@ -42,11 +42,11 @@ def show_proven(model: Model, prepared: Prepared, inputs: dict[str, Any], tell: 
     """
     truth = _Truth(model, inputs)
     failures: list[LoupeError] = []
-    best: Shown | None = None
+    best: tuple[Shown, Plan] | None = None
     tried: set[Plan] = set()
     hopeless: set[str] = set()
     for plan in plans_to_try(model.module, model.plan):
-        if best is not None and not best.undecided:
+        if best is not None and not best[0].undecided:
             break
         if plan in tried:
             continue
@@ -64,12 +64,15 @@ def show_proven(model: Model, prepared: Prepared, inputs: dict[str, Any], tell: 
         # What takes another path than the last pass is left to the next plan, which watches everything.
         if shown is None or not shown.layers or _took_another_path(plan, shown):
             continue
-        if best is None or len(shown.unread) < len(best.unread):
-            best = shown
+        if best is None or len(shown.unread) < len(best[0].unread):
+            best = shown, plan
     if best is None:
         truth.require()
         raise failures[0] if failures else refuse_attention(model.module, inputs, model.name)
-    return best
+    shown, plan = best
+    with switched(model.module, plan.way), preserved(model.module):
+        layers = arrange(shown.layers, model.module, inputs, prepared.batch, prepared.item)
+    return replace(shown, layers=layers)
 
 
 def not_finite(name: str) -> CaptureError:
@@ -124,12 +127,7 @@ def _attempt(
             if not truth.is_finite():
                 raise not_finite(model.name)
             raise _refuse_unequal(model, plan, apart, allowed)
-    with switched(model.module, plan.way), preserved(model.module):
-        item = prepared.item
-        return replace(
-            shown,
-            layers=arrange(shown.layers, model.module, inputs, prepared.batch, item),
-        )
+    return shown
 
 
 def _outputs(shown: Shown) -> Outputs:

@@ -23,24 +23,29 @@ def preserved(module: nn.Module) -> Iterator[None]:
     BigBird takes up full attention for good after one short text; a later long text would then be
     computed as the model alone never would.
     """
-    before = [(part, dict(part.__dict__), _contents(part)) for part in module.modules()]
+    before = [(part, part.__dict__.copy(), _contents(part)) for part in module.modules()]
     try:
         yield
     finally:
         for part, attributes, contents in before:
-            for name in part.__dict__.keys() - attributes.keys():
-                del part.__dict__[name]
-            part.__dict__.update(attributes)
-            for name, content in contents.items():
-                held = part.__dict__[name]
-                if _differs(held, content):
-                    held.clear()
-                    held.update(content)
+            held = part.__dict__
+            if held.keys() != attributes.keys():
+                for name in held.keys() - attributes.keys():
+                    del held[name]
+            held.update(attributes)
+            for name, content in zip(CONTENTS, contents, strict=True):
+                if _differs(held[name], content):
+                    held[name].clear()
+                    held[name].update(content)
 
 
-def _contents(part: nn.Module) -> dict[str, dict[str, Any]]:
-    return {name: dict(part.__dict__[name]) for name in CONTENTS}
+def _contents(part: nn.Module) -> list[dict[str, Any]]:
+    held = part.__dict__
+    return [held[name].copy() for name in CONTENTS]
 
 
 def _differs(held: dict[str, Any], content: dict[str, Any]) -> bool:
+    """Whether a dict holds others than it did; most are empty."""
+    if not held or not content:
+        return bool(held) != bool(content)
     return held.keys() != content.keys() or any(held[name] is not content[name] for name in held)

@@ -169,11 +169,18 @@ def from_cells(side: Side) -> Tensor:
 
 def merged_units(side: Side, sources: Sequence[Source]) -> int:
     """How many cells along each axis are one unit, by how many units there are; 1 where that is not told."""
-    count = int(from_cells(side).sum())
-    for merged in MERGED:
-        if any(math.prod(merged_size(source.size, merged)) == count for source in sources):
-            return merged
-    return 1
+    sizes = frozenset(source.size for source in sources)
+    return _merged_by_count(sizes).get(int(from_cells(side).sum()), 1)
+
+
+@functools.lru_cache(maxsize=16)
+def _merged_by_count(sizes: frozenset[tuple[int, ...]]) -> dict[int, int]:
+    """How many cells are one unit, at least, where grids of these sizes become so many units."""
+    return {
+        math.prod(merged_size(size, merged)): merged
+        for merged in reversed(MERGED)
+        for size in sizes
+    }
 
 
 def merged_size(size: Sequence[int], merged: int) -> tuple[int, ...]:
