@@ -165,6 +165,16 @@ CHOICES = {
     "flipped by one": lambda x, s: x.flip(1) if s[0] > s[1] else x,
 }
 
+# Decided by the user's numbers, one way or the other, however the numbers of ours would decide.
+DECISIONS = {
+    "by a truth value": lambda x, s, way: x.flip(1) if (s[0] > s[1]) == way else x,
+    "by a Python number": lambda x, s, way: x.flip(1) if (s[0].item() > s[1].item()) == way else x,
+    "by a count": lambda x, s, way: x.roll(int((s > 0).sum()) + way, 1),
+    "by a mask": lambda x, s, way: torch.where((s[0] > s[1]) == way, x.flip(1), x),
+    "by a place": lambda x, s, way: x.roll(int(s[:2].argmax() == way), 1),
+    "by a comparison of all": lambda x, s, way: x.flip(1) if bool((s > 0).all()) == way else x,
+}
+
 
 class Choosing(nn.Module):
     """Attends to patches in an order, or to a choice of them, that a score of their contents decides."""
@@ -187,3 +197,18 @@ def test_a_choice_by_contents_is_called_so_however_it_is_made(name, side):
     given = {"pixel_values": torch.randn(1, 3, 4 * side, 4 * side)}
     (stack,) = viz.capture(viz.wrap_model(Choosing(CHOICES[name]).eval()), given).stacks.values()
     assert not any("," in label for label in stack.queries.labels)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("way", [False, True])
+@pytest.mark.parametrize("name", DECISIONS)
+def test_a_label_holds_whichever_way_the_code_takes_on_these_numbers(name, way, seed):
+    torch.manual_seed(seed)
+    given = {"pixel_values": torch.randn(1, 3, 32, 32)}
+    module = Choosing(lambda x, s: DECISIONS[name](x, s, way)).eval()
+    (stack,) = viz.capture(viz.wrap_model(module), given).stacks.values()
+    own = module.cut(given["pixel_values"]).flatten(2).mT
+    moved = module.choice(own, module.score(own)[0, :, 0])
+    places = [(moved[0, row] - own[0]).abs().amax(1).argmin().item() for row in range(64)]
+    right = tuple(f"{place // 8},{place % 8}" for place in places)
+    assert stack.queries.labels in (right, tuple(f"unit {number}" for number in range(64)))

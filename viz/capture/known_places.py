@@ -6,6 +6,7 @@ import re
 import weakref
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from transformers import PreTrainedModel
 
 from viz.capture.layer import Layer
 from viz.models.coded import coded
+from viz.models.decisions import decided_otherwise
 from viz.models.origins import Pair, by_content, origins, shared, untold
 from viz.models.tokens import Units
 
@@ -72,9 +74,14 @@ def _found_out(
     seen = coded(module, inputs, _wanted(made), lambda seen: untold(seen, made), planes=planes)
     if seen is None:
         return KnownPlaces([(None, None)] * len(made), [], set(), set())
+    is_own = not isinstance(module, PreTrainedModel)
+    if is_own:
+        cells = max((prod(source.size) for source in seen.sources), default=0)
+        when = decided_otherwise(module, inputs, seen.decisions, cells)
+        seen.chosen = seen.chosen if when is None else min(seen.chosen, when)
     pairs = shared(origins(seen, made))
     chosen = by_content(seen)
-    if not isinstance(module, PreTrainedModel):
+    if is_own:
         # A module of someone's own may choose by contents in any way; of others it chooses others.
         chosen |= _chosen_by_contents(module, inputs, made, pairs)
     return KnownPlaces(pairs, seen.indexes, seen.channels, chosen)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from viz.models.decisions import Decisions
+
 # The number of a source, the cell of each unit in it [unit, axis], and the size of its grid.
 Told = tuple[int, Tensor, tuple[int, ...]]
 
@@ -164,6 +166,7 @@ class Coded:
         is_first: whether the first pass is still running.
         chosen: when the model first ordered or chose cells by their numbers, which are ours here, among all
             that was seen.
+        decisions: that the first pass made.
     """
 
     sources: list[Source] = field(default_factory=list)
@@ -180,6 +183,7 @@ class Coded:
     bits: int = 0
     is_first: bool = True
     chosen: float = math.inf
+    decisions: Decisions = field(default_factory=Decisions)
 
     @property
     def sides(self) -> list[Side]:

@@ -121,25 +121,23 @@ class Seeing(TorchFunctionMode):
         def on_ids(part: nn.Module, args: tuple[Any, ...], output: Any) -> Tensor | None:
             if threading.get_ident() != owner or not isinstance(output, Tensor):
                 return None
-            ids = args[0]
-            for name, value in self.inputs.items():
-                if ids.shape == value.shape and torch.equal(ids, value):
-                    size, last = tuple(output.shape[:-1]), output.ndim - 1
-                    return self._fill(self.names[id(part)], output, size, channel=last, read=name)
-            return None  # embeddings of positions stay what they are
+            with torch._C.DisableTorchFunction():
+                return self._ids(self.names[id(part)], args[0], output)
 
         def on_index(_part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             if threading.get_ident() == owner:
-                self._index(*args, *kwargs.values())
+                with torch._C.DisableTorchFunction():
+                    self._index(*args, *kwargs.values())
 
         def on_span(part: nn.Module, args: tuple[Any, ...], output: Any) -> Tensor | None:
             if threading.get_ident() != owner or self.spans_seen or output.ndim < 3:
                 return None
             self.spans_seen = True
-            size = tuple(output.shape[:-1])
-            spans = spans_of(args[0], self.given[SERIES])
-            name = self.names[id(part)]
-            return self._fill(name, output, size, channel=output.ndim - 1, read=None, spans=spans)
+            with torch._C.DisableTorchFunction():
+                size, last = tuple(output.shape[:-1]), output.ndim - 1
+                spans = spans_of(args[0], self.given[SERIES])
+                name = self.names[id(part)]
+                return self._fill(name, output, size, channel=last, read=None, spans=spans)
 
         for part in self.parts.every:
             if SERIES in self.given and isinstance(part, nn.Linear):
@@ -173,6 +171,14 @@ class Seeing(TorchFunctionMode):
             return False
         part.forward = empty
         return True
+
+    def _ids(self, name: str, ids: Tensor, output: Tensor) -> Tensor | None:
+        """Code the embeddings of a model's ids; those of positions stay what they are."""
+        for given, value in self.inputs.items():
+            if ids.shape == value.shape and torch.equal(ids, value):
+                size, last = tuple(output.shape[:-1]), output.ndim - 1
+                return self._fill(name, output, size, channel=last, read=given)
+        return None
 
     def _index(self, *given: Any) -> None:
         for value in given:
@@ -303,6 +309,8 @@ class Seeing(TorchFunctionMode):
             self._follow(self.names[id(calling_part(self.names, self.module))], result)
             return result
         result = func(*args, **named)
+        if self.result.is_first:
+            self.result.decisions.note(func, result, self.order)
         if self.result.is_first and chooses(func, args, named, self.result.sources):
             self.result.chosen = min(self.result.chosen, self.order)
         if self.following is not None:
