@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 import viz
 from tests.capture.architectures import build, token_ids
+from viz.capture.heard import heard, on_padding
 
 
 @pytest.mark.parametrize("name", ["bert", "mistral", "gpt_oss"])
@@ -37,3 +40,17 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path):
     trace = viz.capture(viz.wrap_model(build("bert")), {"input_ids": token_ids(4)})
     with pytest.raises(viz.LoupeError, match="could not be written"):
         trace.save(tmp_path / "missing" / "run.safetensors")
+
+
+def test_a_sound_that_was_cut_to_its_length_is_kept_as_it_is_shown(tmp_path):
+    trace = viz.capture(viz.wrap_model(build("bert")), {"input_ids": token_ids(24)})
+    times = replace(trace.units, labels=tuple(f"{number / 10:.2f} s" for number in range(24)))
+    timed = {name: replace(one, queries=times, keys=times) for name, one in trace.stacks.items()}
+    cut = replace(trace, stacks=heard(timed, 1.2))
+    assert cut.stacks["self"].record(0).shape == (12, 12)
+    cut.save(tmp_path / "sound.safetensors")
+    again = viz.load_trace(tmp_path / "sound.safetensors")
+    stack, other = cut.stacks["self"], again.stacks["self"]
+    assert torch.equal(stack.weights(1, 2), other.weights(1, 2))
+    assert torch.equal(on_padding(stack, 1, 2), on_padding(other, 1, 2))
+    assert other.queries == stack.queries

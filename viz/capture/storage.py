@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from viz.capture.arranged import ArrangedLayer
+from viz.capture.heard import HeardLayer
 from viz.capture.layer import Layer, RecordedLayer, ReportedLayer
 from viz.capture.mask import Dense, Mask, Spans
 from viz.capture.provenance import Provenance
@@ -116,13 +117,13 @@ class _Shelf:
 
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
-        self._names: dict[tuple[int, tuple[int, ...]], str] = {}
+        self._names: dict[tuple[Any, ...], str] = {}
 
     def put(self, tensor: Tensor | None) -> str | None:
         """Lay a tensor on the shelf and return its name."""
         if tensor is None:
             return None
-        identity = (tensor.data_ptr(), tuple(tensor.shape))
+        identity = (tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride())
         if identity not in self._names:
             name = str(len(self._names))
             self._names[identity] = name
@@ -143,6 +144,9 @@ def _layer_to_json(record: Layer, shelf: _Shelf) -> dict[str, Any]:
             inner = _layer_to_json(record.inner, shelf)
             places = {"places": shelf.put(record.places), "seen": shelf.put(record.seen)}
             return {**common, "inner": inner, **places}
+        case HeardLayer():
+            kept = {"kept": record.shape, "seconds": record.seconds}
+            return {**common, "whole": _layer_to_json(record.whole, shelf), **kept}
         case WindowedLayer():
             return {**common, "allowed": shelf.put(record.allowed), **_scores(record, shelf)}
         case RecordedLayer():
@@ -207,6 +211,9 @@ def _layer_from(data: dict[str, Any], tensors: dict[str, Tensor]) -> Layer:
         return ArrangedLayer(
             inner, tensors[data["places"]], provenance, None if seen is None else tensors[seen]
         )
+    if "whole" in data:
+        queries, keys = data["kept"]
+        return HeardLayer(_layer_from(data["whole"], tensors), (queries, keys), data["seconds"])
     if "starts" in data:
         places = tensors[data["starts"]], tensors[data["columns"]], tensors[data["values"]]
         heads, queries, keys = data["size"]
