@@ -17,8 +17,8 @@ from streamlit.web import cli
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from viz.service import shared_workbench
-from viz.service.routes import tile_routes
-from viz.service.visitors import BrowserCookie
+from viz.service.browser_sessions import BrowserCookie
+from viz.service.tile_routes import tile_routes
 
 HERE = Path(__file__).parent
 

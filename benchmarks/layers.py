@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from viz.capture.layer import RecordedLayer
-from viz.capture.mask import causal, full
-from viz.capture.verify import UNVERIFIED
+from viz.capture.layers.mask import causal, full
+from viz.capture.layers.recorded_layer import RecordedLayer
+from viz.capture.verification import UNVERIFIED
 
 
 def random_layer(

@@ -20,7 +20,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from benchmarks.app import CHROMIUM, running_app
-from viz.training.folder import RunFolder
+from viz.training.training_folder import RunFolder
 
 LONGEST = 600
 

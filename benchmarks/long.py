@@ -35,7 +35,7 @@ def main() -> None:
 def _measure(folder: Path, tokens: int) -> None:
     from viz.patterns import Address, levels
     from viz.service import Request, Workbench
-    from viz.service.tiles import Head, Tiles
+    from viz.service.tile_data import Head, Tiles
 
     bench = Workbench()
     request = Request(str(folder), long_text(tokens), local=True)

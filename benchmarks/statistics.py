@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.layers import random_layer
 from viz.patterns.detail import head_detail
-from viz.patterns.streamed import row_statistics
+from viz.patterns.streamed_statistics import row_statistics
 
 HEADS, WIDTH, ROUNDS = 12, 64, 3
 

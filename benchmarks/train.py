@@ -11,13 +11,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from viz.models import wrap_model
+from viz.capture.opening import wrap_model
 from viz.models.custom import build_model
-from viz.training.loop import Moment, train
-from viz.training.outcome import outcome_of
+from viz.training.evaluation import Trial
+from viz.training.final_scores import outcome_of
 from viz.training.task import Task
 from viz.training.tasks import TASKS, find_task
-from viz.training.trial import Trial
+from viz.training.training_loop import Moment, train
 
 
 class Silent:

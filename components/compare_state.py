@@ -11,9 +11,9 @@ from components import parameters
 from components.state import MEDIA, SAMPLE, STACK
 from viz.analysis import opening_stack
 from viz.capture.stack import Stack
-from viz.compare.side import Head
-from viz.models.address import pasted
+from viz.compare.compared_side import Head
 from viz.models.catalogue import DEFAULT
+from viz.models.hub_address import pasted
 from viz.service import Request, TextStore
 
 # Heads of a side: all, a layer's, one, or several.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from components.state import View, written_bounds
 from viz.analysis import opening_stack
 from viz.capture.stack import Stack
-from viz.models.tokens import Units
+from viz.inputs.units import Units
 
 # Larger patterns are maps, because a heatmap cell would be smaller than a pixel.
 LARGEST_EXACT = 264

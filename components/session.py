@@ -18,7 +18,7 @@ from viz.capture.stack import Stack
 from viz.errors import StorageError
 from viz.models.folders import cache_folder
 from viz.service import Request, TextStore, Workbench, shared_workbench
-from viz.service.visitors import COOKIE
+from viz.service.browser_sessions import COOKIE
 
 # What the browser sends this soon after a change may still carry the address before it.
 LINK_SECONDS = 1.0

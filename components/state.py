@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from components import parameters
 from viz.figures import SEQUENTIAL, Display
-from viz.models.address import pasted
 from viz.models.catalogue import DEFAULT
+from viz.models.hub_address import pasted
 from viz.patterns import LAYER, Bounds
 from viz.service import TextStore
 

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from viz.analysis import HeadScores
-from viz.models import wrap_model
+from viz.capture.opening import wrap_model
 from viz.models.catalogue import SHIPPED
 from viz.models.custom import build_model, save_model
-from viz.models.custom.pretrained import LoupeModel
+from viz.models.custom.transformers_models import LoupeModel
 from viz.training.demo import (
     NAME,
     OPTIONS,
@@ -35,8 +35,8 @@ from viz.training.demo import (
     scored,
 )
 from viz.training.demo.recipe import Corpus, Stage
-from viz.training.loop import Moment, train
-from viz.training.trial import Trial
+from viz.training.evaluation import Trial
+from viz.training.training_loop import Moment, train
 
 CARD = Path(__file__).with_name("demo_model.md")
 

@@ -16,10 +16,10 @@ import torch
 
 from viz import cli_train
 from viz.cli import main
-from viz.training.folder import RunFolder
-from viz.training.hold import held
+from viz.training.folder_lock import held
 from viz.training.tasks import TASKS
-from viz.training.texts import LEAST_CHARACTERS
+from viz.training.training_folder import RunFolder
+from viz.training.user_text import LEAST_CHARACTERS
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--layers", "1", "--heads", "2", "--width", "16", "--batch-size", "8"]
@@ -242,7 +242,7 @@ def test_a_folder_that_cannot_be_written_to_is_said(tmp_path, capsys):
 
 
 def test_it_takes_its_share_of_the_cores_as_trainings_of_the_page_do(kept, monkeypatch):
-    monkeypatch.setattr("viz.training.threads.THREADS", 1)
+    monkeypatch.setattr("viz.training.cpu_threads.THREADS", 1)
     before, seen = torch.get_num_threads(), []
     torch.set_num_threads(2)
     run = cli_train.run

@@ -15,10 +15,11 @@ from viz.capture import (
     load_trace,
     load_weights,
 )
+from viz.capture.opening import load_model, wrap_model
+from viz.capture.tiers.named import Attention
 from viz.compare import compare
 from viz.errors import LoupeError
-from viz.models import Model, load_model, wrap_model
-from viz.models.named import Attention
+from viz.models import Model
 
 __version__ = "0.1.0"
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from viz.capture import Check, check
+from viz.capture.opening import load_model
 from viz.cli_train import STOPPED, add_options, example_of, train_command
 from viz.command import typed
 from viz.errors import InputError, LoupeError, ModelNotFoundError
-from viz.models import Model, load_model
+from viz.models import Model
 from viz.models.catalogue import CATALOGUE, CatalogueEntry, find_entry, is_available
 from viz.models.fetch import fetch
 from viz.models.model import several

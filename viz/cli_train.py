@@ -16,21 +16,21 @@ from urllib.parse import urlencode
 from tqdm import tqdm
 from transformers.utils.logging import disable_progress_bar
 
+from viz.capture.opening import load_model
 from viz.command import typed
 from viz.errors import InputError, LoupeError, StorageError
-from viz.models import load_model
 from viz.models.folders import plain_path
-from viz.training.asked import asked_options, asked_settings
-from viz.training.card import model_card, said
-from viz.training.folder import About, RunFolder, require_sound, runs_root
-from viz.training.hold import at_work_elsewhere, is_held
-from viz.training.loop import Moment
-from viz.training.outcome import Outcome, best_score, keep_baseline, outcome_of
-from viz.training.run import Control, run
+from viz.training.cpu_threads import few_threads
+from viz.training.final_scores import Outcome, best_score, keep_baseline, outcome_of
+from viz.training.folder_lock import at_work_elsewhere, is_held
+from viz.training.model_card import model_card, said
 from viz.training.task import Loaded, Probe, Task
 from viz.training.tasks import TASKS, find_task
-from viz.training.texts import read_text, require_small
-from viz.training.threads import few_threads
+from viz.training.training_folder import About, RunFolder, require_sound, runs_root
+from viz.training.training_loop import Moment
+from viz.training.training_request import asked_options, asked_settings
+from viz.training.training_run import Control, run
+from viz.training.user_text import read_text, require_small
 
 # Where the app listens, unless it was told otherwise.
 APP = "http://127.0.0.1:8501"

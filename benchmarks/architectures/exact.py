@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from benchmarks.architectures.examine import distance, flat
-from viz.models.returned import returned_weights
-from viz.models.running import with_attentions
+from viz.capture.replay.module_runs import with_attentions
+from viz.capture.tiers.eager import returned_weights
 
 # How much further from the weights in float64 than the model's own in float32 weights may be.
 ROUNDED = 2

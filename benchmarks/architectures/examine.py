@@ -12,10 +12,10 @@ import torch
 import viz
 from benchmarks.architectures.inputs import candidates
 from benchmarks.architectures.shrink import tiny_model
-from viz.capture.arranged import ArrangedLayer
-from viz.models.outputs import first_output
-from viz.models.returned import returned_weights
-from viz.models.running import with_attentions
+from viz.capture.positions.layout import ArrangedLayer
+from viz.capture.replay.module_runs import with_attentions
+from viz.capture.tiers.eager import returned_weights
+from viz.models.model_outputs import first_output
 
 EXACT = 1e-5
 

@@ -28,9 +28,9 @@ from benchmarks.architectures.fields import first, sized
 from benchmarks.architectures.inputs import candidates
 from benchmarks.architectures.shrink import tiny_model
 from benchmarks.architectures.sizes import GEOMETRY, POSITIONS
-from viz.models.outputs import first_output
-from viz.models.returned import is_related, returned_weights
-from viz.models.running import with_attentions
+from viz.capture.replay.module_runs import with_attentions
+from viz.capture.tiers.eager import is_related, returned_weights
+from viz.models.model_outputs import first_output
 
 TOKENS = (12, 130, 300, 700)
 

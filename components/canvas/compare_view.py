@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from components.canvas.payload import flat, module, sendable, style, vendored
 from viz.figures import NOT_ATTENDED, diverging_rgb, hex_rgb, palette_rgb
-from viz.figures.media_compared import HUES
+from viz.figures.compared_media import HUES
 
 # What the third panel is.
 CompareMode = Literal["difference", "overlay", "flicker"]

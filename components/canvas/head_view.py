@@ -12,7 +12,7 @@ import streamlit as st
 
 from components.canvas.payload import module, sendable, style
 from viz.figures import OKABE_ITO
-from viz.models import Units
+from viz.inputs.units import Units
 from viz.patterns import Edges
 
 Side = Literal["query", "key"]

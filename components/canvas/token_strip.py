@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from components.canvas.payload import flat, module, style
 from viz.figures import text_layout
-from viz.models import Units
+from viz.inputs.units import Units
 
 Direction = Literal["looks at", "looked at by"]
 

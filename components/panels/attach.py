@@ -12,7 +12,7 @@ import streamlit as st
 from components.panels.literal import literal
 from components.session import acted, workbench
 from viz.errors import LoupeError
-from viz.models.media import read_image
+from viz.inputs.media import read_image
 from viz.models.model import Sense
 from viz.service import IMAGES, SOUNDS, require_readable, sense_of
 

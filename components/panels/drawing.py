@@ -8,9 +8,9 @@ import streamlit as st
 
 from components.panels.training.live import duration
 from components.session import owner, view, workbench
-from viz.models.foresight import SecondsLeft
+from viz.models.time_left import SecondsLeft
 from viz.service import Analysis
-from viz.service.drawing import Drawing
+from viz.service.background_statistics import Drawing
 
 # How often the page looks after the drawing, and how long it waits at least before it shows what is new.
 LOOKS_SECONDS, SHOWS_SECONDS = 1.0, 4.0

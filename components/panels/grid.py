@@ -17,7 +17,7 @@ from components.session import change, is_dark, view
 from components.state import written_bounds
 from viz.capture.stack import Stack
 from viz.figures import palette_rgb
-from viz.models.tokens import Grid, patch_grid
+from viz.inputs.units import Grid, patch_grid
 from viz.patterns import LAYER, Bounds, Thumbnails, arrange, glances
 from viz.service import Analysis
 

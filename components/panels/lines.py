@@ -21,7 +21,7 @@ from components.session import change, owner, view
 from viz.capture.stack import Stack
 from viz.patterns import MOST_KEYS, Edges, largest_edges
 from viz.service import Analysis
-from viz.service.store import BoundedStore
+from viz.service.lru_store import BoundedStore
 
 # More would hide each other in a text of usual length.
 USUAL_KEYS = 5

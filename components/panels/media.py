@@ -12,8 +12,8 @@ from components.panels.tokens import tokens_panel
 from components.panels.words import padding_words, unheard
 from components.session import change, is_dark, view
 from viz.figures import patch_at, picture_figure, sound_figure, usual_query
-from viz.models.times import times_of
-from viz.models.tokens import Grid, patch_grid
+from viz.inputs.frame_times import times_of
+from viz.inputs.units import Grid, patch_grid
 from viz.patterns import row
 from viz.service import Analysis
 

@@ -12,15 +12,15 @@ from components.panels.attach import attach_panel, attached
 from components.session import acted, request_of, view, workbench
 from components.state import View
 from viz.errors import LoupeError
-from viz.models.address import is_address, pasted
+from viz.inputs.input_checks import check_text
+from viz.inputs.text import count_tokens
 from viz.models.catalogue import CATALOGUE, DEFAULT, find_entry, is_available
 from viz.models.device import DTYPES, available_devices
 from viz.models.fetch import fetch
 from viz.models.folders import model_roots
-from viz.models.limits import estimate
+from viz.models.hub_address import is_address, pasted
 from viz.models.model import Sense, one_of
-from viz.models.readable import check_text
-from viz.models.text import count_tokens
+from viz.models.run_cost import estimate
 from viz.service import Request
 
 INPUTS = ("text", "pair", "media", "model", "other", "revision", "device", "dtype")

@@ -14,9 +14,9 @@ from components.panels.training.live import duration
 from components.session import change, owner, request_of, workbench, write_link
 from components.state import ASKED, View
 from viz.errors import LoupeError, TextTooLongError
-from viz.models.foresight import SecondsLeft
-from viz.models.limits import estimate
-from viz.models.text import count_tokens, cut_text
+from viz.inputs.text import count_tokens, cut_text
+from viz.models.run_cost import estimate
+from viz.models.time_left import SecondsLeft
 from viz.service import Analysis, Request
 
 log = logging.getLogger(__name__)

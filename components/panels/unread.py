@@ -8,10 +8,10 @@ import streamlit as st
 
 from components.panels.literal import literal
 from components.session import acted, view
+from viz.inputs.unknown_tokens import MUCH
 from viz.models.catalogue import find_entry
-from viz.models.unknown import MUCH
 from viz.service import Analysis
-from viz.service.reading import reader_of, unread_of
+from viz.service.text_coverage import reader_of, unread_of
 
 
 def unread_panel(analysis: Analysis) -> None:

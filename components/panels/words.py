@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from viz.capture.heard import heard_in_all, on_padding
+from viz.capture.layers.heard_layer import heard_in_all, on_padding
 from viz.capture.stack import Stack
-from viz.models.times import times_of
+from viz.inputs.frame_times import times_of
 from viz.service import Analysis
 
 # A sound whose loudest sample is below this, of 1, is all but silent (-60 dB).

@@ -9,7 +9,7 @@ import torch
 import viz
 from tests.capture.architectures import build, token_ids
 from viz.analysis import predictions, strongest_edges
-from viz.capture import layer as layers_module
+from viz.capture.layers import recorded_layer as layers_module
 
 
 @pytest.mark.parametrize("block", [8_000_000, 100])

@@ -21,11 +21,11 @@ from viz.analysis import (
     sorting_scores,
     target_scores,
 )
-from viz.capture import layer as layers
-from viz.capture.mask import causal
+from viz.capture.layers import recorded_layer as layers
+from viz.capture.layers.mask import causal
 from viz.capture.stack import Stack
 from viz.errors import ShapeError
-from viz.models.tokens import numbered_units
+from viz.inputs.units import numbered_units
 
 CPU = torch.device("cpu")
 

@@ -10,11 +10,11 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.pages import READY, settle
-from tests.training.test_run import wait_for
-from viz.service.trainings import Trainings
-from viz.training.folder import About, runs_root
-from viz.training.settings import Settings
+from tests.training.test_training_run import wait_for
+from viz.service.training_jobs import Trainings
 from viz.training.tasks import TASKS
+from viz.training.training_folder import About, runs_root
+from viz.training.training_settings import Settings
 
 EDITS = "tired -> wide\nanimal -> dog"
 PAIRS = "/compare?heads=3.1&part=edits"

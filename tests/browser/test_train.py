@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.pages import READY, settle
-from viz.training.folder import runs_root
 from viz.training.tasks import TASKS
+from viz.training.training_folder import runs_root
 
 ROOT = Path(__file__).parents[2]
 QUICK = {"Steps": 40, "Checkpoint every": 10}

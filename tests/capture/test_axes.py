@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 import viz
-from viz.models.tokens import Grid, patch_grid
+from viz.inputs.units import Grid, patch_grid
 
 WIDTH = 8
 

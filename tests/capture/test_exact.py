@@ -13,7 +13,7 @@ import transformers as hf
 import viz
 from tests.capture.architectures import ARCHITECTURES, ENCODER, build, token_ids
 from viz.capture.recorder import Recorder
-from viz.models.attention import observe
+from viz.capture.tiers.registry import observe
 
 TOLERANCE = 1e-5
 

@@ -10,7 +10,7 @@ import viz
 from tests.capture.architectures import build
 from tests.capture.writing import TEXT, endless, own_weights, weights_off, writer
 from tests.models.folders import byte_tokenizer
-from viz.capture.asked import asked_of
+from viz.capture.generation.generation_options import asked_of
 from viz.errors import CaptureError, ShapeError
 
 # As an option, and in the model's own generation_config.

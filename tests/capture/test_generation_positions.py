@@ -12,8 +12,8 @@ import transformers as hf
 import viz
 from tests.capture.architectures import build
 from tests.capture.writing import TEXT, endless, own_weights, weights_off, writer
+from viz.capture.generation.row_stitching import Stitched
 from viz.capture.recorder import Recorder
-from viz.capture.stitching import Stitched
 from viz.errors import CaptureError
 
 PROMPT, LIMIT = 9, 13

@@ -14,7 +14,7 @@ import viz
 from benchmarks.architectures.inputs import candidates
 from benchmarks.architectures.shrink import tiny_model
 from tests.capture.architectures import build, token_ids
-from viz.models.ways import given_ways
+from viz.capture.tiers.attention_implementations import given_ways
 
 WAYS = ("sdpa", "eager")
 

@@ -10,8 +10,8 @@ import transformers as hf
 from transformers.models.swin.modeling_swin import window_partition
 
 import viz
-from viz.capture.arranged import ArrangedLayer
-from viz.capture.sparse import SparseLayer
+from viz.capture.layers.sparse_layer import SparseLayer
+from viz.capture.positions.layout import ArrangedLayer
 from viz.errors import ModelRefusedError
 
 TOLERANCE = 1e-5

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viz.capture.mask import Dense, Spans, as_rule, causal, full
+from viz.capture.layers.mask import Dense, Spans, as_rule, causal, full
 
 Q = torch.arange(12)[:, None]
 K = torch.arange(12)[None, :]

@@ -10,10 +10,10 @@ import transformers as hf
 
 import viz
 from tests.models.folders import word_tokenizer
-from viz.capture.layer import ReportedLayer
+from viz.capture.layers.recorded_layer import ReportedLayer
 from viz.capture.provenance import Provenance
-from viz.capture.stacks import stacks_of
-from viz.models.tokens import numbered_units, units_from_labels
+from viz.capture.stack_building import stacks_of
+from viz.inputs.units import numbered_units, units_from_labels
 
 TEXT = {
     **{"vocab_size": 97, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2},

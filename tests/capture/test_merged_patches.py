@@ -5,8 +5,8 @@ import torch
 import transformers as hf
 
 import viz
-from tests.capture.test_raster import PLAIN, pixels, turned_patches
-from viz.models.tokens import Grid, patch_grid
+from tests.capture.test_patch_positions import PLAIN, pixels, turned_patches
+from viz.inputs.units import Grid, patch_grid
 
 
 class Merging(torch.nn.Module):

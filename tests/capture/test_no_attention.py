@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import viz
-from tests.capture.test_by_hand import WIDTH, Hand, Usual, all_heads
+from tests.capture.test_hand_written_attention import WIDTH, Hand, Usual, all_heads
 
 
 class Router(nn.Module):

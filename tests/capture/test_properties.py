@@ -9,8 +9,8 @@ from torch import nn
 
 from viz.capture.recorder import Recorder
 from viz.capture.stack import Stack
-from viz.models.attention import masked_attention, observe
-from viz.models.tokens import numbered_units
+from viz.capture.tiers.registry import masked_attention, observe
+from viz.inputs.units import numbered_units
 
 
 @st.composite

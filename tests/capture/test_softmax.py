@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.reference.attention import plain_weights
-from viz.models.softmax import attention_rows
+from viz.attention_formula import attention_rows
 
 
 @settings(deadline=None)

@@ -9,7 +9,7 @@ import torch
 
 import viz
 from tests.capture.architectures import build, token_ids
-from viz.capture.heard import heard, on_padding
+from viz.capture.layers.heard_layer import heard, on_padding
 
 
 @pytest.mark.parametrize("name", ["bert", "mistral", "gpt_oss"])

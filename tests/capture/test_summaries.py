@@ -8,7 +8,7 @@ import transformers as hf
 import viz
 from tests.capture.architectures import build, token_ids
 from tests.capture.test_local import LONGT5
-from tests.capture.test_stacks import IDS, PAIR, built
+from tests.capture.test_stack_building import IDS, PAIR, built
 
 
 def test_a_trace_says_its_stacks_and_its_model():

@@ -8,7 +8,7 @@ import transformers as hf
 from torch import nn
 
 import viz
-from viz.models.tokens import patch_grid
+from viz.inputs.units import patch_grid
 
 SMALL = {"depths": [1, 2, 2, 1], "num_heads": [1, 2, 4, 8]}
 

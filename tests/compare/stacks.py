@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from tests.patterns.layers import CPU, reported
-from viz.capture.layer import Layer, RecordedLayer, ReportedLayer
-from viz.capture.mask import Mask, causal
+from viz.capture.layers.mask import Mask, causal
+from viz.capture.layers.recorded_layer import Layer, RecordedLayer, ReportedLayer
 from viz.capture.stack import Stack
-from viz.capture.verify import UNVERIFIED
-from viz.models.tokens import numbered_units
+from viz.capture.verification import UNVERIFIED
+from viz.inputs.units import numbered_units
 
 
 def noisy_layer(tokens: int, heads: int, seed: int, mask: Mask | None = None) -> RecordedLayer:

@@ -12,7 +12,8 @@ from streamlit.testing.v1 import AppTest
 from components.panels import run
 from components.session import workbench
 from tests.models.folders import save_small
-from viz.service import Request, drawing
+from viz.service import Request
+from viz.service import background_statistics as drawing
 
 MAIN = Path(__file__).parents[2] / "components" / "main.py"
 ASKED = {"model": "small", "local": "1", "text": "the cat sat on the mat", "layer": "2"}

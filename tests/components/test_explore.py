@@ -123,7 +123,7 @@ def test_a_defect_of_ours_is_logged_and_said(explore, monkeypatch, caplog):
     def broken(*_args, **_options):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("viz.service.drawing.survey_layer", broken)
+    monkeypatch.setattr("viz.service.background_statistics.survey_layer", broken)
     explore.text_area(key="text").set_value("the dog did not")
     press(explore, "Run")
     assert "defect in Attention Loupe" in explore.error[0].value
@@ -308,7 +308,7 @@ def test_a_page_loaded_anew_while_a_text_runs_has_that_text(explore, monkeypatch
         seen.append(st.query_params.to_dict())
         raise ZeroDivisionError
 
-    monkeypatch.setattr("viz.service.workbench.capture_prepared", interrupted)
+    monkeypatch.setattr("viz.service.run_service.capture_prepared", interrupted)
     before = explore.query_params["text"]
     explore.text_area(key="text").set_value(text)
     press(explore, "Run")

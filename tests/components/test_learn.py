@@ -14,8 +14,8 @@ from components.panels.learn.flow import flow
 from components.panels.learn.reading import GLOSSARY, PAPERS, QUESTIONS
 from components.panels.learn.uses import USES
 from components.panels.learn.words import STEPS
-from viz.analysis.cheaper import WAYS
-from viz.analysis.recurrence import measure
+from viz.analysis.approximation_error import WAYS
+from viz.analysis.sequence_layers import measure
 
 ROOT = Path(__file__).parents[2]
 

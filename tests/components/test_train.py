@@ -16,14 +16,14 @@ from components.panels.training.example import text_of
 from components.panels.training.files import zipped
 from components.panels.training.live import _said, duration
 from components.session import as_written
-from tests.training.test_run import wait_for
-from viz.models.custom.words import byte_pair_tokenizer, symbol_tokenizer
-from viz.service.trainings import Standing, Trainings
-from viz.training.folder import About, RunFolder
-from viz.training.hold import held
-from viz.training.settings import Settings
+from tests.training.test_training_run import wait_for
+from viz.models.custom.small_tokenizers import byte_pair_tokenizer, symbol_tokenizer
+from viz.service.training_jobs import Standing, Trainings
+from viz.training.folder_lock import held
 from viz.training.task import Loaded, Probe
 from viz.training.tasks import TASKS, find_task
+from viz.training.training_folder import About, RunFolder
+from viz.training.training_settings import Settings
 
 ABOUT = About("induction", Settings(), TASKS["induction"].options)
 QUICK = Settings(

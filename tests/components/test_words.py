@@ -8,7 +8,7 @@ import pytest
 
 from components.panels.words import left_out, size_of, statistics_of, unheard
 from viz.capture.stack import Stack
-from viz.models.tokens import extended, numbered_units, patch_units
+from viz.inputs.units import extended, numbered_units, patch_units
 
 TOKENS, FRAMES = numbered_units("token", 4), numbered_units("frame", 1500)
 PATCHES = patch_units(4, 4, before=1)

@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 
 import viz
 from tests.models.folders import save_small
+from viz.inputs.default_target import write
+from viz.inputs.modalities import prepare_media
 from viz.models.catalogue import CATALOGUE
 from viz.models.folders import allowed_folder
-from viz.models.senses import prepare_media
-from viz.models.writing import write
 
 
 @pytest.fixture
@@ -272,7 +272,7 @@ def test_a_device_that_is_not_here_is_named():
 
 
 def test_memory_is_checked_before_weights_are_read(folder, monkeypatch):
-    monkeypatch.setattr("viz.models.limits.available_memory_bytes", lambda _: 1000)
+    monkeypatch.setattr("viz.models.run_cost.available_memory_bytes", lambda _: 1000)
     with pytest.raises(viz.LoupeError, match=r"The weights of .* take"):
         viz.load_model(str(folder))
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from viz.capture.layer import Layer, RecordedLayer, ReportedLayer
-from viz.capture.mask import Mask, Spans, as_rule, causal, full
-from viz.capture.sparse import SparseLayer
-from viz.capture.verify import UNVERIFIED
+from viz.capture.layers.mask import Mask, Spans, as_rule, causal, full
+from viz.capture.layers.recorded_layer import Layer, RecordedLayer, ReportedLayer
+from viz.capture.layers.sparse_layer import SparseLayer
+from viz.capture.verification import UNVERIFIED
 
 CPU = torch.device("cpu")
 

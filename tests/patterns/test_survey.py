@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from tests.patterns.layers import CPU, recorded, whole
-from viz.capture.mask import Dense, causal
+from viz.capture.layers.mask import Dense, causal
 from viz.capture.stack import Stack
-from viz.models.tokens import numbered_units
+from viz.inputs.units import numbered_units
 from viz.patterns import overview, pool_edges, survey
-from viz.patterns.overview import STREAMED_FROM
+from viz.patterns.head_overview import STREAMED_FROM
 
 
 def long_stack(layers: int = 3, tokens: int = STREAMED_FROM + 100) -> Stack:

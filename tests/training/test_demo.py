@@ -10,11 +10,11 @@ import torch
 
 import viz
 from viz.errors import InputError
-from viz.models.custom.words import byte_pair_tokenizer
+from viz.models.custom.small_tokenizers import byte_pair_tokenizer
+from viz.training.dataset_batches import column
 from viz.training.demo import recipe
 from viz.training.demo.measures import RUN, doubled, measured, random_runs
 from viz.training.demo.recipe import LENGTH, STAGES, as_examples, as_text, corpus, with_repeats
-from viz.training.rows import column
 
 WORDS = "a whale a ship the sea and the wind that blows over all of them day after day "
 

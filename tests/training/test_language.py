@@ -13,19 +13,19 @@ import pytest
 import torch
 
 from tests.training.test_tasks import Ignoring
+from viz.capture.opening import wrap_model
 from viz.errors import TextError
-from viz.models import wrap_model
 from viz.models.custom import build_model
-from viz.training.card import said
-from viz.training.examples import batches
-from viz.training.examples import test_batches as unseen
-from viz.training.loop import train
-from viz.training.outcome import outcome_of
-from viz.training.rows import column
-from viz.training.shipped import text_of
+from viz.training.bundled_data import text_of
+from viz.training.dataset_batches import column
+from viz.training.evaluation import tried
+from viz.training.final_scores import outcome_of
+from viz.training.model_card import said
+from viz.training.task_examples import batches
+from viz.training.task_examples import test_batches as unseen
 from viz.training.tasks import language
-from viz.training.texts import LEAST_CHARACTERS, MOST_CHARACTERS
-from viz.training.trial import tried
+from viz.training.training_loop import train
+from viz.training.user_text import LEAST_CHARACTERS, MOST_CHARACTERS
 
 NOVEL = text_of("moby-dick")
 DRAW = random.Random(0)

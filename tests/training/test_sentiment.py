@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from tests.training.test_tasks import Ignoring
+from viz.capture.opening import wrap_model
 from viz.errors import ModelNotFoundError
-from viz.models import wrap_model
 from viz.models.custom import build_model
 from viz.training import word_vectors
-from viz.training.loop import train
-from viz.training.outcome import outcome_of
-from viz.training.shipped import table_of
+from viz.training.bundled_data import table_of
+from viz.training.final_scores import outcome_of
 from viz.training.tasks import sentiment
+from viz.training.training_loop import train
 from viz.training.word_vectors import principal
 
 

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
+from viz.capture.opening import wrap_model
 from viz.errors import InputError
-from viz.models import wrap_model
 from viz.models.custom import build_model
-from viz.models.custom.losses import IGNORED
-from viz.models.custom.pretrained import class_of
-from viz.training.examples import batches
-from viz.training.examples import test_batches as unseen
-from viz.training.loop import train
+from viz.models.custom.task_losses import IGNORED
+from viz.models.custom.transformers_models import class_of
+from viz.training.evaluation import tried
 from viz.training.task import Baseline, Loaded, Task
+from viz.training.task_examples import batches
+from viz.training.task_examples import test_batches as unseen
 from viz.training.tasks import TASKS, find_task, forecasting, induction, sessions
-from viz.training.trial import tried
+from viz.training.training_loop import train
 
 ARCHITECTURES = {"encoder": "encoder", "causal": "decoder", "seq2seq": "encoder-decoder"}
 

@@ -1,6 +1,15 @@
 """Measures on patterns and on what a pass predicted."""
 
-from viz.analysis.edges import strongest_edges
+from viz.analysis.first_view import Opening, opening, opening_stack
+from viz.analysis.head_patterns import (
+    Targets,
+    induction_targets,
+    lag_targets,
+    previous_targets,
+    reverse_targets,
+    same_targets,
+    sorting_targets,
+)
 from viz.analysis.head_scores import (
     BestHead,
     HeadScores,
@@ -12,17 +21,8 @@ from viz.analysis.head_scores import (
     sorting_scores,
     target_scores,
 )
-from viz.analysis.opening import Opening, opening, opening_stack
-from viz.analysis.predictions import Predictions, predictions
-from viz.analysis.targets import (
-    Targets,
-    induction_targets,
-    lag_targets,
-    previous_targets,
-    reverse_targets,
-    same_targets,
-    sorting_targets,
-)
+from viz.analysis.strongest_edges import strongest_edges
+from viz.analysis.token_predictions import Predictions, predictions
 
 __all__ = [
     "BestHead",

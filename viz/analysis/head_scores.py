@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from viz.analysis.targets import (
+from viz.analysis.head_patterns import (
     Targets,
     induction_targets,
     lag_targets,
@@ -20,7 +20,7 @@ from viz.analysis.targets import (
     reverse_targets,
     sorting_targets,
 )
-from viz.capture.layer import Layer, ReportedLayer, blocks
+from viz.capture.layers.recorded_layer import Layer, ReportedLayer, blocks
 from viz.capture.stack import Stack
 from viz.errors import ShapeError
 

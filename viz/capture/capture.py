@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from viz.capture.batch import (
+from viz.capture.batch_item import (
     item_alone,
     output_of_item,
     require_no_order,
@@ -19,18 +19,18 @@ from viz.capture.batch import (
     stays_in_place,
     turned_round,
 )
-from viz.capture.passes import Progress, Shown, Telling
-from viz.capture.proving import not_finite, run_alone, show_proven
-from viz.capture.stacks import main_stack, stacks_of
+from viz.capture.observed_pass import Progress, Shown, Telling
+from viz.capture.proven_pass import not_finite, run_alone, show_proven
+from viz.capture.stack_building import main_stack, stacks_of
 from viz.capture.trace import ModelCard, Trace
 from viz.errors import CaptureError, LoupeError, ModelRefusedError, VerificationError
+from viz.inputs.media import ImageSource, SoundSource
+from viz.inputs.modalities import prepare_any, refuse_alone, senses_in
+from viz.inputs.prepared import Prepared
 from viz.models import Model
-from viz.models.arguments import require_model
-from viz.models.context import forget_longer_texts
-from viz.models.media import ImageSource, SoundSource
-from viz.models.outputs import first_output
-from viz.models.prepared import Prepared
-from viz.models.senses import prepare_any, refuse_alone, senses_in
+from viz.models.argument_checks import require_model
+from viz.models.context_length import forget_longer_texts
+from viz.models.model_outputs import first_output
 
 # What a forward raises that lacks an input: it fails on None, or finds no entry.
 LACKING = (TypeError, AttributeError, ValueError, LookupError, AssertionError)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from viz.capture.chunks import continues, joined
-from viz.capture.layer import Layer, RecordedLayer
-from viz.capture.mask import Mask, as_rule, causal, full
-from viz.capture.verify import UNVERIFIED, verified
-from viz.capture.windows import WindowedLayer
+from viz.capture.layers.joined_calls import continues, joined
+from viz.capture.layers.mask import Mask, as_rule, causal, full
+from viz.capture.layers.recorded_layer import Layer, RecordedLayer
+from viz.capture.layers.windowed_layer import WindowedLayer
+from viz.capture.tiers.registry import AttentionCall, sinks_of, split_mask
+from viz.capture.verification import UNVERIFIED, verified
 from viz.errors import CaptureError
-from viz.models.attention import AttentionCall, sinks_of, split_mask
 
 # Where a mask lies, its shape and strides, and how many queries and keys it is spread over: one row of
 # padding may be handed to layers of both.

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from viz.capture.layer import Layer
+from viz.capture.layers.blockwise_weights import buffer_for, read_into
+from viz.capture.layers.recorded_layer import Layer
 from viz.capture.provenance import Provenance
-from viz.capture.reading import buffer_for, read_into
 from viz.errors import ShapeError
-from viz.models.arguments import kind_of_value, whole_number
-from viz.models.tokens import Units, counted
+from viz.inputs.units import Units, counted
+from viz.models.argument_checks import kind_of_value, whole_number
 
 Index = slice | Sequence[int] | Tensor | None
 

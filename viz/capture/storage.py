@@ -12,18 +12,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from viz.capture.arranged import ArrangedLayer
-from viz.capture.heard import HeardLayer
-from viz.capture.layer import Layer, RecordedLayer, ReportedLayer
-from viz.capture.mask import Dense, Mask, Spans
+from viz.capture.layers.heard_layer import HeardLayer
+from viz.capture.layers.mask import Dense, Mask, Spans
+from viz.capture.layers.recorded_layer import Layer, RecordedLayer, ReportedLayer
+from viz.capture.layers.sparse_layer import SparseLayer
+from viz.capture.layers.windowed_layer import ReportedWindows, WindowedLayer
+from viz.capture.positions.layout import ArrangedLayer
 from viz.capture.provenance import Provenance
-from viz.capture.sparse import SparseLayer
 from viz.capture.stack import Stack, Stacks
 from viz.capture.trace import ModelCard, Trace
-from viz.capture.windows import ReportedWindows, WindowedLayer
 from viz.errors import StorageError
-from viz.models.arguments import kind_of_value
-from viz.models.tokens import Units
+from viz.inputs.units import Units
+from viz.models.argument_checks import kind_of_value
 
 FORMAT = "attention-loupe-trace-1"
 

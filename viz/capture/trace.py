@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from viz.capture.layer import RecordedLayer
-from viz.capture.mask import Spans
+from viz.capture.layers.mask import Spans
+from viz.capture.layers.recorded_layer import RecordedLayer
 from viz.capture.stack import Stack
-from viz.models.tokens import Units
+from viz.inputs.units import Units
 
 
 @dataclass(frozen=True, slots=True)

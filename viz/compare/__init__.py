@@ -1,9 +1,8 @@
 """Two sides against each other: what belongs together, and how far apart they are."""
 
-from viz.compare.align import align
-from viz.compare.alignment import Alignment, coarser, identical
-from viz.compare.changed import Changed, changed
-from viz.compare.clusters import Branch, Order, order
+from viz.compare.aligned_units import Alignment, coarser, identical
+from viz.compare.checkpoint_distance import curves
+from viz.compare.compared_side import Side, side_of
 from viz.compare.comparison import Comparison, aligned_units, compare, compare_sides
 from viz.compare.divergence import (
     centre_shift,
@@ -12,16 +11,17 @@ from viz.compare.divergence import (
     rank_correlation,
     total_variation,
 )
-from viz.compare.edits import Variant, Variants, edited
-from viz.compare.effects import Effects, effects
-from viz.compare.moving import move
-from viz.compare.outcome import Outcome, counterpart, outcome
-from viz.compare.places import Places, places
-from viz.compare.side import Side, side_of
-from viz.compare.similarity import Near, Similarity, like, similar_heads, similarity
-from viz.compare.steps import curves
-from viz.compare.table import from_csv
-from viz.compare.template import filled
+from viz.compare.edit_effects import Effects, effects
+from viz.compare.head_changes import Changed, changed
+from viz.compare.head_clusters import Branch, Order, order
+from viz.compare.head_positions import Places, places
+from viz.compare.head_similarity import Near, Similarity, like, similar_heads, similarity
+from viz.compare.minimal_pairs import Variant, Variants, edited
+from viz.compare.moved_weights import move
+from viz.compare.prediction_change import Outcome, counterpart, outcome
+from viz.compare.text_template import filled
+from viz.compare.unit_alignment import align
+from viz.compare.variant_table import from_csv
 
 __all__ = [
     "Alignment",

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from viz.capture.trace import Trace
 from viz.compare import divergence
-from viz.compare.align import How, Sources, align
-from viz.compare.alignment import Alignment, coarser
-from viz.compare.sampling import at_least_one, spaced
-from viz.compare.side import Aggregate, Head, Side, side_of
-from viz.models.tokens import Units
+from viz.compare.aligned_units import Alignment, coarser
+from viz.compare.compared_side import Aggregate, Head, Side, side_of
+from viz.compare.row_sampling import at_least_one, spaced
+from viz.compare.unit_alignment import How, Sources, align
+from viz.inputs.units import Units
 
 Matrix = NDArray[np.float32]
 

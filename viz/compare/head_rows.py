@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from viz.capture.stack import Stack
-from viz.compare.alignment import Groups
-from viz.compare.moving import move
-from viz.compare.side import Head
+from viz.compare.aligned_units import Groups
+from viz.compare.compared_side import Head
+from viz.compare.moved_weights import move
 
 
 @dataclass(frozen=True, slots=True)

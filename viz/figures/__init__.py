@@ -1,19 +1,18 @@
 """Plotly figures and palettes; numpy in, figures out."""
 
-from viz.figures.changes import changed_figure, curves_figure
-from viz.figures.compare import difference_figure, multiples_figure
-from viz.figures.curves import Curve, cost_figure, growth_figure, spectrum_figure
-from viz.figures.display import Display, Shown, apply, sink_of, span_words
-from viz.figures.layout import text_layout
-from viz.figures.matrix import matrix_figure
-from viz.figures.media import (
+from viz.figures.compared_media import picture_difference_figure, sounds_figure
+from viz.figures.compared_patterns import difference_figure, multiples_figure
+from viz.figures.display_options import Display, Shown, apply, sink_of, span_words
+from viz.figures.head_changes import changed_figure, curves_figure
+from viz.figures.head_matrix import statistic_figure
+from viz.figures.head_similarity import places_figure, similarity_figure
+from viz.figures.line_charts import Curve, cost_figure, growth_figure, spectrum_figure
+from viz.figures.media_overlay import (
     patch_at,
     picture_figure,
     sound_figure,
     usual_query,
 )
-from viz.figures.media_compared import picture_difference_figure, sounds_figure
-from viz.figures.overview import statistic_figure
 from viz.figures.palettes import (
     OKABE_ITO,
     SEQUENTIAL,
@@ -21,8 +20,9 @@ from viz.figures.palettes import (
     hex_rgb,
     palette_rgb,
 )
-from viz.figures.pattern import NOT_ATTENDED, pattern_figure
-from viz.figures.similarity import places_figure, similarity_figure
+from viz.figures.pattern_heatmap import NOT_ATTENDED, pattern_figure
+from viz.figures.small_matrix import matrix_figure
+from viz.figures.text_layout import text_layout
 
 __all__ = [
     "NOT_ATTENDED",

@@ -1,7 +1,5 @@
-"""What runs: Hugging Face models, the catalogue, and how texts reach them."""
+"""Which model, and how it comes: the catalogue, the hub, folders, loading; `custom/`: our own."""
 
-from viz.models.loading import load_model, wrap_model
 from viz.models.model import Model
-from viz.models.tokens import Units
 
-__all__ = ["Model", "Units", "load_model", "wrap_model"]
+__all__ = ["Model"]

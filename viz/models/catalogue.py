@@ -35,7 +35,7 @@ class CatalogueEntry:
         module: the package's import name.
         folder: where in the package, or in `assets/models`, the model lies.
         weights: the file in it to convert; empty where the folder is in hub layout.
-        form: what the weights are stored as, of those that `viz.models.conversion` converts.
+        form: what the weights are stored as, of those that `viz.models.converted_folder` converts.
         extra: of this package, that the conversion needs; empty where it needs none.
         hub_id: the same model on the hub; empty where it is not there.
         download_mb: what has to be fetched.

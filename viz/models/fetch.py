@@ -12,7 +12,7 @@ from pathlib import Path
 
 from viz.errors import ModelError, ModelNotFoundError
 from viz.models.catalogue import CatalogueEntry, local_folder
-from viz.models.conversion import convert
+from viz.models.converted_folder import convert
 
 Progress = Callable[[str, float], None]
 

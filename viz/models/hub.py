@@ -39,7 +39,7 @@ def hub_folder(name: str, revision: str | None, tell: Progress) -> Path:
     Raises:
         ModelRefusedError: it has no safetensors weights.
         BudgetError: it does not fit on the disk.
-        Exception: whatever the hub's own library raises; see `viz.models.reasons.explain`.
+        Exception: whatever the hub's own library raises; see `viz.models.loading_errors.explain`.
     """
     try:
         info = HfApi().model_info(name, revision=revision, files_metadata=True, timeout=PATIENCE)

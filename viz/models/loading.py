@@ -1,10 +1,11 @@
-"""From a name to a model that is ready to be observed."""
+"""From a name to a module with its tokenizer and its processor."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +27,20 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
 from viz.command import typed
 from viz.errors import LoupeError, ModelNotFoundError, ModelRefusedError
-from viz.models.address import read_address
-from viz.models.arguments import kind_of_value, require_module, require_readers
-from viz.models.attention import register
+from viz.models.argument_checks import kind_of_value
 from viz.models.catalogue import find_entry, local_folder
 from viz.models.configuration import blaming, read_configuration
-from viz.models.custom.folder import factory_of
+from viz.models.custom.model_folder import factory_of
 from viz.models.device import choose_device, choose_dtype
 from viz.models.folders import plain_path
+from viz.models.forward_signature import forward_parameters
 from viz.models.hub import hub_folder
-from viz.models.inspection import describe, refuse_non_finite
-from viz.models.limits import require_memory_for_weights
-from viz.models.model import Kind, Model
-from viz.models.named import Explain, name_attention
-from viz.models.probe import Probe, probe
-from viz.models.reasons import explain
-from viz.models.refusal import refuse_unseen
-from viz.models.sample import sample_inputs
-from viz.models.sentences import by_name
-from viz.models.signature import forward_parameters
-from viz.models.turns import building
+from viz.models.hub_address import read_address
+from viz.models.inspection import refuse_non_finite
+from viz.models.load_lock import building
+from viz.models.loading_errors import explain
+from viz.models.model import Kind
+from viz.models.run_cost import require_memory_for_weights
 
 Progress = Callable[[str, float], None]
 
@@ -64,36 +59,44 @@ PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 IDLE_WEIGHTS = ("pooler", "position_ids", "cls.seq_relationship", "score.")
 
 
-def load_model(
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was read of a model.
+
+    Attributes:
+        name: as the user named it, without what only says where it lies.
+        revision: of the hub; None where none was asked for.
+        module: on its device, in evaluation mode.
+        tokenizer: None where there is none.
+        processor: None where there is none.
+    """
+
+    name: str
+    revision: str | None
+    module: PreTrainedModel
+    tokenizer: Any | None
+    processor: Any | None
+
+
+def read_model(
     name: str | Path,
     *,
-    device: str = "auto",
-    dtype: str | torch.dtype = "auto",
-    revision: str | None = None,
-    progress: Progress | None = None,
-) -> Model:
-    """Load a model on its fast kernel, and find out how its attention can be seen.
-
-    Args:
-        name: a catalogue name (`demo`, `loupe`, `smollm2`), a Hugging Face id, the address of a model's
-            page there, or a folder; a `Path` is always a folder.
-        device: `auto` takes CUDA, then MPS, then the CPU.
-        dtype: `auto` is float32 on CPU and MPS, and the stored dtype on CUDA.
-        revision: a branch, tag or commit of a hub model; that of an address, if it names one.
-        progress: called with "load" and the share done; may raise to cancel.
+    device: str,
+    dtype: str | torch.dtype,
+    revision: str | None,
+    tell: Progress,
+) -> Loaded:
+    """Read a model from a catalogue name, the hub or a folder; see `viz.load_model`.
 
     Raises:
         ModelNotFoundError: there is no such model, or it is not on this machine.
-        ModelRefusedError: it would need remote code or pickled weights, has no attention that we
-            can verify, lacks weights, or is of a kind not shown yet.
+        ModelRefusedError: it would need remote code or pickled weights, or lacks weights.
         BudgetError: its weights do not fit into memory.
     """
-    tell = progress or _silent
     tell("load", 0.0)
     name, called, revision = _named(_name_of(name), revision)
     place = choose_device(device)
     wanted = choose_dtype(dtype, place)
-    register()
     try:
         source = str(_folder(name, revision, tell))
         config = _config(source, called)
@@ -102,73 +105,13 @@ def load_model(
         tokenizer, processor = _tokenizer(source), _processor(source)
         tell("load", 0.3)
         module = _module(source, config, wanted, called).to(place).eval()
+        refuse_non_finite(module, called)
         tell("load", 0.7)
-        probed = _probed(module)
     except LoupeError:
         raise
     except LOADING_ERRORS as error:
         raise explain(error, called, revision) from error
-    refuse_unseen(module, probed, called)
-    refuse_non_finite(module, called)
-    tell("load", 1.0)
-    return describe(
-        module,
-        tokenizer,
-        name=called,
-        revision=revision,
-        kind=kind_of(module),
-        probed=probed,
-        processor=processor,
-    )
-
-
-def wrap_model(
-    module: nn.Module,
-    tokenizer: Any = None,
-    *,
-    processor: Any = None,
-    attention: Mapping[str, Explain] | None = None,
-    name: str | None = None,
-) -> Model:
-    """Make a model that you have already ready to be observed.
-
-    A transformers model is left as it is; of any other module, `torch.nn.MultiheadAttention` and calls of
-    `torch.nn.functional.scaled_dot_product_attention` are seen. It is put into evaluation mode.
-
-    Args:
-        module: any `torch.nn.Module`.
-        tokenizer: to capture texts.
-        processor: to capture images or sounds.
-        attention: for parts whose attention is none of those, by name a function
-            `function(part, args, kwargs)` of the part and what its forward was given, which returns
-            a `viz.Attention`. Names are those of `named_modules`: `blocks.*.attn`, where `*` stays
-            between two dots and `**` does not.
-        name: what to call it; its class by default.
-
-    Raises:
-        ModelRefusedError: it has no attention that we can verify, or is no module, or compiled.
-    """
-    require_module(module)
-    called = name or type(module).__name__
-    module, tokenizer = by_name(module, tokenizer)
-    require_readers(tokenizer, processor)
-    module.eval()
-    if attention is not None:
-        name_attention(module, attention, called)
-    probed = None
-    register()
-    probed = _probed(module)
-    if isinstance(module, PreTrainedModel):
-        refuse_unseen(module, probed, called)
-    return describe(
-        module,
-        tokenizer,
-        name=called,
-        revision=None,
-        kind=kind_of(module),
-        probed=probed,
-        processor=processor,
-    )
+    return Loaded(called, revision, module, tokenizer, processor)
 
 
 def kind_of(module: nn.Module) -> Kind:
@@ -189,12 +132,6 @@ def kind_of(module: nn.Module) -> Kind:
 def _writes(module: PreTrainedModel) -> bool:
     """Whether a decoder is given what it writes."""
     return "decoder_input_ids" in forward_parameters(module)
-
-
-def _probed(module: nn.Module) -> Probe | None:
-    """Probe a model of text on a sample; of any other, only its first capture can tell."""
-    inputs = sample_inputs(module)
-    return None if inputs is None else probe(module, inputs)
 
 
 def _name_of(name: object) -> str:
@@ -328,7 +265,3 @@ def _module(
         )
     loaded: PreTrainedModel = module
     return loaded
-
-
-def _silent(phase: str, share: float) -> None:
-    """Tell nobody."""

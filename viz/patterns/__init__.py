@@ -2,9 +2,7 @@
 
 from viz.patterns.arrangement import LAYER, Bounds, arrange
 from viz.patterns.detail import HeadDetail, head_detail
-from viz.patterns.edges import MOST_KEYS, Edges, largest_edges
-from viz.patterns.glances import glances
-from viz.patterns.overview import (
+from viz.patterns.head_overview import (
     LayerSurvey,
     Statistics,
     Survey,
@@ -16,10 +14,12 @@ from viz.patterns.overview import (
     surveyed,
     thumbnails,
 )
-from viz.patterns.pooling import pool_edges, row
-from viz.patterns.pyramid import Address, levels, tile
-from viz.patterns.rows import RowStatistics
-from viz.patterns.streamed import row_statistics
+from viz.patterns.max_pooling import pool_edges, row
+from viz.patterns.query_in_all_heads import glances
+from viz.patterns.row_statistics import RowStatistics
+from viz.patterns.streamed_statistics import row_statistics
+from viz.patterns.tile_pyramid import Address, levels, tile
+from viz.patterns.top_keys import MOST_KEYS, Edges, largest_edges
 
 __all__ = [
     "LAYER",

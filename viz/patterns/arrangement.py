@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viz.errors import InputError
-from viz.patterns.overview import Statistics
+from viz.patterns.head_overview import Statistics
 
 # The smallest and the largest value that a kept head may have, both included.
 Bounds = tuple[float, float]

@@ -11,10 +11,16 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from viz.capture.layer import Layer, RecordedLayer, blocks
+from viz.capture.layers.recorded_layer import Layer, RecordedLayer, blocks
 from viz.patterns.cells import scores, with_sinks
-from viz.patterns.pooling import pool_edges
-from viz.patterns.rows import RowStatistics, block_count, block_of, mean_thumbnail, pool_rows_into
+from viz.patterns.max_pooling import pool_edges
+from viz.patterns.row_statistics import (
+    RowStatistics,
+    block_count,
+    block_of,
+    mean_thumbnail,
+    pool_rows_into,
+)
 
 # Numbers of a block of weights.
 BLOCK_NUMBERS = 1 << 23

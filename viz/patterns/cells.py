@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from viz.capture.layer import RecordedLayer
-from viz.capture.mask import Dense, Spans
+from viz.capture.layers.mask import Dense, Spans
+from viz.capture.layers.recorded_layer import RecordedLayer
 
 
 def scores(layer: RecordedLayer, heads: slice, rows: Tensor, first: int, last: int) -> Tensor:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from viz.capture.layer import Layer, RecordedLayer, blocks
+from viz.capture.layers.recorded_layer import Layer, RecordedLayer, blocks
 from viz.patterns.cells import cells
-from viz.patterns.pooling import pool_max_into
+from viz.patterns.max_pooling import pool_max_into
 
 # Side of the picture of largest weights.
 SIDE = 256

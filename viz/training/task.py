@@ -9,16 +9,16 @@ from typing import Literal, Protocol
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from viz.analysis.head_patterns import Targets
 from viz.analysis.head_scores import HeadScores, mean_scores, target_scores
-from viz.analysis.targets import Targets
 from viz.capture import capture
 from viz.capture.trace import Trace
 from viz.errors import InputError
-from viz.models.custom.options import TransformerOptions
-from viz.models.custom.pretrained import LoupeModel
+from viz.models.custom.model_options import TransformerOptions
+from viz.models.custom.transformers_models import LoupeModel
 from viz.models.model import Model
-from viz.training.examples import Examples
-from viz.training.settings import Settings
+from viz.training.task_examples import Examples
+from viz.training.training_settings import Settings
 
 Kind = Literal["encoder", "causal", "seq2seq"]
 Metric = Literal["accuracy", "loss"]

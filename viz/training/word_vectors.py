@@ -12,8 +12,8 @@ from transformers import AutoTokenizer
 
 from viz.errors import ModelNotFoundError
 from viz.models.catalogue import CATALOGUE, DEFAULT, local_folder
-from viz.models.custom.pretrained import LoupeModel
-from viz.models.custom.words import SPECIAL, UNKNOWN
+from viz.models.custom.small_tokenizers import SPECIAL, UNKNOWN
+from viz.models.custom.transformers_models import LoupeModel
 
 # The table of embeddings in the default model's file.
 TABLE = "embeddings.word_embeddings.weight"

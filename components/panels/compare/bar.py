@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from components.panels.literal import literal
 from components.panels.run import PHASES
 from viz.errors import BudgetError
-from viz.service.workbench import Progress
+from viz.service.run_service import Progress
 
 # What the runs of a part of the page may take together: they and both sides are to be kept at a time.
 MOST_BYTES = 500_000_000

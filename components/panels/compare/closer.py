@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from viz.compare import Comparison
-from viz.patterns.pooling import pool_edges
+from viz.patterns.max_pooling import pool_edges
 
 # Common units along an axis up to which each is drawn; of more, neighbours are drawn together.
 MOST_DRAWN = 512

@@ -16,8 +16,8 @@ from components.panels.literal import literal
 from components.panels.words import plural
 from components.session import is_dark
 from viz.compare import Alignment, Comparison
-from viz.compare.alignment import bare
-from viz.figures.display import span_words
+from viz.compare.aligned_units import bare
+from viz.figures.display_options import span_words
 
 
 def draw(

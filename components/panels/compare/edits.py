@@ -17,10 +17,10 @@ from components.panels.literal import literal
 from components.session import is_dark
 from components.state import SAMPLE
 from viz.compare import Effects, Variants
-from viz.compare.table import MOST_BYTES
+from viz.compare.variant_table import MOST_BYTES
 from viz.errors import LoupeError
 from viz.figures import multiples_figure
-from viz.service.comparisons import Looked
+from viz.service.comparison_cache import Looked
 
 TITLES = {"edits": "Edits", "template": "Template", "csv": "CSV file"}
 

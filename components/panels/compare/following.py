@@ -16,8 +16,8 @@ from components.panels.literal import literal
 from components.session import is_dark
 from viz.capture.trace import Trace
 from viz.compare import Side, aligned_units, compare_sides
-from viz.compare.align import How
-from viz.compare.side import Head
+from viz.compare.compared_side import Head
+from viz.compare.unit_alignment import How
 from viz.errors import LoupeError
 from viz.figures import curves_figure
 

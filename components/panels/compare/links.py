@@ -12,10 +12,10 @@ from components.state import View
 from viz.analysis import opening_stack
 from viz.capture.stack import Stack
 from viz.capture.trace import Trace
-from viz.compare.side import Head
+from viz.compare.compared_side import Head
 from viz.errors import StorageError
-from viz.training.folder import RunFolder, runs_root
 from viz.training.task import Loaded
+from viz.training.training_folder import RunFolder, runs_root
 
 
 def head_link(

@@ -31,11 +31,11 @@ from components.panels.compare.run import Both
 from components.panels.compare.wide import comparisons, told
 from components.panels.literal import literal
 from viz.compare import Side
-from viz.compare.sampling import spaced
+from viz.compare.row_sampling import spaced
 from viz.errors import LoupeError
 from viz.models.folders import model_roots
-from viz.models.listed import MOST_MODELS, Listed, folders_beside, read_models
-from viz.service.comparisons import Question
+from viz.models.model_list import MOST_MODELS, Listed, folders_beside, read_models
+from viz.service.comparison_cache import Question
 
 WRITTEN_AS = (
     "One model a line, the base first: `owner/name`, `owner/name@revision`, a name of the catalogue such as "

@@ -14,7 +14,7 @@ from components.panels.compare.bar import one_bar, require_room
 from components.session import owner, workbench
 from viz.errors import BudgetError, LoupeError
 from viz.models.folders import model_roots
-from viz.models.listed import Listed, read_models, short_names
+from viz.models.model_list import Listed, read_models, short_names
 from viz.service import Analysis, Request
 
 log = logging.getLogger(__name__)

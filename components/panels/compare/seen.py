@@ -13,11 +13,11 @@ from components.panels.compare.run import Both
 from components.panels.literal import literal
 from components.panels.words import padding_words, percent
 from components.session import is_dark
-from viz.capture.heard import heard_in_all, on_padding
+from viz.capture.layers.heard_layer import heard_in_all, on_padding
 from viz.compare import Comparison, Side
 from viz.figures import patch_at, picture_difference_figure, picture_figure, sounds_figure
-from viz.models.times import times_of
-from viz.models.tokens import Grid, patch_grid
+from viz.inputs.frame_times import times_of
+from viz.inputs.units import Grid, patch_grid
 from viz.service import Analysis
 
 ROW = "compare looks from"

@@ -18,9 +18,9 @@ from components.panels.compare.place import (
     view,
 )
 from components.panels.request import FOLDER, HUB, OTHER, choice_of, model_title
-from viz.models.address import pasted
 from viz.models.catalogue import CATALOGUE, find_entry
 from viz.models.folders import model_roots
+from viz.models.hub_address import pasted
 
 # What may differ, each with the fields of a side that it stands for.
 THINGS = {

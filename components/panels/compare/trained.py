@@ -17,10 +17,10 @@ from components.panels.training.shared import known, remember, trainings
 from components.session import page_link
 from viz.capture.trace import Trace
 from viz.compare import Side
-from viz.compare.sampling import spaced
+from viz.compare.row_sampling import spaced
 from viz.errors import LoupeError
-from viz.training.folder import RunFolder
 from viz.training.tasks import TASKS
+from viz.training.training_folder import RunFolder
 
 # Checkpoints that are followed; of more, so many evenly spaced, both ends among them.
 MOST_STEPS = 48

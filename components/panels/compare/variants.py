@@ -13,7 +13,7 @@ from components.compare_state import CompareView, SideView
 from components.panels.compare.bar import one_bar, require_room
 from components.session import owner, workbench
 from viz.compare import Variants, edited, filled, from_csv
-from viz.compare.template import read_template
+from viz.compare.text_template import read_template
 from viz.errors import BudgetError, LoupeError, TextError
 from viz.service import Analysis, Request
 

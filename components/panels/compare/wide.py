@@ -16,10 +16,10 @@ from components.panels.literal import literal
 from components.session import is_dark
 from viz.analysis import Predictions
 from viz.compare import Similarity, outcome, similar_heads
-from viz.compare.clusters import left_out
+from viz.compare.head_clusters import left_out
 from viz.errors import LoupeError
 from viz.figures import changed_figure, places_figure, similarity_figure
-from viz.service.comparisons import AllHeads, Comparisons, Question
+from viz.service.comparison_cache import AllHeads, Comparisons, Question
 
 # Heads that look like the chosen one that are listed.
 NEAR = 8

@@ -16,8 +16,8 @@ from components.panels.learn.source import before
 from components.panels.literal import literal
 from components.panels.run import PHASES, shown
 from components.session import is_dark, owner, view, workbench
-from viz.analysis.cheaper import WAYS, Tried, settings_of, try_all
-from viz.analysis.exact import MOST_TOKENS, Exact, exact_head, singular_values
+from viz.analysis.approximation_error import WAYS, Tried, settings_of, try_all
+from viz.analysis.exact_head import MOST_TOKENS, Exact, exact_head, singular_values
 from viz.errors import LoupeError, StorageError
 from viz.figures import cost_figure, matrix_figure, spectrum_figure
 from viz.models.catalogue import CATALOGUE, DEFAULT, is_available

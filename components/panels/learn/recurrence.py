@@ -6,7 +6,16 @@ import streamlit as st
 
 from components.panels.charts import PLOTLY
 from components.session import is_dark
-from viz.analysis.recurrence import HEADS, KERNEL, KINDS, LENGTHS, WIDTH, Measured, growth, measure
+from viz.analysis.sequence_layers import (
+    HEADS,
+    KERNEL,
+    KINDS,
+    LENGTHS,
+    WIDTH,
+    Measured,
+    growth,
+    measure,
+)
 from viz.figures import Curve, growth_figure
 
 KEPT = "learn measured"

@@ -13,8 +13,14 @@ from components.panels.learn.place import touched
 from components.panels.learn.work import NAMES, SAMPLE, TEXTBOOK, numbers_of, numbers_text
 from components.panels.literal import literal
 from components.session import page_link
-from viz.analysis.lesson import MOST_HEADS, Lesson, numbers_lesson, text_lesson, textbook_lesson
-from viz.analysis.numbers import matrix_of, read_matrix, written
+from viz.analysis.matrix_input import matrix_of, read_matrix, written
+from viz.analysis.worked_example import (
+    MOST_HEADS,
+    Lesson,
+    numbers_lesson,
+    text_lesson,
+    textbook_lesson,
+)
 from viz.errors import LoupeError, TextTooLongError
 
 TEXT, NUMBERS = "A text", "Numbers"

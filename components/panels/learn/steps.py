@@ -29,8 +29,8 @@ from components.panels.learn.switches import (
 )
 from components.panels.learn.words import BROKEN, MEASURES, STEPS
 from components.session import is_dark
-from viz.analysis.lesson import MOST_HEADS, USUAL, Lesson, Worked, work
-from viz.analysis.measures import measures, output_change
+from viz.analysis.worked_example import MOST_HEADS, USUAL, Lesson, Worked, work
+from viz.analysis.worked_example_measures import measures, output_change
 
 PER_HEAD = ("scores", "scale", "mask", "softmax", "sum")
 

@@ -9,7 +9,7 @@ import streamlit as st
 from components.panels.learn.link import switch_key
 from components.panels.learn.place import touched
 from components.panels.learn.work import TEMPERATURES
-from viz.analysis.lesson import USUAL, Lesson, Switches, Worked
+from viz.analysis.worked_example import USUAL, Lesson, Switches, Worked
 
 # Switch -> the step that it breaks.
 BREAKS = {

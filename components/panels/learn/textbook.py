@@ -8,8 +8,8 @@ import streamlit as st
 from components.canvas.matrices import Grid, largest_of, matrices
 from components.panels.learn.steps import numpy
 from components.session import is_dark
-from viz.analysis.lesson import Worked, textbook_lesson, work
-from viz.analysis.slips import Slip, common_slips, right
+from viz.analysis.common_mistakes import Slip, common_slips, right
+from viz.analysis.worked_example import Worked, textbook_lesson, work
 
 
 def textbook_panel() -> None:

@@ -13,7 +13,7 @@ from components.panels.learn.address import text_fields
 from components.panels.learn.place import touched
 from components.panels.literal import literal
 from components.session import page_link, workbench
-from viz.analysis.meaning import central, closeness
+from viz.analysis.sentence_similarity import central, closeness
 from viz.errors import LoupeError, TextTooLongError
 from viz.models import Model
 from viz.models.catalogue import CATALOGUE, DEFAULT, is_available
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 SAMPLES = Path(__file__).parents[3] / "assets" / "samples"
 
-# What Explore shows of each sample first: see `viz.analysis.opening`.
+# What Explore shows of each sample first: see `viz.analysis.first_view`.
 OPENS = {
     "dinov2": {"stack": "self", "layer": "8", "head": "3", "token": "95"},
     "whisper": {"stack": "cross", "layer": "3", "head": "3", "token": "3"},

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from torch import Tensor
 
 from components.parameters import LONGEST_IN_URL
-from viz.analysis.lesson import MOST_HEADS, textbook_lesson
-from viz.analysis.numbers import read_matrix, written
+from viz.analysis.matrix_input import read_matrix, written
+from viz.analysis.worked_example import MOST_HEADS, textbook_lesson
 from viz.errors import LoupeError, StorageError
 from viz.service import TextStore
 

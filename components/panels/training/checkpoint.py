@@ -18,10 +18,10 @@ from components.panels.training.shared import notes, trainings
 from components.session import is_dark
 from viz.errors import LoupeError
 from viz.figures import Display, apply, pattern_figure
-from viz.service.checkpoints import Look
-from viz.training.folder import About
-from viz.training.loop import GROWN
-from viz.training.notes import Line
+from viz.service.checkpoint_cache import Look
+from viz.training.training_folder import About
+from viz.training.training_log import Line
+from viz.training.training_loop import GROWN
 
 BEST = "best"
 NEWEST = "newest"

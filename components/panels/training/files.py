@@ -12,8 +12,8 @@ from components.panels.compare.links import checkpoints_link
 from components.panels.training.example import picture_of, text_of
 from components.session import page_link, workbench
 from viz.errors import LoupeError
-from viz.training.folder import About, RunFolder, runs_root
 from viz.training.task import Loaded
+from viz.training.training_folder import About, RunFolder, runs_root
 
 
 def files_panel(

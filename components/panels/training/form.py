@@ -13,13 +13,13 @@ from components.panels.training.shared import began, trainings
 from components.panels.training.text import Chosen, text_panel, use_text
 from components.panels.training.words import POSITIONS, model_words
 from viz.errors import ConfigError, LoupeError
-from viz.models.custom.options import Positions
-from viz.training.asked import asked_options, asked_settings
-from viz.training.folder import About
-from viz.training.settings import Settings
+from viz.models.custom.model_options import Positions
 from viz.training.task import Task
 from viz.training.tasks import TASKS, find_task
 from viz.training.tasks.language import DEFAULT_TEXT, SHORT
+from viz.training.training_folder import About
+from viz.training.training_request import asked_options, asked_settings
+from viz.training.training_settings import Settings
 
 # What the fields are called, and what a page trains: more is for a terminal.
 NAMES = {

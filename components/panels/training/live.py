@@ -11,10 +11,10 @@ from components.panels.training.form import use_settings
 from components.panels.training.shared import forget, is_own, known, remember, trainings
 from components.panels.training.words import begun_words, model_words, settings_words
 from viz.errors import LoupeError
-from viz.service.trainings import Standing
-from viz.training.folder import About
+from viz.service.training_jobs import Standing
+from viz.training.cpu_threads import AT_ONCE
 from viz.training.tasks import TASKS
-from viz.training.threads import AT_ONCE
+from viz.training.training_folder import About
 
 # How often the page looks after a training's progress, and draws what is new of it, in seconds.
 # Drawing takes time from the training, as both are at work in one process.

@@ -9,11 +9,11 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from components.panels.literal import literal
-from viz.figures.training import Row, column, smoothed, training_figure
-from viz.service.checkpoints import Look
-from viz.training.folder import About, RunFolder
-from viz.training.notes import Line
+from viz.figures.training_curves import Row, column, smoothed, training_figure
+from viz.service.checkpoint_cache import Look
 from viz.training.tasks import TASKS
+from viz.training.training_folder import About, RunFolder
+from viz.training.training_log import Line
 
 REACHED = {True: ":green-badge[reached]", False: ":gray-badge[not yet]"}
 SOLVED = {True: ":green-badge[solved]", False: ":gray-badge[not yet]"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from viz.service.trainings import Trainings
-from viz.training.notes import Line, Notes
+from viz.service.training_jobs import Trainings
+from viz.training.training_log import Line, Notes
 
 # How many trainings of a session are listed.
 LISTED = 8

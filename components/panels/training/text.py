@@ -8,8 +8,8 @@ import streamlit as st
 
 from components.panels.literal import literal
 from viz.errors import LoupeError
-from viz.training.shipped import TEXTS, text_of
-from viz.training.texts import MOST_CHARACTERS, read_text, require_learnable, require_small
+from viz.training.bundled_data import TEXTS, text_of
+from viz.training.user_text import MOST_CHARACTERS, read_text, require_learnable, require_small
 
 OWN = {"file": "A file of your own", "pasted": "A text that you paste"}
 

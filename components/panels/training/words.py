@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from viz.training.folder import About
-from viz.training.shipped import TEXTS
+from viz.training.bundled_data import TEXTS
 from viz.training.tasks import TASKS
 from viz.training.tasks.language import DEFAULT_TEXT
+from viz.training.training_folder import About
 
 POSITIONS = {
     "none": "none",

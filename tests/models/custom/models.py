@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from viz.models.custom import TransformerOptions
-from viz.models.custom.words import word_tokenizer
+from viz.models.custom.small_tokenizers import word_tokenizer
 
 TEXTS = ["the cat sat on the mat because it was tired, and the dog did not"]
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from viz.models.custom import Attention
-from viz.models.custom.blocks import Block
+from viz.models.custom.transformer_block import Block
 
 TOLERANCE = {"atol": 1e-6, "rtol": 0}
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from viz.errors import ShapeError
-from viz.models.custom.blocks import Seen, Stack
-from viz.models.custom.options import TransformerOptions
-from viz.models.custom.positions import LearnedPositions, SinusoidalPositions
+from viz.models.custom.model_options import TransformerOptions
+from viz.models.custom.position_encodings import LearnedPositions, SinusoidalPositions
+from viz.models.custom.transformer_block import Seen, Stack
 
 
 class Embedding(nn.Module):

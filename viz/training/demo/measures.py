@@ -18,13 +18,13 @@ from viz.analysis.head_scores import (
 from viz.capture import capture
 from viz.capture.stack import Stack
 from viz.errors import InputError
-from viz.models.custom.pretrained import LoupeForCausalLM
-from viz.models.custom.words import SPECIAL
+from viz.models.custom.small_tokenizers import SPECIAL
+from viz.models.custom.transformers_models import LoupeForCausalLM
 from viz.models.model import Model
 from viz.training.demo.recipe import LENGTH, Corpus, as_text
-from viz.training.examples import test_batches
+from viz.training.evaluation import tried
+from viz.training.task_examples import test_batches
 from viz.training.tasks.language import by_counting
-from viz.training.trial import tried
 
 # Sequences that heads are scored on, and how many are run at a time for the loss.
 SCORED, BATCH = 16, 16

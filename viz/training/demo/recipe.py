@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from viz.models.custom.options import TransformerOptions
-from viz.models.custom.words import byte_pair_tokenizer
-from viz.training.rows import examples_of
-from viz.training.settings import Settings
-from viz.training.shipped import TEXTS, text_of
+from viz.models.custom.model_options import TransformerOptions
+from viz.models.custom.small_tokenizers import byte_pair_tokenizer
+from viz.training.bundled_data import TEXTS, text_of
+from viz.training.dataset_batches import examples_of
 from viz.training.task import Loaded
+from viz.training.training_settings import Settings
 
 # In the catalogue.
 NAME = "loupe"

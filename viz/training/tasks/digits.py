@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from viz.analysis.targets import same_targets
-from viz.models.custom.options import TransformerOptions
-from viz.training.rows import column, examples_of, split
-from viz.training.settings import Settings
+from viz.analysis.head_patterns import same_targets
+from viz.models.custom.model_options import TransformerOptions
+from viz.training.dataset_batches import column, examples_of, split
 from viz.training.task import Baseline, Loaded, Probe, Task, without_text
+from viz.training.training_settings import Settings
 
 SIDE, PATCH = 8, 2
 GREYS = 16

@@ -7,12 +7,12 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from viz.analysis.targets import same_targets
-from viz.models.custom.options import TransformerOptions
-from viz.training.rows import column, examples_of
-from viz.training.settings import Settings
-from viz.training.shipped import table_of
+from viz.analysis.head_patterns import same_targets
+from viz.models.custom.model_options import TransformerOptions
+from viz.training.bundled_data import table_of
+from viz.training.dataset_batches import column, examples_of
 from viz.training.task import Baseline, Loaded, Probe, Task, without_text
+from viz.training.training_settings import Settings
 
 WEEK = 7
 DAYS = 5 * WEEK

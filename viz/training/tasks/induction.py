@@ -7,13 +7,13 @@ import string
 import numpy as np
 from numpy.typing import NDArray
 
-from viz.analysis.targets import induction_targets
-from viz.models.custom.losses import IGNORED
-from viz.models.custom.options import TransformerOptions
-from viz.models.custom.words import symbol_tokenizer
-from viz.training.rows import distinct, examples_of
-from viz.training.settings import Settings
+from viz.analysis.head_patterns import induction_targets
+from viz.models.custom.model_options import TransformerOptions
+from viz.models.custom.small_tokenizers import symbol_tokenizer
+from viz.models.custom.task_losses import IGNORED
+from viz.training.dataset_batches import distinct, examples_of
 from viz.training.task import Loaded, Probe, Task, without_text
+from viz.training.training_settings import Settings
 
 SYMBOLS = (*string.ascii_letters, *string.digits)
 

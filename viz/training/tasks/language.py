@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from viz.analysis.targets import previous_targets
+from viz.analysis.head_patterns import previous_targets
 from viz.errors import TextError
-from viz.models.custom.options import TransformerOptions
-from viz.models.custom.words import byte_pair_tokenizer
-from viz.training.rows import column, examples_of
-from viz.training.settings import Settings
-from viz.training.shipped import text_of
+from viz.models.custom.model_options import TransformerOptions
+from viz.models.custom.small_tokenizers import byte_pair_tokenizer
+from viz.training.bundled_data import text_of
+from viz.training.dataset_batches import column, examples_of
 from viz.training.task import Baseline, Loaded, Probe, Task
-from viz.training.texts import MOST_CHARACTERS, require_learnable
+from viz.training.training_settings import Settings
+from viz.training.user_text import MOST_CHARACTERS, require_learnable
 
 DEFAULT_TEXT = "shakespeare"
 

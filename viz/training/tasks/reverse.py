@@ -6,12 +6,12 @@ import string
 
 import numpy as np
 
-from viz.analysis.targets import reverse_targets
-from viz.models.custom.options import TransformerOptions
-from viz.models.custom.words import symbol_tokenizer
-from viz.training.settings import Settings
+from viz.analysis.head_patterns import reverse_targets
+from viz.models.custom.model_options import TransformerOptions
+from viz.models.custom.small_tokenizers import symbol_tokenizer
 from viz.training.task import Loaded, Task, without_text
 from viz.training.tasks import writing
+from viz.training.training_settings import Settings
 
 SHORTEST, LONGEST = 5, 12
 TRAIN, TEST, PROBES = 8_000, 512, 4

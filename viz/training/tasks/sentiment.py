@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
-from viz.analysis.targets import same_targets
-from viz.models.custom.options import TransformerOptions
-from viz.models.custom.words import SPECIAL, word_tokenizer
-from viz.training.rows import Columns, examples_of, split
-from viz.training.settings import Settings
-from viz.training.shipped import table_of
+from viz.analysis.head_patterns import same_targets
+from viz.models.custom.model_options import TransformerOptions
+from viz.models.custom.small_tokenizers import SPECIAL, word_tokenizer
+from viz.training.bundled_data import table_of
+from viz.training.dataset_batches import Columns, examples_of, split
 from viz.training.task import Baseline, Loaded, Probe, Task, without_text
+from viz.training.training_settings import Settings
 from viz.training.word_vectors import begin_with_word_vectors
 
 # Ratings go from -4 to 4; posts and words nearer to 0 than this are neither good nor bad.

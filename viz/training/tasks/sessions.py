@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from viz.analysis.targets import Targets, same_targets
-from viz.models.custom.losses import IGNORED
-from viz.models.custom.options import TransformerOptions
-from viz.models.custom.words import symbol_tokenizer
-from viz.training.rows import column, distinct, examples_of
-from viz.training.settings import Settings
+from viz.analysis.head_patterns import Targets, same_targets
+from viz.models.custom.model_options import TransformerOptions
+from viz.models.custom.small_tokenizers import symbol_tokenizer
+from viz.models.custom.task_losses import IGNORED
+from viz.training.dataset_batches import column, distinct, examples_of
 from viz.training.task import Baseline, Loaded, Probe, Task, without_text
+from viz.training.training_settings import Settings
 
 # In the order in which most customers go past them.
 SHELVES = ("tea", "bread", "milk", "fruit", "pasta", "cheese", "juice", "soap")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerBase
 
-from viz.analysis.targets import Targets
-from viz.models.custom.options import TransformerOptions
-from viz.training.rows import Columns, examples_of
+from viz.analysis.head_patterns import Targets
+from viz.models.custom.model_options import TransformerOptions
+from viz.training.dataset_batches import Columns, examples_of
 from viz.training.task import Loaded, Probe
 
 Pair = tuple[str, str]

@@ -1,0 +1,54 @@
+"""Seconds left, by a clock that is set by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from viz.models.time_left import SecondsLeft
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def test_a_quarter_of_the_pass_foresees_the_rest_and_the_drawing(clock):
+    left = SecondsLeft(lambda: 1.5, clock)
+    assert left("load", 0.0) is None
+    assert left("forward", 0.0) is None
+    clock.now += 5
+    assert left("forward", 0.25) == pytest.approx(15 + 1.5 * 20)
+
+
+def test_drawing_goes_by_its_own_speed(clock):
+    left = SecondsLeft(lambda: 100.0, clock)
+    left("forward", 0.5)
+    clock.now += 50
+    left("draw", 0.0)
+    clock.now += 4
+    assert left("draw", 0.8) == pytest.approx(1.0)
+    assert left("draw", 1.0) == 0.0
+
+
+def test_a_run_that_goes_on_counts_only_what_is_done_now(clock):
+    left = SecondsLeft(lambda: 0.0, clock)
+    left("draw", 0.5)
+    clock.now += 10
+    assert left("draw", 0.75) == pytest.approx(10.0)
+
+
+def test_nothing_is_said_before_anything_is_known(clock):
+    left = SecondsLeft(lambda: 1.0, clock)
+    left("forward", 0.0)
+    clock.now += 0.5
+    assert left("forward", 0.5) is None
+    clock.now += 9
+    assert left("forward", 0.0) is None
+    assert left("tokenise", 0.9) is None

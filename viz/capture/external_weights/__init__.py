@@ -1,0 +1,1 @@
+"""Weights that were computed elsewhere, read from files, arrays and tuples."""

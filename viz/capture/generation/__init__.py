@@ -1,0 +1,1 @@
+"""A text as a model writes it: one row of weights a token."""

@@ -1,0 +1,1 @@
+"""What a trace keeps of one layer, by kind."""

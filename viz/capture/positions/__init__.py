@@ -1,0 +1,1 @@
+"""Where the units of a layer stand, proven by passes over codes."""

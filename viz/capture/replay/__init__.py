@@ -1,0 +1,1 @@
+"""Parts of a model run again with other numbers, to see what they weigh."""

@@ -1,0 +1,1 @@
+"""How attention is seen: one file a way of seeing it, and what they share."""
