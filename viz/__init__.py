@@ -20,6 +20,9 @@ from viz.capture.tiers.named import Attention
 from viz.compare import compare
 from viz.errors import LoupeError
 from viz.models import Model
+from viz.moved import install
+
+install()
 
 __version__ = "0.1.0"
 
