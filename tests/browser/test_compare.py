@@ -159,7 +159,7 @@ def test_swapping_turns_the_centre_shift_around(compare):
 
 def test_what_a_link_cannot_mean_is_said(page, server):
     opened(page, f"{server}/compare?heads=x")
-    expect(alerts(page)).to_contain_text("The link's heads 'x' is not possible")
+    expect(alerts(page)).to_contain_text("The link's heads 'x' is not valid")
 
 
 def test_a_part_of_a_long_text_is_looked_at_closer_and_its_link_shows_the_same(

@@ -65,9 +65,9 @@ def _complain(lesson: Lesson) -> None:
     problems = []
     asked = st.query_params.get("head", "")
     if asked.isdecimal() and lesson.heads <= int(asked) < MOST_HEADS:
-        there = f"0 to {lesson.heads - 1}" if lesson.heads > 1 else "one head"
+        there = f"heads 0 to {lesson.heads - 1}" if lesson.heads > 1 else "one head"
         problems.append(
-            f"The link's head {asked} is not possible: this has {there}, so {lesson.heads - 1} is shown."
+            f"The link's head {asked} is not valid: this has {there}, so {lesson.heads - 1} is shown."
         )
     broken = set(st.query_params.get("broken", "").split(",")) & set(LABELS)
     idle = [name for name in LABELS if name in broken and not applies(name, lesson)]

@@ -108,7 +108,7 @@ def _step(name: str, steps: list[int], usual: int, asked: Parts | None, scored: 
         if is_followed and wanted == str(steps[-1]):
             wanted = NEWEST
         shown = "the newest" if is_followed else f"step {usual:,}"
-        problem = f"The link's step {wanted[:40]!r} is none that is kept, so {shown} is shown."
+        problem = f"The link's step {wanted[:40]!r} is not valid: no such step is kept, so {shown} is shown."
         _set(key, wanted, [stands, *places], problem)
     if len(steps) == 1:
         return steps[0]
@@ -153,7 +153,7 @@ def _head(name: str, look: Look, scored: str, asked: Parts | None) -> tuple[str,
     stacks = list(look.trace.stacks)
     place, which = st.columns([1, 2]) if len(stacks) > 1 else (None, st.container())
     wanted = "" if asked is None else asked.get("head", "")
-    problem = f"The link's head {wanted[:40]!r} is none that there is, so the usual one is shown."
+    problem = f"The link's head {wanted[:40]!r} is not valid: there is no such head, so the usual one is shown."
     in_stack, _, rest = wanted.partition(".")
     if in_stack in stacks:
         wanted = rest

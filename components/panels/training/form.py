@@ -88,7 +88,7 @@ def _preselect() -> None:
             _forget_unknown()
         except LoupeError as error:
             st.session_state["train unknown"] = (
-                f"The link's task {asked[:40]!r} is not possible, so another is shown: {error.message} "
+                f"The link's task {asked[:40]!r} is not valid, so another is shown: {error.message} "
                 f"{error.hint}"
             )
     if "train task" not in st.session_state:

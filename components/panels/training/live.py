@@ -48,7 +48,7 @@ def training_panel() -> None:
             about = trainings().about(name)
             remember(name)
         except LoupeError as error:
-            complain(f"The link's run {name[:40]!r} is not possible: {error.message} {error.hint}")
+            complain(f"The link's run {name[:40]!r} is not valid: {error.message} {error.hint}")
     if about is None:
         _empty()
         return
