@@ -31,4 +31,5 @@ def test_a_name_that_is_not_in_the_catalogue_is_said_before_anything_is_fetched(
     assert ended.value.code == 2
     said = capsys.readouterr()
     assert "no 'nope' in the catalogue" in said.err
+    assert "The catalogue has minilm, loupe" in said.err
     assert not said.out

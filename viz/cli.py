@@ -16,6 +16,7 @@ from viz.models import Model, load_model
 from viz.models.catalogue import CATALOGUE, CatalogueEntry, find_entry, is_available
 from viz.models.fetch import fetch
 from viz.models.model import several
+from viz.models.suggestion import other_models
 
 SAMPLE = "The animal didn't cross the street because it was too tired."
 
@@ -115,9 +116,7 @@ def _said(title: str) -> Callable[[str, float], None]:
 def _entry_of(name: str) -> CatalogueEntry:
     entry = find_entry(name)
     if entry is None:
-        raise ModelNotFoundError(
-            f"There is no {name!r} in the catalogue.", f"Choose one of {', '.join(CATALOGUE)}."
-        )
+        raise ModelNotFoundError(f"There is no {name!r} in the catalogue.", other_models(name))
     return entry
 
 

@@ -83,6 +83,8 @@ def explorer() -> None:
     """Draw everything about the result on screen; a click here redraws only this."""
     analysis = shown()
     if analysis is None:
+        if st.session_state.get("failure") is not None:
+            return  # the error above says what to do
         gone = "The result was let go to make room for others: press Run to see it again."
         empty = "Nothing to show yet: choose an example, or give the model something to read and press Run."
         st.info(gone if "shown" in st.session_state else empty)

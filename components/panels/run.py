@@ -51,8 +51,8 @@ def run(pending: View, slot: DeltaGenerator) -> None:
         more = f", about {duration(seconds)} left" if seconds is not None else ""
         bar.progress(start + (stop - start) * min(1.0, share), words + more)
 
+    seen, before = (pending.stack, pending.layer), st.session_state.get("shown")
     try:
-        seen, before = (pending.stack, pending.layer), st.session_state.get("shown")
         _leave(before)
         analysis = workbench().analyse(owner(), request_of(pending), progress, seen, PATIENCE)
         st.session_state.shown = request_of(pending)
@@ -66,7 +66,8 @@ def run(pending: View, slot: DeltaGenerator) -> None:
         log.exception("The run failed")
         st.session_state.failure = LoupeError(
             "This is a defect in Attention Loupe; the log has its details.",
-            "Try another text or model; what you see below is from before.",
+            "Try another text or model."
+            + ("" if before is None else " What you see below is from before."),
         )
     st.session_state.pending = None
 

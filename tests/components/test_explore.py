@@ -119,6 +119,13 @@ def test_a_model_that_cannot_be_had_leaves_the_earlier_result(explore, choice, n
     assert "Layer 0, head 0" in headings(explore)
 
 
+def test_beside_an_error_nothing_is_said_to_be_empty(explore):
+    app = opened(explore, model="nobody/nothing", local="0")
+    assert len(app.error) == 1
+    assert "smollm2" in app.error[0].value
+    assert not app.info
+
+
 def test_a_defect_of_ours_is_logged_and_said(explore, monkeypatch, caplog):
     def broken(*_args, **_options):
         raise ZeroDivisionError

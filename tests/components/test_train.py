@@ -325,6 +325,7 @@ def test_what_a_link_to_no_training_asks_for_is_said_in_one_box(query, said):
     assert len(app.warning) == 1
     told = app.warning[0].value.replace("\\", "")
     assert all(one in told for one in said)
+    assert not (app.info and "run" in query), "what is wrong is not also said to be empty"
 
 
 def test_a_step_before_the_first_is_said(kept):

@@ -45,6 +45,7 @@ from viz.models.refusal import refuse_unseen
 from viz.models.sample import sample_inputs
 from viz.models.sentences import by_name
 from viz.models.signature import forward_parameters
+from viz.models.suggestion import other_models
 from viz.models.turns import building
 
 Progress = Callable[[str, float], None]
@@ -240,7 +241,7 @@ def _folder(name: str, revision: str | None, tell: Progress) -> Path:
     if not HUB_ID.fullmatch(name) or name.startswith(("/", ".", "~")):
         raise ModelNotFoundError(
             f"There is no folder {name!r}, and it is no Hugging Face id either.",
-            "Ids look like owner/name; folders hold a config.json.",
+            f"Ids look like owner/name; folders hold a config.json. {other_models(name)}",
         )
     return hub_folder(name, revision, tell)
 
