@@ -14,7 +14,7 @@ from components.panels.training.live import duration
 from components.session import change, owner, request_of, workbench, write_link
 from components.state import ASKED, View
 from viz.errors import LoupeError, TextTooLongError
-from viz.models.foresight import SecondsLeft
+from viz.models.foresight import SecondsLeft, ShareDone
 from viz.models.limits import estimate
 from viz.models.text import count_tokens, cut_text
 from viz.service import Analysis, Request
@@ -40,6 +40,7 @@ def run(pending: View, slot: DeltaGenerator) -> None:
         st.button("Cancel", on_click=_cancel)
 
     left = SecondsLeft(lambda: _drawing_by_pass(request_of(pending)))
+    done = ShareDone()
 
     def progress(phase: str, share: float) -> None:
         # This call is also where Streamlit stops a run that was cancelled or superseded.
@@ -49,7 +50,8 @@ def run(pending: View, slot: DeltaGenerator) -> None:
         start, stop, words = PHASES[phase]
         seconds = left(phase, share)
         more = f", about {duration(seconds)} left" if seconds is not None else ""
-        bar.progress(start + (stop - start) * min(1.0, share), words + more)
+        guess = start + (stop - start) * min(1.0, share)
+        bar.progress(done(guess, seconds), words + more)
 
     seen, before = (pending.stack, pending.layer), st.session_state.get("shown")
     try:
