@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from viz.capture import Check, check
+from viz.capture.check import COLUMNS
 from viz.cli_train import STOPPED, add_options, example_of, train_command
 from viz.command import typed
 from viz.errors import InputError, LoupeError, ModelNotFoundError
@@ -79,6 +80,7 @@ def _check_model(options: argparse.Namespace) -> bool:
     if (rows["note"] == "").all():
         rows = rows.drop(columns="note")
     print(rows.to_string(index=False))
+    print("\n".join(f"  {name}: {words}" for name, words in COLUMNS.items() if name in rows))
     print(f"{model.name}, {model.dtype}: {checked.summary()}")
     return checked.holds
 

@@ -294,6 +294,6 @@ def test_the_badge_compares_with_eager_attention(page, server):
     page.get_by_role("button", name="exact").click()
     expect(page.get_by_text("recomputed from recorded queries and keys")).to_be_visible()
     page.get_by_role("button", name="Compare with eager attention").click()
-    expect(page.get_by_text("compared, largest difference of a weight")).to_be_visible(
+    expect(page.get_by_text("compared with eager attention; weights differ")).to_be_visible(
         timeout=READY
     )
