@@ -328,6 +328,20 @@ def test_what_a_link_to_no_training_asks_for_is_said_in_one_box(query, said):
     assert not (app.info and "run" in query), "what is wrong is not also said to be empty"
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_every_option_of_a_training_is_explained(task):
+    app = opened(task=task)
+    options = [*app.selectbox, *app.number_input]
+    assert len(options) >= 10
+    assert not [option.label for option in options if len(option.help or "") < 40]
+
+
+def test_what_of_a_training_is_looked_at_is_explained(kept):
+    app = opened(run=kept.name)
+    assert slider(app).help
+    assert box(app, "Head").help
+
+
 def test_a_step_before_the_first_is_said(kept):
     app = opened(run=kept.name, step="-1")
     assert "step '-1' is not valid: no such step" in app.warning[0].value.replace("\\", "")

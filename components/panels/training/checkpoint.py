@@ -15,6 +15,7 @@ from components.panels.training.example import example_panel
 from components.panels.training.files import files_panel
 from components.panels.training.scores import curves_of, score_panel, words_panel
 from components.panels.training.shared import notes, trainings
+from components.panels.training.words import HELP
 from components.session import is_dark
 from viz.errors import LoupeError
 from viz.figures import Display, apply, pattern_figure
@@ -168,6 +169,7 @@ def _head(name: str, look: Look, scored: str, asked: Parts | None) -> tuple[str,
             stacks,
             index=stacks.index(scored),
             key=f"train {name} stack",
+            help=HELP["stack"],
             persist_state="session",
             on_change=_chosen,
             args=(name, scored),
@@ -192,6 +194,7 @@ def _head(name: str, look: Look, scored: str, asked: Parts | None) -> tuple[str,
         options,
         key=key,
         format_func=lambda one: words[one],
+        help=HELP["head"],
         persist_state="session",
         on_change=_chosen,
         args=(name, scored),
