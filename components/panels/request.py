@@ -252,8 +252,18 @@ def _reads() -> frozenset[Sense]:
 
 
 def _settings() -> None:
-    st.selectbox("Device", ["auto", *available_devices()], key="device")
-    st.selectbox("Number type", ["auto", *DTYPES], key="dtype")
+    st.selectbox(
+        "Device",
+        ["auto", *available_devices()],
+        key="device",
+        help="What the model runs on; auto takes an accelerator where there is one.",
+    )
+    st.selectbox(
+        "Number type",
+        ["auto", *DTYPES],
+        key="dtype",
+        help="What the model computes in; auto suits the device. The half types take half the memory and round more.",
+    )
 
 
 def _samples() -> dict[str, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from transformers import BertConfig, BertModel, ViTConfig, ViTModel
 
 import viz
+from components.canvas.attention_map import HTML
 from components.session import workbench
 from tests.models.folders import save_small
 
@@ -117,6 +119,19 @@ def test_a_model_that_cannot_be_had_leaves_the_earlier_result(explore, choice, n
     assert len(explore.error) == 1
     assert words in explore.error[0].value.replace("\\", "")
     assert "Layer 0, head 0" in headings(explore)
+
+
+def test_every_option_is_explained(explore):
+    options = [*explore.selectbox, *explore.toggle, *explore.number_input, *explore.slider]
+    assert len(options) > 10
+    assert not [one.label for one in options if not one.help]
+
+
+def test_every_option_of_the_map_is_explained():
+    labels = re.findall(r"<label([^>]*)>", HTML)
+    assert len(labels) == 2
+    assert all('title="' in label for label in labels)
+    assert "pool" not in HTML
 
 
 def test_beside_an_error_nothing_is_said_to_be_empty(explore):
