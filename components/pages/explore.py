@@ -19,6 +19,7 @@ from components.panels.request import (
     request_panel,
 )
 from components.panels.run import failure_panel, run, shown
+from components.panels.title import title_row
 from components.panels.unread import unread_panel
 from components.panels.whole import (
     overview_panel,
@@ -44,8 +45,7 @@ LINE = 56
 def page() -> None:
     """Draw the page; on the first visit the linked or the sample text is run at once."""
     arrived("explore")
-    title, link = st.columns([5, 1], vertical_alignment="center")
-    title.header("Attention Loupe", anchor=False)
+    link = title_row("Attention Loupe")
     with link:
         copy_link()
         text_guard()

@@ -23,6 +23,7 @@ from components.panels.learn.textbook import textbook_panel
 from components.panels.learn.uses import USUAL, uses_panel
 from components.panels.learn.work import PARAMETERS
 from components.panels.notices import notice_box
+from components.panels.title import title_row
 from components.parameters import known_names
 from components.session import arrived, leave
 
@@ -44,8 +45,7 @@ def page() -> None:
     leave()
     if arrived("learn"):
         come_back()
-    title, link = st.columns([5, 1], vertical_alignment="center")
-    title.header("Learn self-attention", anchor=False)
+    link = title_row("Learn self-attention")
     with link:
         copy_link()
     forget_notes()

@@ -81,7 +81,7 @@ def _complain(lesson: Lesson) -> None:
 def _step(worked: Worked, name: str) -> None:
     """Draw one step."""
     step, names = STEPS[name], list(STEPS)
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="step_row"):
         st.subheader(f"{names.index(name) + 1}. {step.node}", anchor=False)
         for label, beside in (("Back", -1), ("Next", 1)):
             target = names.index(name) + beside
