@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from components.canvas import copy_link, text_guard
+from components.canvas import copy_link, drafts, text_guard
 from components.compare_state import CompareView
 from components.panels.compare.checkpoints import checkpoints_panel
 from components.panels.compare.edits import edits_panel
@@ -65,6 +65,8 @@ def page() -> None:
     else:
         # A choice inside a fragment runs nothing, and waits until a run has ended instead of cutting it short.
         _comparison(runs)
+    with link:
+        drafts({"First text": view().first.text, "Second text": view().second.text})
 
 
 @st.fragment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.canvas import copy_link, text_guard
+from components.canvas import copy_link, drafts, text_guard
 from components.panels.grid import grid_panel, is_wide
 from components.panels.head import numbers_panel, pattern_panel
 from components.panels.lines import lines_panel
@@ -76,6 +76,8 @@ def page() -> None:
             unread_panel(analysis)
     with st.container():
         explorer()
+    with link:
+        drafts({"Text": view().text, "Second text": view().pair})
 
 
 @st.fragment
