@@ -146,6 +146,16 @@ CHOICES = {
 }
 LONG = ("text", "pair", "pairing", "edits", "template", "models")
 
+SIDE = parameters.known_names((one.name for one in fields(SideView)), LONG)
+OWN = parameters.known_names((one.name for one in fields(CompareView)), LONG)
+
+# Every parameter of a link to Compare; none names a side as a whole.
+KNOWN = [
+    *SIDE,
+    *(OTHER + name for name in SIDE),
+    *(one for one in OWN if one not in ("first", "second")),
+]
+
 
 def to_query(view: CompareView, texts: TextStore) -> dict[str, str]:
     """Write a view as query parameters; of the second side what differs; long texts by digest."""
@@ -162,18 +172,20 @@ def from_query(query: Mapping[str, str], texts: TextStore) -> tuple[CompareView,
     Returns:
         The view, and a sentence for each parameter that could not be used.
     """
-    if not query:
-        return OPENING, []
-    first, problems = parameters.read(SideView(), query, texts, _read, long=LONG)
-    second, more = parameters.read(first, query, texts, _read, long=LONG, prefix=OTHER)
+    strange = parameters.unknown(query, KNOWN)
+    if not any(name in KNOWN for name in query):
+        return OPENING, strange
+    first, problems = parameters.read(SideView(), query, texts, _read, _allowed, long=LONG)
+    second, more = parameters.read(first, query, texts, _read, _allowed, long=LONG, prefix=OTHER)
     view, rest = parameters.read(
         CompareView(first=_plain(first), second=_plain(second)),
         _own(query),
         texts,
         _read,
+        _allowed,
         long=LONG,
     )
-    return view, [*problems, *more, *rest]
+    return view, [*problems, *more, *rest, *strange]
 
 
 def _written(
@@ -202,6 +214,13 @@ def _plain(side: SideView) -> SideView:
 def _own(query: Mapping[str, str]) -> dict[str, str]:
     """Leave out what would name a side as a whole, which no parameter does."""
     return {name: value for name, value in query.items() if name not in ("first", "second")}
+
+
+def _allowed(name: str, kind: type) -> str:
+    """Say what a parameter must be."""
+    return parameters.allowed_words(
+        name, kind, choices=CHOICES.get(name, ()), least=-1 if kind is int else None
+    )
 
 
 def _read(name: str, text: str, kind: type) -> Any:

@@ -17,8 +17,7 @@ from components.session import offer  # noqa: E402
 
 ICON = str(ROOT / "assets" / "icon.png")  # a file, because named icons come from elsewhere
 st.set_page_config(page_title="Attention Loupe", page_icon=ICON, layout="wide")
-# Streamlit's own margins would leave patterns too little room; the navigation lies over the first 3.5rem.
-st.html("<style>.stMainBlockContainer { padding: 4rem clamp(1rem, 3vw, 3rem) 3rem; }</style>")
+st.html(ROOT / "components" / "page.css")
 PAGES = [
     st.Page(explore.page, title="Explore", url_path="", default=True),
     st.Page(compare.page, title="Compare", url_path="compare"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import replace
 
+from components.panels.words import plural
 from components.state import View, written_bounds
 from viz.analysis import opening_stack
 from viz.capture.stack import Stack
@@ -41,23 +42,28 @@ def selected_inside(
         if view.stack != View().stack or "stack" in named:
             there = " and ".join(repr(name) for name in stacks)
             problems.append(
-                _missed("stack", repr(view.stack), f"this model has {there}", repr(main))
+                _missed(
+                    "stack",
+                    repr(view.stack),
+                    f"this model has {'stack' if len(stacks) == 1 else 'stacks'} {there}",
+                    repr(main),
+                )
             )
         view = replace(view, stack=main)
     stack = stacks[view.stack]
     layer = min(view.layer, stack.layers - 1)
     head = min(view.head, stack.heads(layer) - 1)
-    kind, count = stack.queries.kind, len(stack.queries)
+    kinds, count = plural(stack.queries.kind), len(stack.queries)
     if layer != view.layer:
-        there = f"this model has 0 to {stack.layers - 1}"
+        there = f"this model has layers 0 to {stack.layers - 1}"
         problems.append(_missed("layer", view.layer, there, layer))
     if head != view.head:
-        there = f"layer {layer} has 0 to {stack.heads(layer) - 1}"
+        there = f"layer {layer} has heads 0 to {stack.heads(layer) - 1}"
         problems.append(_missed("head", view.head, there, head))
     token = view.token if view.token < count else -1
     if token != view.token:
         problems.append(
-            f"The link's token {view.token} is not possible: this input has {kind} 0 to {count - 1}, "
+            f"The link's token {view.token} is not valid: this input has {kinds} 0 to {count - 1}, "
             "so none is pinned."
         )
     also, missing = _others_inside(view, stack)
@@ -74,7 +80,7 @@ def selected_inside(
 
 
 def _missed(name: str, value: object, there: str, shown: object) -> str:
-    return f"The link's {name} {value} is not possible: {there}, so {shown} is shown."
+    return f"The link's {name} {value} is not valid: {there}, so {shown} is shown."
 
 
 def _others_inside(view: View, stack: Stack) -> tuple[str, list[str]]:
@@ -99,9 +105,9 @@ def _span_inside(name: str, span: str, units: Units, *, whole: bool) -> tuple[st
             return span, []
         inside = f"{start}-{last + 1}"
         return inside, [
-            _missed(name, repr(span), f"this input has {units.kind} 0 to {last}", inside)
+            _missed(name, repr(span), f"this input has {plural(units.kind)} 0 to {last}", inside)
         ]
-    why = f"this input has {units.kind} 0 to {last}"
+    why = f"this input has {plural(units.kind)} 0 to {last}"
     if start >= stop:
         why = "it ends where it begins, or before"
     elif whole and start <= last:

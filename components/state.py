@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from components import parameters
@@ -125,6 +125,12 @@ BOUNDS = {"layer": 1e6, "head": 1e6, "token": 1e9, "top_k": MOST_TOP_K, "thresho
 LEAST = {"token": -1}
 LONG = ("text", "pair")
 
+# Every parameter of a link to Explore.
+KNOWN = parameters.known_names((field.name for field in fields(View)), LONG)
+
+# Larger bounds only keep numbers from growing without end, and are not worth a word.
+WORTH_SAYING = 1e6
+
 
 def to_query(view: View, texts: TextStore) -> dict[str, str]:
     """Write a view as query parameters, leaving out most that is usual; long texts by digest."""
@@ -142,9 +148,11 @@ def from_query(query: Mapping[str, str], texts: TextStore) -> tuple[View, list[s
     Returns:
         The view, and a sentence for each parameter that could not be used.
     """
-    if not query:
-        return OPENING, []
-    view, problems = parameters.read(View(), query, texts, _read, long=LONG)
+    strange = parameters.unknown(query, KNOWN)
+    if not any(name in KNOWN for name in query):
+        return OPENING, strange
+    view, problems = parameters.read(View(), query, texts, _read, _allowed, long=LONG)
+    problems = [*problems, *strange]
     model, revision, local = pasted(view.model, view.revision, local=view.local)
     return replace(view, model=model, revision=revision, local=local), problems
 
@@ -175,6 +183,18 @@ def _read_bounds(text: str) -> dict[str, Bounds]:
             raise ValueError(text)
         kept[found[1]] = (low, high)
     return kept
+
+
+def _allowed(name: str, kind: type) -> str:
+    """Say what a parameter must be."""
+    most = BOUNDS.get(name, math.inf)
+    return parameters.allowed_words(
+        name,
+        kind,
+        choices=CHOICES.get(name, ()),
+        least=LEAST.get(name, 0) if name in BOUNDS else None,
+        most=most if most < WORTH_SAYING else None,
+    )
 
 
 def _read(name: str, text: str, kind: type) -> Any:

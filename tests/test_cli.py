@@ -31,4 +31,20 @@ def test_a_name_that_is_not_in_the_catalogue_is_said_before_anything_is_fetched(
     assert ended.value.code == 2
     said = capsys.readouterr()
     assert "no 'nope' in the catalogue" in said.err
+    assert "The catalogue has minilm, loupe" in said.err
     assert not said.out
+
+
+def test_a_check_explains_the_columns_of_its_table(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "minilm"])
+    assert ended.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == [
+        *["stack", "layer", "module", "tier", "difference", "allowed"],
+        "output",
+        "error",
+    ]
+    for name in ("tier", "difference", "allowed", "output error"):
+        assert any(line.startswith(f"  {name}: ") for line in lines), name
+    assert not any(line.startswith("  note: ") for line in lines), "there is no such column here"

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import viz
+from viz.cli import main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -69,3 +70,19 @@ def test_the_command_line_says_what_was_wrong(capsys):
         main(["fetch", "nothing"])
     assert caught.value.code == 2
     assert "There is no 'nothing' in the catalogue." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--text", "--image", "--sound", "--target", "--revision"])
+def test_the_readme_names_the_options_of_check(option, capsys):
+    with pytest.raises(SystemExit):
+        main(["check", "--help"])
+    assert option in capsys.readouterr().out
+    assert f"`{option} " in README
+
+
+def test_the_readme_names_every_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    (commands,) = re.findall(r"\{([a-z,]+)\}\s", capsys.readouterr().out)[:1]
+    for command in commands.split(","):
+        assert f".venv/bin/loupe {command}" in README

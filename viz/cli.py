@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from viz.capture import Check, check
+from viz.capture.checking.model_check import COLUMNS
 from viz.capture.opening import load_model
 from viz.cli_train import STOPPED, add_options, example_of, train_command
 from viz.command import typed
@@ -17,6 +18,7 @@ from viz.models import Model
 from viz.models.catalogue import CATALOGUE, CatalogueEntry, find_entry, is_available
 from viz.models.fetch import fetch
 from viz.models.model import several
+from viz.models.name_suggestion import other_models
 
 SAMPLE = "The animal didn't cross the street because it was too tired."
 
@@ -79,6 +81,7 @@ def _check_model(options: argparse.Namespace) -> bool:
     if (rows["note"] == "").all():
         rows = rows.drop(columns="note")
     print(rows.to_string(index=False))
+    print("\n".join(f"  {name}: {words}" for name, words in COLUMNS.items() if name in rows))
     print(f"{model.name}, {model.dtype}: {checked.summary()}")
     return checked.holds
 
@@ -116,9 +119,7 @@ def _said(title: str) -> Callable[[str, float], None]:
 def _entry_of(name: str) -> CatalogueEntry:
     entry = find_entry(name)
     if entry is None:
-        raise ModelNotFoundError(
-            f"There is no {name!r} in the catalogue.", f"Choose one of {', '.join(CATALOGUE)}."
-        )
+        raise ModelNotFoundError(f"There is no {name!r} in the catalogue.", other_models(name))
     return entry
 
 

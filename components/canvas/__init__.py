@@ -8,6 +8,7 @@ from components.canvas.compare_view import (
     compare_view,
 )
 from components.canvas.copy_link import copy_link
+from components.canvas.drafts import drafts
 from components.canvas.head_grid import MOST_SELECTED, head_grid
 from components.canvas.head_view import head_view
 from components.canvas.matrices import Grid, Link, matrices
@@ -25,6 +26,7 @@ __all__ = [
     "attention_map",
     "compare_view",
     "copy_link",
+    "drafts",
     "head_grid",
     "head_path",
     "head_view",

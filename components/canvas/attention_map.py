@@ -25,9 +25,9 @@ HTML = """
     <input type="search" placeholder="Find a key" aria-label="Find a key by its text">
     <span class="hits" aria-live="polite"></span>
     <button type="button" class="edge" title="Go to the next of the heaviest weights">Heaviest</button>
-    <label title="Leave out the sink: the first or a special key that takes most weight"><input type="checkbox" checked>off the sink</label>
-    <label>pool <select aria-label="What a cell of a coarse picture is">
-      <option value="max">largest</option><option value="mean">mean</option></select></label>
+    <label title="Pass over the sink, the first or a special key that takes most weight, when looking for the heaviest weights"><input type="checkbox" checked>without the sink</label>
+    <label title="Seen from afar, a cell stands for many weights: it shows the largest of them, or their mean">cells show the <select aria-label="What a cell of a coarse picture is">
+      <option value="max">largest weight</option><option value="mean">mean weight</option></select></label>
     <button type="button" class="out" aria-label="Zoom out">&minus;</button>
     <button type="button" class="in" aria-label="Zoom in">+</button>
     <button type="button" class="fit">Whole</button>

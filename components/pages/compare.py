@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from components.canvas import copy_link, text_guard
+from components.canvas import copy_link, drafts, text_guard
 from components.compare_state import CompareView
 from components.panels.compare.checkpoints import checkpoints_panel
 from components.panels.compare.edits import edits_panel
@@ -26,6 +26,7 @@ from components.panels.compare.run import Both, before, both, keep, problems_pan
 from components.panels.compare.sides import sides_panel, what_differs
 from components.panels.compare.wide import changed_panel, similar_panel
 from components.panels.notices import notice_box
+from components.panels.title import title_row
 from components.session import arrived, leave
 from viz.service import Request
 
@@ -46,8 +47,7 @@ def page() -> None:
     leave()
     arrived("compare")
     follow_link()
-    title, link = st.columns([5, 1], vertical_alignment="center")
-    title.header("Compare", anchor=False)
+    link = title_row("Compare")
     with link:
         copy_link()
         text_guard()
@@ -65,6 +65,8 @@ def page() -> None:
     else:
         # A choice inside a fragment runs nothing, and waits until a run has ended instead of cutting it short.
         _comparison(runs)
+    with link:
+        drafts({"First text": view().first.text, "Second text": view().second.text})
 
 
 @st.fragment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.canvas import copy_link, text_guard
+from components.canvas import copy_link, drafts, text_guard
 from components.panels.grid import grid_panel, is_wide
 from components.panels.head import numbers_panel, pattern_panel
 from components.panels.lines import lines_panel
@@ -19,6 +19,7 @@ from components.panels.request import (
     request_panel,
 )
 from components.panels.run import failure_panel, run, shown
+from components.panels.title import title_row
 from components.panels.unread import unread_panel
 from components.panels.whole import (
     overview_panel,
@@ -44,8 +45,7 @@ LINE = 56
 def page() -> None:
     """Draw the page; on the first visit the linked or the sample text is run at once."""
     arrived("explore")
-    title, link = st.columns([5, 1], vertical_alignment="center")
-    title.header("Attention Loupe", anchor=False)
+    link = title_row("Attention Loupe")
     with link:
         copy_link()
         text_guard()
@@ -76,6 +76,8 @@ def page() -> None:
             unread_panel(analysis)
     with st.container():
         explorer()
+    with link:
+        drafts({"Text": view().text, "Second text": view().pair})
 
 
 @st.fragment
@@ -83,6 +85,8 @@ def explorer() -> None:
     """Draw everything about the result on screen; a click here redraws only this."""
     analysis = shown()
     if analysis is None:
+        if st.session_state.get("failure") is not None:
+            return  # the error above says what to do
         gone = "The result was let go to make room for others: press Run to see it again."
         empty = "Nothing to show yet: choose an example, or give the model something to read and press Run."
         st.info(gone if "shown" in st.session_state else empty)

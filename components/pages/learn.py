@@ -5,11 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from components.canvas import copy_link
+from components.panels.learn.cheaper import PARAMETERS as CHEAPER
 from components.panels.learn.cheaper import cheaper_panel
 from components.panels.learn.place import (
     come_back,
     forget_notes,
     keep,
+    note_unknown,
     noted,
     place_control,
     was_touched,
@@ -18,8 +20,11 @@ from components.panels.learn.reading import reading_panel
 from components.panels.learn.recurrence import recurrence_panel
 from components.panels.learn.steps import steps_panel
 from components.panels.learn.textbook import textbook_panel
-from components.panels.learn.uses import uses_panel
+from components.panels.learn.uses import USUAL, uses_panel
+from components.panels.learn.work import PARAMETERS
 from components.panels.notices import notice_box
+from components.panels.title import title_row
+from components.parameters import known_names
 from components.session import arrived, leave
 
 SECTIONS = {
@@ -31,17 +36,20 @@ SECTIONS = {
     "reading": ("Questions, words, papers", reading_panel),
 }
 
+# Every parameter of a link to Learn.
+KNOWN = ("section", "step", *PARAMETERS, *CHEAPER, *known_names(USUAL, USUAL))
+
 
 def page() -> None:
     """Draw the page: one section at a time."""
     leave()
     if arrived("learn"):
         come_back()
-    title, link = st.columns([5, 1], vertical_alignment="center")
-    title.header("Learn self-attention", anchor=False)
+    link = title_row("Learn self-attention")
     with link:
         copy_link()
     forget_notes()
+    note_unknown(KNOWN)
     section = place_control("section", "Section", list(SECTIONS), lambda name: SECTIONS[name][0])
     keep()
     _section(section)

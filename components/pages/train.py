@@ -6,6 +6,7 @@ import streamlit as st
 
 from components.canvas import copy_link
 from components.panels.notices import notice_box
+from components.panels.title import title_row
 from components.panels.training.address import complaints, read_address, show
 from components.panels.training.form import form_panel
 from components.panels.training.live import training_panel
@@ -42,8 +43,7 @@ def page() -> None:
         # Come back from another page by the navigation: what was shown last goes on.
         show(known()[0])
     read_address()
-    title, link = st.columns([5, 1], vertical_alignment="center")
-    title.header("Train a small model", anchor=False)
+    link = title_row("Train a small model")
     if "run" in st.query_params:
         with link:
             copy_link()

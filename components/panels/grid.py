@@ -143,11 +143,13 @@ def _sorting(analysis: Analysis) -> None:
         key="grid sort",
         format_func=lambda choice: offered[choice].name if choice in offered else choice,
         on_change=lambda: change(sort=st.session_state["grid sort"]),
+        help="What the small patterns are ordered by: their layer, or a number of each head.",
     )
     st.toggle(
         "Last layer first" if _sort(analysis) == LAYER else "Largest first",
         key="grid descending",
         on_change=lambda: change(descending=st.session_state["grid descending"]),
+        help="Turns the order round.",
     )
 
 
@@ -199,7 +201,16 @@ def _filter(
         change(keep=written_bounds({**view().kept, name: chosen}))
 
     digits = max(0, -math.floor(math.log10(step)))
-    st.slider(label, low, high, step=step, key=key, format=f"%.{digits}f", on_change=keep)
+    st.slider(
+        label,
+        low,
+        high,
+        step=step,
+        key=key,
+        format=f"%.{digits}f",
+        on_change=keep,
+        help="Heads outside are left out of the grid; nothing is left out at both ends.",
+    )
 
 
 def _filtered(analysis: Analysis) -> str:

@@ -14,6 +14,7 @@ from components.panels.words import left_out, padding_words, size_of, statistics
 from components.selection import is_mapped
 from components.session import is_dark, view, workbench
 from viz.analysis import strongest_edges
+from viz.capture.checking.model_check import COLUMNS
 from viz.capture.stack import Stack
 from viz.errors import LoupeError
 from viz.figures import apply, pattern_figure, sink_of
@@ -170,7 +171,12 @@ def _comparison(analysis: Analysis) -> None:
         hide_index=True,
         height=200,
         column_config={
-            name: st.column_config.NumberColumn(format="%.1e") for name in ("difference", "allowed")
+            "tier": st.column_config.TextColumn(help=COLUMNS["tier"]),
+            **{
+                name: st.column_config.NumberColumn(format="%.1e", help=COLUMNS[name])
+                for name in ("difference", "allowed")
+            },
+            "note": st.column_config.TextColumn(help=COLUMNS["note"]),
         },
     )
 

@@ -111,7 +111,13 @@ def _controls(stack: Stack) -> None:
         else "The pattern above shows as many weights of each row then; 0 in its Display shows all.",
     )
     threshold.number_input(
-        "Hide weights under", 0.0, 1.0, step=0.01, key="lines threshold", on_change=_show
+        "Hide weights under",
+        0.0,
+        1.0,
+        step=0.01,
+        key="lines threshold",
+        on_change=_show,
+        help="A share of 1, which is what all weights of a row add up to; 0 hides none.",
     )
     sink.toggle(
         "Without the sink",

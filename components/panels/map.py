@@ -39,7 +39,9 @@ def map_panel(analysis: Analysis) -> None:
     )
     st.caption(
         f"{size_of(stack)}; a coarse cell is the largest, or the mean, of the weights it stands for, "
-        "a cell at full zoom is one weight. Grey: not attended, which is not the same as 0."
+        "a cell at full zoom is one weight. Grey: not attended, which is not the same as 0. "
+        f"The sink is the {stack.keys.kind}, the first or a special one, that takes most weight; without it, "
+        "*Heaviest* leads to the others."
     )
 
 

@@ -56,7 +56,8 @@ def request_panel() -> bool:
             placeholder=_second_words(),
             label_visibility="collapsed",
         )
-    model, settings, samples, run = st.columns([3, 1.2, 1.2, 1], vertical_alignment="bottom")
+    with st.container(key="request_row"):
+        model, settings, samples, run = st.columns([3, 1.2, 1.2, 1], vertical_alignment="bottom")
     with model:
         _model_picker()
     with settings.popover("Settings", width="stretch"):
@@ -184,11 +185,14 @@ def _model_details() -> None:
 
 
 def model_title(choice: str) -> str:
-    """Say what a picker's entry is and whether it is on this machine."""
+    """Say what a picker's entry is, and of one that is not on this machine what it costs to fetch it.
+
+    It has to fit into a line of a telephone.
+    """
     if choice in OTHER:
         return OTHER[choice]
     entry = CATALOGUE[choice]
-    cost = "on this machine" if is_available(entry) else f"{entry.download_mb} MB to fetch"
+    cost = "" if is_available(entry) else f", {entry.download_mb} MB to fetch"
     kinds = {
         "causal": "language model",
         "masked": "masked model",
@@ -197,7 +201,7 @@ def model_title(choice: str) -> str:
         "other": "encoder",
     }
     of = "" if entry.reads == "text" else f" of {entry.reads}s"
-    return f"{entry.title}, {kinds[entry.kind]}{of}, {cost}"
+    return f"{entry.title}, {kinds[entry.kind]}{of}{cost}"
 
 
 def _fetch() -> None:
@@ -252,8 +256,18 @@ def _reads() -> frozenset[Sense]:
 
 
 def _settings() -> None:
-    st.selectbox("Device", ["auto", *available_devices()], key="device")
-    st.selectbox("Number type", ["auto", *DTYPES], key="dtype")
+    st.selectbox(
+        "Device",
+        ["auto", *available_devices()],
+        key="device",
+        help="What the model runs on; auto takes an accelerator where there is one.",
+    )
+    st.selectbox(
+        "Number type",
+        ["auto", *DTYPES],
+        key="dtype",
+        help="What the model computes in; auto suits the device. The half types take half the memory and round more.",
+    )
 
 
 def _samples() -> dict[str, dict[str, str]]:

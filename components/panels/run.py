@@ -16,7 +16,7 @@ from components.state import ASKED, View
 from viz.errors import LoupeError, TextTooLongError
 from viz.inputs.text import count_tokens, cut_text
 from viz.models.run_cost import estimate
-from viz.models.time_left import SecondsLeft
+from viz.models.time_left import SecondsLeft, ShareDone
 from viz.service import Analysis, Request
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ def run(pending: View, slot: DeltaGenerator) -> None:
         st.button("Cancel", on_click=_cancel)
 
     left = SecondsLeft(lambda: _drawing_by_pass(request_of(pending)))
+    done = ShareDone()
 
     def progress(phase: str, share: float) -> None:
         # This call is also where Streamlit stops a run that was cancelled or superseded.
@@ -49,10 +50,11 @@ def run(pending: View, slot: DeltaGenerator) -> None:
         start, stop, words = PHASES[phase]
         seconds = left(phase, share)
         more = f", about {duration(seconds)} left" if seconds is not None else ""
-        bar.progress(start + (stop - start) * min(1.0, share), words + more)
+        guess = start + (stop - start) * min(1.0, share)
+        bar.progress(done(guess, seconds), words + more)
 
+    seen, before = (pending.stack, pending.layer), st.session_state.get("shown")
     try:
-        seen, before = (pending.stack, pending.layer), st.session_state.get("shown")
         _leave(before)
         analysis = workbench().analyse(owner(), request_of(pending), progress, seen, PATIENCE)
         st.session_state.shown = request_of(pending)
@@ -66,7 +68,8 @@ def run(pending: View, slot: DeltaGenerator) -> None:
         log.exception("The run failed")
         st.session_state.failure = LoupeError(
             "This is a defect in Attention Loupe; the log has its details.",
-            "Try another text or model; what you see below is from before.",
+            "Try another text or model."
+            + ("" if before is None else " What you see below is from before."),
         )
     st.session_state.pending = None
 

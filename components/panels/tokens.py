@@ -59,17 +59,38 @@ def display_panel(stack: Stack, *, mapped: bool) -> None:
             _contents(stack)
         left, right = st.columns(2)
         left.segmented_control(
-            "Colour scale", ["linear", "log"], key="display scale", on_change=_show, required=True
+            "Colour scale",
+            ["linear", "log"],
+            key="display scale",
+            on_change=_show,
+            required=True,
+            help="A log scale also tells small weights apart, where one large weight takes all colours.",
         )
-        right.selectbox("Palette", SEQUENTIAL, key="display palette", on_change=_show)
+        right.selectbox(
+            "Palette",
+            SEQUENTIAL,
+            key="display palette",
+            on_change=_show,
+            help="Colours from zero to the largest weight.",
+        )
 
 
 def _contents(stack: Stack) -> None:
     """Offer to merge, hide and thin out what is drawn."""
     if "token" in (stack.queries.kind, stack.keys.kind):
-        st.toggle("Merge sub-words into words", key="display words", on_change=_show)
+        st.toggle(
+            "Merge sub-words into words",
+            key="display words",
+            on_change=_show,
+            help="Models cut words into parts. A word's row is the mean of its parts', and its column their sum.",
+        )
     if any((*stack.queries.special, *stack.keys.special)):
-        st.toggle("Hide special tokens", key="display hide_special", on_change=_show)
+        st.toggle(
+            "Hide special tokens",
+            key="display hide_special",
+            on_change=_show,
+            help="Tokens that the model adds to the text, such as [CLS].",
+        )
     st.toggle(
         "Without the sink",
         key="display without_sink",
@@ -78,7 +99,13 @@ def _contents(stack: Stack) -> None:
     )
     left, right = st.columns(2)
     left.number_input(
-        "Hide weights under", 0.0, 1.0, step=0.01, key="display threshold", on_change=_show
+        "Hide weights under",
+        0.0,
+        1.0,
+        step=0.01,
+        key="display threshold",
+        on_change=_show,
+        help="A share of 1, which is what all weights of a row add up to; 0 hides none.",
     )
     right.number_input(
         "Largest of a row",

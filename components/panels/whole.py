@@ -78,7 +78,9 @@ def overview_panel(analysis: Analysis) -> None:
         key="statistic",
         format_func=lambda choice: offered[choice].name,
         on_change=lambda: change(statistic=st.session_state.statistic),
-        help=left_out(stack) or None,
+        help=" ".join(
+            [f"{offered[chosen].short}: {offered[chosen].meaning}.", left_out(stack)]
+        ).rstrip(),
     )
     name = offered[chosen].name
     values = getattr(analysis.statistics[seen.stack], offered[chosen].field)

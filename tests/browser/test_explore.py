@@ -294,6 +294,34 @@ def test_the_badge_compares_with_eager_attention(page, server):
     page.get_by_role("button", name="exact").click()
     expect(page.get_by_text("recomputed from recorded queries and keys")).to_be_visible()
     page.get_by_role("button", name="Compare with eager attention").click()
-    expect(page.get_by_text("compared, largest difference of a weight")).to_be_visible(
+    expect(page.get_by_text("compared with eager attention; weights differ")).to_be_visible(
         timeout=READY
     )
+
+
+def test_a_text_that_was_typed_and_not_run_outlives_a_reload(page, server):
+    open_page(page, server)
+    field = page.get_by_label("Text", exact=True)
+    field.fill("A dog ran. Then it slept.")
+    page.reload()
+    expect(field).to_have_value("A dog ran. Then it slept.", timeout=READY)
+    expect(page.get_by_text("Press Run to see it")).to_be_visible()
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".token", has_text="slept")).to_be_visible(timeout=READY)
+    settle(page)
+    page.reload()
+    expect(page.locator(".token", has_text="slept")).to_be_visible(timeout=READY)
+    settle(page)
+    expect(field).to_have_value("A dog ran. Then it slept.")
+
+
+def test_what_was_typed_over_another_text_is_not_put_back(page, server):
+    open_page(page, server)
+    field = page.get_by_label("Text", exact=True)
+    field.fill("A dog ran.")
+    page.goto(f"{server}/?text=The+cat+sat.")
+    expect(page.locator(".token", has_text="sat")).to_be_visible(timeout=READY)
+    page.reload()
+    expect(page.locator(".token", has_text="sat")).to_be_visible(timeout=READY)
+    settle(page)
+    expect(field).to_have_value("The cat sat.")

@@ -52,7 +52,7 @@ def test_the_command_prints_every_layer(capsys):
         main(["check", "demo"])
     assert ended.value.code == 0
     printed = capsys.readouterr().out
-    assert printed.count("registry") == 6
+    assert printed.count(".self registry ") == 6
     assert printed.rstrip().endswith("exact")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 import torch
 import transformers as hf
 
@@ -59,5 +62,22 @@ def test_a_model_says_what_is_known_of_it():
 
 def test_a_check_says_its_verdict():
     checked = viz.check(viz.wrap_model(build("bert")), IDS)
-    assert repr(checked).startswith("Check(3 of 3 layers compared, largest difference of a weight ")
-    assert repr(checked).endswith(" of its size: exact)")
+    assert repr(checked).startswith(
+        "Check(3 of 3 layers compared with eager attention; weights differ "
+    )
+    assert repr(checked).endswith(": exact)")
+
+
+@pytest.mark.parametrize(
+    ("difference", "said"),
+    [
+        (0.0, "the captured run returns exactly what the model alone returns: exact"),
+        (
+            3e-7,
+            "differs from the model's own by at most 3.0e-07 of the largest number in it: exact",
+        ),
+    ],
+)
+def test_a_check_says_how_far_the_output_is_off_in_words(difference, said):
+    checked = viz.check(viz.wrap_model(build("bert")), IDS)
+    assert replace(checked, output_difference=difference).summary().endswith(said)

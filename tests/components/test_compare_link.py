@@ -30,11 +30,21 @@ def test_all_of_it_is_said_in_one_box():
             "mode": "x-ray",
         },
         **{"row": "500", "span": "0-999999999,0-5", "part": "left", "words": "perhaps"},
-        **{"along": "roads", "run": "mine", "edits_as": "poem", "other_heads": "everything"},
+        **{
+            "along": "roads",
+            "run": "mine",
+            "edits_as": "poem",
+            "other_heads": "everything",
+            "other_txt": "a",
+        },
     }
     app = opened(text="the cat sat", other_text="the dog sat", **bad)
     assert len(app.warning) == 1
     said = app.warning[0].value.replace("\\", "")
+    assert (
+        "parameter 'other_txt' is not known here, so it is left out. Did you mean 'other_text'?"
+        in said
+    )
     for value in (
         "median",
         "magic",
@@ -46,12 +56,12 @@ def test_all_of_it_is_said_in_one_box():
         "poem",
         "everything",
     ):
-        assert f"'{value}' is not possible" in said
+        assert f"'{value}' is not valid" in said
     assert (
         "has no stack 'cross', layer 99 head 99, so stack 'self', layer 5 head 11 is shown" in said
     )
-    assert "The row 500 is not possible: common rows go from 0 to" in said
-    assert "The span '0-999999999,0-5' is not possible: there are" in said
+    assert "The link's row 500 is not valid: common rows go from 0 to" in said
+    assert "The link's span '0-999999999,0-5' is not valid: there are" in said
 
 
 def test_a_link_that_can_be_followed_says_nothing():

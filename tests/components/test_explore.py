@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from transformers import BertConfig, BertModel, ViTConfig, ViTModel
 
 import viz
+from components.canvas.attention_map import HTML
 from components.session import workbench
 from tests.models.folders import save_small
 
@@ -119,6 +121,26 @@ def test_a_model_that_cannot_be_had_leaves_the_earlier_result(explore, choice, n
     assert "Layer 0, head 0" in headings(explore)
 
 
+def test_every_option_is_explained(explore):
+    options = [*explore.selectbox, *explore.toggle, *explore.number_input, *explore.slider]
+    assert len(options) > 10
+    assert not [one.label for one in options if not one.help]
+
+
+def test_every_option_of_the_map_is_explained():
+    labels = re.findall(r"<label([^>]*)>", HTML)
+    assert len(labels) == 2
+    assert all('title="' in label for label in labels)
+    assert "pool" not in HTML
+
+
+def test_beside_an_error_nothing_is_said_to_be_empty(explore):
+    app = opened(explore, model="nobody/nothing", local="0")
+    assert len(app.error) == 1
+    assert "smollm2" in app.error[0].value
+    assert not app.info
+
+
 def test_a_defect_of_ours_is_logged_and_said(explore, monkeypatch, caplog):
     def broken(*_args, **_options):
         raise ZeroDivisionError
@@ -141,11 +163,11 @@ def test_an_impossible_link_is_said_and_shown_as_usual(explore):
     assert len(app.warning) == 1, "one box for one link"
     said = app.warning[0].value.replace("\\", "")
     assert "rainbow" in said
-    assert "layer 99 is not possible: this model has 0 to 2" in said
+    assert "layer 99 is not valid: this model has layers 0 to 2" in said
     assert "Layer 2, head 0" in headings(app)
 
 
-def test_everything_of_a_link_that_is_not_possible_is_said_in_one_box(explore):
+def test_everything_of_a_link_that_is_not_valid_is_said_in_one_box(explore):
     bad = {
         **{"scale": "rainbow", "top_k": "many", "threshold": "7", "palette": "rust"},
         **{"statistic": "colour", "sort": "mood", "keep": "layer:9..1", "direction": "up"},
@@ -168,10 +190,10 @@ def test_everything_of_a_link_that_is_not_possible_is_said_in_one_box(explore):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("layer", "layer 99 is not possible: this model has 0 to 2, so 2 is shown"),
-        ("head", "head 99 is not possible: layer 0 has 0 to 3, so 3 is shown"),
-        ("token", "token 99 is not possible: this input has token 0 to 7, so none is pinned"),
-        ("stack", "stack '99' is not possible: this model has 'self', so 'self' is shown"),
+        ("layer", "layer 99 is not valid: this model has layers 0 to 2, so 2 is shown"),
+        ("head", "head 99 is not valid: layer 0 has heads 0 to 3, so 3 is shown"),
+        ("token", "token 99 is not valid: this input has tokens 0 to 7, so none is pinned"),
+        ("stack", "stack '99' is not valid: this model has stack 'self', so 'self' is shown"),
     ],
 )
 def test_a_selection_of_a_link_that_is_not_there_is_said_until_something_else_runs(
@@ -232,32 +254,32 @@ def test_the_address_of_a_models_page_becomes_its_id_and_revision(explore, picke
         (
             "stack",
             "cross",
-            "stack 'cross' is not possible: this model has 'self', so 'self' is shown",
+            "stack 'cross' is not valid: this model has stack 'self', so 'self' is shown",
         ),
         (
             "also",
             "0.1,9.9",
-            "also '9.9' is not possible: layers go from 0 to 2, heads from 0 to 3, so 0.1 is shown",
+            "also '9.9' is not valid: layers go from 0 to 2, heads from 0 to 3, so 0.1 is shown",
         ),
         (
             "also",
             "9.9",
-            "also '9.9' is not possible: layers go from 0 to 2, heads from 0 to 3, so none is shown",
+            "also '9.9' is not valid: layers go from 0 to 2, heads from 0 to 3, so none is shown",
         ),
         (
             "rows",
             "0-999999999",
-            "rows '0-999999999' is not possible: up to 264 are drawn at once, so all of it is shown",
+            "rows '0-999999999' is not valid: up to 264 are drawn at once, so all of it is shown",
         ),
         (
             "rows",
             "50-60",
-            "rows '50-60' is not possible: this input has token 0 to 7, so all of it is shown",
+            "rows '50-60' is not valid: this input has tokens 0 to 7, so all of it is shown",
         ),
         (
             "columns",
             "5-5",
-            "columns '5-5' is not possible: it ends where it begins, or before, so all of it is shown",
+            "columns '5-5' is not valid: it ends where it begins, or before, so all of it is shown",
         ),
     ],
 )
@@ -274,7 +296,7 @@ def test_a_span_of_a_long_text_ends_with_the_text(explore):
     (said,) = [warning.value.replace("\\", "") for warning in app.warning]
     count = len(viz.capture(viz.load_model("minilm"), text).units)
     assert count > 264
-    assert said.endswith(f"this input has token 0 to {count - 1}, so 0-{count} is shown.")
+    assert said.endswith(f"this input has tokens 0 to {count - 1}, so 0-{count} is shown.")
     assert app.query_params["columns"] == "20-40"
 
 

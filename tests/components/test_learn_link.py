@@ -60,7 +60,7 @@ def test_the_usual_work_has_no_link(tmp_path):
     )
 
 
-def test_what_is_not_possible_is_said_and_the_rest_is_kept(tmp_path):
+def test_what_is_not_valid_is_said_and_the_rest_is_kept(tmp_path):
     query = {
         "source": "sound",
         "text": "a dog",
@@ -73,7 +73,10 @@ def test_what_is_not_possible_is_said_and_the_rest_is_kept(tmp_path):
     work, problems = from_query(query, TextStore(tmp_path))
     assert work == Work(text="a dog")
     assert len(problems) == 6
-    assert "The link's temperature '0' is not possible, so 1.0 is used." in problems
+    assert (
+        "The link's temperature '0' is not valid: it must be a number from 0.1 to 5, so 1.0 is used."
+        in problems
+    )
 
 
 def test_a_text_and_what_is_broken_are_in_the_link():
@@ -132,9 +135,12 @@ def test_a_change_that_comes_with_an_older_address_is_kept():
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ({"section": "nothing"}, "section 'nothing' is not there, so Step by step is shown"),
-        ({"step": "nothing"}, "step 'nothing' is not there, so Tokens is shown"),
-        ({"temperature": "warm"}, "temperature 'warm' is not possible, so 1.0 is used"),
+        ({"section": "nothing"}, "section 'nothing' is not valid: it must be 'steps', "),
+        ({"step": "nothing"}, "so Tokens is shown"),
+        (
+            {"temperature": "warm"},
+            "temperature 'warm' is not valid: it must be a number from 0.1 to 5, so 1.0 is used",
+        ),
     ],
 )
 def test_an_impossible_link_is_said_and_left_as_it_is(query, words):
@@ -190,9 +196,7 @@ def test_a_link_to_a_way_or_a_head_that_is_not_there_is_said():
     assert [one.value for one in far.number_input] == [5, 11]
     assert not far.error
     said = far.warning[0].value.replace("\\", "")
-    assert (
-        "at '99.99' is not possible: layers go from 0 to 5, heads from 0 to 11, so 5.11 is" in said
-    )
+    assert "at '99.99' is not valid: layers go from 0 to 5, heads from 0 to 11, so 5.11 is" in said
     assert "setting 3 is not" in said
 
 
@@ -266,3 +270,13 @@ def test_under_a_refused_text_it_is_said_which_text_is_shown():
     assert "What you see below is from before: “a dog ran”." in app.error[0].value.replace("\\", "")
     app.run()
     assert "“a dog ran”" in app.error[0].value
+
+
+def test_an_unknown_parameter_is_named_until_the_address_changes():
+    app = opened(stpe="mask")
+    assert "'stpe' is not known here, so it is left out. Did you mean 'step'?" in (
+        app.warning[0].value.replace("\\", "")
+    )
+    press(app, "Next")
+    assert not app.warning
+    assert "stpe" not in app.query_params

@@ -53,7 +53,7 @@ def test_a_link_without_parameters_is_a_first_visit(tmp_path):
     assert from_query({}, TextStore(tmp_path)) == (OPENING, [])
 
 
-def test_what_is_not_possible_is_said_and_the_rest_is_kept(tmp_path):
+def test_what_is_not_valid_is_said_and_the_rest_is_kept(tmp_path):
     query = {
         "layer": "-3",
         "head": "2",
@@ -65,7 +65,27 @@ def test_what_is_not_possible_is_said_and_the_rest_is_kept(tmp_path):
     }
     view, problems = from_query(query, TextStore(tmp_path))
     assert view == View(head=2)
-    assert len(problems) == 5
+    assert len(problems) == 6
+    assert (
+        "The link's scale 'rainbow' is not valid: it must be 'linear' or 'log', so 'linear' is shown."
+        in problems
+    )
+    assert (
+        "The link's layer '-3' is not valid: it must be a whole number of at least 0, so 0 is shown."
+        in problems
+    )
+
+
+def test_a_parameter_that_no_link_has_is_named_with_the_one_that_is_meant(tmp_path):
+    view, problems = from_query({"modle": "demo", "zzz": "1"}, TextStore(tmp_path))
+    assert view == OPENING, "a link that says nothing is a first visit"
+    assert problems == [
+        "The link's parameter 'modle' is not known here, so it is left out. Did you mean 'model'?",
+        "The link's parameter 'zzz' is not known here, so it is left out.",
+    ]
+    _, problems = from_query({f"zzz{n}": "1" for n in range(40)}, TextStore(tmp_path))
+    assert len(problems) == 6
+    assert problems[-1].startswith("35 more")
 
 
 def test_selected_heads_stand_in_their_order_and_once():
@@ -94,7 +114,7 @@ def test_what_heads_are_within_is_read_from_a_link(tmp_path):
         ",",
     ],
 )
-def test_bounds_that_are_not_possible_are_said(keep, tmp_path):
+def test_bounds_that_are_not_valid_are_said(keep, tmp_path):
     view, problems = from_query({"keep": keep, "sort": "entropy"}, TextStore(tmp_path))
     assert view == View(sort="entropy")
     assert len(problems) == 1

@@ -207,8 +207,8 @@ def test_a_step_and_a_head_are_in_the_address_and_a_link_shows_them(kept):
     assert not other.warning
     odd = opened(run=kept.name, step="7", head="9.9")
     said = (
-        "- The link's step '7' is none that is kept, so the newest is shown.\n"
-        "- The link's head '9.9' is none that there is, so the usual one is shown."
+        "- The link's step '7' is not valid\\: no such step is kept, so the newest is shown.\n"
+        "- The link's head '9.9' is not valid\\: there is no such head, so the usual one is shown."
     )
     assert [one.value for one in odd.warning] == [said]
     assert (slider(odd).value, box(odd, "Head").value) == ("newest", "best")
@@ -307,9 +307,13 @@ def test_a_link_to_explore_says_what_explore_itself_would_write():
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ({"step": "-1"}, ["The link's step '-1' is of no training"]),
-        ({"step": "5", "head": "0.1"}, ["step '5' is of no training", "head '0.1' is of no"]),
-        ({"task": "cooking"}, ["The link's task 'cooking' is not possible"]),
+        ({"step": "-1"}, ["The link's step '-1' is not valid: it belongs to a training"]),
+        ({"step": "5", "head": "0.1"}, ["step '5' is not valid", "head '0.1' is not valid"]),
+        ({"task": "cooking"}, ["The link's task 'cooking' is not valid"]),
+        (
+            {"tsak": "sorting"},
+            ["'tsak' is not known here, so it is left out. Did you mean 'task'?"],
+        ),
         (
             {"run": "nothing", "task": "cooking"},
             ["run 'nothing' is not", "The link's task 'cooking'"],
@@ -321,8 +325,23 @@ def test_what_a_link_to_no_training_asks_for_is_said_in_one_box(query, said):
     assert len(app.warning) == 1
     told = app.warning[0].value.replace("\\", "")
     assert all(one in told for one in said)
+    assert not (app.info and "run" in query), "what is wrong is not also said to be empty"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_option_of_a_training_is_explained(task):
+    app = opened(task=task)
+    options = [*app.selectbox, *app.number_input]
+    assert len(options) >= 10
+    assert not [option.label for option in options if len(option.help or "") < 40]
+
+
+def test_what_of_a_training_is_looked_at_is_explained(kept):
+    app = opened(run=kept.name)
+    assert slider(app).help
+    assert box(app, "Head").help
 
 
 def test_a_step_before_the_first_is_said(kept):
     app = opened(run=kept.name, step="-1")
-    assert "step '-1' is none that is kept" in app.warning[0].value.replace("\\", "")
+    assert "step '-1' is not valid: no such step" in app.warning[0].value.replace("\\", "")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viz.figures import Display, apply, pattern_figure
-from viz.inputs.units import Units
+from viz.inputs.units import Units, patch_units
 
 
 def units(words, special=()):
@@ -140,3 +140,36 @@ def test_a_token_that_is_written_from_the_right_stays_on_its_side_of_its_positio
     figure = pattern_figure(apply(P, mixed, mixed, Display()), display=Display(), dark=False)
     for names in (figure.data[0].x, figure.data[0].y):
         assert list(names) == ["\u2068كلب\u2069 0", "dog 1", "\u2068שלום\u2069 2", ". 3"]
+
+
+def test_names_of_patches_have_one_form_and_few_ticks():
+    patches = patch_units(16, 16, before=1)
+    weights = np.full((257, 257), 1 / 257, np.float32)
+    figure = pattern_figure(
+        apply(weights, patches, patches, Display()), display=Display(), dark=False
+    )
+    for names, axis in (
+        (figure.data[0].x, figure.layout.xaxis),
+        (figure.data[0].y, figure.layout.yaxis),
+    ):
+        assert list(names[:3]) == ["[CLS]", "0,0", "0,1"]
+        assert len(set(names)) == 257
+        assert axis.nticks == 12
+        assert axis.title.text.endswith("patches as row,column")
+
+
+def test_names_of_frames_are_their_times_and_words_keep_their_positions():
+    frames = dataclasses.replace(PLAIN, labels=("0.00 s", "0.02 s", "0.04 s", "0.06 s"))
+    figure = pattern_figure(apply(P, PLAIN, frames, Display()), display=Display(), dark=False)
+    assert list(figure.data[0].x) == ["0.00 s", "0.02 s", "0.04 s", "0.06 s"]
+    assert list(figure.data[0].y) == ["t0 0", "t1 1", "t2 2", "t3 3"]
+    assert figure.layout.xaxis.title.text == "looked at (key)"
+
+
+def test_many_labels_are_small_so_that_they_never_touch():
+    many = units(range(24))
+    weights = np.full((24, 24), 1 / 24, np.float32)
+    figure = pattern_figure(apply(weights, many, many, Display()), display=Display(), dark=False)
+    assert figure.layout.xaxis.tickfont.size == 10
+    few = pattern_figure(apply(P, PLAIN, PLAIN, Display()), display=Display(), dark=False)
+    assert few.layout.xaxis.tickfont.size is None

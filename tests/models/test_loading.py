@@ -266,6 +266,14 @@ def test_names_that_are_none_are_named(name):
         viz.load_model(name)
 
 
+@pytest.mark.parametrize(("name", "meant"), [("smolm2", "smollm2"), ("someone/Minilm", "minilm")])
+def test_an_unknown_model_is_answered_with_what_there_is(name, meant):
+    with pytest.raises(viz.LoupeError) as said:
+        viz.load_model(name)
+    assert f"Did you mean {meant}? The catalogue has minilm, loupe" in said.value.hint
+    assert "loupe models says" in said.value.hint
+
+
 def test_a_device_that_is_not_here_is_named():
     with pytest.raises(viz.LoupeError, match="no device 'cuda:7'"):
         viz.load_model("demo", device="cuda:7")

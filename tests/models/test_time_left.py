@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from viz.models.time_left import SecondsLeft
+from viz.models.time_left import SecondsLeft, ShareDone
 
 
 class Clock:
@@ -52,3 +52,24 @@ def test_nothing_is_said_before_anything_is_known(clock):
     clock.now += 9
     assert left("forward", 0.0) is None
     assert left("tokenise", 0.9) is None
+
+
+def test_the_share_done_and_the_seconds_left_are_of_one_estimate(clock):
+    left, done = SecondsLeft(lambda: 1.0, clock), ShareDone(clock)
+    assert done(0.4, left("forward", 0.0)) == 0.0
+    for second in range(1, 11):
+        clock.now += 1
+        seconds = left("forward", second / 10)
+        assert done(0.4 + 0.04 * second, seconds) == pytest.approx(second / (second + seconds))
+    assert done(0.8, left("draw", 0.0)) == pytest.approx(0.5), "the drawing takes as long again"
+    clock.now += 5
+    assert done(0.9, left("draw", 0.5)) == pytest.approx(0.75)
+
+
+def test_the_share_done_is_small_while_nobody_can_tell_and_never_goes_back(clock):
+    done = ShareDone(clock)
+    clock.now += 1
+    assert done(0.4, None) == pytest.approx(1 / 11)
+    clock.now += 1
+    assert done(0.4, 98.0) == pytest.approx(1 / 11)
+    assert done(0.4, 0.0) == 1.0

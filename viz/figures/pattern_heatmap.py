@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -15,6 +16,14 @@ from viz.figures.palettes import colorscale
 
 # More labels than this on an axis overlap; Plotly leaves some out until one zooms in.
 MOST_LABELS = 24
+
+# Labels beyond so many are written smaller, so that they do not touch on a telephone either.
+MOST_LARGE, SMALL_SIZE = 16, 10
+
+# Names that say where a patch or a frame stands, and need no number beside them; fewer of them are read
+# as a scale.
+PLACE = re.compile(r"\d+,\d+|\d+(?:\.\d+)? s")
+MOST_PLACES = 12
 
 # Up to so many labels on an axis are read better slanted than upright.
 SLANTED_LABELS = 20
@@ -178,12 +187,13 @@ def _hover_numbers(shown: Shown) -> NDArray[np.float32]:
 
 def _axes(shown: Shown, *, strip: bool) -> dict[str, dict[str, object]]:
     """Name the axes and thin the labels out until they do not overlap."""
-    common = {"showgrid": False, "zeroline": False, "ticks": "", "nticks": MOST_LABELS}
-    common |= {"type": "category"}
-    down = {**common, "autorange": "reversed"}
+    common = {"showgrid": False, "zeroline": False, "ticks": "", "type": "category"}
+    down = {**common, **_thinned(shown.query_labels), "autorange": "reversed"}
     few = len(shown.key_labels) <= SLANTED_LABELS
-    across = {**common, "title": {"text": "looked at (key)"}, "tickangle": -60 if few else -90}
-    title = {"text": "looks from (query)"}
+    angle = {"tickangle": -60 if few else -90}
+    named = {"title": {"text": "looked at (key)" + _form(shown.key_labels)}}
+    across = {**common, **_thinned(shown.key_labels), **named, **angle}
+    title = {"text": "looks from (query)" + _form(shown.query_labels)}
     if not strip:
         return {"xaxis": across, "yaxis": {**down, "title": title}}
     return {
@@ -194,8 +204,29 @@ def _axes(shown: Shown, *, strip: bool) -> dict[str, dict[str, object]]:
     }
 
 
+def _thinned(labels: Sequence[str]) -> dict[str, object]:
+    """Bound how many labels an axis has, and how large they are."""
+    most = MOST_PLACES if _are_places(labels) else MOST_LABELS
+    if min(len(labels), most) <= MOST_LARGE:
+        return {"nticks": most}
+    return {"nticks": most, "tickfont": {"size": SMALL_SIZE}}
+
+
+def _form(labels: Sequence[str]) -> str:
+    """Say what names of patches are made of; "" for others."""
+    is_picture = _are_places(labels) and any("," in label for label in labels)
+    return ", patches as row,column" if is_picture else ""
+
+
+def _are_places(labels: Sequence[str]) -> bool:
+    """Whether names say where patches or frames stand; special tokens may stand among them."""
+    return len(set(labels)) == len(labels) and any(PLACE.fullmatch(label) for label in labels)
+
+
 def _names(labels: Sequence[str], positions: Sequence[str]) -> list[str]:
     """Name rows or columns so that no two are alike, which Plotly needs of categories."""
+    if _are_places(labels):
+        return [_plain(_short(label)) for label in labels]
     return [
         f"{_isolated(_plain(_short(label)))} {position}".strip()
         for label, position in zip(labels, positions, strict=True)

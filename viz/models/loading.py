@@ -40,6 +40,7 @@ from viz.models.inspection import refuse_non_finite
 from viz.models.load_lock import building
 from viz.models.loading_errors import explain
 from viz.models.model import Kind
+from viz.models.name_suggestion import other_models
 from viz.models.run_cost import require_memory_for_weights
 
 Progress = Callable[[str, float], None]
@@ -177,7 +178,7 @@ def _folder(name: str, revision: str | None, tell: Progress) -> Path:
     if not HUB_ID.fullmatch(name) or name.startswith(("/", ".", "~")):
         raise ModelNotFoundError(
             f"There is no folder {name!r}, and it is no Hugging Face id either.",
-            "Ids look like owner/name; folders hold a config.json.",
+            f"Ids look like owner/name; folders hold a config.json. {other_models(name)}",
         )
     return hub_folder(name, revision, tell)
 

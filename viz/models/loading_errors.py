@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -16,7 +15,7 @@ from huggingface_hub.errors import (
 from safetensors import SafetensorError
 
 from viz.errors import LoupeError, ModelError, ModelNotFoundError, ModelRefusedError
-from viz.models.catalogue import CATALOGUE
+from viz.models.name_suggestion import other_models
 
 NO_NETWORK = ("couldn't connect", "connection error", "offline mode", "cannot find the requested")
 NO_SAFETENSORS = ("model.safetensors", "safetensors")
@@ -45,10 +44,12 @@ def explain(error: Exception, name: str, revision: str | None) -> LoupeError:
     if among(RepositoryNotFoundError):
         return ModelNotFoundError(
             f"Hugging Face has no model {name}, or it is private.",
-            "Check the spelling; for a private model set HF_TOKEN.",
+            f"Check the spelling; for a private model set HF_TOKEN. {other_models(name)}",
         )
     if among(HFValidationError):
-        return ModelNotFoundError(f"{name!r} is no Hugging Face id.", "Ids look like owner/name.")
+        return ModelNotFoundError(
+            f"{name!r} is no Hugging Face id.", f"Ids look like owner/name. {other_models(name)}"
+        )
     if any(words in text for words in NO_NETWORK):
         return _unreachable(name, at)
     if "trust_remote_code" in text or "custom code" in text:
@@ -69,12 +70,9 @@ def explain(error: Exception, name: str, revision: str | None) -> LoupeError:
 
 
 def _unreachable(name: str, at: str) -> ModelNotFoundError:
-    near = get_close_matches(name.lower(), list(CATALOGUE), 1)
     return ModelNotFoundError(
         f"{name}{at} is not on this machine, and Hugging Face cannot be reached.",
-        f"Did you mean {near[0]}?"
-        if near
-        else "Connect to the network, or choose a model that is here already.",
+        f"Check the name, or connect to the network. {other_models(name)}",
     )
 
 

@@ -8,6 +8,9 @@ from collections.abc import Callable
 # Before a phase has taken so long, what is left of it is a guess.
 SURE_SECONDS = 1.0
 
+# Before an end is foreseen, it is taken to be at least so far away.
+UNSURE_SECONDS = 10.0
+
 # Phases that tell their share evenly: the pass layer by layer, the drawing head by head.
 EVEN = ("forward", "draw")
 
@@ -48,3 +51,29 @@ class SecondsLeft:
                 self._drawing = self._ratio()
             left += self._drawing * taken / done
         return left
+
+
+class ShareDone:
+    """Says how much of one run is done, so that it fits the seconds left; it never goes back.
+
+    Args:
+        clock: tells seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._began, self._share = clock, clock(), 0.0
+
+    def __call__(self, guess: float, left: float | None) -> float:
+        """Return the share of the run's time that is over.
+
+        Args:
+            guess: what the order of the phases says of it; less is told while the run is young.
+            left: seconds that are foreseen, or None where nobody can tell yet.
+        """
+        taken = self._clock() - self._began
+        if left is None:
+            share = min(guess, taken / (taken + UNSURE_SECONDS))
+        else:
+            share = taken / (taken + left) if taken + left > 0 else 0.0
+        self._share = max(self._share, min(1.0, share))
+        return self._share

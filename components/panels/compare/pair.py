@@ -182,12 +182,12 @@ def _complain(comparison: Comparison, seen: CompareView, part: Part) -> None:
     rows, columns = len(comparison.rows), len(comparison.columns)
     if seen.row >= rows:
         complain(
-            f"The row {seen.row} is not possible: common rows go from 0 to {rows - 1}, so none is chosen."
+            f"The link's row {seen.row} is not valid: common rows go from 0 to {rows - 1}, so none is chosen."
         )
     if seen.span and part.written() != seen.span:
         shown = part.written() if part != whole(comparison) else "the whole"
         complain(
-            f"The span {seen.span!r} is not possible: there are {rows} common rows and {columns} columns, "
+            f"The link's span {seen.span!r} is not valid: there are {rows} common rows and {columns} columns, "
             f"so {shown} is shown."
         )
 

@@ -12,12 +12,33 @@ from viz.compare import Comparison
 KEY = "compare rows"
 DOWNLOAD = "comparison.csv"
 
+# Titles are short, and the row's number and name stay in sight, because a telephone shows four columns.
 COLUMNS = {
-    "jensen_shannon": st.column_config.NumberColumn("Jensen-Shannon (nats)", format="%.4f"),
-    "total_variation": st.column_config.NumberColumn("moved weight", format="%.4f"),
-    "cosine": st.column_config.NumberColumn("cosine", format="%.4f"),
-    "rank_correlation": st.column_config.NumberColumn("rank correlation", format="%.3f"),
-    "centre_shift": st.column_config.NumberColumn("centre shift (columns)", format="%+.2f"),
+    "row": st.column_config.NumberColumn("row", pinned=True),
+    "first": st.column_config.TextColumn("first", pinned=True),
+    "jensen_shannon": st.column_config.NumberColumn(
+        "JS (nats)",
+        format="%.4f",
+        help="Jensen-Shannon divergence of the two rows: 0 where they are alike, 0.693 where they share nothing.",
+    ),
+    "total_variation": st.column_config.NumberColumn(
+        "moved",
+        format="%.4f",
+        help="The share of the row's weight that lies on another key on the second side.",
+    ),
+    "cosine": st.column_config.NumberColumn(
+        "cosine", format="%.4f", help="Of the angle between the two rows; 1 where they are alike."
+    ),
+    "rank_correlation": st.column_config.NumberColumn(
+        "rank",
+        format="%.3f",
+        help="Whether both rows order the keys alike: 1 yes, -1 the other way round.",
+    ),
+    "centre_shift": st.column_config.NumberColumn(
+        "shift",
+        format="%+.2f",
+        help="By how many columns the middle of the row's weight moves to the right.",
+    ),
     "first_alone": st.column_config.NumberColumn(
         "first, no partner",
         format="%.3f",

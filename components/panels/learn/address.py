@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from components.panels.learn.place import keep, note, was_touched
+from components.panels.learn.place import forget_unknown, keep, note, was_touched
 from components.panels.literal import literal
-from components.parameters import LONGEST_IN_URL
+from components.parameters import DIGEST, LONGEST_IN_URL
 from components.session import texts
 from viz.errors import StorageError
-
-DIGEST = "_digest"
 
 
 def receive(
@@ -48,6 +46,7 @@ def send(part: str, parameters: Sequence[str], query: Mapping[str, str]) -> None
         state[_meant(part)] = dict(query)
     if query == state[_meant(part)] and asked == state[_known(part)]:
         return
+    forget_unknown()
     rest = {
         name: value for name, value in st.query_params.to_dict().items() if name not in parameters
     }

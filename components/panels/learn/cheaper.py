@@ -15,6 +15,7 @@ from components.panels.learn.place import touched
 from components.panels.learn.source import before
 from components.panels.literal import literal
 from components.panels.run import PHASES, shown
+from components.parameters import allowed_words
 from components.session import is_dark, owner, view, workbench
 from viz.analysis.approximation_error import WAYS, Tried, settings_of, try_all
 from viz.analysis.exact_head import MOST_TOKENS, Exact, exact_head, singular_values
@@ -81,21 +82,27 @@ def _show(query: Mapping[str, str]) -> list[str]:
     state["learn tried text"] = SAMPLE if text is None else text
     model, way = query.get("model", DEFAULT), query.get("way", next(iter(WAYS)))
     if model not in _models():
-        problems.append(f"The link's model {model[:40]!r} is not here, so {DEFAULT} is run.")
+        problems.append(
+            f"The link's model {model[:40]!r} is not valid: it must be a model on this machine, "
+            f"{allowed_words('model', str, choices=_models())}, so {DEFAULT!r} is run."
+        )
         model = DEFAULT
     if way not in WAYS:
-        problems.append(f"The link's way {way[:40]!r} is not there, so the first is shown.")
+        problems.append(
+            f"The link's way {way[:40]!r} is not valid: it must be {allowed_words('way', str, choices=[*WAYS])}, "
+            "so the first is shown."
+        )
         way = next(iter(WAYS))
     state["learn tried model"], state["learn way"] = model, way
     at, setting = query.get("at", ""), query.get("setting", "")
     if at and not AT.fullmatch(at):
         problems.append(
-            f"The link's at {at[:40]!r} is no layer and head, as 3.1 is, so {'{}.{}'.format(*FIRST)} is shown."
+            f"The link's at {at[:40]!r} is not valid: it must be a layer and a head, such as 3.1, so {'{}.{}'.format(*FIRST)} is shown."
         )
         at = ""
     if setting and not SETTING.fullmatch(setting):
         problems.append(
-            f"The link's setting {setting[:40]!r} is no whole number, so the usual one is shown."
+            f"The link's setting {setting[:40]!r} is not valid: it must be a whole number, so the usual one is shown."
         )
         setting = ""
     layer, head = map(int, at.split(".")) if at else FIRST
@@ -207,7 +214,7 @@ def _head(analysis: Analysis) -> tuple[str, int, int]:
     if wanted is not None and st.session_state["learn asked at"] and wanted != (layer, head):
         address.complain(
             "cheaper",
-            f"The link's at {st.session_state['learn asked at']!r} is not possible: layers go from 0 to "
+            f"The link's at {st.session_state['learn asked at']!r} is not valid: layers go from 0 to "
             f"{stack.layers - 1}, heads from 0 to {heads - 1}, so {layer}.{head} is shown.",
         )
     return name, layer, head
@@ -272,7 +279,7 @@ def _choose(exact: Exact, tried: list[Tried]) -> Tried:
     if is_asked and wanted not in options:
         address.complain(
             "cheaper",
-            f"The link's setting {asked} is not possible: {way.name} is tried at "
+            f"The link's setting {asked} is not valid: {way.name} is tried at "
             f"{', '.join(map(str, options))}, so {st.session_state[key]} is shown.",
         )
     setting = st.select_slider(

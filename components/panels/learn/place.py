@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import streamlit as st
 
+from components.parameters import allowed_words, unknown
+
 KEPT = "learn address"
 NOTED = "learn noted"
+STRANGE = "learn strange"
 
 
 def place(name: str, options: Sequence[str]) -> str:
@@ -20,6 +23,7 @@ def go(name: str, option: str) -> None:
     """Open one of the options."""
     touched()
     st.query_params[name] = option
+    forget_unknown()
     keep()
 
 
@@ -40,7 +44,10 @@ def place_control(
         on_change=lambda: go(name, st.session_state[key]),
     )
     asked = st.query_params.get(name, opened)
-    problem = f"The link's {name} {asked[:40]!r} is not there, so {titles(opened)} is shown."
+    problem = (
+        f"The link's {name} {asked[:40]!r} is not valid: it must be "
+        f"{allowed_words(name, str, choices=options)}, so {titles(opened)} is shown."
+    )
     note(name, [problem] if asked != opened else [])
     return opened
 
@@ -59,6 +66,20 @@ def noted() -> list[str]:
 def forget_notes() -> None:
     """Begin anew, where the page is drawn as a whole; each part notes again what it still cannot use."""
     st.session_state[NOTED] = {}
+
+
+def note_unknown(known: Collection[str]) -> None:
+    """Note which parameters of the link the page does not know."""
+    query = st.query_params.to_dict()
+    st.session_state[STRANGE] = [name for name in query if name not in known]
+    note("link", unknown(query, known))
+
+
+def forget_unknown() -> None:
+    """Let parameters that the page does not know be over, once the address changes."""
+    for name in st.session_state.pop(STRANGE, []):
+        st.query_params.pop(name, None)
+    note("link", [])
 
 
 def keep() -> None:

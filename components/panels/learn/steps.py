@@ -65,9 +65,9 @@ def _complain(lesson: Lesson) -> None:
     problems = []
     asked = st.query_params.get("head", "")
     if asked.isdecimal() and lesson.heads <= int(asked) < MOST_HEADS:
-        there = f"0 to {lesson.heads - 1}" if lesson.heads > 1 else "one head"
+        there = f"heads 0 to {lesson.heads - 1}" if lesson.heads > 1 else "one head"
         problems.append(
-            f"The link's head {asked} is not possible: this has {there}, so {lesson.heads - 1} is shown."
+            f"The link's head {asked} is not valid: this has {there}, so {lesson.heads - 1} is shown."
         )
     broken = set(st.query_params.get("broken", "").split(",")) & set(LABELS)
     idle = [name for name in LABELS if name in broken and not applies(name, lesson)]
@@ -81,7 +81,7 @@ def _complain(lesson: Lesson) -> None:
 def _step(worked: Worked, name: str) -> None:
     """Draw one step."""
     step, names = STEPS[name], list(STEPS)
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="step_row"):
         st.subheader(f"{names.index(name) + 1}. {step.node}", anchor=False)
         for label, beside in (("Back", -1), ("Next", 1)):
             target = names.index(name) + beside

@@ -26,6 +26,17 @@ TEMPERATURES = (0.1, 5.0)
 
 LONG = {"text": "text_digest", "numbers": "numbers_digest"}
 
+# What each must be.
+ALLOWED = {
+    "source": "it must be 'text' or 'numbers'",
+    "text": "it must be a text",
+    "numbers": f"they must be four matrices, with {ROW!r} after a row and {MATRIX!r} after a matrix",
+    "heads": f"they must be a whole number from 1 to {MOST_HEADS}",
+    "broken": f"it must be some of {', '.join(LEFT_OUT)}, with commas between",
+    "temperature": "it must be a number from {:g} to {:g}".format(*TEMPERATURES),
+    "head": f"it must be a whole number from 0 to {MOST_HEADS - 1}",
+}
+
 
 def numbers_text(matrices: Mapping[str, Tensor]) -> str:
     """Write X and the three matrices as one line, every number in full."""
@@ -120,7 +131,7 @@ def from_query(query: Mapping[str, str], texts: TextStore) -> tuple[Work, list[s
             shown = "the textbook's" if name == "numbers" else repr(usual)
             is_are = "are" if name in ("numbers", "heads") else "is"
             problems.append(
-                f"The link's {name} {query.get(name, '')[:40]!r} {is_are} not possible, "
+                f"The link's {name} {query.get(name, '')[:40]!r} {is_are} not valid: {ALLOWED[name]}, "
                 f"so {shown} {is_are} used."
             )
     return Work(**found), problems
@@ -130,7 +141,7 @@ def _read(name: str, text: str) -> str | int | float:
     """Read one parameter.
 
     Raises:
-        ValueError: it is not possible.
+        ValueError: it is not valid.
         LoupeError: it holds numbers that are none.
     """
     if name == "source" and text not in ("text", "numbers"):

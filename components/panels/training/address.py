@@ -6,6 +6,7 @@ import time
 
 import streamlit as st
 
+from components.parameters import unknown
 from components.session import LINK_SECONDS
 
 Parts = dict[str, str]
@@ -13,6 +14,9 @@ Parts = dict[str, str]
 # What of a training is seen beside which it is: a step, and a head as "layer.head", with its stack before
 # it where that is not the one that the task is about.
 PARTS = ("step", "head")
+
+# Every parameter of a link to Train.
+KNOWN = ("run", "task", *PARTS)
 
 
 def show(name: str) -> None:
@@ -35,11 +39,12 @@ def read_address() -> None:
     if time.monotonic() - st.session_state.get("train written", -LINK_SECONDS) < LINK_SECONDS:
         return  # as it was before we wrote it
     st.session_state["train address"] = asked
-    st.session_state["train said"] = []
+    st.session_state["train said"] = unknown(asked, KNOWN)
     if not asked.get("run"):
         for part in (part for part in PARTS if part in asked):
             complain(
-                f"The link's {part} {asked[part][:40]!r} is of no training, because it names none (run=…)."
+                f"The link's {part} {asked[part][:40]!r} is not valid: it belongs to a training, and "
+                "the link names none (run=…)."
             )
     if name := asked.get("run"):
         _views()[name] = {part: asked[part] for part in PARTS if part in asked}

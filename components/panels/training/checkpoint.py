@@ -15,6 +15,7 @@ from components.panels.training.example import example_panel
 from components.panels.training.files import files_panel
 from components.panels.training.scores import curves_of, score_panel, words_panel
 from components.panels.training.shared import notes, trainings
+from components.panels.training.words import HELP
 from components.session import is_dark
 from viz.errors import LoupeError
 from viz.figures import Display, apply, pattern_figure
@@ -108,7 +109,7 @@ def _step(name: str, steps: list[int], usual: int, asked: Parts | None, scored: 
         if is_followed and wanted == str(steps[-1]):
             wanted = NEWEST
         shown = "the newest" if is_followed else f"step {usual:,}"
-        problem = f"The link's step {wanted[:40]!r} is none that is kept, so {shown} is shown."
+        problem = f"The link's step {wanted[:40]!r} is not valid: no such step is kept, so {shown} is shown."
         _set(key, wanted, [stands, *places], problem)
     if len(steps) == 1:
         return steps[0]
@@ -153,7 +154,7 @@ def _head(name: str, look: Look, scored: str, asked: Parts | None) -> tuple[str,
     stacks = list(look.trace.stacks)
     place, which = st.columns([1, 2]) if len(stacks) > 1 else (None, st.container())
     wanted = "" if asked is None else asked.get("head", "")
-    problem = f"The link's head {wanted[:40]!r} is none that there is, so the usual one is shown."
+    problem = f"The link's head {wanted[:40]!r} is not valid: there is no such head, so the usual one is shown."
     in_stack, _, rest = wanted.partition(".")
     if in_stack in stacks:
         wanted = rest
@@ -168,6 +169,7 @@ def _head(name: str, look: Look, scored: str, asked: Parts | None) -> tuple[str,
             stacks,
             index=stacks.index(scored),
             key=f"train {name} stack",
+            help=HELP["stack"],
             persist_state="session",
             on_change=_chosen,
             args=(name, scored),
@@ -192,6 +194,7 @@ def _head(name: str, look: Look, scored: str, asked: Parts | None) -> tuple[str,
         options,
         key=key,
         format_func=lambda one: words[one],
+        help=HELP["head"],
         persist_state="session",
         on_change=_chosen,
         args=(name, scored),

@@ -11,7 +11,7 @@ from components.panels.literal import literal
 from components.panels.training.address import complain, show
 from components.panels.training.shared import began, trainings
 from components.panels.training.text import Chosen, text_panel, use_text
-from components.panels.training.words import POSITIONS, model_words
+from components.panels.training.words import HELP, POSITIONS, model_words
 from viz.errors import ConfigError, LoupeError
 from viz.models.custom.model_options import Positions
 from viz.training.task import Task
@@ -45,6 +45,7 @@ def form_panel() -> None:
         key="train task",
         format_func=lambda one: TASKS[one].title,
         on_change=_forget_asked,
+        help=HELP["task"],
         persist_state="session",
     )
     if problem := st.session_state.get("train unknown"):
@@ -88,7 +89,7 @@ def _preselect() -> None:
             _forget_unknown()
         except LoupeError as error:
             st.session_state["train unknown"] = (
-                f"The link's task {asked[:40]!r} is not possible, so another is shown: {error.message} "
+                f"The link's task {asked[:40]!r} is not valid, so another is shown: {error.message} "
                 f"{error.hint}"
             )
     if "train task" not in st.session_state:
@@ -121,16 +122,22 @@ def _model(task: Task) -> dict[str, Any]:
     # Without bounds: what is out of range is said, where a field with bounds would go on with the number
     # before it.
     return {
-        "layers": left.number_input("Layers", value=usual.layers, key=f"{key} layers", **KEPT),
-        "heads": right.number_input("Heads", value=usual.heads, key=f"{key} heads", **KEPT),
-        "d_model": left.number_input("Width", value=usual.d_model, key=f"{key} width", **KEPT),
+        "layers": left.number_input(
+            "Layers", value=usual.layers, key=f"{key} layers", help=HELP["layers"], **KEPT
+        ),
+        "heads": right.number_input(
+            "Heads", value=usual.heads, key=f"{key} heads", help=HELP["heads"], **KEPT
+        ),
+        "d_model": left.number_input(
+            "Width", value=usual.d_model, key=f"{key} width", help=HELP["width"], **KEPT
+        ),
         "positions": right.selectbox(
             "Positions",
             get_args(Positions),
             index=get_args(Positions).index(usual.positions),
             key=f"{key} positions",
             format_func=lambda one: POSITIONS[one],
-            help="How the model knows where a token stands.",
+            help=HELP["positions"],
             **KEPT,
         ),
     }
@@ -141,39 +148,46 @@ def _training(task: Task) -> dict[str, Any]:
     usual = task.settings
     key = f"train {task.name}"
     left, right = st.columns(2)
-    steps = left.number_input("Steps", value=usual.steps, step=100, key=f"{key} steps", **KEPT)
+    steps = left.number_input(
+        "Steps", value=usual.steps, step=100, key=f"{key} steps", help=HELP["steps"], **KEPT
+    )
     rate = right.number_input(
         "Learning rate",
         value=usual.learning_rate,
         step=1e-3,
         format="%g",
         key=f"{key} rate",
-        help="The largest; it grows to that at first, and falls to nothing at the end.",
+        help=HELP["rate"],
         **KEPT,
     )
     batch = left.number_input(
         "Batch",
         value=usual.batch_size,
         key=f"{key} batch",
-        help="Examples of a step.",
+        help=HELP["batch"],
         **KEPT,
     )
     seed = right.number_input(
         "Seed",
         value=usual.seed,
         key=f"{key} seed",
-        help="The same seed gives the same weights to begin with, and the same examples.",
+        help=HELP["seed"],
         **KEPT,
     )
     every = left.number_input(
         "Checkpoint every",
         value=usual.keep_every,
         key=f"{key} keep",
-        help="Steps between checkpoints; each can be looked at, opened and downloaded.",
+        help=HELP["keep"],
         **KEPT,
     )
     right.container(height=28, border=False)
-    right.button("Usual values", on_click=lambda: _forget(key), width="stretch")
+    right.button(
+        "Usual values",
+        on_click=lambda: _forget(key),
+        width="stretch",
+        help="Sets the model and the training of this task back to what they were at first.",
+    )
     return {
         "steps": int(steps),
         "learning_rate": float(rate),

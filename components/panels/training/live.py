@@ -48,9 +48,11 @@ def training_panel() -> None:
             about = trainings().about(name)
             remember(name)
         except LoupeError as error:
-            complain(f"The link's run {name[:40]!r} is not possible: {error.message} {error.hint}")
+            complain(f"The link's run {name[:40]!r} is not valid: {error.message} {error.hint}")
     if about is None:
-        _empty()
+        if not name:
+            _empty()
+        _others("")
         return
     works = trainings().works(name) or trainings().works_elsewhere(name)
     _settings(name, about, works=works)
@@ -95,13 +97,12 @@ def _delete(name: str) -> None:
 
 
 def _empty() -> None:
-    """Say what will be here, and list what this session has."""
+    """Say what will be here."""
     st.info(
         "Choose a task and press Start. Its loss, its accuracy and the patterns of its heads appear here "
         "while they form. The training goes on if you close the page, and the page's link leads back "
         "to it."
     )
-    _others("")
 
 
 def _others(shown: str) -> None:

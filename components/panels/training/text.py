@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from components.panels.literal import literal
+from components.panels.training.words import HELP
 from viz.errors import LoupeError
 from viz.training.bundled_data import TEXTS, text_of
 from viz.training.user_text import MOST_CHARACTERS, read_text, require_learnable, require_small
@@ -47,6 +48,7 @@ def text_panel(default: str) -> Chosen:
         [default, *(name for name in titles if name != default)],
         key="train source",
         format_func=lambda name: titles[name],
+        help=HELP["text"],
         persist_state="session",
     )
     try:
@@ -89,7 +91,11 @@ def _file() -> tuple[str, str | None]:
     # Any kind may be given: what is no text is said to be none.
     # The app's own bound on files is above that of texts, so that most that are too large come, and it is
     # said here: of those that a browser does not even send, the file before stays in use.
-    given = st.file_uploader("A text in UTF-8", key="train text")
+    given = st.file_uploader(
+        "A text in UTF-8",
+        key="train text",
+        help=f"A file of up to {MOST_CHARACTERS:,} characters; what is longer is cut there.",
+    )
     if given is None:
         return "", None
     require_small(given.size, given.name)
@@ -101,6 +107,7 @@ def _pasted() -> tuple[str, str | None]:
         "Your text",
         key="train pasted",
         height=160,
+        help=f"Up to {MOST_CHARACTERS:,} characters. A longer text holds more to learn from.",
         max_chars=MOST_CHARACTERS,
         persist_state="session",
     )

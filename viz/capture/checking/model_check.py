@@ -38,6 +38,18 @@ OUTPUT_FACTOR = 10
 OUTPUT_HALF = 0.1
 
 
+# What the columns of a check's table say, to whoever reads it.
+COLUMNS = {
+    "tier": "how the weights were seen: registry is from recorded queries and keys, hooks at the layer "
+    "itself, eager as the model reports them",
+    "difference": "the largest difference between a captured weight and the eager one, empty where there "
+    "is none to compare with",
+    "allowed": "what rounding may make of that difference",
+    "output error": "the largest difference between weights @ values and what the heads returned",
+    "note": "why a layer was not compared, or what the model returns instead of weights",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """How far captured weights are from those of the model's own eager attention.
@@ -77,18 +89,24 @@ class Check:
 
     def summary(self) -> str:
         """Say in one line what came of it."""
-        output = f"of the output {self.output_difference:.1e} of its size"
         whole = counted(len(self.layers), "layer")
         notes = self.layers.loc[self.layers["note"] != "", "note"].value_counts()
         if self.compared == 0:
             why = self.reason or next(iter(notes.index), "nothing was captured")
-            said = f"none of {whole} could be compared, because {why}; largest difference {output}"
+            said = f"none of {whole} could be compared, because {why}; {self._output()}"
             return said if self.holds else f"{said}: NOT exact"
-        weight = f"largest difference of a weight {self.largest:.1e}, {output}"
+        weight = f"weights differ by at most {self.largest:.1e}, and {self._output()}"
         verdict = self.reason or ("exact" if self.exact else "NOT exact")
         several = [f"{counted(count, 'layer')}: {note}" for note, count in notes.items()]
-        said = f"{self.compared} of {whole} compared, {weight}: {verdict}"
+        said = f"{self.compared} of {whole} compared with eager attention; {weight}: {verdict}"
         return said if self.reason else "; ".join([said, *several])
+
+    def _output(self) -> str:
+        """Say how far the captured run's output is from that of the model as it was given."""
+        if self.output_difference == 0:
+            return "the captured run returns exactly what the model alone returns"
+        share = f"{self.output_difference:.1e} of the largest number"
+        return f"the captured run's output differs from the model's own by at most {share} in it"
 
     @property
     def holds(self) -> bool:

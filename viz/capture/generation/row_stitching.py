@@ -14,7 +14,11 @@ from torch import Tensor, nn
 from viz.capture.capture import card_of
 from viz.capture.generation.generation_options import Asked
 from viz.capture.generation.generation_record import Account, held_tokens, ids_read
-from viz.capture.generation.running_generation import UnstitchableError, Watching, generate
+from viz.capture.generation.running_generation import (
+    UnstitchableError,
+    Watching,
+    generate,
+)
 from viz.capture.layers.mask import Spans
 from viz.capture.layers.recorded_layer import RecordedLayer
 from viz.capture.observed_pass import Telling

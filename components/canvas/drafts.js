@@ -1,0 +1,70 @@
+// Keeps what is typed and not yet run in this tab (sessionStorage, which nobody else reads and which ends
+// with the tab), and puts it back once where the page is loaded anew. What was run is in the address.
+
+const PATIENCE = 15_000;  // milliseconds in which a field has to be there
+let texts = {};
+const watched = new WeakSet();
+
+export default function ({ data }) {
+  const before = texts;
+  texts = data.texts;
+  if (watched.has(document)) {
+    // Something was run since: what was typed is in the address now, or given up.
+    for (const label of Object.keys(texts)) if (texts[label] !== before[label]) forget(label);
+    return;
+  }
+  watched.add(document);
+  document.addEventListener("input", note);
+  const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";
+  for (const label of Object.keys(texts)) {
+    const draft = recall(label);
+    if (reloaded && draft && draft.over === texts[label]) putBack(label, draft.typed, Date.now() + PATIENCE);
+    else forget(label);
+  }
+}
+
+function keyOf(label) {
+  return `loupe draft ${location.pathname} ${label}`;
+}
+
+function note({ target }) {
+  const label = target.ariaLabel;
+  if (target.tagName !== "TEXTAREA" || !(label in texts)) return;
+  if (target.value === texts[label]) return forget(label);
+  try {
+    sessionStorage.setItem(keyOf(label), JSON.stringify({ over: texts[label], typed: target.value }));
+  } catch {
+    forget(label);  // too long for the browser, or closed to us: nothing is better than half a text
+  }
+}
+
+function recall(label) {
+  try {
+    return JSON.parse(sessionStorage.getItem(keyOf(label)));
+  } catch {
+    return null;
+  }
+}
+
+function forget(label) {
+  try {
+    sessionStorage.removeItem(keyOf(label));
+  } catch {
+    // There is none where storage is closed.
+  }
+}
+
+// As if it were typed, and left: the server is told, and nothing is run.
+function putBack(label, typed, until) {
+  const field = [...document.querySelectorAll("textarea")].find((one) => one.ariaLabel === label);
+  const isBusy = document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState !== "notRunning";
+  if (!field || isBusy) {
+    if (Date.now() < until) setTimeout(putBack, 100, label, typed, until);
+    return;
+  }
+  // Somebody who typed meanwhile means that.
+  if (field.value !== texts[label]) return;
+  Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(field, typed);
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.dispatchEvent(new FocusEvent("focusout", { bubbles: true }));
+}
