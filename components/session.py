@@ -13,6 +13,15 @@ from streamlit.navigation.page import Page as StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from components.selection import selected_inside
+from components.session_state import (
+    forget,
+    recall,
+    recall_or_begin,
+    remember,
+    remembers,
+    take,
+    value_of,
+)
 from components.state import View, from_query, to_query
 from viz.capture.stack import Stack
 from viz.errors import StorageError
@@ -42,7 +51,7 @@ def owner() -> str:
 
     Its browser may fetch tiles of them for as long as its page is open.
     """
-    name: str = st.session_state.setdefault("owner", secrets.token_urlsafe(24))
+    name: str = recall_or_begin("owner", secrets.token_urlsafe(24))
     workbench().visitors.note(name, st.context.cookies.get(COOKIE, ""), _is_open())
     return name
 
@@ -58,35 +67,35 @@ def _is_open() -> Callable[[], bool]:
 
 def view() -> View:
     """Return what is to be seen, from the link on the first run."""
-    if "view" not in st.session_state:
-        st.session_state.view, st.session_state.notices = from_query(
-            st.query_params.to_dict(), texts()
-        )
-        st.session_state.linked = True
-        st.session_state.named = tuple(st.query_params)
-    current: View = st.session_state.view
+    if not remembers("view"):
+        read, notices = from_query(st.query_params.to_dict(), texts())
+        remember("view", read)
+        remember("notices", notices)
+        remember("linked", True)
+        remember("named", tuple(st.query_params))
+    current: View = value_of("view")
     return current
 
 
 def change(**choices: Any) -> None:
     """Change some of what is to be seen, in the session and in the URL."""
-    st.session_state.view = replace(view(), **choices)
+    remember("view", replace(view(), **choices))
 
 
 def forget_link() -> None:
     """Let what the link said, and what was said of it, be over."""
-    st.session_state.linked = False
-    st.session_state.notices = []
+    remember("linked", False)
+    remember("notices", [])
 
 
 def keep_inside(stacks: Mapping[str, Stack]) -> None:
     """Move a selection that a trace does not have to the nearest that it has; say so of a link's."""
-    inside, problems = selected_inside(view(), stacks, named=st.session_state.get("named", ()))
+    inside, problems = selected_inside(view(), stacks, named=recall("named", ()))
     if inside != view():
-        st.session_state.view = inside
-    if st.session_state.linked and request_of(inside) == st.session_state.get("shown"):
-        st.session_state.notices = [*st.session_state.notices, *problems]
-        st.session_state.linked = False
+        remember("view", inside)
+    if value_of("linked") and request_of(inside) == recall("shown"):
+        remember("notices", [*value_of("notices"), *problems])
+        remember("linked", False)
 
 
 def write_link(seen: View | None = None) -> None:
@@ -94,28 +103,28 @@ def write_link(seen: View | None = None) -> None:
     try:
         query = to_query(view() if seen is None else seen, texts())
     except StorageError as error:
-        st.session_state.notices = [str(error)]
+        remember("notices", [str(error)])
         return
     if st.query_params.to_dict() != query:
         st.query_params.from_dict(query)
-        st.session_state.link_written = time.monotonic()
+        remember("link_written", time.monotonic())
     # Known even where nothing was written: after Back, Forward leads to what was written last.
-    st.session_state.link = query
+    remember("link", query)
 
 
 def acted() -> None:
     """Note that this run was started by something on the page, and not by Back or Forward."""
-    st.session_state.acted = True
+    remember("acted", True)
 
 
 def offer(pages: Sequence[StreamlitPage]) -> None:
     """Note which pages there are, so that one can lead to another."""
-    st.session_state.pages = {page.title: page for page in pages}
+    remember("pages", {page.title: page for page in pages})
 
 
 def page_link(title: str, label: str, **query: str) -> None:
     """Draw a link to another page, if there is one of that title."""
-    page = st.session_state.get("pages", {}).get(title)
+    page = recall("pages", {}).get(title)
     if page is not None:
         if title == EXPLORE:
             query = as_written(query)
@@ -132,29 +141,29 @@ def as_written(query: Mapping[str, str]) -> dict[str, str]:
 
 def leave() -> None:
     """Note that another page than Explore is shown; its address says nothing of the view."""
-    st.session_state.left = True
+    remember("left", True)
 
 
 def arrived(page: str) -> bool:
     """Whether another page of this session was shown before this one; to be asked once a run."""
-    before = st.session_state.get("page", page)
-    st.session_state.page = page
+    before = recall("page", page)
+    remember("page", page)
     return bool(before != page)
 
 
 def went_back() -> bool:
     """Whether the address changed without us, by back or forward; the view is read anew then."""
-    if st.session_state.pop("acted", False):
+    if take("acted", False):
         return False
-    if st.session_state.pop("left", False) and not st.query_params:
+    if take("left", False) and not st.query_params:
         # Come back from another page by the navigation, which names no view: the last one goes on.
         return False
-    if "link" not in st.session_state or st.query_params.to_dict() == st.session_state.link:
+    if not remembers("link") or st.query_params.to_dict() == value_of("link"):
         return False
-    if time.monotonic() - st.session_state.get("link_written", -LINK_SECONDS) < LINK_SECONDS:
+    if time.monotonic() - recall("link_written", -LINK_SECONDS) < LINK_SECONDS:
         return False
-    st.session_state.link = st.query_params.to_dict()
-    del st.session_state.view
+    remember("link", st.query_params.to_dict())
+    forget("view")
     return True
 
 

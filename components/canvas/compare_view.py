@@ -13,6 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from components.canvas.payload import flat, module, sendable, style, vendored
+from components.session_state import recall
 from viz.figures import NOT_ATTENDED, diverging_rgb, hex_rgb, palette_rgb
 from viz.figures.compared_media import HUES
 
@@ -162,7 +163,7 @@ def compare_view(
         js=vendored("d3-zoom") + module("compare_view", *PARTS),
     )
     # What was chosen just now is what the browser is told, and not the row of before.
-    sent = st.session_state.get(key, {}).get("row")
+    sent = recall(key, {}).get("row")
     wanted = -1 if row is None else row
     wanted = wanted if sent is None else int(sent)
     # A row of an earlier text may be none of this.

@@ -55,7 +55,7 @@ def head_grid(
     """Draw every head as a small pattern; a click or an arrow key selects one.
 
     With Ctrl, Cmd or Shift a click adds a head or takes it away, as Space does. The heads that are
-    selected then lie in `st.session_state[key].picked`, [layer, head] each, the first first, when
+    selected then lie in `picked` of the component's value, [layer, head] each, the first first, when
     `on_pick` is called. They are outlined in the colours of `OKABE_ITO`, in this order, as their lines
     are coloured. Colour inside is the square root of the weight, so that weak patterns show.
 

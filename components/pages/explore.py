@@ -37,6 +37,7 @@ from components.session import (
     went_back,
     write_link,
 )
+from components.session_state import recall, remember, remembers, value_of
 
 # Room for the progress bar, or for what the run will cost, in pixels.
 LINE = 56
@@ -54,16 +55,16 @@ def page() -> None:
         if not typed:
             forget_inputs()
         seen = view()
-        st.session_state.pending = None if request_of(seen) == st.session_state.shown else seen
-    if "pending" not in st.session_state:
-        st.session_state.pending = view()
+        remember("pending", None if request_of(seen) == value_of("shown") else seen)
+    if not remembers("pending"):
+        remember("pending", view())
     if request_panel():
         forget_link()
-        st.session_state.pending = asked()
+        remember("pending", asked())
     # One place of one height, so that nothing below moves while a run is on.
     line, problems = st.container(height=LINE, border=False).empty(), st.container()
-    if st.session_state.pending is not None:
-        run(st.session_state.pending, line)
+    if value_of("pending") is not None:
+        run(value_of("pending"), line)
         if is_outdated():
             st.rerun()
     line.caption(foreseen())
@@ -71,7 +72,7 @@ def page() -> None:
         keep_inside(analysis.trace.stacks)
     with problems:
         failure_panel()
-        notice_box(st.session_state.get("notices", []))
+        notice_box(recall("notices", []))
         if analysis is not None:
             unread_panel(analysis)
     with st.container():
@@ -85,11 +86,11 @@ def explorer() -> None:
     """Draw everything about the result on screen; a click here redraws only this."""
     analysis = shown()
     if analysis is None:
-        if st.session_state.get("failure") is not None:
+        if recall("failure") is not None:
             return  # the error above says what to do
         gone = "The result was let go to make room for others: press Run to see it again."
         empty = "Nothing to show yet: choose an example, or give the model something to read and press Run."
-        st.info(gone if "shown" in st.session_state else empty)
+        st.info(gone if remembers("shown") else empty)
         return
     keep_inside(analysis.trace.stacks)
     stack_panel(analysis)

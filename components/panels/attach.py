@@ -11,6 +11,7 @@ import streamlit as st
 
 from components.panels.literal import literal
 from components.session import acted, workbench
+from components.session_state import recall_or_begin, remember, value_of
 from viz.errors import LoupeError
 from viz.inputs.media import read_image
 from viz.models.model import Sense
@@ -23,9 +24,9 @@ def attach_panel(senses: frozenset[Sense]) -> None:
     """Ask for a picture or a sound that a model of these senses reads."""
     kinds = [*(IMAGES if "image" in senses else ()), *(SOUNDS if "sound" in senses else ())]
     words = " or ".join(WORDS[sense].lower() for sense in sorted(senses & set(WORDS)))
-    st.session_state.setdefault("uploads", 0)
+    recall_or_begin("uploads", 0)
     # A new key empties the uploader, which nothing else can.
-    key = f"upload {st.session_state.uploads}"
+    key = f"upload {value_of('uploads')}"
     st.file_uploader(
         f"Give {words}",
         [kind.removeprefix(".") for kind in kinds],
@@ -33,7 +34,7 @@ def attach_panel(senses: frozenset[Sense]) -> None:
         on_change=_keep,
         args=(key,),
     )
-    name = st.session_state.media
+    name = value_of("media")
     if name and attached(senses):
         preview(name, _remove, key="remove attached")
     elif name:
@@ -43,7 +44,7 @@ def attach_panel(senses: frozenset[Sense]) -> None:
 
 def attached(senses: frozenset[Sense]) -> str:
     """Name what is attached if a model of these senses reads it; it stays for others if not."""
-    name: str = st.session_state.media
+    name: str = value_of("media")
     with suppress(LoupeError):
         # A kind of file that nobody reads is refused with its reason when it is run.
         return name if name and sense_of(name) in senses else ""
@@ -80,18 +81,20 @@ def preview(name: str, remove: Callable[[], None], *, key: str) -> None:
 def _keep(key: str) -> None:
     """Keep an uploaded file under its digest, if it can be read; else the one before stays."""
     acted()
-    given = st.session_state[key]
+    given = value_of(key)
     if given is None:
         return
     try:
         name = kept(given)
     except LoupeError as error:
-        st.session_state.failure = error
-        st.session_state.uploads += 1  # what cannot be read does not stay as if it were accepted
+        remember("failure", error)
+        remember(
+            "uploads", value_of("uploads") + 1
+        )  # what cannot be read does not stay as if it were accepted
         return
-    st.session_state.failure = None
-    st.session_state.media = name
-    st.session_state.uploads += 1
+    remember("failure", None)
+    remember("media", name)
+    remember("uploads", value_of("uploads") + 1)
 
 
 def kept(given: Any) -> str:
@@ -109,4 +112,4 @@ def kept(given: Any) -> str:
 
 def _remove() -> None:
     acted()
-    st.session_state.media = ""
+    remember("media", "")

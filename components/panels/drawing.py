@@ -8,6 +8,7 @@ import streamlit as st
 
 from components.panels.training.live import duration
 from components.session import owner, view, workbench
+from components.session_state import forget, recall, remember, value_of
 from viz.models.time_left import SecondsLeft
 from viz.service import Analysis
 from viz.service.background_statistics import Drawing
@@ -20,14 +21,14 @@ def drawing_panel(analysis: Analysis) -> None:
     """Let the rest of the heads be drawn beside the page; nothing where all are."""
     drawing = workbench().drawing(owner(), analysis.request)
     if drawing is None:
-        st.session_state.pop("drawing", None)
+        forget("drawing")
         return
-    before = st.session_state.get("drawing", {})
+    before = recall("drawing", {})
     if before.get("token") != analysis.token:
         before = {"token": analysis.token, "left": _foreseen(), "stopped": False}
     before["shown"], before["at"] = analysis.surveyed_layers, time.monotonic()
     before["lacks"] = not is_drawn(analysis)
-    st.session_state.drawing = before
+    remember("drawing", before)
     every = None if before["stopped"] else LOOKS_SECONDS
     st.fragment(_progress, run_every=every)(drawing)
 
@@ -40,7 +41,7 @@ def is_drawn(analysis: Analysis) -> bool:
 
 def _progress(drawing: Drawing) -> None:
     """Say how far the drawing is, and show what is new of it now and then."""
-    state = st.session_state.get("drawing")
+    state = recall("drawing")
     if state is None:
         return
     if drawing.has_failed and not state["stopped"]:
@@ -79,7 +80,7 @@ def _left(seconds: float | None) -> str:
 
 def _turn(drawing: Drawing) -> None:
     """Stop the drawing, or let it go on."""
-    state = st.session_state.drawing
+    state = value_of("drawing")
     state["stopped"], state["turned"] = not state["stopped"], True
     state["left"] = _foreseen()
     if state["stopped"]:

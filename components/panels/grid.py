@@ -14,6 +14,7 @@ from components.panels.literal import literal
 from components.panels.media import pinned_query
 from components.panels.words import Words, statistics_of
 from components.session import change, is_dark, view
+from components.session_state import remember, value_of
 from components.state import written_bounds
 from viz.capture.stack import Stack
 from viz.figures import palette_rgb
@@ -81,7 +82,7 @@ def _overlaid(analysis: Analysis, grid: Grid) -> bool:
     """Ask whether heads are drawn over the picture or as patterns, where there is a picture."""
     if analysis.picture is None:
         return False
-    st.session_state["grid overlays"] = view().overlays
+    remember("grid overlays", view().overlays)
     st.segmented_control(
         "Small heads",
         [True, False],
@@ -90,7 +91,7 @@ def _overlaid(analysis: Analysis, grid: Grid) -> bool:
         format_func=lambda over: "On the picture" if over else "Patterns",
         label_visibility="collapsed",
         help="Where one patch looks, over the picture; or the whole pattern of every patch.",
-        on_change=lambda: change(overlays=st.session_state["grid overlays"]),
+        on_change=lambda: change(overlays=value_of("grid overlays")),
     )
     return view().overlays
 
@@ -135,20 +136,20 @@ def _kept(analysis: Analysis) -> dict[str, Bounds]:
 def _sorting(analysis: Analysis) -> None:
     """Ask for the order."""
     offered = statistics_of(analysis.trace.stacks[view().stack])
-    st.session_state["grid sort"] = _sort(analysis)
-    st.session_state["grid descending"] = view().descending
+    remember("grid sort", _sort(analysis))
+    remember("grid descending", view().descending)
     st.selectbox(
         "Sort by",
         [LAYER, *offered],
         key="grid sort",
         format_func=lambda choice: offered[choice].name if choice in offered else choice,
-        on_change=lambda: change(sort=st.session_state["grid sort"]),
+        on_change=lambda: change(sort=value_of("grid sort")),
         help="What the small patterns are ordered by: their layer, or a number of each head.",
     )
     st.toggle(
         "Last layer first" if _sort(analysis) == LAYER else "Largest first",
         key="grid descending",
-        on_change=lambda: change(descending=st.session_state["grid descending"]),
+        on_change=lambda: change(descending=value_of("grid descending")),
         help="Turns the order round.",
     )
 
@@ -190,10 +191,10 @@ def _filter(
     """Ask for the bounds of one number; a slider's ends bound nothing."""
     key = f"grid keep {name}"
     first, last = bounds or (-math.inf, math.inf)
-    st.session_state[key] = (min(max(first, low), high), max(min(last, high), low))
+    remember(key, (min(max(first, low), high), max(min(last, high), low)))
 
     def keep() -> None:
-        least, most = st.session_state[key]
+        least, most = value_of(key)
         chosen = (
             least if least > low + step / 2 else -math.inf,
             most if most < high - step / 2 else math.inf,
@@ -264,7 +265,7 @@ def _beside(analysis: Analysis) -> dict[str, tuple[NDArray[np.float32], str]]:
 
 
 def _pick() -> None:
-    picked = st.session_state.grid.get("picked")
+    picked = value_of("grid").get("picked")
     if picked:
         (layer, head), *others = ((int(layer), int(head)) for layer, head in picked)
         also = ",".join(f"{one}.{other}" for one, other in others)

@@ -13,6 +13,7 @@ from components.panels.tokens import display_panel
 from components.panels.words import left_out, padding_words, size_of, statistics_of
 from components.selection import is_mapped
 from components.session import is_dark, view, workbench
+from components.session_state import recall, remember
 from viz.analysis import strongest_edges
 from viz.capture.checking.model_check import COLUMNS
 from viz.capture.stack import Stack
@@ -156,8 +157,8 @@ def _comparison(analysis: Analysis) -> None:
         except LoupeError as error:
             st.error(literal(f"{error.message} {error.hint}"))
             return
-        st.session_state.checked = (analysis.request, checked)
-    request, checked = st.session_state.get("checked", (None, None))
+        remember("checked", (analysis.request, checked))
+    request, checked = recall("checked", (None, None))
     if checked is None or request != analysis.request:
         return
     said = checked.summary()

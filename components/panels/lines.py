@@ -18,6 +18,7 @@ from components.panels.run import shown
 from components.panels.words import plural
 from components.selection import is_mapped
 from components.session import change, owner, view
+from components.session_state import remember, take, value_of
 from viz.capture.stack import Stack
 from viz.patterns import MOST_KEYS, Edges, largest_edges
 from viz.service import Analysis
@@ -48,7 +49,7 @@ def lines_panel() -> None:
     if lines.open:
         with lines:
             _lines(analysis)
-    if st.session_state.pop("lines chose", False):
+    if take("lines chose", False):
         st.rerun()
 
 
@@ -77,17 +78,17 @@ def _lines(analysis: Analysis) -> None:
 def _choose(**choices: Any) -> None:
     """Change what is to be seen, here and in every other panel."""
     change(**choices)
-    st.session_state["lines chose"] = True
+    remember("lines chose", True)
 
 
 def _controls(stack: Stack) -> None:
     """Ask which heads, and how many of their lines; a pattern drawn above follows, a map does not."""
     seen = view()
     heads = [(layer, head) for layer in range(stack.layers) for head in range(stack.heads(layer))]
-    st.session_state["lines heads"] = list(seen.chosen[:MOST_SELECTED])
-    st.session_state["lines count"] = _count()
+    remember("lines heads", list(seen.chosen[:MOST_SELECTED]))
+    remember("lines count", _count())
     for name in CHOICES:
-        st.session_state[f"lines {name}"] = getattr(seen, name)
+        remember(f"lines {name}", getattr(seen, name))
     which, count, threshold, sink = st.columns(
         [2.4, 1.2, 1, 1], gap="medium", vertical_alignment="bottom"
     )
@@ -105,7 +106,7 @@ def _controls(stack: Stack) -> None:
         1,
         MOST_KEYS,
         key="lines count",
-        on_change=lambda: _choose(top_k=st.session_state["lines count"]),
+        on_change=lambda: _choose(top_k=value_of("lines count")),
         help=None
         if is_mapped(stack)
         else "The pattern above shows as many weights of each row then; 0 in its Display shows all.",
@@ -281,7 +282,7 @@ def _pinned(stack: Stack) -> tuple[Side, int] | None:
 
 
 def _pin(stack: Stack) -> None:
-    pinned = st.session_state.lines.get("pinned")
+    pinned = value_of("lines").get("pinned")
     if pinned is None:
         return
     side, index = pinned
@@ -292,12 +293,12 @@ def _pin(stack: Stack) -> None:
 
 
 def _choose_heads() -> None:
-    chosen = st.session_state["lines heads"]
+    chosen = value_of("lines heads")
     if chosen:
         (layer, head), *others = chosen
         _choose(layer=layer, head=head, also=",".join(f"{a}.{b}" for a, b in others))
 
 
 def _show() -> None:
-    chosen = {name: st.session_state[f"lines {name}"] for name in CHOICES}
+    chosen = {name: value_of(f"lines {name}") for name in CHOICES}
     _choose(**{name: value for name, value in chosen.items() if value is not None})

@@ -8,6 +8,7 @@ import streamlit as st
 from components.canvas import attention_map
 from components.panels.words import size_of
 from components.session import change, is_dark, view
+from components.session_state import value_of
 from viz.capture.stack import Stack
 from viz.figures import NOT_ATTENDED, hex_rgb, palette_rgb
 from viz.patterns import levels
@@ -67,13 +68,13 @@ def _span(chosen: str, count: int) -> tuple[int, int]:
 
 
 def _pin() -> None:
-    pinned = st.session_state.map.get("pinned")
+    pinned = value_of("map").get("pinned")
     if pinned is not None:
         change(token=int(pinned))
 
 
 def _move() -> None:
-    span = st.session_state.map.get("span")
+    span = value_of("map").get("span")
     if span:
         rows, columns = f"{span[0]}-{span[1]}", f"{span[2]}-{span[3]}"
         change(rows=rows, columns=columns)

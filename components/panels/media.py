@@ -11,6 +11,7 @@ from components.panels.literal import literal
 from components.panels.tokens import tokens_panel
 from components.panels.words import padding_words, unheard
 from components.session import change, is_dark, view
+from components.session_state import remember, value_of
 from viz.figures import patch_at, picture_figure, sound_figure, usual_query
 from viz.inputs.frame_times import times_of
 from viz.inputs.units import Grid, patch_grid
@@ -101,13 +102,13 @@ def _query(analysis: Analysis) -> int:
     seen = view()
     units = analysis.trace.stacks[seen.stack].queries
     pinned = pinned_query(analysis)
-    st.session_state["looks from"] = pinned
+    remember("looks from", pinned)
     st.selectbox(
         "Looks from (query)",
         range(len(units)),
         key="looks from",
         format_func=lambda number: f"{units.labels[number]} ({number})",
-        on_change=lambda: change(token=st.session_state["looks from"]),
+        on_change=lambda: change(token=value_of("looks from")),
         help="Patches are named by row and column, from the top left; type to find one."
         if patch_grid(units) is not None
         else None,
@@ -116,7 +117,7 @@ def _query(analysis: Analysis) -> int:
 
 
 def _pick_patch(analysis: Analysis, picture: NDArray[np.uint8], grid: Grid) -> None:
-    points = st.session_state.picture.selection.points
+    points = value_of("picture").selection.points
     stack = analysis.trace.stacks[view().stack]
     if not points or stack.queries != stack.keys:
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from components.session import change, view
+from components.session_state import recall
 from viz.analysis import opening, opening_stack
 from viz.service import Analysis, Request, sense_of
 
@@ -19,7 +20,7 @@ def open_on(analysis: Analysis, before: Request | None) -> None:
     if not analysis.request.media:
         return
     seen, stacks = view(), analysis.trace.stacks
-    named = set(st.query_params) if st.session_state.get("linked") else set()
+    named = set(st.query_params) if recall("linked") else set()
     going_on = before is not None and _alike(before, analysis.request)
     keeps_head = going_on or bool({"layer", "head"} & named)
     keeps_stack = (keeps_head or "stack" in named) and seen.stack in stacks

@@ -10,6 +10,7 @@ import streamlit as st
 
 from components.panels.attach import attach_panel, attached
 from components.session import acted, request_of, view, workbench
+from components.session_state import forget, recall, remember, remembers, value_of
 from components.state import View
 from viz.errors import LoupeError
 from viz.inputs.input_checks import check_text
@@ -35,7 +36,7 @@ def request_panel() -> bool:
     seen = view()
     _seed(seen.text, seen.pair, choice_of(seen.model, seen.local), seen)
     reads, with_pair = _reads(), _takes_pairs()
-    st.session_state.drawn = (reads, with_pair)
+    remember("drawn", (reads, with_pair))
     first, *second = st.columns([3, 1]) if with_pair else [st.container()]
     if "text" in reads:
         first.text_area(
@@ -74,25 +75,25 @@ def request_panel() -> bool:
 
 def is_outdated() -> bool:
     """Whether a model that was loaded meanwhile reads something else than was asked for."""
-    return bool(st.session_state.drawn != (_reads(), _takes_pairs()))
+    return bool(value_of("drawn") != (_reads(), _takes_pairs()))
 
 
 def asked() -> View:
     """Return the view that the inputs ask for; it is seen once it has been run."""
-    choice = st.session_state.model
+    choice = value_of("model")
     name, revision, local = choice, "", False
     if choice in OTHER:
         name, revision, local = _other(choice)
     return replace(
         view(),
-        text=st.session_state.text,
-        pair=st.session_state.pair,
+        text=value_of("text"),
+        pair=value_of("pair"),
         media=attached(_reads()),
         model=name,
         local=local,
         revision=revision,
-        device=st.session_state.device,
-        dtype=st.session_state.dtype,
+        device=value_of("device"),
+        dtype=value_of("dtype"),
         token=-1,
         rows="",
         columns="",
@@ -101,48 +102,49 @@ def asked() -> View:
 
 def _other(choice: str) -> tuple[str, str, bool]:
     """Read which model the picker does not know: its id or folder, its revision, and whether it is a folder."""
-    revision = st.session_state.revision if choice == HUB else ""
-    return pasted(st.session_state.other, revision, local=choice == FOLDER)
+    revision = value_of("revision") if choice == HUB else ""
+    return pasted(value_of("other"), revision, local=choice == FOLDER)
 
 
 def _read_address() -> None:
     """Let the inputs say which id and which revision the address of a model's page names."""
-    if not is_address(st.session_state.other):
+    if not is_address(value_of("other")):
         return
-    name, revision, _ = _other(st.session_state.model)
-    st.session_state.other, st.session_state.revision = name, revision
-    st.session_state.model = HUB
+    name, revision, _ = _other(value_of("model"))
+    remember("other", name)
+    remember("revision", revision)
+    remember("model", HUB)
 
 
 def is_changed() -> bool:
     """Whether the inputs ask for something other than what is on screen."""
-    shown = st.session_state.get("shown")
-    return shown is not None and "text" in st.session_state and shown != request_of(asked())
+    shown = recall("shown")
+    return shown is not None and remembers("text") and shown != request_of(asked())
 
 
 def forget_inputs() -> None:
     """Let the inputs be filled from the link again."""
     for name in INPUTS:
-        st.session_state.pop(name, None)
+        forget(name)
 
 
 def _seed(text: str, pair: str, choice: str, seen: object) -> None:
     """Fill the inputs from the link once; afterwards they belong to the user."""
-    if "text" in st.session_state:
+    if remembers("text"):
         for name in INPUTS:
             # Widgets that are not drawn in a run would lose their value.
-            st.session_state[name] = st.session_state[name]
+            remember(name, value_of(name))
         return
     current = view()
     devices = ["auto", *available_devices()]
-    st.session_state.text = text
-    st.session_state.pair = pair
-    st.session_state.media = current.media
-    st.session_state.model = choice
-    st.session_state.other = current.model if choice in OTHER else ""
-    st.session_state.revision = current.revision
-    st.session_state.device = current.device if current.device in devices else "auto"
-    st.session_state.dtype = current.dtype if current.dtype in DTYPES else "auto"
+    remember("text", text)
+    remember("pair", pair)
+    remember("media", current.media)
+    remember("model", choice)
+    remember("other", current.model if choice in OTHER else "")
+    remember("revision", current.revision)
+    remember("device", current.device if current.device in devices else "auto")
+    remember("dtype", current.dtype if current.dtype in DTYPES else "auto")
 
 
 def choice_of(model: str, local: bool) -> str:
@@ -166,7 +168,7 @@ def _model_picker() -> None:
 
 def _model_details() -> None:
     """Ask which model where the picker cannot know, or say what the chosen one is."""
-    if st.session_state.model == HUB:
+    if value_of("model") == HUB:
         name, revision = st.columns([2, 1])
         name.text_input(
             "Hugging Face id",
@@ -175,12 +177,12 @@ def _model_details() -> None:
             on_change=_read_address,
         )
         revision.text_input("Revision", key="revision", placeholder="main")
-    elif st.session_state.model == FOLDER:
+    elif value_of("model") == FOLDER:
         st.text_input(
             "Folder", key="other", help=f"Inside {model_roots()[0]}.", on_change=_read_address
         )
     elif not _fetched():
-        entry = CATALOGUE[st.session_state.model]
+        entry = CATALOGUE[value_of("model")]
         st.button(f"Fetch {entry.title} ({entry.download_mb} MB)", on_click=_fetch)
 
 
@@ -205,32 +207,32 @@ def model_title(choice: str) -> str:
 
 
 def _fetch() -> None:
-    entry = CATALOGUE[st.session_state.model]
+    entry = CATALOGUE[value_of("model")]
     try:
         with st.spinner(f"Fetching {entry.title}, {entry.download_mb} MB"):
             fetch(entry)
     except LoupeError as error:
-        st.session_state.failure = error
+        remember("failure", error)
 
 
 def _fetched() -> bool:
-    choice = st.session_state.model
+    choice = value_of("model")
     return choice in OTHER or is_available(CATALOGUE[choice])
 
 
 def _takes_pairs() -> bool:
     """Whether to ask for a second text: the model in use reads pairs, or one is there already."""
-    if st.session_state.pair:
+    if value_of("pair"):
         return True
-    if st.session_state.model in CATALOGUE:
-        return CATALOGUE[st.session_state.model].takes_pairs
+    if value_of("model") in CATALOGUE:
+        return CATALOGUE[value_of("model")].takes_pairs
     model = workbench().loaded(request_of(asked()))
     return model is not None and model.takes_pairs
 
 
 def _second_words() -> str:
     """Say what the second text is to the chosen model."""
-    entry = CATALOGUE.get(st.session_state.model)
+    entry = CATALOGUE.get(value_of("model"))
     written, pair = "What it writes; empty: its own words", "Second text of a pair; may stay empty"
     if entry is None:
         return f"{pair}. For an encoder-decoder, what it writes"
@@ -239,16 +241,16 @@ def _second_words() -> str:
 
 def _reads() -> frozenset[Sense]:
     """What to ask for: what the model in use reads, or texts where nothing is known yet."""
-    if st.session_state.model in CATALOGUE:
-        return frozenset({CATALOGUE[st.session_state.model].reads})
-    name, revision, local = _other(st.session_state.model)
+    if value_of("model") in CATALOGUE:
+        return frozenset({CATALOGUE[value_of("model")].reads})
+    name, revision, local = _other(value_of("model"))
     model = workbench().loaded(
         Request(
             model=name,
             text="",
             revision=revision or None,
-            device=st.session_state.device,
-            dtype=st.session_state.dtype,
+            device=value_of("device"),
+            dtype=value_of("dtype"),
             local=local,
         )
     )
@@ -277,30 +279,30 @@ def _samples() -> dict[str, dict[str, str]]:
 
 def _take_sample() -> None:
     acted()
-    title = st.session_state.example
+    title = value_of("example")
     if title is None:
         return
     sample = _samples()[title]
-    st.session_state.pair = ""
+    remember("pair", "")
     if "file" in sample:
         file = SAMPLES / sample["file"]
         try:
-            st.session_state.media = workbench().media.put(file.read_bytes(), file.suffix)
+            remember("media", workbench().media.put(file.read_bytes(), file.suffix))
         except LoupeError as error:
-            st.session_state.failure = error
-        st.session_state.model = sample["model"]
+            remember("failure", error)
+        remember("model", sample["model"])
         return
-    st.session_state.text = sample["text"]
+    remember("text", sample["text"])
     if _reads() == {"text"}:
         return
     # A text is no example for a model that reads none.
     if "text" not in _reads():
-        st.session_state.model = DEFAULT
+        remember("model", DEFAULT)
 
 
 def foreseen() -> str:
     """Say what the chosen model is, and what the text will cost, before any work."""
-    entry = CATALOGUE.get(st.session_state.model)
+    entry = CATALOGUE.get(value_of("model"))
     known = f"{entry.layers} x {entry.heads} heads, {entry.licence}. " if entry else ""
     waiting = ". Press Run to see it; below is from before" if is_changed() else ""
     return f"{known}{_cost()}{waiting}."

@@ -12,6 +12,7 @@ from components.panels.literal import literal
 from components.panels.opening import open_on
 from components.panels.training.live import duration
 from components.session import change, owner, request_of, workbench, write_link
+from components.session_state import recall, remember, value_of
 from components.state import ASKED, View
 from viz.errors import LoupeError, TextTooLongError
 from viz.inputs.text import count_tokens, cut_text
@@ -53,30 +54,34 @@ def run(pending: View, slot: DeltaGenerator) -> None:
         guess = start + (stop - start) * min(1.0, share)
         bar.progress(done(guess, seconds), words + more)
 
-    seen, before = (pending.stack, pending.layer), st.session_state.get("shown")
+    seen, before = (pending.stack, pending.layer), recall("shown")
     try:
         _leave(before)
         analysis = workbench().analyse(owner(), request_of(pending), progress, seen, PATIENCE)
-        st.session_state.shown = request_of(pending)
+        remember("shown", request_of(pending))
         # Only what was asked for: a head may have been chosen meanwhile.
         change(**{name: getattr(pending, name) for name in ASKED})
         open_on(analysis, before)
-        st.session_state.failure = None
+        remember("failure", None)
     except LoupeError as error:
-        st.session_state.failure, st.session_state.failed = error, pending
+        remember("failure", error)
+        remember("failed", pending)
     except Exception:
         log.exception("The run failed")
-        st.session_state.failure = LoupeError(
-            "This is a defect in Attention Loupe; the log has its details.",
-            "Try another text or model."
-            + ("" if before is None else " What you see below is from before."),
+        remember(
+            "failure",
+            LoupeError(
+                "This is a defect in Attention Loupe; the log has its details.",
+                "Try another text or model."
+                + ("" if before is None else " What you see below is from before."),
+            ),
         )
-    st.session_state.pending = None
+    remember("pending", None)
 
 
 def failure_panel() -> None:
     """Say what went wrong and what to do."""
-    error: LoupeError | None = st.session_state.get("failure")
+    error: LoupeError | None = recall("failure")
     if error is None:
         return
     st.error(f"{literal(error.message)} {literal(error.hint)}")
@@ -86,7 +91,7 @@ def failure_panel() -> None:
 
 def shown() -> Analysis | None:
     """Return the result on screen, if there is one and it is still kept."""
-    request: Request | None = st.session_state.get("shown")
+    request: Request | None = recall("shown")
     return None if request is None else workbench().so_far(owner(), request)
 
 
@@ -110,13 +115,13 @@ def _drawing_by_pass(request: Request) -> float:
 
 
 def _cancel() -> None:
-    st.session_state.pending = None
+    remember("pending", None)
 
 
 def _cut() -> None:
-    failed: View = st.session_state.failed
+    failed: View = value_of("failed")
     model = workbench().loaded(request_of(failed))
     if model is not None:
         shorter = cut_text(model, failed.text, request_of(failed).pair)
-        st.session_state.text = shorter
-        st.session_state.pending = replace(failed, text=shorter)
+        remember("text", shorter)
+        remember("pending", replace(failed, text=shorter))

@@ -6,6 +6,7 @@ import streamlit as st
 
 from components.canvas import head_path, token_strip, units_path
 from components.session import change, is_dark, view
+from components.session_state import remember, value_of
 from components.state import MOST_TOP_K
 from viz.capture.stack import Stack
 from viz.figures import SEQUENTIAL, palette_rgb
@@ -52,7 +53,7 @@ def display_panel(stack: Stack, *, mapped: bool) -> None:
     seen = view()
     for name in CHOICES_SHOWN:
         # Set in every run, because a closed popover forgets what it was told in an earlier one.
-        st.session_state[f"display {name}"] = getattr(seen, name)
+        remember(f"display {name}", getattr(seen, name))
     with st.popover("Display"):
         st.caption("How weights are shown; the stored numbers never change.")
         if not mapped:
@@ -118,17 +119,17 @@ def _contents(stack: Stack) -> None:
 
 
 def _show() -> None:
-    chosen = {name: st.session_state[f"display {name}"] for name in CHOICES_SHOWN}
+    chosen = {name: value_of(f"display {name}") for name in CHOICES_SHOWN}
     change(**{name: value for name, value in chosen.items() if value is not None})
 
 
 def _pin() -> None:
-    pinned = st.session_state.strip.get("pinned")
+    pinned = value_of("strip").get("pinned")
     if pinned is not None:
         change(token=int(pinned))
 
 
 def _turn() -> None:
-    direction = st.session_state.strip.get("direction")
+    direction = value_of("strip").get("direction")
     if direction:
         change(direction=direction)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from components.panels.literal import literal
 from components.session import acted, view
+from components.session_state import remember
 from viz.inputs.unknown_tokens import MUCH
 from viz.models.catalogue import find_entry
 from viz.service import Analysis
@@ -49,9 +50,10 @@ def unread_words(analysis: Analysis, *, least: float = MUCH) -> str:
 def _switch(model: str) -> None:
     """Run what is on screen on another model."""
     acted()
-    st.session_state.model = model
+    remember("model", model)
     seen = view()
     # Another tokenizer counts other tokens.
-    st.session_state.pending = replace(
-        seen, model=model, local=False, revision="", token=-1, rows="", columns=""
+    remember(
+        "pending",
+        replace(seen, model=model, local=False, revision="", token=-1, rows="", columns=""),
     )

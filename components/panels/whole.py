@@ -12,6 +12,7 @@ from components.panels.literal import literal
 from components.panels.opening import turn_to
 from components.panels.words import Words, hardly_heard, left_out, plural, statistics_of
 from components.session import change, is_dark, view
+from components.session_state import remember, value_of
 from viz.analysis import Predictions
 from viz.errors import LoupeError
 from viz.figures import statistic_figure
@@ -36,7 +37,7 @@ def stack_panel(analysis: Analysis) -> None:
     stacks = analysis.trace.stacks
     if len(stacks) == 1:
         return
-    st.session_state.stack = view().stack
+    remember("stack", view().stack)
     st.segmented_control(
         "Stack",
         list(stacks),
@@ -44,7 +45,7 @@ def stack_panel(analysis: Analysis) -> None:
         required=True,
         label_visibility="collapsed",
         help="; ".join(f"{name}: {words}" for name, words in STACKS.items() if name in stacks),
-        on_change=lambda: turn_to(analysis, st.session_state.stack),
+        on_change=lambda: turn_to(analysis, value_of("stack")),
     )
 
 
@@ -71,13 +72,13 @@ def overview_panel(analysis: Analysis) -> None:
     stack = analysis.trace.stacks[seen.stack]
     offered = statistics_of(stack)
     chosen = seen.statistic if seen.statistic in offered else next(iter(offered))
-    st.session_state.statistic = chosen
+    remember("statistic", chosen)
     st.selectbox(
         "Layer x head",
         list(offered),
         key="statistic",
         format_func=lambda choice: offered[choice].name,
-        on_change=lambda: change(statistic=st.session_state.statistic),
+        on_change=lambda: change(statistic=value_of("statistic")),
         help=" ".join(
             [f"{offered[chosen].short}: {offered[chosen].meaning}.", left_out(stack)]
         ).rstrip(),
@@ -159,13 +160,13 @@ def _position(analysis: Analysis) -> tuple[int, str]:
 
 
 def _pick_from_map() -> None:
-    points = st.session_state.overview.selection.points
+    points = value_of("overview").selection.points
     if points:
         change(layer=int(points[0]["y"]), head=int(points[0]["x"]), also="")
 
 
 def _pick_from_table(frame: pd.DataFrame) -> None:
-    rows = st.session_state["statistics table"].selection.rows
+    rows = value_of("statistics table").selection.rows
     if rows:
         row = frame.iloc[rows[0]]
         change(layer=int(row["layer"]), head=int(row["head"]), also="")

@@ -15,6 +15,7 @@ from components.panels.compare.variants import WRONG, Tried, go_on, read_table, 
 from components.panels.compare.wide import comparisons, told
 from components.panels.literal import literal
 from components.session import is_dark
+from components.session_state import forget, recall, remember, value_of
 from components.state import SAMPLE
 from viz.compare import Effects, Variants
 from viz.compare.variant_table import MOST_BYTES
@@ -54,7 +55,7 @@ def edits_panel(runs: Both) -> None:
         found = tried(runs.seen, slot)
     else:
         problems, found = st.container(), None
-    error: LoupeError | None = st.session_state.get(REFUSED) or st.session_state.get(WRONG)
+    error: LoupeError | None = recall(REFUSED) or recall(WRONG)
     if error is not None:
         problems.error(f"{literal(error.message)} {literal(error.hint)}")
     if found is not None:
@@ -136,18 +137,21 @@ def _example(kind: str, text: str) -> str:
 def _begin(kind: str, keys: dict[str, str]) -> None:
     """Let what was written be what is asked for."""
     go_on()
-    st.session_state.pop(REFUSED, None)
+    forget(REFUSED)
     if kind == "csv":
-        _begin_table(st.session_state[keys["template"]])
+        _begin_table(value_of(keys["template"]))
         return
-    written = st.session_state[keys["edits"]]
-    every = bool(st.session_state.get(keys["every"], False))
+    written = value_of(keys["edits"])
+    every = bool(recall(keys["every"], False))
     if not written.strip():
-        st.session_state[REFUSED] = LoupeError(
-            f"The {'template' if kind == 'template' else 'list of edits'} is empty.",
-            'Write an edit, as in "animal -> dog".'
-            if kind == "edits"
-            else 'Write one as in "The {animal|dog} slept."',
+        remember(
+            REFUSED,
+            LoupeError(
+                f"The {'template' if kind == 'template' else 'list of edits'} is empty.",
+                'Write an edit, as in "animal -> dog".'
+                if kind == "edits"
+                else 'Write one as in "The {animal|dog} slept."',
+            ),
         )
         return
     ask(edits=written, edits_as=kind, every=every, template="")
@@ -155,15 +159,15 @@ def _begin(kind: str, keys: dict[str, str]) -> None:
 
 def _begin_table(template: str) -> None:
     """Let a table be what is asked for: the file's, or under another template the one that is shown."""
-    file, seen = st.session_state.get(UPLOAD), view()
+    file, seen = recall(UPLOAD), view()
     if file is None and (seen.edits_as != "csv" or not seen.edits):
-        st.session_state[REFUSED] = LoupeError("There is no file yet.", "Choose a CSV file.")
+        remember(REFUSED, LoupeError("There is no file yet.", "Choose a CSV file."))
         return
     content = seen.edits.encode("utf-8", "surrogatepass") if file is None else file.getvalue()
     try:
         read_table(content, seen.first.text, template)
     except LoupeError as error:
-        st.session_state[REFUSED] = error
+        remember(REFUSED, error)
         return
     ask(edits=content.decode("utf-8-sig"), edits_as="csv", every=False, template=template)
 
@@ -255,7 +259,7 @@ def _table(table: pd.DataFrame, variants: Variants) -> None:
 
 
 def _pick_line(table: pd.DataFrame, variants: Variants) -> None:
-    rows = st.session_state[TABLE].selection.rows
+    rows = value_of(TABLE).selection.rows
     if rows:
         _show(variants, int(table.index[rows[0]]))
 

@@ -14,6 +14,7 @@ from components.panels.compare.place import SIDES, change_side, view
 from components.panels.compare.wide import clicked, show_head
 from components.panels.literal import literal
 from components.session import is_dark
+from components.session_state import remember, value_of
 from viz.capture.trace import Trace
 from viz.compare import Side, aligned_units, compare_sides
 from viz.compare.compared_side import Head
@@ -58,12 +59,12 @@ def curves_panel(
 def _choices(stacks: Sequence[str], side: Side, frame: pd.DataFrame) -> None:
     """Let the stack and the head be chosen without a mouse, too."""
     if len(stacks) > 1:
-        st.session_state["compare steps stack"] = side.stack.name
+        remember("compare steps stack", side.stack.name)
         st.selectbox("Stack", stacks, key="compare steps stack", width=150, on_change=_pick_stack)
     levels = (frame.columns.get_level_values(level) for level in ("layer", "head"))
     every = [f"{layer}.{head}" for layer, head in zip(*levels, strict=True)]
     several = len(side.heads) > 1
-    st.session_state["compare steps head"] = None if several else "{}.{}".format(*side.heads[0])
+    remember("compare steps head", None if several else "{}.{}".format(*side.heads[0]))
     st.selectbox(
         "Head",
         every,
@@ -77,18 +78,18 @@ def _choices(stacks: Sequence[str], side: Side, frame: pd.DataFrame) -> None:
 
 def _pick_stack() -> None:
     for which in SIDES:
-        change_side(which, stack=st.session_state["compare steps stack"])
+        change_side(which, stack=value_of("compare steps stack"))
 
 
 def _pick_head() -> None:
-    chosen = st.session_state["compare steps head"]
+    chosen = value_of("compare steps head")
     if chosen is not None:
         layer, head = map(int, chosen.split("."))
         show_head(SIDES, layer, head)
 
 
 def _pick_curve() -> None:
-    at = clicked(st.session_state[CURVES].selection.points)
+    at = clicked(value_of(CURVES).selection.points)
     if len(at) == 2:
         show_head(SIDES, *at)
 

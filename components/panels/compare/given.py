@@ -10,6 +10,7 @@ import streamlit as st
 from components.panels.attach import WORDS, kept, preview
 from components.panels.compare.place import generation
 from components.session import workbench
+from components.session_state import recall_or_begin, remember, value_of
 from viz.errors import LoupeError
 from viz.models.catalogue import CATALOGUE, find_entry
 from viz.models.model import Sense
@@ -63,20 +64,20 @@ def given_panel(which: str, side: SideView, put: Callable[[str], None]) -> None:
     senses = sorted(reads(side) & set(KINDS))
     kinds = [kind for sense in senses for kind in KINDS[sense]]
     words = " or ".join(WORDS[sense].lower() for sense in senses)
-    count: int = st.session_state.setdefault(f"compare {which} uploads", 0)
+    count: int = recall_or_begin(f"compare {which} uploads", 0)
     # A new key empties the uploader, which nothing else can.
     key = f"compare {which} upload {generation()} {count}"
 
     def keep() -> None:
-        given = st.session_state[key]
+        given = value_of(key)
         if given is None:
             return
         try:
             name = kept(given)
         except LoupeError as error:
-            st.session_state["compare notices"] = [f"{error.message} {error.hint}"]
+            remember("compare notices", [f"{error.message} {error.hint}"])
             return
-        st.session_state[f"compare {which} uploads"] = count + 1
+        remember(f"compare {which} uploads", count + 1)
         put(name)
 
     st.file_uploader(

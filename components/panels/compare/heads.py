@@ -10,6 +10,7 @@ from components.compare_state import ALL, SideView, chosen_heads, missing_heads
 from components.panels.compare.place import SIDES, complain, named, view
 from components.panels.compare.run import Both
 from components.panels.compare.sides import EVERYTHING, THINGS, change_both
+from components.session_state import remember, value_of
 from viz.capture.stack import Stack
 from viz.service import Analysis
 
@@ -46,22 +47,22 @@ def _heads(which: str, side: SideView, stacks: Mapping[str, Stack]) -> None:
     keys = {name: f"compare {which} {name}" for name in ("stack", "layer", "head", "several")}
 
     def moved() -> None:
-        at = st.session_state[keys["layer"]]
-        one = st.session_state[keys["head"]]
+        at = value_of(keys["layer"])
+        one = value_of(keys["head"])
         change_both(
             which, differs, heads=ALL if at == ALL else str(at) if one == ALL else f"{at}.{one}"
         )
 
     if len(stacks) > 1:
-        st.session_state[keys["stack"]] = stack.name
+        remember(keys["stack"], stack.name)
         st.selectbox(
             f"{title}: stack",
             list(stacks),
             key=keys["stack"],
             width=120,
-            on_change=lambda: change_both(which, differs, stack=st.session_state[keys["stack"]]),
+            on_change=lambda: change_both(which, differs, stack=value_of(keys["stack"])),
         )
-    st.session_state[keys["layer"]] = layer
+    remember(keys["layer"], layer)
     st.selectbox(
         f"{title}: layer",
         [*range(stack.layers), ALL],
@@ -71,7 +72,7 @@ def _heads(which: str, side: SideView, stacks: Mapping[str, Stack]) -> None:
         on_change=moved,
     )
     if layer != ALL:
-        st.session_state[keys["head"]] = head
+        remember(keys["head"], head)
         st.selectbox(
             f"{title}: head",
             [*range(stack.heads(int(layer))), ALL],
@@ -102,7 +103,7 @@ def _several(
     key = named(key, usual)
 
     def picked() -> None:
-        chosen = st.session_state[key]
+        chosen = value_of(key)
         change_both(which, differs, heads=",".join(chosen) if chosen else "0.0")
 
     st.multiselect(

@@ -30,6 +30,7 @@ from components.panels.compare.place import (
 from components.panels.compare.run import Both
 from components.panels.compare.wide import comparisons, told
 from components.panels.literal import literal
+from components.session_state import forget, recall, remember, value_of
 from viz.compare import Side
 from viz.compare.row_sampling import spaced
 from viz.errors import LoupeError
@@ -55,9 +56,9 @@ def models_panel(runs: Both) -> None:
     found = None
     if seen.models.strip():
         found = tried(seen, st.empty())
-    error: LoupeError | None = st.session_state.get(REFUSED)
+    error: LoupeError | None = recall(REFUSED)
     if error is None and seen.models.strip():
-        error = st.session_state.get(WRONG)
+        error = recall(WRONG)
     if error is not None:
         problems.error(literal(f"{error.message} {error.hint}"))
     if found is not None:
@@ -84,7 +85,7 @@ def _form(seen: CompareView) -> None:
             "Run",
             key="compare models run",
             type="primary",
-            on_click=lambda: _begin(st.session_state[key]),
+            on_click=lambda: _begin(value_of(key)),
         )
         if beside:
             some = [beside[number] for number in spaced(len(beside), MOST_MODELS)]
@@ -110,11 +111,11 @@ def _offered(seen: CompareView) -> str:
 def _begin(written: str) -> None:
     """Let what was written be what is asked for, if it can be."""
     go_on()
-    st.session_state.pop(REFUSED, None)
+    forget(REFUSED)
     try:
         read_models(written, model_roots())
     except LoupeError as error:
-        st.session_state[REFUSED] = error
+        remember(REFUSED, error)
         return
     ask(models=written.strip(), step=-1)
 
@@ -189,13 +190,13 @@ def _other(base: Run, others: Mapping[int, Run]) -> Run:
     if len(places) == 1:
         return others[places[0]]
     key = named("model", (base.name, [run.name for run in others.values()]))
-    st.session_state[key] = view().step if view().step in others else places[-1]
+    remember(key, view().step if view().step in others else places[-1])
     place: int = st.select_slider(
         f"Model beside {literal(base.name)}",
         places,
         key=key,
         format_func=lambda one: others[one].name,
-        on_change=lambda: change(step=int(st.session_state[key])),
+        on_change=lambda: change(step=int(value_of(key))),
         help="The arrow keys move it, too.",
     )
     return others[place]

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import CompareView, SideView
 from components.panels.compare.bar import one_bar, require_room
 from components.session import owner, workbench
+from components.session_state import forget, recall, recall_or_begin, remember
 from viz.errors import BudgetError, LoupeError
 from viz.models.folders import model_roots
 from viz.models.model_list import Listed, read_models, short_names
@@ -89,8 +89,8 @@ def tried(seen: CompareView, slot: DeltaGenerator) -> Tried | None:
             for number, request in enumerate(requests)
             if request not in failed and workbench().captured(owner(), request) is None
         ]
-        if missing and st.session_state.get(STOPPED) == wanted:
-            st.session_state.pop(WRONG, None)
+        if missing and recall(STOPPED) == wanted:
+            forget(WRONG)
             slot.caption(f"Stopped with {len(missing)} of {len(models)} models to go; Run goes on.")
             # What was run before Cancel is worth seeing.
             return _found(wanted, models, requests) or before()
@@ -103,21 +103,24 @@ def tried(seen: CompareView, slot: DeltaGenerator) -> Tried | None:
             ) from base
         found = _found(wanted, models, requests)
     except LoupeError as error:
-        st.session_state[WRONG] = error
+        remember(WRONG, error)
         return before()
     if found is None:
-        st.session_state[WRONG] = BudgetError(
-            "All runs together are more than what is kept at a time.", "Leave some models out."
+        remember(
+            WRONG,
+            BudgetError(
+                "All runs together are more than what is kept at a time.", "Leave some models out."
+            ),
         )
         return before()
-    st.session_state.pop(WRONG, None)
-    st.session_state[SHOWN] = wanted, models
+    forget(WRONG)
+    remember(SHOWN, (wanted, models))
     return found
 
 
 def before() -> Tried | None:
     """Return the models that were drawn last, as far as they are still kept."""
-    drawn: tuple[Asked, tuple[Listed, ...]] | None = st.session_state.get(SHOWN)
+    drawn: tuple[Asked, tuple[Listed, ...]] | None = recall(SHOWN)
     if drawn is None:
         return None
     wanted, models = drawn
@@ -126,12 +129,12 @@ def before() -> Tried | None:
 
 def go_on() -> None:
     """Let what was stopped go on, and what failed be tried again."""
-    st.session_state.pop(STOPPED, None)
-    st.session_state.pop(FAILED, None)
+    forget(STOPPED)
+    forget(FAILED)
 
 
 def _failed() -> dict[Request, LoupeError]:
-    failed: dict[Request, LoupeError] = st.session_state.setdefault(FAILED, {})
+    failed: dict[Request, LoupeError] = recall_or_begin(FAILED, {})
     return failed
 
 
@@ -206,4 +209,4 @@ def _run(
 
 
 def _stop(wanted: Asked) -> None:
-    st.session_state[STOPPED] = wanted
+    remember(STOPPED, wanted)

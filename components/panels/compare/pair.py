@@ -24,6 +24,7 @@ from components.panels.compare.seen import seen_panel
 from components.panels.compare.settings import pairing_panel, settings_panel
 from components.panels.literal import literal
 from components.panels.unread import unread_words
+from components.session_state import recall, remember, value_of
 from viz.compare import Comparison, Side, aligned_units, compare_sides
 from viz.errors import AlignmentError, LoupeError
 
@@ -69,7 +70,7 @@ def compared(runs: Both, *, quiet: bool = False) -> Comparison | None:
     shown = [(one.stack, one.heads) for one in seen.sides]
     looked = (seen.aggregate, seen.pairs, seen.words, seen.how)
     asked = (runs.first.token, runs.second.token, shown, looked)
-    kept = st.session_state.get(KEPT)
+    kept = recall(KEPT)
     if kept is not None and kept[0] == asked:
         comparison: Comparison = kept[1]
         return comparison
@@ -83,7 +84,7 @@ def compared(runs: Both, *, quiet: bool = False) -> Comparison | None:
             elif isinstance(error, AlignmentError):
                 _instead(runs)
         return None
-    st.session_state[KEPT] = asked, found
+    remember(KEPT, (asked, found))
     return found
 
 
@@ -194,14 +195,14 @@ def _complain(comparison: Comparison, seen: CompareView, part: Part) -> None:
 
 def _chosen_row(part: Part) -> None:
     """Choose the common row that was clicked."""
-    sent = st.session_state[CANVAS].get("row")
+    sent = value_of(CANVAS).get("row")
     if sent is not None:
         change(row=part.row_at(int(sent)))
 
 
 def _chosen_part(part: Part) -> None:
     """Look closer at what was in sight, or at the whole again."""
-    sent = st.session_state[CANVAS].get("span")
+    sent = value_of(CANVAS).get("span")
     if sent is not None:
         change(span=part.closer([int(edge) for edge in sent]).written() if len(sent) else "")
 

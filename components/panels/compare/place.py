@@ -12,6 +12,15 @@ import streamlit as st
 
 from components.compare_state import CompareView, SideView, from_query, to_query
 from components.session import LINK_SECONDS, texts
+from components.session_state import (
+    forget,
+    recall,
+    recall_or_begin,
+    remember,
+    remembers,
+    take,
+    value_of,
+)
 from viz.errors import StorageError
 
 SIDES = ("first", "second")
@@ -19,18 +28,18 @@ SIDES = ("first", "second")
 
 def view() -> CompareView:
     """Return what is to be seen, from the link on the first run."""
-    if "compare view" not in st.session_state:
+    if not remembers("compare view"):
         _read()
-    current: CompareView = st.session_state["compare view"]
+    current: CompareView = value_of("compare view")
     return current
 
 
 def change(**choices: Any) -> None:
     """Change some of what is to be seen."""
-    st.session_state["compare view"] = replace(view(), **choices)
-    st.session_state["compare acted"] = True
+    remember("compare view", replace(view(), **choices))
+    remember("compare acted", True)
     # What was said of a link is over once something else is asked for.
-    st.session_state["compare notices"] = []
+    remember("compare notices", [])
 
 
 def rewrite(**choices: Any) -> None:
@@ -44,7 +53,7 @@ def generation() -> int:
 
     An input that keeps its name would tell us once more what was typed before.
     """
-    count: int = st.session_state.get("compare generation", 0)
+    count: int = recall("compare generation", 0)
     return count
 
 
@@ -53,18 +62,18 @@ def asked() -> int:
 
     One that was called so before would show what was typed over it then.
     """
-    count: int = st.session_state.get("compare asked", 0)
+    count: int = recall("compare asked", 0)
     return count
 
 
 def ask(**choices: Any) -> None:
     """Change what is to be seen to what was typed."""
-    st.session_state["compare asked"] = asked() + 1
+    remember("compare asked", asked() + 1)
     change(**choices)
 
 
 def _refill() -> None:
-    st.session_state["compare generation"] = generation() + 1
+    remember("compare generation", generation() + 1)
 
 
 def change_side(which: str, **choices: Any) -> None:
@@ -92,7 +101,7 @@ def choice(
 ) -> None:
     """Let one of some values of a field of the view be chosen; others may change with it."""
     key = f"compare {field}"
-    st.session_state[key] = getattr(view(), field)
+    remember(key, getattr(view(), field))
     st.segmented_control(
         label,
         list(titles),
@@ -102,36 +111,36 @@ def choice(
         label_visibility="collapsed",
         wrap=True,
         help=help,
-        on_change=lambda: change(**{field: st.session_state[key]}, **also),
+        on_change=lambda: change(**{field: value_of(key)}, **also),
     )
 
 
 def complain(sentence: str) -> None:
     """Note what of the view cannot be shown, found out while it is drawn; the page says all in one box."""
-    st.session_state.setdefault("compare missed", []).append(sentence)
+    recall_or_begin("compare missed", []).append(sentence)
 
 
 def complaints() -> list[str]:
     """Return what was noted since this was asked last, after what the link itself could not say."""
     return [
-        *st.session_state.get("compare notices", []),
-        *st.session_state.pop("compare missed", []),
+        *recall("compare notices", []),
+        *take("compare missed", []),
     ]
 
 
 def follow_link() -> None:
     """Read the view anew where the address changed without us, by Back, Forward or a link."""
-    acted = st.session_state.pop("compare acted", False)
+    acted = take("compare acted", False)
     address = st.query_params.to_dict()
-    known = st.session_state.get("compare link")
-    late = time.monotonic() - st.session_state.get("compare written", -LINK_SECONDS) < LINK_SECONDS
-    if "compare view" in st.session_state and address and address != known and not (acted or late):
+    known = recall("compare link")
+    late = time.monotonic() - recall("compare written", -LINK_SECONDS) < LINK_SECONDS
+    if remembers("compare view") and address and address != known and not (acted or late):
         _read()
 
 
 def settled() -> None:
     """Note that what was chosen is being drawn, so that what happens to the address next is not our doing."""
-    st.session_state.pop("compare acted", None)
+    forget("compare acted")
 
 
 def write_link() -> None:
@@ -139,17 +148,18 @@ def write_link() -> None:
     try:
         query = to_query(view(), texts())
     except StorageError as error:
-        st.session_state["compare notices"] = [str(error)]
+        remember("compare notices", [str(error)])
         return
     if st.query_params.to_dict() != query:
         st.query_params.from_dict(query)
-        st.session_state["compare written"] = time.monotonic()
-    st.session_state["compare link"] = query
+        remember("compare written", time.monotonic())
+    remember("compare link", query)
 
 
 def _read() -> None:
     address = st.query_params.to_dict()
-    st.session_state["compare view"], notices = from_query(address, texts())
-    st.session_state["compare notices"] = notices
+    read, notices = from_query(address, texts())
+    remember("compare view", read)
+    remember("compare notices", notices)
     _refill()
-    st.session_state["compare link"] = address
+    remember("compare link", address)

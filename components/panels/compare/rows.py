@@ -7,6 +7,7 @@ import streamlit as st
 from components.panels.compare.closer import part_of, whole
 from components.panels.compare.place import change, view
 from components.panels.literal import literal
+from components.session_state import value_of
 from viz.compare import Comparison
 
 KEY = "compare rows"
@@ -60,7 +61,7 @@ def rows_panel(comparison: Comparison) -> None:
         return
 
     def picked() -> None:
-        rows = st.session_state[KEY].selection.rows
+        rows = value_of(KEY).selection.rows
         row = int(frame.iloc[rows[0]]["row"]) if rows else -1
         span = view().span
         if row >= 0 and span:

@@ -14,6 +14,7 @@ from components.panels.compare.bar import one_bar
 from components.panels.compare.place import SIDES, view
 from components.panels.literal import literal
 from components.session import owner, workbench
+from components.session_state import forget, recall, remember, remembers
 from viz.errors import LoupeError
 from viz.models.catalogue import CATALOGUE, find_entry, is_available
 from viz.models.fetch import fetch
@@ -49,7 +50,7 @@ def both(slot: DeltaGenerator) -> Both | None:
         for request in dict.fromkeys(wanted)
         if workbench().captured(owner(), request) is None
     ]
-    if missing and st.session_state.get(STOPPED) == wanted:
+    if missing and recall(STOPPED) == wanted:
         with slot.container(horizontal=True, vertical_alignment="center"):
             st.caption("Stopped; below is from before.")
             st.button("Compare", type="primary", on_click=_go_on)
@@ -58,21 +59,27 @@ def both(slot: DeltaGenerator) -> Both | None:
         if missing:
             _run(missing, slot)
         runs = [workbench().captured(owner(), request) for request in wanted]
-        st.session_state.pop(WRONG, None)
+        forget(WRONG)
     except LoupeError as error:
-        st.session_state[WRONG] = error
+        remember(WRONG, error)
         return before()
     except Exception:
         log.exception("The comparison failed")
-        st.session_state[WRONG] = LoupeError(
-            "This is a defect in Attention Loupe; the log has its details.",
-            "Try another text or model.",
+        remember(
+            WRONG,
+            LoupeError(
+                "This is a defect in Attention Loupe; the log has its details.",
+                "Try another text or model.",
+            ),
         )
         return before()
     first, second = runs
     if first is None or second is None:
-        st.session_state[WRONG] = LoupeError(
-            "Both runs together are more than what is kept at a time.", "Shorten the texts."
+        remember(
+            WRONG,
+            LoupeError(
+                "Both runs together are more than what is kept at a time.", "Shorten the texts."
+            ),
         )
         return before()
     return Both(seen, first, second)
@@ -80,7 +87,7 @@ def both(slot: DeltaGenerator) -> Both | None:
 
 def went_wrong() -> bool:
     """Whether something is to be said of the last attempt."""
-    return WRONG in st.session_state
+    return remembers(WRONG)
 
 
 def problems_panel(*, earlier: bool = False) -> None:
@@ -89,7 +96,7 @@ def problems_panel(*, earlier: bool = False) -> None:
     Args:
         earlier: whether what is below is of what was asked for before.
     """
-    error: LoupeError | None = st.session_state.get(WRONG)
+    error: LoupeError | None = recall(WRONG)
     if error is not None:
         before = "  \nWhat you see below is from before." if earlier else ""
         st.error(f"{literal(error.message)} {literal(error.hint)}{before}")
@@ -118,21 +125,21 @@ def _named(request: Request, error: LoupeError) -> LoupeError:
 
 def _stop() -> None:
     seen = view()
-    st.session_state[STOPPED] = [seen.first.request, seen.second.request]
+    remember(STOPPED, [seen.first.request, seen.second.request])
 
 
 def _go_on() -> None:
-    st.session_state.pop(STOPPED, None)
+    forget(STOPPED)
 
 
 def keep(runs: Both) -> None:
     """Note that a comparison could be drawn, to be gone back to where a later one cannot."""
-    st.session_state[SHOWN] = runs.seen
+    remember(SHOWN, runs.seen)
 
 
 def before() -> Both | None:
     """Return the last comparison that could be drawn, if it is still kept, with the heads chosen now."""
-    drawn: CompareView | None = st.session_state.get(SHOWN)
+    drawn: CompareView | None = recall(SHOWN)
     if drawn is None:
         return None
     runs = [workbench().captured(owner(), side.request) for side in (drawn.first, drawn.second)]
@@ -165,7 +172,7 @@ def _fetch_button(side: SideView) -> None:
             with st.spinner(f"Fetching {entry.title}, {entry.download_mb} MB"):
                 fetch(entry)
         except LoupeError as error:
-            st.session_state[WRONG] = error
+            remember(WRONG, error)
 
     st.button(
         f"Fetch {entry.title} ({entry.download_mb} MB)", on_click=get, key=f"fetch {entry.name}"

@@ -13,6 +13,7 @@ from components.panels.compare.run import Both
 from components.panels.literal import literal
 from components.panels.words import padding_words, percent
 from components.session import is_dark
+from components.session_state import remember, value_of
 from viz.capture.layers.heard_layer import heard_in_all, on_padding
 from viz.compare import Comparison, Side
 from viz.figures import patch_at, picture_difference_figure, picture_figure, sounds_figure
@@ -63,7 +64,7 @@ def _row(runs: Both, comparison: Comparison) -> int:
     shown = runs.seen.row if 0 <= runs.seen.row < len(labels) else -1
     if shown < 0:
         shown = int(usual.index[int(usual.to_numpy().argmax())]) if len(usual) else 0
-    st.session_state[ROW] = shown
+    remember(ROW, shown)
     st.selectbox(
         "Looks from (row)",
         range(len(labels)),
@@ -71,7 +72,7 @@ def _row(runs: Both, comparison: Comparison) -> int:
         format_func=lambda row: (
             f"{labels[row]} ({row})" + ("" if paired[row] else ", on one side alone")
         ),
-        on_change=lambda: change(row=st.session_state[ROW]),
+        on_change=lambda: change(row=value_of(ROW)),
         help="Type to find one; the row that differs most is shown until one is chosen.",
     )
     return shown
@@ -147,7 +148,7 @@ def _square(comparison: Comparison) -> bool:
 
 def _pick(comparison: Comparison, key: str, size: tuple[int, int], grid: Grid) -> None:
     """Look from the patch that was clicked."""
-    points = st.session_state[key].selection.points
+    points = value_of(key).selection.points
     if not points or not _square(comparison):
         return
     number = patch_at(float(points[0]["x"]), float(points[0]["y"]), size, grid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from components.panels.compare.place import change, named, view
+from components.session_state import value_of
 
 
 def settings_panel(*, pairing: bool) -> None:
@@ -18,7 +19,7 @@ def settings_panel(*, pairing: bool) -> None:
             default=seen.aggregate,
             key=aggregate,
             required=True,
-            on_change=lambda: change(aggregate=st.session_state[aggregate]),
+            on_change=lambda: change(aggregate=value_of(aggregate)),
         )
         if seen.first.media and seen.second.media:
             # Patches and frames belong together by where and when they are.
@@ -28,7 +29,7 @@ def settings_panel(*, pairing: bool) -> None:
             "Compare words, not their parts",
             seen.words,
             key=words,
-            on_change=lambda: change(words=st.session_state[words], row=-1, span=""),
+            on_change=lambda: change(words=value_of(words), row=-1, span=""),
         )
         if pairing:
             pairing_panel()
@@ -45,7 +46,7 @@ def pairing_panel() -> None:
         key=how,
         required=True,
         format_func=lambda one: {"text": "the same words", "position": "the same position"}[one],
-        on_change=lambda: change(how=st.session_state[how], row=-1, span=""),
+        on_change=lambda: change(how=value_of(how), row=-1, span=""),
     )
     st.text_area(
         "Or say it, one pair a line",
@@ -53,5 +54,5 @@ def pairing_panel() -> None:
         key=pairing,
         placeholder="animal = Tier\nthe street = die Straße",
         disabled=seen.how == "position",
-        on_change=lambda: change(pairing=st.session_state[pairing], row=-1, span=""),
+        on_change=lambda: change(pairing=value_of(pairing), row=-1, span=""),
     )

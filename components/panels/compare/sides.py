@@ -18,6 +18,7 @@ from components.panels.compare.place import (
     view,
 )
 from components.panels.request import FOLDER, HUB, OTHER, choice_of, model_title
+from components.session_state import recall, recall_or_begin, remember, remembers, value_of
 from viz.models.catalogue import CATALOGUE, find_entry
 from viz.models.folders import model_roots
 from viz.models.hub_address import pasted
@@ -44,7 +45,7 @@ def sides_panel() -> DeltaGenerator:
     differs = what_differs(view())
     things, line = st.columns([2, 1], vertical_alignment="center")
     with things.container(horizontal=True, vertical_alignment="center"):
-        st.session_state["compare thing"] = differs
+        remember("compare thing", differs)
         st.segmented_control(
             "Compare with",
             list(TITLES),
@@ -53,7 +54,7 @@ def sides_panel() -> DeltaGenerator:
             format_func=lambda thing: TITLES[thing].format(noun=noun_of(view().first)),
             label_visibility="collapsed",
             wrap=True,
-            on_change=lambda: _only(st.session_state["compare thing"]),
+            on_change=lambda: _only(value_of("compare thing")),
             help="What the second side changes; all else is the first side's.",
         )
         st.button("Swap sides", on_click=_swap, help="The first side becomes the second.")
@@ -77,8 +78,8 @@ def what_differs(seen: CompareView) -> str:
         for thing, names in THINGS.items()
         if any(getattr(seen.first, name) != getattr(seen.second, name) for name in names)
     ]
-    chosen: str = st.session_state.get("compare chosen", EVERYTHING)
-    if chosen == EVERYTHING and "compare chosen" in st.session_state:
+    chosen: str = recall("compare chosen", EVERYTHING)
+    if chosen == EVERYTHING and remembers("compare chosen"):
         return EVERYTHING
     if not unlike:
         return chosen if chosen != EVERYTHING else "text"
@@ -87,11 +88,11 @@ def what_differs(seen: CompareView) -> str:
 
 def _only(thing: str) -> None:
     """Let the second side be the first but for one thing; what else it had comes back when asked for."""
-    st.session_state["compare chosen"] = thing
+    remember("compare chosen", thing)
     rewrite()
     if thing != EVERYTHING:
         seen = view()
-        had = st.session_state.setdefault("compare had", {})
+        had = recall_or_begin("compare had", {})
         for other, names in THINGS.items():
             own = {name: getattr(seen.second, name) for name in names}
             if any(value != getattr(seen.first, name) for name, value in own.items()):
@@ -153,7 +154,7 @@ def _text(which: str, side: SideView, differs: str) -> None:
             key=key,
             height=TEXT_HEIGHT,
             placeholder="Paste a text …",
-            on_change=lambda: change_both(which, differs, text=st.session_state[key]),
+            on_change=lambda: change_both(which, differs, text=value_of(key)),
         )
         if reads_pairs and not (side.pair or writes):
             with st.popover("+", help="Add a second text, of a pair", width="content"):
@@ -175,7 +176,7 @@ def _second_text(which: str, side: SideView, differs: str, label: str) -> None:
         side.pair,
         key=key,
         placeholder="May stay empty",
-        on_change=lambda: change_both(which, differs, pair=st.session_state[key]),
+        on_change=lambda: change_both(which, differs, pair=value_of(key)),
     )
 
 
@@ -184,18 +185,15 @@ def _model(which: str, side: SideView, differs: str) -> None:
     key, other = f"compare {which} model", f"compare {which} other {count}"
     revised, asked = f"compare {which} revision {count}", f"compare {which} asked"
     usual = choice_of(side.model, side.local)
-    choice = st.session_state.get(asked, usual)
-    if (
-        usual not in OTHER
-        and choice in OTHER
-        and st.session_state.get(f"{asked} for") != side.model
-    ):
+    choice = recall(asked, usual)
+    if usual not in OTHER and choice in OTHER and recall(f"{asked} for") != side.model:
         choice = usual
-    st.session_state[key] = choice
+    remember(key, choice)
 
     def chosen() -> None:
-        picked = st.session_state[key]
-        st.session_state[asked], st.session_state[f"{asked} for"] = picked, side.model
+        picked = value_of(key)
+        remember(asked, picked)
+        remember(f"{asked} for", side.model)
         if picked not in OTHER:
             # A picture is nothing for a model of sounds, nor of texts.
             reading = CATALOGUE[picked].reads == sense_given(side)
@@ -203,13 +201,14 @@ def _model(which: str, side: SideView, differs: str) -> None:
             change_both(which, differs, model=picked, local=False, revision="", stack="", **given)
 
     def typed() -> None:
-        revision = st.session_state.get(revised, "") if choice == HUB else ""
-        name, revision, local = pasted(st.session_state[other], revision, local=choice == FOLDER)
+        revision = recall(revised, "") if choice == HUB else ""
+        name, revision, local = pasted(value_of(other), revision, local=choice == FOLDER)
         if name:
             # An address is read, and stands there as the id and the revision that it names.
-            st.session_state[other], st.session_state[revised] = name, revision
-            st.session_state[asked] = FOLDER if local else HUB
-            st.session_state[f"{asked} for"] = name
+            remember(other, name)
+            remember(revised, revision)
+            remember(asked, FOLDER if local else HUB)
+            remember(f"{asked} for", name)
             change_both(which, differs, model=name, local=local, revision=revision, stack="")
 
     st.selectbox(
@@ -221,11 +220,11 @@ def _model(which: str, side: SideView, differs: str) -> None:
         on_change=chosen,
     )
     if choice == HUB:
-        st.session_state.setdefault(other, side.model if usual == HUB else "")
-        st.session_state.setdefault(revised, side.revision)
+        recall_or_begin(other, side.model if usual == HUB else "")
+        recall_or_begin(revised, side.revision)
         name, revision = st.columns([2, 1])
         name.text_input("Hugging Face id", key=other, placeholder="owner/name", on_change=typed)
         revision.text_input("Revision", key=revised, placeholder="main", on_change=typed)
     elif choice == FOLDER:
-        st.session_state.setdefault(other, side.model if side.local else "")
+        recall_or_begin(other, side.model if side.local else "")
         st.text_input("Folder", key=other, help=f"Inside {model_roots()[0]}.", on_change=typed)

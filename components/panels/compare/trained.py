@@ -13,8 +13,9 @@ from components.panels.compare.run import Both
 from components.panels.compare.wide import comparisons, told
 from components.panels.literal import literal
 from components.panels.training.live import STATES
-from components.panels.training.shared import known, remember, trainings
+from components.panels.training.shared import known, list_training, trainings
 from components.session import page_link
+from components.session_state import remember, value_of
 from viz.capture.trace import Trace
 from viz.compare import Side
 from viz.compare.row_sampling import spaced
@@ -52,7 +53,7 @@ def _training() -> str | None:
     if asked:
         try:
             trainings().folder(asked)
-            remember(asked)
+            list_training(asked)
         except LoupeError as error:
             complain(f"{error.message} {error.hint}")
     titles = {name: title for name in known() if (title := _title(name))}
@@ -64,13 +65,13 @@ def _training() -> str | None:
         page_link("Train", "Train a small model →")
         return None
     name = asked if asked in titles else next(iter(titles))
-    st.session_state["compare run"] = name
+    remember("compare run", name)
     chosen: str = st.selectbox(
         "Training",
         list(titles),
         key="compare run",
         format_func=lambda one: titles[one],
-        on_change=lambda: change(run=st.session_state["compare run"], step=-1),
+        on_change=lambda: change(run=value_of("compare run"), step=-1),
     )
     if chosen != asked:
         # The link names what is shown, though nobody chose it.
@@ -146,13 +147,13 @@ def _step(name: str, steps: list[int]) -> int:
     if len(later) == 1:
         return later[0]
     key = f"compare step {name}"
-    st.session_state[key] = wanted if wanted in later else later[-1]
+    remember(key, wanted if wanted in later else later[-1])
     chosen: int = st.select_slider(
         f"Step beside step {steps[0]:,}",
         later,
         key=key,
         format_func=lambda step: f"{step:,}",
-        on_change=lambda: change(step=int(st.session_state[key])),
+        on_change=lambda: change(step=int(value_of(key))),
         help="The arrow keys move it, too.",
     )
     return chosen

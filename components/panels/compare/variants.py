@@ -6,12 +6,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import CompareView, SideView
 from components.panels.compare.bar import one_bar, require_room
 from components.session import owner, workbench
+from components.session_state import forget, recall, remember
 from viz.compare import Variants, edited, filled, from_csv
 from viz.compare.text_template import read_template
 from viz.errors import BudgetError, LoupeError, TextError
@@ -87,7 +87,7 @@ def tried(seen: CompareView, slot: DeltaGenerator) -> Tried | None:
         variants = read(wanted)
         requests = _requests(wanted, variants)
         missing = _missing(requests)
-        if missing and st.session_state.get(STOPPED) == wanted:
+        if missing and recall(STOPPED) == wanted:
             slot.caption(
                 f"Stopped with {len(missing):,} of {len(requests):,} texts to go; Run goes on."
             )
@@ -96,33 +96,39 @@ def tried(seen: CompareView, slot: DeltaGenerator) -> Tried | None:
             _run(wanted, variants, requests, missing, slot)
         found = _found(wanted, variants)
     except LoupeError as error:
-        st.session_state[WRONG] = error
+        remember(WRONG, error)
         return before()
     except Exception:
         log.exception("The minimal pairs failed")
-        st.session_state[WRONG] = LoupeError(
-            "This is a defect in Attention Loupe; the log has its details.", "Try other edits."
+        remember(
+            WRONG,
+            LoupeError(
+                "This is a defect in Attention Loupe; the log has its details.", "Try other edits."
+            ),
         )
         return before()
     if found is None:
-        st.session_state[WRONG] = BudgetError(
-            "All runs together are more than what is kept at a time.", "Leave some edits out."
+        remember(
+            WRONG,
+            BudgetError(
+                "All runs together are more than what is kept at a time.", "Leave some edits out."
+            ),
         )
         return before()
-    st.session_state.pop(WRONG, None)
-    st.session_state[SHOWN] = wanted
+    forget(WRONG)
+    remember(SHOWN, wanted)
     return found
 
 
 def before() -> Tried | None:
     """Return the pairs that were drawn last, if they are still kept."""
-    drawn: Asked | None = st.session_state.get(SHOWN)
+    drawn: Asked | None = recall(SHOWN)
     return None if drawn is None else _found(drawn, read(drawn))
 
 
 def go_on() -> None:
     """Let what was stopped go on."""
-    st.session_state.pop(STOPPED, None)
+    forget(STOPPED)
 
 
 def _requests(wanted: Asked, variants: Variants) -> list[Request]:
@@ -168,4 +174,4 @@ def _run(
 
 
 def _stop(wanted: Asked) -> None:
-    st.session_state[STOPPED] = wanted
+    remember(STOPPED, wanted)

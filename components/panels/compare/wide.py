@@ -14,6 +14,7 @@ from components.panels.compare.place import SIDES, change_side
 from components.panels.compare.run import Both
 from components.panels.literal import literal
 from components.session import is_dark
+from components.session_state import value_of
 from viz.analysis import Predictions
 from viz.compare import Similarity, outcome, similar_heads
 from viz.compare.head_clusters import left_out
@@ -244,13 +245,13 @@ def _chosen(runs: Both) -> tuple[tuple[int, int], ...]:
 
 def _pick_point(key: str) -> None:
     """Show the head of a layer x head map on both sides."""
-    points = st.session_state[key].selection.points
+    points = value_of(key).selection.points
     if points:
         show_head(SIDES, int(points[0]["y"]), int(points[0]["x"]))
 
 
 def _pick_line(key: str, frame: pd.DataFrame, sides: tuple[str, ...]) -> None:
-    rows = st.session_state[key].selection.rows
+    rows = value_of(key).selection.rows
     if rows:
         line = frame.iloc[rows[0]]
         show_head(sides, int(line["layer"]), int(line["head"]))
@@ -258,7 +259,7 @@ def _pick_line(key: str, frame: pd.DataFrame, sides: tuple[str, ...]) -> None:
 
 def _pick_pair(key: str) -> None:
     """Show the heads that a mark stands for: one for the first side, or one for each."""
-    named = clicked(st.session_state[key].selection.points)
+    named = clicked(value_of(key).selection.points)
     for which, at in zip(SIDES, (named[:2], named[2:]), strict=True):
         if len(at) == 2:
             show_head((which,), *at)

@@ -10,6 +10,7 @@ from components.panels.learn.place import forget_unknown, keep, note, was_touche
 from components.panels.literal import literal
 from components.parameters import DIGEST, LONGEST_IN_URL
 from components.session import texts
+from components.session_state import recall, remember, value_of
 from viz.errors import StorageError
 
 
@@ -24,13 +25,13 @@ def receive(
         show: puts what they say into the widgets, and returns a sentence for each that it cannot use.
     """
     touched, asked = was_touched(), _asked(parameters)
-    known = st.session_state.get(_known(part))
+    known = recall(_known(part))
     if known is None or (asked != known and not touched):
-        st.session_state[_problems(part)] = show(asked)
-        st.session_state[_known(part)] = asked
+        remember(_problems(part), show(asked))
+        remember(_known(part), asked)
         # What that means is known when the widgets are read for the first time.
-        st.session_state[_meant(part)] = None
-    note(part, st.session_state[_problems(part)])
+        remember(_meant(part), None)
+    note(part, value_of(_problems(part)))
 
 
 def send(part: str, parameters: Sequence[str], query: Mapping[str, str]) -> None:
@@ -41,10 +42,10 @@ def send(part: str, parameters: Sequence[str], query: Mapping[str, str]) -> None
         parameters: likewise.
         query: what the widgets hold, as parameters.
     """
-    state, asked = st.session_state, _asked(parameters)
-    if state[_meant(part)] is None:
-        state[_meant(part)] = dict(query)
-    if query == state[_meant(part)] and asked == state[_known(part)]:
+    asked = _asked(parameters)
+    if value_of(_meant(part)) is None:
+        remember(_meant(part), dict(query))
+    if query == value_of(_meant(part)) and asked == value_of(_known(part)):
         return
     forget_unknown()
     rest = {
@@ -52,14 +53,15 @@ def send(part: str, parameters: Sequence[str], query: Mapping[str, str]) -> None
     }
     if asked != query:
         st.query_params.from_dict({**rest, **query})
-    state[_known(part)] = state[_meant(part)] = dict(query)
-    state[_problems(part)] = []
+    remember(_known(part), dict(query))
+    remember(_meant(part), dict(query))
+    remember(_problems(part), [])
     keep()
 
 
 def complain(part: str, sentence: str) -> None:
     """Add what is found out of a link only once there is what it asks for."""
-    problems = st.session_state[_problems(part)]
+    problems = value_of(_problems(part))
     if sentence not in problems:
         problems.append(sentence)
     note(part, problems)
@@ -106,14 +108,14 @@ def text_fields(part: str, usual: Mapping[str, str]) -> Callable[[], None]:
             except StorageError as error:
                 problems.append(str(error))
                 found = None
-            st.session_state[f"learn {name}"] = first if found is None else found
+            remember(f"learn {name}", first if found is None else found)
         return problems
 
     def say() -> None:
         query: dict[str, str] = {}
         try:
             for name, first in usual.items():
-                text = st.session_state[f"learn {name}"]
+                text = value_of(f"learn {name}")
                 query |= {} if text == first else short(name, text)
         except StorageError as error:
             st.warning(literal(str(error)))

@@ -17,6 +17,7 @@ from components.panels.literal import literal
 from components.panels.run import PHASES, shown
 from components.parameters import allowed_words
 from components.session import is_dark, owner, view, workbench
+from components.session_state import recall, remember, take, value_of
 from viz.analysis.approximation_error import WAYS, Tried, settings_of, try_all
 from viz.analysis.exact_head import MOST_TOKENS, Exact, exact_head, singular_values
 from viz.errors import LoupeError, StorageError
@@ -73,13 +74,13 @@ def cheaper_panel() -> None:
 
 def _show(query: Mapping[str, str]) -> list[str]:
     """Put what a link says into the widgets; the head and the setting once there is what to choose of."""
-    state, problems = st.session_state, []
+    problems: list[str] = []
     try:
         text = address.long("sample", query)
     except StorageError as error:
         problems.append(str(error))
         text = None
-    state["learn tried text"] = SAMPLE if text is None else text
+    remember("learn tried text", SAMPLE if text is None else text)
     model, way = query.get("model", DEFAULT), query.get("way", next(iter(WAYS)))
     if model not in _models():
         problems.append(
@@ -93,7 +94,8 @@ def _show(query: Mapping[str, str]) -> list[str]:
             "so the first is shown."
         )
         way = next(iter(WAYS))
-    state["learn tried model"], state["learn way"] = model, way
+    remember("learn tried model", model)
+    remember("learn way", way)
     at, setting = query.get("at", ""), query.get("setting", "")
     if at and not AT.fullmatch(at):
         problems.append(
@@ -106,21 +108,21 @@ def _show(query: Mapping[str, str]) -> list[str]:
         )
         setting = ""
     layer, head = map(int, at.split(".")) if at else FIRST
-    state["learn wanted head"] = (layer, head)
-    state["learn asked at"] = at
-    state["learn wanted setting"] = int(setting) if setting else None
+    remember("learn wanted head", (layer, head))
+    remember("learn asked at", at)
+    remember("learn wanted setting", int(setting) if setting else None)
     return problems
 
 
 def _say(where: tuple[str, int, int], chosen: Tried | None) -> None:
     """Let the address say what is tried; None where the text is too long for it."""
-    state, (_, layer, head) = st.session_state, where
-    way = state["learn way"] if chosen is None else chosen.way
+    _, layer, head = where
+    way = value_of("learn way") if chosen is None else chosen.way
     usual = {"model": DEFAULT, "at": "{}.{}".format(*FIRST), "way": next(iter(WAYS))}
-    seen = {"model": state["learn tried model"], "at": f"{layer}.{head}", "way": way}
+    seen = {"model": value_of("learn tried model"), "at": f"{layer}.{head}", "way": way}
     query = {name: value for name, value in seen.items() if value != usual[name]}
     try:
-        if (text := state["learn tried text"]) != SAMPLE:
+        if (text := value_of("learn tried text")) != SAMPLE:
             query |= address.short("sample", text)
     except StorageError as error:
         st.warning(literal(str(error)))
@@ -164,7 +166,7 @@ def _analysis() -> Analysis | None:
             )
             st.form_submit_button("Run", type="primary", on_click=touched)
     _run(Request(model=model or DEFAULT, text=text))
-    kept: Request | None = st.session_state.get("learn cheaper shown")
+    kept: Request | None = recall("learn cheaper shown")
     return None if kept is None else workbench().result(owner(), kept)
 
 
@@ -178,7 +180,7 @@ def _run(request: Request) -> None:
 
     try:
         workbench().analyse(owner(), request, progress)
-        st.session_state["learn cheaper shown"] = request
+        remember("learn cheaper shown", request)
         line.empty()
     except LoupeError as error:
         line.error(f"{literal(error.message)} {literal(error.hint)}{_kept()}")
@@ -189,7 +191,7 @@ def _run(request: Request) -> None:
 
 def _kept() -> str:
     """Say which text is still tried below."""
-    kept: Request | None = st.session_state.get("learn cheaper shown")
+    kept: Request | None = recall("learn cheaper shown")
     return "" if kept is None else f" {before(kept.text)}"
 
 
@@ -202,7 +204,7 @@ def _head(analysis: Analysis) -> tuple[str, int, int]:
         if len(stacks) > 1:
             name = st.selectbox("Stack", list(stacks), key=f"learn stack {analysis.token}") or name
         stack = stacks[name]
-        wanted = st.session_state.pop("learn wanted head", None)
+        wanted = take("learn wanted head")
         first = (view().layer, view().head) if explored else FIRST
         layer = _number(
             "Layer", stack.layers - 1, first[0], wanted and wanted[0], f"{analysis.token} {name}"
@@ -211,10 +213,10 @@ def _head(analysis: Analysis) -> tuple[str, int, int]:
         head = _number(
             "Head", heads - 1, first[1], wanted and wanted[1], f"{analysis.token} {name} {heads}"
         )
-    if wanted is not None and st.session_state["learn asked at"] and wanted != (layer, head):
+    if wanted is not None and value_of("learn asked at") and wanted != (layer, head):
         address.complain(
             "cheaper",
-            f"The link's at {st.session_state['learn asked at']!r} is not valid: layers go from 0 to "
+            f"The link's at {value_of('learn asked at')!r} is not valid: layers go from 0 to "
             f"{stack.layers - 1}, heads from 0 to {heads - 1}, so {layer}.{head} is shown.",
         )
     return name, layer, head
@@ -223,8 +225,8 @@ def _head(analysis: Analysis) -> tuple[str, int, int]:
 def _number(label: str, most: int, first: int, wanted: int | None, of: str) -> int:
     """Choose a number from 0: what a link asks for, what was chosen, or the first."""
     key = f"learn tried {label} {of}"
-    number = st.session_state.get(key, first) if wanted is None else wanted
-    st.session_state[key] = min(number, most)
+    number = recall(key, first) if wanted is None else wanted
+    remember(key, min(number, most))
     chosen: int = st.number_input(
         label, 0, most, key=key, width=140, persist_state="session", on_change=touched
     )
@@ -234,7 +236,7 @@ def _number(label: str, most: int, first: int, wanted: int | None, of: str) -> i
 def _tried(analysis: Analysis, name: str, layer: int, head: int) -> tuple[Exact, list[Tried]]:
     """Try all ways on a head, once."""
     key = (analysis.token, name, layer, head)
-    kept = st.session_state.get("learn tried")
+    kept = recall("learn tried")
     if kept is None or kept[0] != key:
         with st.spinner(
             f"Trying {len(WAYS)} ways; a pattern of {MOST_TOKENS} tokens takes seconds"
@@ -242,15 +244,15 @@ def _tried(analysis: Analysis, name: str, layer: int, head: int) -> tuple[Exact,
             exact = exact_head(analysis.trace.stacks[name], layer, head)
             kept = (key, exact, try_all(exact))
         # One at a time: a pattern of 512 tokens and its factors take 8 MB.
-        st.session_state["learn tried"] = kept
+        remember("learn tried", kept)
     return kept[1], kept[2]
 
 
 def _choose(exact: Exact, tried: list[Tried]) -> Tried:
     """Choose a way and its setting."""
     fitting = [name for name, way in WAYS.items() if way.fits(exact)]
-    if st.session_state["learn way"] not in fitting:
-        st.session_state["learn way"] = fitting[0]
+    if value_of("learn way") not in fitting:
+        remember("learn way", fitting[0])
     name = st.segmented_control(
         "Way",
         fitting,
@@ -264,7 +266,7 @@ def _choose(exact: Exact, tried: list[Tried]) -> Tried:
     way = WAYS[name if name in fitting else fitting[0]]
     st.markdown(way.says)
     mine = {one.setting: one for one in tried if one.way == way.name}
-    asked = st.session_state.pop("learn wanted setting", NO_WISH)
+    asked = take("learn wanted setting", NO_WISH)
     is_asked = asked not in (NO_WISH, None)
     if not way.setting:
         if is_asked:
@@ -274,13 +276,13 @@ def _choose(exact: Exact, tried: list[Tried]) -> Tried:
         return next(iter(mine.values()))
     options = settings_of(exact)
     key = f"learn setting {way.name} {options[-1]}"
-    wanted = st.session_state.get(key) if asked == NO_WISH else asked
-    st.session_state[key] = wanted if wanted in options else options[min(2, len(options) - 1)]
+    wanted = recall(key) if asked == NO_WISH else asked
+    remember(key, wanted if wanted in options else options[min(2, len(options) - 1)])
     if is_asked and wanted not in options:
         address.complain(
             "cheaper",
             f"The link's setting {asked} is not valid: {way.name} is tried at "
-            f"{', '.join(map(str, options))}, so {st.session_state[key]} is shown.",
+            f"{', '.join(map(str, options))}, so {value_of(key)} is shown.",
         )
     setting = st.select_slider(
         way.setting.capitalize(), options, key=key, persist_state="session", on_change=touched

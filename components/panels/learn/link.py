@@ -11,6 +11,7 @@ from components.panels.learn.source import NUMBERS, TEXT, WORKED, put_numbers
 from components.panels.learn.work import LEFT_OUT, PARAMETERS, Work, from_query, to_query
 from components.panels.literal import literal
 from components.session import texts
+from components.session_state import recall, remember, value_of
 from viz.errors import StorageError
 
 WORDS = {"text": TEXT, "numbers": NUMBERS}
@@ -39,27 +40,25 @@ def send() -> None:
 def _show(query: Mapping[str, str]) -> list[str]:
     """Put a work into the widgets."""
     work, problems = from_query(query, texts())
-    state = st.session_state
-    state["learn source"] = WORDS[work.source]
-    state["learn text"] = work.text
-    if (work.numbers, work.heads) != (state.get(WORKED), state.get("learn heads")):
+    remember("learn source", WORDS[work.source])
+    remember("learn text", work.text)
+    if (work.numbers, work.heads) != (recall(WORKED), recall("learn heads")):
         put_numbers(work.numbers, work.heads)
     for name in LEFT_OUT:
-        state[switch_key(name)] = name in work.broken.split(",")
-    state[switch_key("temperature")] = work.temperature
-    state["learn head"] = work.head
+        remember(switch_key(name), name in work.broken.split(","))
+    remember(switch_key("temperature"), work.temperature)
+    remember("learn head", work.head)
     return problems
 
 
 def _seen() -> Work:
     """Read a work off the widgets."""
-    state = st.session_state
     return Work(
-        source="text" if state["learn source"] == TEXT else "numbers",
-        text=state["learn text"],
-        numbers=state[WORKED],
-        heads=state["learn heads"],
-        broken=",".join(name for name in LEFT_OUT if state[switch_key(name)]),
-        temperature=state[switch_key("temperature")],
-        head=state["learn head"],
+        source="text" if value_of("learn source") == TEXT else "numbers",
+        text=value_of("learn text"),
+        numbers=value_of(WORKED),
+        heads=value_of("learn heads"),
+        broken=",".join(name for name in LEFT_OUT if value_of(switch_key(name))),
+        temperature=value_of(switch_key("temperature")),
+        head=value_of("learn head"),
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 import streamlit as st
 
 from components.parameters import allowed_words, unknown
+from components.session_state import recall, recall_or_begin, remember, take, value_of
 
 KEPT = "learn address"
 NOTED = "learn noted"
@@ -32,7 +33,8 @@ def place_control(
 ) -> str:
     """Let one of some options be chosen, and return which is open; say so if a link asks for another."""
     key = f"learn {name} control"
-    st.session_state[key] = opened = place(name, options)
+    opened = place(name, options)
+    remember(key, opened)
     st.segmented_control(
         label,
         options,
@@ -41,7 +43,7 @@ def place_control(
         format_func=titles,
         label_visibility="collapsed",
         wrap=True,
-        on_change=lambda: go(name, st.session_state[key]),
+        on_change=lambda: go(name, value_of(key)),
     )
     asked = st.query_params.get(name, opened)
     problem = (
@@ -54,50 +56,50 @@ def place_control(
 
 def note(part: str, sentences: Sequence[str]) -> None:
     """Remember what a part of the page cannot use of the link; the page says all of it in one box."""
-    st.session_state.setdefault(NOTED, {})[part] = list(sentences)
+    recall_or_begin(NOTED, {})[part] = list(sentences)
 
 
 def noted() -> list[str]:
     """Return what the parts that are drawn cannot use of the link."""
-    said: dict[str, list[str]] = st.session_state.get(NOTED, {})
+    said: dict[str, list[str]] = recall(NOTED, {})
     return [one for sentences in said.values() for one in sentences]
 
 
 def forget_notes() -> None:
     """Begin anew, where the page is drawn as a whole; each part notes again what it still cannot use."""
-    st.session_state[NOTED] = {}
+    remember(NOTED, {})
 
 
 def note_unknown(known: Collection[str]) -> None:
     """Note which parameters of the link the page does not know."""
     query = st.query_params.to_dict()
-    st.session_state[STRANGE] = [name for name in query if name not in known]
+    remember(STRANGE, [name for name in query if name not in known])
     note("link", unknown(query, known))
 
 
 def forget_unknown() -> None:
     """Let parameters that the page does not know be over, once the address changes."""
-    for name in st.session_state.pop(STRANGE, []):
+    for name in take(STRANGE, []):
         st.query_params.pop(name, None)
     note("link", [])
 
 
 def keep() -> None:
     """Remember the address, for when somebody comes back by the navigation."""
-    st.session_state[KEPT] = st.query_params.to_dict()
+    remember(KEPT, st.query_params.to_dict())
 
 
 def come_back() -> None:
     """Go on where this page was left, if the address does not say where."""
-    if not st.query_params and st.session_state.get(KEPT):
-        st.query_params.from_dict(st.session_state[KEPT])
+    if not st.query_params and recall(KEPT):
+        st.query_params.from_dict(value_of(KEPT))
 
 
 def touched() -> None:
     """Note that this run was started by something on the page, and not by Back or Forward."""
-    st.session_state["learn touched"] = True
+    remember("learn touched", True)
 
 
 def was_touched() -> bool:
     """Whether it was; asked once a run."""
-    return bool(st.session_state.pop("learn touched", False))
+    return bool(take("learn touched", False))

@@ -6,6 +6,7 @@ import streamlit as st
 
 from components.panels.charts import PLOTLY
 from components.session import is_dark
+from components.session_state import recall, remember
 from viz.analysis.sequence_layers import (
     HEADS,
     KERNEL,
@@ -48,7 +49,7 @@ def recurrence_panel() -> None:
     )
     if st.button("Measure on this machine", type="primary", help="Takes some seconds."):
         _measure()
-    found: list[Measured] | None = st.session_state.get(KEPT)
+    found: list[Measured] | None = recall(KEPT)
     if found is not None:
         _charts(found)
 
@@ -58,7 +59,7 @@ def _measure() -> None:
     for one in measure():
         found.append(one)
         line.progress(len(found) / total, f"{one.kind} at {one.length:,} tokens")
-    st.session_state[KEPT] = found
+    remember(KEPT, found)
     line.empty()
 
 

@@ -13,6 +13,7 @@ from components.panels.learn.place import touched
 from components.panels.learn.work import NAMES, SAMPLE, TEXTBOOK, numbers_of, numbers_text
 from components.panels.literal import literal
 from components.session import page_link
+from components.session_state import recall, recall_or_begin, remember, remembers, take, value_of
 from viz.analysis.matrix_input import matrix_of, read_matrix, written
 from viz.analysis.worked_example import (
     MOST_HEADS,
@@ -47,17 +48,17 @@ def source_panel() -> Lesson:
     try:
         lesson = _of_text() if kind == TEXT else _of_numbers()
     except LoupeError as error:
-        kept: Lesson | None = st.session_state.get(memory)
-        said = before(st.session_state.get(f"{memory} text", "") if kind == TEXT else "")
+        kept: Lesson | None = recall(memory)
+        said = before(recall(f"{memory} text", "") if kind == TEXT else "")
         if kept is None:
             said = f"What you see below is the sample: {_quoted(SAMPLE)}."
             said = said if kind == TEXT else "What you see below is the textbook's."
         st.error(f"{literal(error.message)} {literal(error.hint)} {said}")
         if isinstance(error, TextTooLongError):
-            page_link("Explore", "Open it in Explore →", text=st.session_state["learn text"])
+            page_link("Explore", "Open it in Explore →", text=value_of("learn text"))
         return kept or (text_lesson(SAMPLE) if kind == TEXT else textbook_lesson())
-    st.session_state[memory] = lesson
-    st.session_state[f"{memory} text"] = st.session_state.get("learn text", "")
+    remember(memory, lesson)
+    remember(f"{memory} text", recall("learn text", ""))
     return lesson
 
 
@@ -108,24 +109,24 @@ def _of_numbers() -> Lesson:
         with st.popover("Paste numbers"):
             _pasting()
         st.button("Textbook numbers", on_click=_restore)
-    if (failure := st.session_state.pop("learn pasted wrong", None)) is not None:
+    if (failure := take("learn pasted wrong")) is not None:
         raise failure
     given = {
         name: matrix_of(name, frame.to_numpy(dtype=object).tolist())
         for name, frame in zip(NAMES, frames, strict=True)
     }
     lesson = numbers_lesson(*given.values(), heads=int(heads))
-    st.session_state[WORKED] = numbers_text(given)
+    remember(WORKED, numbers_text(given))
     return lesson
 
 
 def _editor(name: str, place: DeltaGenerator) -> pd.DataFrame:
     """Show one matrix to be edited, and return it as it is now: cells are texts, as they were typed."""
-    given, edited = st.session_state["learn given"], st.session_state["learn edited"]
+    given, edited = value_of("learn given"), value_of("learn edited")
     # Edits are kept as differences from the frame given first: a new frame needs a new key, and an
     # editor that was not drawn for a while begins with what it ended with.
-    key = f"learn {name} {st.session_state['learn versions'][name]}"
-    if key not in st.session_state:
+    key = f"learn {name} {value_of('learn versions')[name]}"
+    if not remembers(key):
         given[name] = edited[name]
     frame: pd.DataFrame = given[name]
     place.markdown(f"**{literal(name)}** {len(edited[name])} × {len(frame.columns)}")
@@ -159,22 +160,22 @@ def _pasting() -> None:
 
 def _take() -> None:
     touched()
-    name = st.session_state["learn pasted name"]
+    name = value_of("learn pasted name")
     try:
-        _put({name: read_matrix(name, st.session_state["learn pasted"])})
+        _put({name: read_matrix(name, value_of("learn pasted"))})
     except LoupeError as error:
-        st.session_state["learn pasted wrong"] = error
+        remember("learn pasted wrong", error)
 
 
 def _put(matrices: Mapping[str, Tensor]) -> None:
     """Let matrices be what their editors begin with."""
-    versions = st.session_state.setdefault("learn versions", {})
+    versions = recall_or_begin("learn versions", {})
     for name, matrix in matrices.items():
         columns = [str(column + 1) for column in range(matrix.shape[1])]
         cells = [[written(number) for number in row] for row in matrix.tolist()]
         frame = pd.DataFrame(cells, columns=columns)
         for kept in ("learn given", "learn edited"):
-            st.session_state.setdefault(kept, {})[name] = frame
+            recall_or_begin(kept, {})[name] = frame
         versions[name] = versions.get(name, -1) + 1
 
 
@@ -186,6 +187,6 @@ def _restore() -> None:
 
 def put_numbers(line: str, heads: int) -> None:
     """Let all matrices be what `numbers_text` wrote."""
-    st.session_state["learn heads"] = heads
-    st.session_state[WORKED] = line
+    remember("learn heads", heads)
+    remember(WORKED, line)
     _put(numbers_of(line))

@@ -29,6 +29,7 @@ from components.panels.learn.switches import (
 )
 from components.panels.learn.words import BROKEN, MEASURES, STEPS
 from components.session import is_dark
+from components.session_state import recall, remember
 from viz.analysis.worked_example import MOST_HEADS, USUAL, Lesson, Worked, work
 from viz.analysis.worked_example_measures import measures, output_change
 
@@ -104,7 +105,7 @@ def _head(worked: Worked) -> int:
     heads = worked.attention.heads
     if heads == 1:
         return 0
-    st.session_state["learn head"] = min(st.session_state.get("learn head", 0), heads - 1)
+    remember("learn head", min(recall("learn head", 0), heads - 1))
     chosen = st.segmented_control(
         "Head",
         range(heads),
@@ -128,7 +129,7 @@ def _comparison(worked: Worked) -> None:
             st.button("Mend", on_click=mend)
         for name in names:
             st.markdown(BROKEN[name][1])
-        head = min(st.session_state.get("learn head", 0), worked.attention.heads - 1)
+        head = min(recall("learn head", 0), worked.attention.heads - 1)
         beside = min(head, usual.attention.heads - 1)
         matrices(
             [

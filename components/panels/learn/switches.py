@@ -9,6 +9,7 @@ import streamlit as st
 from components.panels.learn.link import switch_key
 from components.panels.learn.place import touched
 from components.panels.learn.work import TEMPERATURES
+from components.session_state import recall, remember
 from viz.analysis.worked_example import USUAL, Lesson, Switches, Worked
 
 # Switch -> the step that it breaks.
@@ -46,11 +47,10 @@ def applies(name: str, lesson: Lesson) -> bool:
 
 def switches_of(lesson: Lesson) -> Switches:
     """Read all switches, those of steps that are not open too."""
-    state = st.session_state
     kept = {
-        name: not (state.get(switch_key(name), False) and applies(name, lesson)) for name in LABELS
+        name: not (recall(switch_key(name), False) and applies(name, lesson)) for name in LABELS
     }
-    return Switches(**kept, temperature=state.get(switch_key("temperature"), 1.0))
+    return Switches(**kept, temperature=recall(switch_key("temperature"), 1.0))
 
 
 def switch_panel(worked: Worked, step: str) -> None:
@@ -100,5 +100,5 @@ def mend() -> None:
     """Turn all switches back."""
     touched()
     for name in LABELS:
-        st.session_state[switch_key(name)] = False
-    st.session_state[switch_key("temperature")] = 1.0
+        remember(switch_key(name), False)
+    remember(switch_key("temperature"), 1.0)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from components.parameters import unknown
 from components.session import LINK_SECONDS
+from components.session_state import forget, recall, recall_or_begin, remember, take
 
 Parts = dict[str, str]
 
@@ -26,7 +27,7 @@ def show(name: str) -> None:
 
 def choose(name: str, **parts: str) -> None:
     """Note what of a training is seen; what is empty is as usual and left out."""
-    st.session_state["train said over"] = bool(st.session_state.pop("train said", []))
+    remember("train said over", bool(take("train said", [])))
     _views()[name] = {part: told for part, told in parts.items() if told}
     _write({"run": name, **_views()[name]})
 
@@ -34,12 +35,12 @@ def choose(name: str, **parts: str) -> None:
 def read_address() -> None:
     """Take what the address says, where it changed without us: by a link, by Back or Forward."""
     asked = st.query_params.to_dict()
-    if asked == st.session_state.get("train address"):
+    if asked == recall("train address"):
         return
-    if time.monotonic() - st.session_state.get("train written", -LINK_SECONDS) < LINK_SECONDS:
+    if time.monotonic() - recall("train written", -LINK_SECONDS) < LINK_SECONDS:
         return  # as it was before we wrote it
-    st.session_state["train address"] = asked
-    st.session_state["train said"] = unknown(asked, KNOWN)
+    remember("train address", asked)
+    remember("train said", unknown(asked, KNOWN))
     if not asked.get("run"):
         for part in (part for part in PARTS if part in asked):
             complain(
@@ -48,42 +49,42 @@ def read_address() -> None:
             )
     if name := asked.get("run"):
         _views()[name] = {part: asked[part] for part in PARTS if part in asked}
-        st.session_state["train linked"] = name
+        remember("train linked", name)
 
 
 def linked(name: str) -> Parts | None:
     """Return, once, what the address says of a training; None where that is known."""
-    if st.session_state.get("train linked") != name:
+    if recall("train linked") != name:
         return None
-    del st.session_state["train linked"]
+    forget("train linked")
     return _views().get(name, {})
 
 
 def complain(sentence: str) -> None:
     """Note what of the address cannot be shown, until something else is chosen."""
-    said = st.session_state.setdefault("train said", [])
+    said = recall_or_begin("train said", [])
     if sentence not in said:
         said.append(sentence)
 
 
 def complaints() -> list[str]:
     """Return what of the address cannot be shown."""
-    return list(st.session_state.get("train said", []))
+    return list(recall("train said", []))
 
 
 def settle() -> None:
     """Draw the page as a whole once what was said of its address is over."""
-    if st.session_state.pop("train said over", False):
+    if take("train said over", False):
         st.rerun()
 
 
 def _views() -> dict[str, Parts]:
-    views: dict[str, Parts] = st.session_state.setdefault("train views", {})
+    views: dict[str, Parts] = recall_or_begin("train views", {})
     return views
 
 
 def _write(query: Parts) -> None:
     if st.query_params.to_dict() != query:
         st.query_params.from_dict(query)
-        st.session_state["train written"] = time.monotonic()
-    st.session_state["train address"] = query
+        remember("train written", time.monotonic())
+    remember("train address", query)

@@ -17,6 +17,7 @@ from components.panels.training.scores import curves_of, score_panel, words_pane
 from components.panels.training.shared import notes, trainings
 from components.panels.training.words import HELP
 from components.session import is_dark
+from components.session_state import forget, recall, remember
 from viz.errors import LoupeError
 from viz.figures import Display, apply, pattern_figure
 from viz.service.checkpoint_cache import Look
@@ -113,8 +114,8 @@ def _step(name: str, steps: list[int], usual: int, asked: Parts | None, scored: 
         _set(key, wanted, [stands, *places], problem)
     if len(steps) == 1:
         return steps[0]
-    if st.session_state.get(key, places[-1]) not in places:
-        del st.session_state[key]
+    if recall(key, places[-1]) not in places:
+        forget(key)
     chosen: str = st.select_slider(
         "Checkpoint after step",
         places,
@@ -130,10 +131,9 @@ def _step(name: str, steps: list[int], usual: int, asked: Parts | None, scored: 
 
 def _chosen(name: str, scored: str) -> None:
     """Let the address say which step and which head somebody chose."""
-    state = st.session_state
-    step = state.get(f"train {name} step", NEWEST)
-    stack = state.get(f"train {name} stack", scored)
-    head = state.get(f"train {name} head {stack}", BEST)
+    step = recall(f"train {name} step", NEWEST)
+    stack = recall(f"train {name} stack", scored)
+    head = recall(f"train {name} head {stack}", BEST)
     if stack != scored:
         head = stack if head == BEST else f"{stack}.{head}"
     choose(name, step="" if step == NEWEST else step, head="" if head == BEST else head)
@@ -144,7 +144,7 @@ def _set(key: str, value: str, options: Sequence[str], problem: str) -> None:
 
     It is told so in both cases: a browser that is told nothing lets it stand where it stood.
     """
-    st.session_state[key] = value if value in options else options[0]
+    remember(key, value if value in options else options[0])
     if value and value not in options:
         complain(problem)
 

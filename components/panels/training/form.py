@@ -12,6 +12,7 @@ from components.panels.training.address import complain, show
 from components.panels.training.shared import began, trainings
 from components.panels.training.text import Chosen, text_panel, use_text
 from components.panels.training.words import HELP, POSITIONS, model_words
+from components.session_state import forget, forget_all_under, recall, remember, remembers, take
 from viz.errors import ConfigError, LoupeError
 from viz.models.custom.model_options import Positions
 from viz.training.task import Task
@@ -48,7 +49,7 @@ def form_panel() -> None:
         help=HELP["task"],
         persist_state="session",
     )
-    if problem := st.session_state.get("train unknown"):
+    if problem := recall("train unknown"):
         complain(problem)
     task = TASKS[name]
     st.markdown(literal(task.learns))
@@ -71,7 +72,7 @@ def form_panel() -> None:
     is_ready = settings is not None and given.is_there
     if st.button("Start", type="primary", width="stretch", disabled=not is_ready) and settings:
         _start(task, model, settings, given, asked)
-    refused, why = st.session_state.get("train refused", (None, ""))
+    refused, why = recall("train refused", (None, ""))
     if refused == asked:
         st.error(literal(why))
 
@@ -80,27 +81,28 @@ def _preselect() -> None:
     """Take the task that the link names, once; else that of the training that it names."""
     asked = st.query_params.get("task")
     if asked is None:
-        st.session_state.pop("train asked", None)
+        forget("train asked")
         _forget_unknown()
-    elif asked != st.session_state.get("train asked"):
-        st.session_state["train asked"] = asked
+    elif asked != recall("train asked"):
+        remember("train asked", asked)
         try:
-            st.session_state["train task"] = find_task(asked).name
+            remember("train task", find_task(asked).name)
             _forget_unknown()
         except LoupeError as error:
-            st.session_state["train unknown"] = (
+            remember(
+                "train unknown",
                 f"The link's task {asked[:40]!r} is not valid, so another is shown: {error.message} "
-                f"{error.hint}"
+                f"{error.hint}",
             )
-    if "train task" not in st.session_state:
-        st.session_state["train task"] = _task_shown() or next(iter(TASKS))
+    if not remembers("train task"):
+        remember("train task", _task_shown() or next(iter(TASKS)))
 
 
 def _forget_unknown() -> None:
     """Let what was said of the link's task be over."""
-    problem = st.session_state.pop("train unknown", None)
-    said = st.session_state.get("train said", [])
-    st.session_state["train said"] = [one for one in said if one != problem]
+    problem = take("train unknown")
+    said = recall("train said", [])
+    remember("train said", [one for one in said if one != problem])
 
 
 def _forget_asked() -> None:
@@ -205,17 +207,16 @@ def use_settings(about: About, text: str | None) -> None:
         **{"positions": made.positions, "steps": trained.steps, "rate": trained.learning_rate},
         **{"batch": trained.batch_size, "seed": trained.seed, "keep": trained.keep_every},
     }
-    st.session_state["train task"] = about.task
+    remember("train task", about.task)
     for name, value in given.items():
-        st.session_state[f"{key} {name}"] = value
+        remember(f"{key} {name}", value)
     if TASKS[about.task].takes_text:
         use_text(about.text_name, text, DEFAULT_TEXT)
 
 
 def _forget(key: str) -> None:
     """Let all fields of a task have their usual values."""
-    for name in [str(one) for one in st.session_state if str(one).startswith(f"{key} ")]:
-        del st.session_state[name]
+    forget_all_under(key)
 
 
 def _require_inside(given: Mapping[str, Any]) -> None:
@@ -259,7 +260,7 @@ def _start(
         about = About(task.name, settings, options, text_name=given.name)
         name = trainings().start(about, given.text)
     except LoupeError as error:
-        st.session_state["train refused"] = asked, f"{error.message} {error.hint}"
+        remember("train refused", (asked, f"{error.message} {error.hint}"))
         return
     began(name)
     show(name)

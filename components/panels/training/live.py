@@ -8,8 +8,15 @@ from components.panels.literal import literal
 from components.panels.training.address import complain, show
 from components.panels.training.checkpoint import checkpoint_panel
 from components.panels.training.form import use_settings
-from components.panels.training.shared import forget, is_own, known, remember, trainings
+from components.panels.training.shared import (
+    is_own,
+    known,
+    list_training,
+    trainings,
+    unlist_training,
+)
 from components.panels.training.words import begun_words, model_words, settings_words
+from components.session_state import remember, take
 from viz.errors import LoupeError
 from viz.service.training_jobs import Standing
 from viz.training.cpu_threads import AT_ONCE
@@ -46,7 +53,7 @@ def training_panel() -> None:
     if name:
         try:
             about = trainings().about(name)
-            remember(name)
+            list_training(name)
         except LoupeError as error:
             complain(f"The link's run {name[:40]!r} is not valid: {error.message} {error.hint}")
     if about is None:
@@ -83,16 +90,16 @@ def _use(name: str) -> None:
         folder = trainings().folder(name)
         use_settings(folder.about(), folder.text())
     except LoupeError as error:
-        st.session_state["train problem"] = str(error)
+        remember("train problem", str(error))
 
 
 def _delete(name: str) -> None:
     try:
         trainings().delete(name)
     except LoupeError as error:
-        st.session_state["train problem"] = str(error)
+        remember("train problem", str(error))
         return
-    forget(name)
+    unlist_training(name)
     show("")
 
 
@@ -157,7 +164,7 @@ def _standing(name: str, seen: str) -> None:
         _buttons(name, about)
     if about.state == "failed":
         st.error(literal(about.message))
-    if problem := st.session_state.pop("train problem", ""):
+    if problem := take("train problem", ""):
         st.error(literal(problem))
     if about.state != seen:
         st.rerun()
@@ -218,4 +225,4 @@ def _go_on(name: str) -> None:
     try:
         trainings().go_on(name)
     except LoupeError as error:
-        st.session_state["train problem"] = str(error)
+        remember("train problem", str(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from components.session_state import recall, recall_or_begin, remember
 from viz.service.training_jobs import Trainings
 from viz.training.training_log import Line, Notes
 
@@ -19,35 +20,35 @@ def trainings() -> Trainings:
 
 def notes(name: str, log: str) -> list[Line]:
     """Read a log of a training, from where this session stopped reading."""
-    kept: dict[tuple[str, str], Notes] = st.session_state.setdefault("train notes", {})
+    kept: dict[tuple[str, str], Notes] = recall_or_begin("train notes", {})
     if (name, log) not in kept:
         kept[name, log] = trainings().folder(name).growing(log)
     return kept[name, log].read()
 
 
-def remember(name: str) -> None:
+def list_training(name: str) -> None:
     """Let a training be listed in this session, the latest first; names are told to nobody else."""
-    known: list[str] = st.session_state.get("train names", [])
-    st.session_state["train names"] = [name, *(one for one in known if one != name)][:LISTED]
+    known: list[str] = recall("train names", [])
+    remember("train names", [name, *(one for one in known if one != name)][:LISTED])
 
 
 def known() -> list[str]:
     """Return the names of this session's trainings, the latest first."""
-    names: list[str] = st.session_state.get("train names", [])
+    names: list[str] = recall("train names", [])
     return names
 
 
 def began(name: str) -> None:
     """Note that this session began a training, and may throw it away."""
-    remember(name)
-    st.session_state.setdefault("train began", set()).add(name)
+    list_training(name)
+    recall_or_begin("train began", set()).add(name)
 
 
 def is_own(name: str) -> bool:
     """Whether this session began a training."""
-    return name in st.session_state.get("train began", ())
+    return name in recall("train began", ())
 
 
-def forget(name: str) -> None:
+def unlist_training(name: str) -> None:
     """List a training no more."""
-    st.session_state["train names"] = [one for one in known() if one != name]
+    remember("train names", [one for one in known() if one != name])

@@ -8,6 +8,7 @@ import streamlit as st
 
 from components.panels.literal import literal
 from components.panels.training.words import HELP
+from components.session_state import recall, remember
 from viz.errors import LoupeError
 from viz.training.bundled_data import TEXTS, text_of
 from viz.training.user_text import MOST_CHARACTERS, read_text, require_learnable, require_small
@@ -40,7 +41,7 @@ def text_panel(default: str) -> Chosen:
         default: of the texts that come with the app, the one that the task takes by itself.
     """
     titles = {**TEXTS, **OWN}
-    again: tuple[str, str | None] | None = st.session_state.get("train text again")
+    again: tuple[str, str | None] | None = recall("train text again")
     if again is not None:
         titles["again"] = f"{again[0]}, as in the training"
     chosen = st.selectbox(
@@ -81,10 +82,10 @@ def use_text(name: str, text: str | None, default: str) -> None:
     """
     known = {title: one for one, title in TEXTS.items()}
     if text is None or (name in known and text_of(known[name]) == text):
-        st.session_state["train source"] = default if text is None else known[name]
+        remember("train source", default if text is None else known[name])
     else:
-        st.session_state["train text again"] = name or "The text", text
-        st.session_state["train source"] = "again"
+        remember("train text again", (name or "The text", text))
+        remember("train source", "again")
 
 
 def _file() -> tuple[str, str | None]:
