@@ -185,7 +185,7 @@ def test_display_choices_are_as_the_link_says_after_a_click(page, server):
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("heading", name="Layer 3, head 8")).to_be_visible()
     page.get_by_role("button", name="Display").click()
-    expect(page.get_by_label("Merge sub-words into words")).to_be_checked()
+    expect(page.get_by_role("switch", name="Merge sub-words into words")).to_be_checked()
     page.get_by_text("Hide special tokens").click()
     expect(page).to_have_url(re.compile(r"hide_special=1"))
     expect(page).to_have_url(re.compile(r"scale=log"))
