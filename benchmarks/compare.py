@@ -11,7 +11,7 @@ from collections.abc import Callable
 from statistics import median
 
 import viz
-from viz.compare import head_changes as changed
+from viz.compare import changed
 
 ROUNDS = 5
 SENTENCE = "The animal didn't cross the street because it was too tired."

@@ -11,7 +11,7 @@ import pytest
 import viz
 from components.compare_state import OPENING, from_query
 from tests.models.folders import save_decoder
-from viz.compare import head_changes as changed
+from viz.compare import changed
 from viz.service import TextStore
 
 PAGE = (Path(__file__).parent.parent / "docs" / "comparing.md").read_text()

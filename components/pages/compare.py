@@ -22,7 +22,7 @@ from components.panels.compare.place import (
     write_link,
 )
 from components.panels.compare.rows import rows_panel
-from components.panels.compare.run import Both, before, both, keep, problems_panel, went_wrong
+from components.panels.compare.run import RUN, Both, before, both, keep, problems_panel
 from components.panels.compare.sides import sides_panel, what_differs
 from components.panels.compare.wide import changed_panel, similar_panel
 from components.panels.notices import notice_box
@@ -57,7 +57,7 @@ def page() -> None:
     if runs is None:
         notice_box(complaints())
         problems_panel()
-        if not went_wrong():
+        if RUN.failure is None:
             st.info("Nothing to compare yet: give both sides something to read.")
         write_link()
     elif runs.seen == view() and not _takes_long(runs.seen):

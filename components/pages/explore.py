@@ -18,7 +18,7 @@ from components.panels.request import (
     is_outdated,
     request_panel,
 )
-from components.panels.run import failure_panel, run, shown
+from components.panels.run import RUN, failure_panel, run, shown
 from components.panels.title import title_row
 from components.panels.unread import unread_panel
 from components.panels.whole import (
@@ -86,7 +86,7 @@ def explorer() -> None:
     """Draw everything about the result on screen; a click here redraws only this."""
     analysis = shown()
     if analysis is None:
-        if recall("failure") is not None:
+        if RUN.failure is not None:
             return  # the error above says what to do
         gone = "The result was let go to make room for others: press Run to see it again."
         empty = "Nothing to show yet: choose an example, or give the model something to read and press Run."

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from components.panels.literal import literal
+from components.panels.run import RUN
 from components.session import acted, workbench
 from components.session_state import recall_or_begin, remember, value_of
 from viz.errors import LoupeError
@@ -87,12 +88,12 @@ def _keep(key: str) -> None:
     try:
         name = kept(given)
     except LoupeError as error:
-        remember("failure", error)
+        RUN.fail(error)
         remember(
             "uploads", value_of("uploads") + 1
         )  # what cannot be read does not stay as if it were accepted
         return
-    remember("failure", None)
+    RUN.clear()
     remember("media", name)
     remember("uploads", value_of("uploads") + 1)
 

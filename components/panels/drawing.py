@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from components.panels.training.live import duration
+from components.durations import duration
 from components.session import owner, view, workbench
 from components.session_state import forget, recall, remember, value_of
 from viz.models.time_left import SecondsLeft

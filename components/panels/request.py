@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from components.panels.attach import attach_panel, attached
+from components.panels.run import RUN
 from components.session import acted, request_of, view, workbench
 from components.session_state import forget, recall, remember, remembers, value_of
 from components.state import View
@@ -212,7 +213,7 @@ def _fetch() -> None:
         with st.spinner(f"Fetching {entry.title}, {entry.download_mb} MB"):
             fetch(entry)
     except LoupeError as error:
-        remember("failure", error)
+        RUN.fail(error)
 
 
 def _fetched() -> bool:
@@ -289,7 +290,7 @@ def _take_sample() -> None:
         try:
             remember("media", workbench().media.put(file.read_bytes(), file.suffix))
         except LoupeError as error:
-            remember("failure", error)
+            RUN.fail(error)
         remember("model", sample["model"])
         return
     remember("text", sample["text"])

@@ -2,91 +2,61 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components.panels.literal import literal
 from components.panels.opening import open_on
-from components.panels.training.live import duration
+from components.run_panel import RunPanel, progress_bar
 from components.session import change, owner, request_of, workbench, write_link
 from components.session_state import recall, remember, value_of
 from components.state import ASKED, View
 from viz.errors import LoupeError, TextTooLongError
 from viz.inputs.text import count_tokens, cut_text
 from viz.models.run_cost import estimate
-from viz.models.time_left import SecondsLeft, ShareDone
+from viz.models.time_left import SecondsLeft
 from viz.service import Analysis, Request
-
-log = logging.getLogger(__name__)
 
 # Heads are waited for as long as nobody minds; the rest is drawn beside the page, in seconds.
 PATIENCE = 3.0
 
-PHASES = {
-    "load": (0.0, 0.3, "Loading the model"),
-    "tokenise": (0.3, 0.32, "Reading the input"),
-    "write": (0.32, 0.4, "The model writes"),
-    "forward": (0.4, 0.8, "Running the model"),
-    "draw": (0.8, 1.0, "Drawing the heads"),
-}
+RUN = RunPanel("explore")
 
 
 def run(pending: View, slot: DeltaGenerator) -> None:
     """Run what a view asks for; it becomes the one on screen, and in the link, once it is done."""
-    with slot.container(horizontal=True, vertical_alignment="center"):
-        bar = st.progress(0.0, "Starting")
-        st.button("Cancel", on_click=_cancel)
-
     left = SecondsLeft(lambda: _drawing_by_pass(request_of(pending)))
-    done = ShareDone()
-
-    def progress(phase: str, share: float) -> None:
-        # This call is also where Streamlit stops a run that was cancelled or superseded.
-        if phase == "tokenise" and not pending.media:
-            # From here on a page that is loaded anew would lose a text that was pasted.
-            write_link(pending)
-        start, stop, words = PHASES[phase]
-        seconds = left(phase, share)
-        more = f", about {duration(seconds)} left" if seconds is not None else ""
-        guess = start + (stop - start) * min(1.0, share)
-        bar.progress(done(guess, seconds), words + more)
-
     seen, before = (pending.stack, pending.layer), recall("shown")
-    try:
+
+    def work() -> None:
         _leave(before)
-        analysis = workbench().analyse(owner(), request_of(pending), progress, seen, PATIENCE)
+        with progress_bar(slot, on_cancel=_cancel, seconds_left=left) as told:
+            tell = told(0)
+
+            def progress(phase: str, share: float) -> None:
+                if phase == "tokenise" and not pending.media:
+                    # From here on a page that is loaded anew would lose a text that was pasted.
+                    write_link(pending)
+                tell(phase, share)
+
+            analysis = workbench().analyse(owner(), request_of(pending), progress, seen, PATIENCE)
         remember("shown", request_of(pending))
         # Only what was asked for: a head may have been chosen meanwhile.
         change(**{name: getattr(pending, name) for name in ASKED})
         open_on(analysis, before)
-        remember("failure", None)
-    except LoupeError as error:
-        remember("failure", error)
+
+    RUN.attempt(work, also="" if before is None else " What you see below is from before.")
+    if RUN.failure is not None:
         remember("failed", pending)
-    except Exception:
-        log.exception("The run failed")
-        remember(
-            "failure",
-            LoupeError(
-                "This is a defect in Attention Loupe; the log has its details.",
-                "Try another text or model."
-                + ("" if before is None else " What you see below is from before."),
-            ),
-        )
     remember("pending", None)
 
 
 def failure_panel() -> None:
     """Say what went wrong and what to do."""
-    error: LoupeError | None = recall("failure")
-    if error is None:
-        return
-    st.error(f"{literal(error.message)} {literal(error.hint)}")
-    if isinstance(error, TextTooLongError):
-        st.button(f"Cut the text to {error.limit:,} tokens and run", on_click=_cut)
+    RUN.say()
+    if isinstance(RUN.failure, TextTooLongError):
+        st.button(f"Cut the text to {RUN.failure.limit:,} tokens and run", on_click=_cut)
 
 
 def shown() -> Analysis | None:

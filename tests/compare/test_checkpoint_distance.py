@@ -9,8 +9,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 import viz
-from viz.compare import curves
-from viz.compare import head_changes as changed
+from viz.compare import changed, curves
 from viz.errors import AlignmentError, CancelledError, InputError
 from viz.models.custom.model_options import TransformerOptions
 from viz.models.custom.small_tokenizers import character_tokenizer

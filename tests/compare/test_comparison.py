@@ -8,7 +8,7 @@ from scipy.spatial.distance import jensenshannon
 
 import viz
 from tests.compare.texts import TIRED, WIDE
-from viz.compare import head_changes as changed
+from viz.compare import changed
 from viz.errors import AlignmentError, ShapeError
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import viz
 from tests.compare.texts import TIRED
-from viz.compare import head_changes as changed
+from viz.compare import changed
 from viz.errors import AlignmentError, CancelledError, ShapeError
 
 

@@ -8,8 +8,8 @@ import pytest
 
 import viz
 from components.compare_state import CompareView, SideView
-from components.panels.compare.bar import MOST_BYTES, require_room
 from components.panels.compare.links import neighbour
+from components.panels.compare.memory_room import MOST_BYTES, require_room
 from components.panels.compare.variants import asked, read
 from viz.errors import BudgetError, TextError
 

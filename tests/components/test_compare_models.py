@@ -9,8 +9,6 @@ from components.compare_state import CompareView, SideView
 from components.panels.compare.listed import REFUSED
 from components.panels.compare.models import (
     FAILED,
-    STOPPED,
-    WRONG,
     asked,
 )
 from tests.models.folders import save_decoder
@@ -144,7 +142,7 @@ def test_what_was_run_before_cancel_is_drawn_and_run_goes_on():
         first=seen.first, second=seen.second, part="steps", along="models", models=TUNED + "\nwide"
     )
     at.session_state["compare view"] = more
-    at.session_state[STOPPED] = asked(more)
+    at.session_state["compare models stopped"] = asked(more)
     at.run()
     assert "Stopped with 2 of 4 models to go; Run goes on." in said(at.caption)
     assert charts(at)
@@ -160,4 +158,4 @@ def test_two_of_the_list_become_the_sides():
     seen = at.session_state["compare view"]
     assert [side.model for side in seen.sides] == ["tuned/step-0", "tuned/step-100"]
     assert all(side.local and side.text == TEXT for side in seen.sides)
-    assert WRONG not in at.session_state
+    assert "compare models failure" not in at.session_state

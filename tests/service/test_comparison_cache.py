@@ -9,8 +9,7 @@ import pytest
 
 import viz
 from tests.models.folders import save_decoder
-from viz.compare import head_changes as changed
-from viz.compare import similarity
+from viz.compare import changed, similarity
 from viz.service import Request, Workbench
 from viz.service.comparison_cache import Comparisons, Question
 from viz.service.lru_store import BoundedStore

@@ -11,9 +11,10 @@ from components.compare_state import EDITS_AS, CompareView, chosen_heads
 from components.panels.charts import PLOTLY
 from components.panels.compare.place import ask, asked, generation, named, rewrite, view
 from components.panels.compare.run import Both
-from components.panels.compare.variants import WRONG, Tried, go_on, read_table, tried
-from components.panels.compare.wide import comparisons, told
+from components.panels.compare.variants import RUN, Tried, read_table, tried
+from components.panels.compare.wide import comparisons
 from components.panels.literal import literal
+from components.run_panel import in_words, while_measuring
 from components.session import is_dark
 from components.session_state import forget, recall, remember, value_of
 from components.state import SAMPLE
@@ -55,9 +56,9 @@ def edits_panel(runs: Both) -> None:
         found = tried(runs.seen, slot)
     else:
         problems, found = st.container(), None
-    error: LoupeError | None = recall(REFUSED) or recall(WRONG)
+    error: LoupeError | None = recall(REFUSED) or RUN.failure
     if error is not None:
-        problems.error(f"{literal(error.message)} {literal(error.hint)}")
+        problems.error(f"{in_words(error)}")
     if found is not None:
         _results(runs, found)
 
@@ -136,7 +137,7 @@ def _example(kind: str, text: str) -> str:
 
 def _begin(kind: str, keys: dict[str, str]) -> None:
     """Let what was written be what is asked for."""
-    go_on()
+    RUN.go_on()
     forget(REFUSED)
     if kind == "csv":
         _begin_table(value_of(keys["template"]))
@@ -175,7 +176,7 @@ def _begin_table(template: str) -> None:
 def _results(runs: Both, found: Tried) -> None:
     """Draw the differences, and rank the variants."""
     looked = _looked(runs.seen, found)
-    measured = told(
+    measured = while_measuring(
         "Comparing with the base",
         lambda tell: comparisons().effects(
             found.base,

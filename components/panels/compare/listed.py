@@ -11,7 +11,7 @@ import streamlit as st
 from components.compare_state import CompareView, SideView, chosen_heads
 from components.panels.compare.following import curves_panel, patterns_panel
 from components.panels.compare.models import (
-    WRONG,
+    RUN,
     Run,
     Tried,
     go_on,
@@ -28,8 +28,9 @@ from components.panels.compare.place import (
     view,
 )
 from components.panels.compare.run import Both
-from components.panels.compare.wide import comparisons, told
+from components.panels.compare.wide import comparisons
 from components.panels.literal import literal
+from components.run_panel import in_words, while_measuring
 from components.session_state import forget, recall, remember, value_of
 from viz.compare import Side
 from viz.compare.row_sampling import spaced
@@ -58,9 +59,9 @@ def models_panel(runs: Both) -> None:
         found = tried(seen, st.empty())
     error: LoupeError | None = recall(REFUSED)
     if error is None and seen.models.strip():
-        error = recall(WRONG)
+        error = RUN.failure
     if error is not None:
-        problems.error(literal(f"{error.message} {error.hint}"))
+        problems.error(in_words(error))
     if found is not None:
         _results(seen, found)
 
@@ -125,7 +126,7 @@ def _results(seen: CompareView, found: Tried) -> None:
     base = found.runs[0]
     stacks = base.analysis.trace.stacks
     shown = Side(*chosen_heads(seen.first, stacks))
-    measured = told(
+    measured = while_measuring(
         "Comparing models",
         lambda tell: comparisons().followed(
             [run.analysis for run in found.runs],

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import CompareView, SideView
-from components.panels.compare.bar import one_bar, require_room
+from components.panels.compare.memory_room import require_room
+from components.run_panel import RunPanel, defect, progress_bar
 from components.session import owner, workbench
-from components.session_state import forget, recall, recall_or_begin, remember
+from components.session_state import forget, recall_or_begin
 from viz.errors import BudgetError, LoupeError
 from viz.models.folders import model_roots
 from viz.models.model_list import Listed, read_models, short_names
@@ -19,9 +20,7 @@ from viz.service import Analysis, Request
 
 log = logging.getLogger(__name__)
 
-WRONG = "compare models failure"
-STOPPED = "compare models stopped"
-SHOWN = "compare models shown"
+RUN = RunPanel("compare models", "Leave the model out.")
 
 # What could not be run, and why: that is found slowly, and once. Run tries it again.
 FAILED = "compare models failed"
@@ -80,7 +79,8 @@ def reading(side: SideView, model: Listed) -> SideView:
 def tried(seen: CompareView, slot: DeltaGenerator) -> Tried | None:
     """Return the runs of the models, made where they are missing; the earlier ones where that fails."""
     wanted = asked(seen)
-    try:
+
+    def work() -> Tried | None:
         models = read_models(wanted.models, model_roots())
         requests = [reading(wanted.side, model).request for model in models]
         failed = _failed()
@@ -89,11 +89,10 @@ def tried(seen: CompareView, slot: DeltaGenerator) -> Tried | None:
             for number, request in enumerate(requests)
             if request not in failed and workbench().captured(owner(), request) is None
         ]
-        if missing and recall(STOPPED) == wanted:
-            forget(WRONG)
+        if missing and RUN.is_stopped(wanted):
             slot.caption(f"Stopped with {len(missing)} of {len(models)} models to go; Run goes on.")
             # What was run before Cancel is worth seeing.
-            return _found(wanted, models, requests) or before()
+            return _found(wanted, models, requests)
         if missing:
             _run(wanted, short_names(models), requests, missing, slot)
         base = failed.get(requests[0])
@@ -102,25 +101,19 @@ def tried(seen: CompareView, slot: DeltaGenerator) -> Tried | None:
                 f"The base {models[0].line} cannot be run: {base.message}", base.hint
             ) from base
         found = _found(wanted, models, requests)
-    except LoupeError as error:
-        remember(WRONG, error)
-        return before()
-    if found is None:
-        remember(
-            WRONG,
-            BudgetError(
+        if found is None:
+            raise BudgetError(
                 "All runs together are more than what is kept at a time.", "Leave some models out."
-            ),
-        )
-        return before()
-    forget(WRONG)
-    remember(SHOWN, (wanted, models))
-    return found
+            )
+        RUN.keep((wanted, models))
+        return found
+
+    return RUN.attempt(work) or before()
 
 
 def before() -> Tried | None:
     """Return the models that were drawn last, as far as they are still kept."""
-    drawn: tuple[Asked, tuple[Listed, ...]] | None = recall(SHOWN)
+    drawn: tuple[Asked, tuple[Listed, ...]] | None = RUN.kept
     if drawn is None:
         return None
     wanted, models = drawn
@@ -129,7 +122,7 @@ def before() -> Tried | None:
 
 def go_on() -> None:
     """Let what was stopped go on, and what failed be tried again."""
-    forget(STOPPED)
+    RUN.go_on()
     forget(FAILED)
 
 
@@ -171,12 +164,12 @@ def _run(
         BudgetError: all of them are more than is kept.
     """
     failed = _failed()
-    with one_bar(
+    with progress_bar(
         slot,
         len(missing),
         names=[names[number] for number in missing],
         key="compare models cancel",
-        on_cancel=lambda: _stop(wanted),
+        on_cancel=lambda: RUN.stop(wanted),
     ) as told:
         for done, number in enumerate(missing):
             if number > 0:
@@ -196,17 +189,10 @@ def _run(
                 failed[requests[number]] = error
             except Exception:
                 log.exception("A model of the list failed")
-                failed[requests[number]] = LoupeError(
-                    "This is a defect in Attention Loupe; the log has its details.",
-                    "Leave the model out.",
-                )
+                failed[requests[number]] = defect(RUN.hint)
     for number in missing:
         request = requests[number]
         if request not in failed and workbench().captured(owner(), request) is None:
             failed[request] = BudgetError(
                 "Beside the other runs it is more than what is kept at a time.", "Leave some out."
             )
-
-
-def _stop(wanted: Asked) -> None:
-    remember(STOPPED, wanted)

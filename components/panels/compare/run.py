@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,21 +9,15 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import CompareView, SideView
-from components.panels.compare.bar import one_bar
 from components.panels.compare.place import SIDES, view
-from components.panels.literal import literal
+from components.run_panel import RunPanel, progress_bar
 from components.session import owner, workbench
-from components.session_state import forget, recall, remember, remembers
 from viz.errors import LoupeError
 from viz.models.catalogue import CATALOGUE, find_entry, is_available
 from viz.models.fetch import fetch
 from viz.service import Analysis, Request
 
-log = logging.getLogger(__name__)
-
-WRONG = "compare failure"
-SHOWN = "compare shown"
-STOPPED = "compare stopped"
+RUN = RunPanel("compare")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,44 +43,23 @@ def both(slot: DeltaGenerator) -> Both | None:
         for request in dict.fromkeys(wanted)
         if workbench().captured(owner(), request) is None
     ]
-    if missing and recall(STOPPED) == wanted:
+    if missing and RUN.is_stopped(wanted):
         with slot.container(horizontal=True, vertical_alignment="center"):
             st.caption("Stopped; below is from before.")
-            st.button("Compare", type="primary", on_click=_go_on)
+            st.button("Compare", type="primary", on_click=RUN.go_on)
         return before()
-    try:
+
+    def work() -> Both:
         if missing:
             _run(missing, slot)
-        runs = [workbench().captured(owner(), request) for request in wanted]
-        forget(WRONG)
-    except LoupeError as error:
-        remember(WRONG, error)
-        return before()
-    except Exception:
-        log.exception("The comparison failed")
-        remember(
-            WRONG,
-            LoupeError(
-                "This is a defect in Attention Loupe; the log has its details.",
-                "Try another text or model.",
-            ),
-        )
-        return before()
-    first, second = runs
-    if first is None or second is None:
-        remember(
-            WRONG,
-            LoupeError(
+        first, second = (workbench().captured(owner(), request) for request in wanted)
+        if first is None or second is None:
+            raise LoupeError(
                 "Both runs together are more than what is kept at a time.", "Shorten the texts."
-            ),
-        )
-        return before()
-    return Both(seen, first, second)
+            )
+        return Both(seen, first, second)
 
-
-def went_wrong() -> bool:
-    """Whether something is to be said of the last attempt."""
-    return remembers(WRONG)
+    return RUN.attempt(work) or before()
 
 
 def problems_panel(*, earlier: bool = False) -> None:
@@ -96,16 +68,13 @@ def problems_panel(*, earlier: bool = False) -> None:
     Args:
         earlier: whether what is below is of what was asked for before.
     """
-    error: LoupeError | None = recall(WRONG)
-    if error is not None:
-        before = "  \nWhat you see below is from before." if earlier else ""
-        st.error(f"{literal(error.message)} {literal(error.hint)}{before}")
+    RUN.say(also="  \nWhat you see below is from before." if earlier else "")
     for side in dict.fromkeys((view().first, view().second)):
         _fetch_button(side)
 
 
 def _run(missing: Sequence[Request], slot: DeltaGenerator) -> None:
-    with one_bar(slot, len(missing), on_cancel=_stop) as told:
+    with progress_bar(slot, len(missing), on_cancel=_stop) as told:
         for number, request in enumerate(missing):
             try:
                 workbench().capture(owner(), request, told(number))
@@ -125,21 +94,17 @@ def _named(request: Request, error: LoupeError) -> LoupeError:
 
 def _stop() -> None:
     seen = view()
-    remember(STOPPED, [seen.first.request, seen.second.request])
-
-
-def _go_on() -> None:
-    forget(STOPPED)
+    RUN.stop([seen.first.request, seen.second.request])
 
 
 def keep(runs: Both) -> None:
     """Note that a comparison could be drawn, to be gone back to where a later one cannot."""
-    remember(SHOWN, runs.seen)
+    RUN.keep(runs.seen)
 
 
 def before() -> Both | None:
     """Return the last comparison that could be drawn, if it is still kept, with the heads chosen now."""
-    drawn: CompareView | None = recall(SHOWN)
+    drawn: CompareView | None = RUN.kept
     if drawn is None:
         return None
     runs = [workbench().captured(owner(), side.request) for side in (drawn.first, drawn.second)]
@@ -172,7 +137,7 @@ def _fetch_button(side: SideView) -> None:
             with st.spinner(f"Fetching {entry.title}, {entry.download_mb} MB"):
                 fetch(entry)
         except LoupeError as error:
-            remember(WRONG, error)
+            RUN.fail(error)
 
     st.button(
         f"Fetch {entry.title} ({entry.download_mb} MB)", on_click=get, key=f"fetch {entry.name}"

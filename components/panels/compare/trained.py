@@ -10,10 +10,11 @@ from components.compare_state import SideView, chosen_heads
 from components.panels.compare.following import curves_panel, patterns_panel
 from components.panels.compare.place import change, complain, view
 from components.panels.compare.run import Both
-from components.panels.compare.wide import comparisons, told
+from components.panels.compare.wide import comparisons
 from components.panels.literal import literal
 from components.panels.training.live import STATES
 from components.panels.training.shared import known, list_training, trainings
+from components.run_panel import while_measuring
 from components.session import page_link
 from components.session_state import remember, value_of
 from viz.capture.trace import Trace
@@ -104,7 +105,7 @@ def _steps(
     # What is chosen above may be of another model; a training's own stack is the one that is scored.
     named = side.stack if side.stack in start.stacks else scored
     stack, heads = chosen_heads(replace(side, stack=named), start.stacks)
-    frame = told(
+    frame = while_measuring(
         "Comparing checkpoints",
         lambda tell: comparisons().curves(folder.name, some, trace, stack.name, tell),
     )

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import CompareView, SideView
-from components.panels.compare.bar import one_bar, require_room
+from components.panels.compare.memory_room import require_room
+from components.run_panel import RunPanel, progress_bar
 from components.session import owner, workbench
-from components.session_state import forget, recall, remember
 from viz.compare import Variants, edited, filled, from_csv
 from viz.compare.text_template import read_template
 from viz.errors import BudgetError, LoupeError, TextError
 from viz.service import Analysis, Request
 
-log = logging.getLogger(__name__)
-
-WRONG = "compare edits failure"
-STOPPED = "compare edits stopped"
-SHOWN = "compare edits shown"
+RUN = RunPanel("compare edits", "Try other edits.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,52 +78,33 @@ def read_table(content: bytes, base: str, template: str = "") -> Variants:
 def tried(seen: CompareView, slot: DeltaGenerator) -> Tried | None:
     """Return the base's and the variants' runs, made where they are missing; else the earlier ones."""
     wanted = asked(seen)
-    try:
+
+    def work() -> Tried | None:
         variants = read(wanted)
         requests = _requests(wanted, variants)
         missing = _missing(requests)
-        if missing and recall(STOPPED) == wanted:
+        if missing and RUN.is_stopped(wanted):
             slot.caption(
                 f"Stopped with {len(missing):,} of {len(requests):,} texts to go; Run goes on."
             )
-            return before()
+            return None
         if missing:
             _run(wanted, variants, requests, missing, slot)
         found = _found(wanted, variants)
-    except LoupeError as error:
-        remember(WRONG, error)
-        return before()
-    except Exception:
-        log.exception("The minimal pairs failed")
-        remember(
-            WRONG,
-            LoupeError(
-                "This is a defect in Attention Loupe; the log has its details.", "Try other edits."
-            ),
-        )
-        return before()
-    if found is None:
-        remember(
-            WRONG,
-            BudgetError(
+        if found is None:
+            raise BudgetError(
                 "All runs together are more than what is kept at a time.", "Leave some edits out."
-            ),
-        )
-        return before()
-    forget(WRONG)
-    remember(SHOWN, wanted)
-    return found
+            )
+        RUN.keep(wanted)
+        return found
+
+    return RUN.attempt(work) or before()
 
 
 def before() -> Tried | None:
     """Return the pairs that were drawn last, if they are still kept."""
-    drawn: Asked | None = recall(SHOWN)
+    drawn: Asked | None = RUN.kept
     return None if drawn is None else _found(drawn, read(drawn))
-
-
-def go_on() -> None:
-    """Let what was stopped go on."""
-    forget(STOPPED)
 
 
 def _requests(wanted: Asked, variants: Variants) -> list[Request]:
@@ -156,8 +132,8 @@ def _run(
     missing: Sequence[int],
     slot: DeltaGenerator,
 ) -> None:
-    with one_bar(
-        slot, len(missing), key="compare edits cancel", on_cancel=lambda: _stop(wanted)
+    with progress_bar(
+        slot, len(missing), key="compare edits cancel", on_cancel=lambda: RUN.stop(wanted)
     ) as told:
         for done, number in enumerate(missing):
             try:
@@ -171,7 +147,3 @@ def _run(
                 "texts of this length",
                 "Leave some out, or shorten the base text.",
             )
-
-
-def _stop(wanted: Asked) -> None:
-    remember(STOPPED, wanted)

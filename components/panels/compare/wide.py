@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -13,6 +13,7 @@ from components.panels.charts import PLOTLY
 from components.panels.compare.place import SIDES, change_side
 from components.panels.compare.run import Both
 from components.panels.literal import literal
+from components.run_panel import while_measuring
 from components.session import is_dark
 from components.session_state import value_of
 from viz.analysis import Predictions
@@ -49,7 +50,7 @@ def changed_panel(runs: Both) -> None:
             "for the second side."
         )
         return
-    found = told(
+    found = while_measuring(
         "Comparing every head",
         lambda tell: comparisons().changed(runs.first, runs.second, asked, tell),
     )
@@ -138,7 +139,7 @@ def _place(runs: Both, side: int, ranked: Predictions) -> int | None:
 
 def similar_panel(runs: Both) -> None:
     """Show which heads look alike, as a matrix, a map, and a list for the chosen one."""
-    found = told(
+    found = while_measuring(
         "Comparing all heads with all",
         lambda tell: comparisons().all_heads(runs.first, runs.second, _question(runs), tell),
     )
@@ -207,23 +208,6 @@ def _near(found: AllHeads, chosen: tuple[tuple[int, int], ...]) -> None:
         selection_mode="single-row",
     )
     st.caption("A click compares with it above.")
-
-
-def told(words: str, work: Callable[[Callable[[float], None]], Found]) -> Found | None:
-    """Do what takes seconds, with progress; an error is said."""
-    slot = st.empty()
-
-    def tell(share: float) -> None:
-        # This call is also where Streamlit stops a run that was superseded.
-        slot.progress(min(1.0, share), words)
-
-    try:
-        return work(tell)
-    except LoupeError as error:
-        st.error(f"{literal(error.message)} {literal(error.hint)}")
-        return None
-    finally:
-        slot.empty()
 
 
 def _question(runs: Both) -> Question:

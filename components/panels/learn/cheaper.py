@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
 
@@ -14,8 +13,9 @@ from components.panels.learn import address
 from components.panels.learn.place import touched
 from components.panels.learn.source import before
 from components.panels.literal import literal
-from components.panels.run import PHASES, shown
+from components.panels.run import shown
 from components.parameters import allowed_words
+from components.run_panel import RunPanel, progress_bar
 from components.session import is_dark, owner, view, workbench
 from components.session_state import recall, remember, take, value_of
 from viz.analysis.approximation_error import WAYS, Tried, settings_of, try_all
@@ -25,7 +25,7 @@ from viz.figures import cost_figure, matrix_figure, spectrum_figure
 from viz.models.catalogue import CATALOGUE, DEFAULT, is_available
 from viz.service import Analysis, Request
 
-log = logging.getLogger(__name__)
+RUN = RunPanel("learn cheaper")
 
 OWN, EXPLORE = "A text of your own", "The result in Explore"
 SAMPLE = (
@@ -166,7 +166,7 @@ def _analysis() -> Analysis | None:
             )
             st.form_submit_button("Run", type="primary", on_click=touched)
     _run(Request(model=model or DEFAULT, text=text))
-    kept: Request | None = recall("learn cheaper shown")
+    kept: Request | None = RUN.kept
     return None if kept is None else workbench().result(owner(), kept)
 
 
@@ -174,24 +174,18 @@ def _run(request: Request) -> None:
     """Run a request; what cannot be run is said, and the result before stays."""
     line = st.empty()
 
-    def progress(phase: str, share: float) -> None:
-        start, stop, words = PHASES[phase]
-        line.progress(start + (stop - start) * min(1.0, share), words)
+    def work() -> None:
+        with progress_bar(line) as told:
+            workbench().analyse(owner(), request, told(0))
+        RUN.keep(request)
 
-    try:
-        workbench().analyse(owner(), request, progress)
-        remember("learn cheaper shown", request)
-        line.empty()
-    except LoupeError as error:
-        line.error(f"{literal(error.message)} {literal(error.hint)}{_kept()}")
-    except Exception:
-        log.exception("The run failed")
-        line.error(f"This is a defect in Attention Loupe; the log has its details.{_kept()}")
+    RUN.attempt(work)
+    RUN.say(line, also=_kept())
 
 
 def _kept() -> str:
     """Say which text is still tried below."""
-    kept: Request | None = recall("learn cheaper shown")
+    kept: Request | None = RUN.kept
     return "" if kept is None else f" {before(kept.text)}"
 
 

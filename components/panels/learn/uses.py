@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import streamlit as st
 from components.panels.learn.address import text_fields
 from components.panels.learn.place import touched
 from components.panels.literal import literal
+from components.run_panel import RunPanel
 from components.session import page_link, workbench
 from viz.analysis.sentence_similarity import central, closeness
 from viz.errors import LoupeError, TextTooLongError
@@ -19,7 +19,7 @@ from viz.models import Model
 from viz.models.catalogue import CATALOGUE, DEFAULT, is_available
 from viz.service import Request
 
-log = logging.getLogger(__name__)
+RUN = RunPanel("learn uses")
 
 SAMPLES = Path(__file__).parents[3] / "assets" / "samples"
 
@@ -179,19 +179,20 @@ USES: tuple[tuple[str, str, Callable[[], None]], ...] = (
 
 def _compare(text: str, others: str, measure: Callable[[Model], list[float]]) -> None:
     """Show how close each line is, the closest first."""
-    try:
-        model = workbench().model(Request(model=DEFAULT, text=text), lambda _phase, _share: None)
-        found = measure(model)
-    except TextTooLongError as error:
-        # One model is used here, so that the usual hint, to choose another, leads nowhere.
-        st.error(f"{literal(error.message)} Shorten it to {error.limit:,} tokens.")
-        return
-    except LoupeError as error:
-        st.error(f"{literal(error.message)} {literal(error.hint)}")
-        return
-    except Exception:
-        log.exception("The example failed")
-        st.error("This is a defect in Attention Loupe; the log has its details.")
+
+    def work() -> list[float]:
+        try:
+            model = workbench().model(
+                Request(model=DEFAULT, text=text), lambda _phase, _share: None
+            )
+            return measure(model)
+        except TextTooLongError as error:
+            # One model is used here, so that the usual hint, to choose another, leads nowhere.
+            raise LoupeError(error.message, f"Shorten it to {error.limit:,} tokens.") from error
+
+    found = RUN.attempt(work)
+    RUN.say()
+    if found is None:
         return
     table = pd.DataFrame({"sentence": _lines(others), "closeness": found})
     st.dataframe(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from components.durations import duration
 from components.panels.literal import literal
 from components.panels.training.address import complain, show
 from components.panels.training.checkpoint import checkpoint_panel
@@ -210,15 +211,6 @@ def _said(about: About, standing: Standing, elsewhere: bool) -> str:
             return f"{step}. Stopped; what it learnt until then is kept."
         return f"Cut short at step {standing.step:,} of {steps:,}; {kept}"
     return f"{step}. It could not go on" + ("." if is_whole else f"; {kept}")
-
-
-def duration(seconds: float) -> str:
-    """Say a time in the unit that suits it."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 90 * 60:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def _go_on(name: str) -> None:

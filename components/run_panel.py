@@ -1,0 +1,204 @@
+"""What every part of a page that runs something has in common.
+
+Progress stands in one bar with Cancel beside it, whatever goes wrong is said in words, and the earlier result
+stays until there is a new one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from components.durations import duration
+from components.panels.literal import literal
+from components.session_state import forget, recall, remember
+from viz.errors import LoupeError
+from viz.models.time_left import SecondsLeft, ShareDone
+from viz.service.run_service import Progress
+
+log = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
+
+# Where each phase of a run begins and ends, as shares of the whole, and what it is called.
+PHASES = {
+    "load": (0.0, 0.3, "Loading the model"),
+    "tokenise": (0.3, 0.32, "Reading the input"),
+    "write": (0.32, 0.4, "The model writes"),
+    "forward": (0.4, 0.8, "Running the model"),
+    "draw": (0.8, 1.0, "Drawing the heads"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunPanel:
+    """What one part of a page runs, and what came of it.
+
+    Attributes:
+        name: of the part, under which the session remembers.
+        hint: what to try where a defect of ours ended a run.
+    """
+
+    name: str
+    hint: str = "Try another text or model."
+
+    def attempt(self, work: Callable[[], Found], *, also: str = "") -> Found | None:
+        """Do work; None where it failed, and why is remembered then.
+
+        Args:
+            work: to be done; it raises LoupeError for what a user can mend.
+            also: what to say besides where a defect ends it.
+        """
+        try:
+            done = work()
+        except LoupeError as error:
+            self.fail(error)
+            return None
+        except Exception:
+            log.exception("A run of %r failed", self.name)
+            self.fail(defect(self.hint + also))
+            return None
+        self.clear()
+        return done
+
+    @property
+    def failure(self) -> LoupeError | None:
+        """Why the last run failed; None where it did not."""
+        error: LoupeError | None = recall(self._key("failure"))
+        return error
+
+    def fail(self, error: LoupeError) -> None:
+        """Note why a run cannot be."""
+        remember(self._key("failure"), error)
+
+    def clear(self) -> None:
+        """Note that nothing is wrong."""
+        forget(self._key("failure"))
+
+    def stop(self, wanted: object) -> None:
+        """Note that somebody cancelled what was wanted."""
+        remember(self._key("stopped"), wanted)
+
+    def is_stopped(self, wanted: object) -> bool:
+        """Whether that is what was cancelled last."""
+        return bool(recall(self._key("stopped")) == wanted)
+
+    def go_on(self) -> None:
+        """Let what was cancelled be run."""
+        forget(self._key("stopped"))
+
+    def keep(self, result: object) -> None:
+        """Note what is on screen, to be gone back to where a later run fails."""
+        remember(self._key("shown"), result)
+
+    @property
+    def kept(self) -> Any:
+        """What was kept last; None where nothing was."""
+        return recall(self._key("shown"))
+
+    def say(self, place: Any = st, *, also: str = "") -> None:
+        """Say what went wrong and what to do, if anything did.
+
+        Args:
+            place: where.
+            also: what to say after it.
+        """
+        if self.failure is not None:
+            place.error(f"{in_words(self.failure)}{also}")
+
+    def _key(self, what: str) -> str:
+        return f"{self.name} {what}"
+
+
+def in_words(error: LoupeError) -> str:
+    """Write what went wrong and what to do, so that no text of a user's is read as Markdown."""
+    return f"{literal(error.message)} {literal(error.hint)}"
+
+
+def defect(hint: str) -> LoupeError:
+    """Say that the fault is ours."""
+    return LoupeError("This is a defect in Attention Loupe; the log has its details.", hint)
+
+
+@contextmanager
+def progress_bar(
+    slot: DeltaGenerator,
+    count: int = 1,
+    *,
+    on_cancel: Callable[[], None] | None = None,
+    names: Sequence[str] = (),
+    key: str | None = None,
+    seconds_left: SecondsLeft | None = None,
+) -> Iterator[Callable[[int], Progress]]:
+    """Show how far several runs are, one after the other, until they are done or one fails.
+
+    Args:
+        slot: where the bar stands; it is empty afterwards.
+        count: of the runs.
+        on_cancel: called when Cancel is pressed; no such button without.
+        names: of the runs, to be said.
+        key: of the Cancel button.
+        seconds_left: foresees how long a single run goes on, which is said, and which the bar follows.
+
+    Yields:
+        What returns, for the number of a run, what its progress is to be told to.
+    """
+    if on_cancel is None:
+        bar = slot.progress(0.0, "Starting")
+    else:
+        with slot.container(horizontal=True, vertical_alignment="center"):
+            bar = st.progress(0.0, "Starting")
+            st.button("Cancel", key=key, on_click=on_cancel)
+
+    share_done = ShareDone()
+
+    def told(number: int) -> Progress:
+        which = f", {number + 1:,} of {count:,}" if count > 1 else ""
+        name = f": {literal(names[number])}" if names else ""
+
+        def progress(phase: str, share: float) -> None:
+            # This call is also where Streamlit stops a run that was cancelled or superseded.
+            start, stop, words = PHASES[phase]
+            done, more = (number + start + (stop - start) * min(1.0, share)) / count, ""
+            if seconds_left is not None:
+                seconds = seconds_left(phase, share)
+                more = "" if seconds is None else f", about {duration(seconds)} left"
+                done = share_done(done, seconds)
+            bar.progress(done, f"{words}{which}{name}{more}")
+
+        return progress
+
+    try:
+        yield told
+    except Exception:
+        slot.empty()
+        raise
+    slot.empty()
+
+
+def while_measuring(words: str, work: Callable[[Callable[[float], None]], Found]) -> Found | None:
+    """Do what takes seconds, with progress; an error is said.
+
+    Args:
+        words: what is done.
+        work: told what to tell the share done to.
+    """
+    slot = st.empty()
+
+    def tell(share: float) -> None:
+        # This call is also where Streamlit stops a run that was superseded.
+        slot.progress(min(1.0, share), words)
+
+    try:
+        return work(tell)
+    except LoupeError as error:
+        st.error(in_words(error))
+        return None
+    finally:
+        slot.empty()
