@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +11,7 @@ import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from components.address import Address
 from components.selection import selected_inside
 from components.session_state import (
     forget,
@@ -29,8 +29,7 @@ from viz.models.folders import cache_folder
 from viz.service import Request, TextStore, Workbench, shared_workbench
 from viz.service.browser_sessions import COOKIE
 
-# What the browser sends this soon after a change may still carry the address before it.
-LINK_SECONDS = 1.0
+ADDRESS = Address("explore")
 
 # The page whose address says what is seen there.
 EXPLORE = "Explore"
@@ -105,16 +104,12 @@ def write_link(seen: View | None = None) -> None:
     except StorageError as error:
         remember("notices", [str(error)])
         return
-    if st.query_params.to_dict() != query:
-        st.query_params.from_dict(query)
-        remember("link_written", time.monotonic())
-    # Known even where nothing was written: after Back, Forward leads to what was written last.
-    remember("link", query)
+    ADDRESS.write(query)
 
 
 def acted() -> None:
     """Note that this run was started by something on the page, and not by Back or Forward."""
-    remember("acted", True)
+    ADDRESS.act()
 
 
 def offer(pages: Sequence[StreamlitPage]) -> None:
@@ -153,16 +148,13 @@ def arrived(page: str) -> bool:
 
 def went_back() -> bool:
     """Whether the address changed without us, by back or forward; the view is read anew then."""
-    if take("acted", False):
+    if ADDRESS.acted():
         return False
     if take("left", False) and not st.query_params:
         # Come back from another page by the navigation, which names no view: the last one goes on.
         return False
-    if not remembers("link") or st.query_params.to_dict() == value_of("link"):
+    if not ADDRESS.is_known or ADDRESS.changed_by_others() is None:
         return False
-    if time.monotonic() - recall("link_written", -LINK_SECONDS) < LINK_SECONDS:
-        return False
-    remember("link", st.query_params.to_dict())
     forget("view")
     return True
 

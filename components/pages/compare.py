@@ -17,7 +17,7 @@ from components.panels.compare.place import (
     choice,
     complaints,
     follow_link,
-    settled,
+    forget_act,
     view,
     write_link,
 )
@@ -75,7 +75,7 @@ def _by_itself(runs: Both) -> None:
     seen = view()
     if _above(seen) != _above(runs.seen):
         st.rerun()
-    settled()
+    forget_act()
     _comparison(replace(runs, seen=seen))
 
 

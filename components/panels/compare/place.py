@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,10 +9,10 @@ from typing import Any
 
 import streamlit as st
 
+from components.address import Address
 from components.compare_state import CompareView, SideView, from_query, to_query
-from components.session import LINK_SECONDS, texts
+from components.session import texts
 from components.session_state import (
-    forget,
     recall,
     recall_or_begin,
     remember,
@@ -25,19 +24,22 @@ from viz.errors import StorageError
 
 SIDES = ("first", "second")
 
+ADDRESS = Address("compare")
+VIEW = "compare view"
+
 
 def view() -> CompareView:
     """Return what is to be seen, from the link on the first run."""
-    if not remembers("compare view"):
+    if not remembers(VIEW):
         _read()
-    current: CompareView = value_of("compare view")
+    current: CompareView = value_of(VIEW)
     return current
 
 
 def change(**choices: Any) -> None:
     """Change some of what is to be seen."""
-    remember("compare view", replace(view(), **choices))
-    remember("compare acted", True)
+    remember(VIEW, replace(view(), **choices))
+    ADDRESS.act()
     # What was said of a link is over once something else is asked for.
     remember("compare notices", [])
 
@@ -130,36 +132,28 @@ def complaints() -> list[str]:
 
 def follow_link() -> None:
     """Read the view anew where the address changed without us, by Back, Forward or a link."""
-    acted = take("compare acted", False)
-    address = st.query_params.to_dict()
-    known = recall("compare link")
-    late = time.monotonic() - recall("compare written", -LINK_SECONDS) < LINK_SECONDS
-    if remembers("compare view") and address and address != known and not (acted or late):
+    acted = ADDRESS.acted()
+    if acted or not remembers(VIEW) or not st.query_params:
+        return
+    if ADDRESS.changed_by_others() is not None:
         _read()
 
 
-def settled() -> None:
+def forget_act() -> None:
     """Note that what was chosen is being drawn, so that what happens to the address next is not our doing."""
-    forget("compare acted")
+    ADDRESS.acted()
 
 
 def write_link() -> None:
     """Let the URL say what is seen."""
     try:
-        query = to_query(view(), texts())
+        ADDRESS.write(to_query(view(), texts()))
     except StorageError as error:
         remember("compare notices", [str(error)])
-        return
-    if st.query_params.to_dict() != query:
-        st.query_params.from_dict(query)
-        remember("compare written", time.monotonic())
-    remember("compare link", query)
 
 
 def _read() -> None:
-    address = st.query_params.to_dict()
-    read, notices = from_query(address, texts())
-    remember("compare view", read)
+    read, notices = from_query(ADDRESS.note(), texts())
+    remember(VIEW, read)
     remember("compare notices", notices)
     _refill()
-    remember("compare link", address)

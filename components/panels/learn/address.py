@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
+from components.address import Address
 from components.panels.learn.place import forget_unknown, keep, note, was_touched
 from components.panels.literal import literal
 from components.parameters import DIGEST, LONGEST_IN_URL
 from components.session import texts
-from components.session_state import recall, remember, value_of
+from components.session_state import remember, value_of
 from viz.errors import StorageError
 
 
@@ -24,11 +25,11 @@ def receive(
         parameters: of the address that belong to it.
         show: puts what they say into the widgets, and returns a sentence for each that it cannot use.
     """
-    touched, asked = was_touched(), _asked(parameters)
-    known = recall(_known(part))
-    if known is None or (asked != known and not touched):
-        remember(_problems(part), show(asked))
-        remember(_known(part), asked)
+    touched, address = was_touched(), _address(part, parameters)
+    # Once the page is known, what it changed itself is not in the address yet.
+    is_new = not address.is_known or (not touched and address.changed_by_others() is not None)
+    if is_new:
+        remember(_problems(part), show(address.note()))
         # What that means is known when the widgets are read for the first time.
         remember(_meant(part), None)
     note(part, value_of(_problems(part)))
@@ -42,18 +43,13 @@ def send(part: str, parameters: Sequence[str], query: Mapping[str, str]) -> None
         parameters: likewise.
         query: what the widgets hold, as parameters.
     """
-    asked = _asked(parameters)
+    address = _address(part, parameters)
     if value_of(_meant(part)) is None:
         remember(_meant(part), dict(query))
-    if query == value_of(_meant(part)) and asked == value_of(_known(part)):
+    if query == value_of(_meant(part)) and address.now() == address.known:
         return
     forget_unknown()
-    rest = {
-        name: value for name, value in st.query_params.to_dict().items() if name not in parameters
-    }
-    if asked != query:
-        st.query_params.from_dict({**rest, **query})
-    remember(_known(part), dict(query))
+    address.write(query)
     remember(_meant(part), dict(query))
     remember(_problems(part), [])
     keep()
@@ -126,13 +122,8 @@ def text_fields(part: str, usual: Mapping[str, str]) -> Callable[[], None]:
     return say
 
 
-def _asked(parameters: Sequence[str]) -> dict[str, str]:
-    query = st.query_params.to_dict()
-    return {name: query[name] for name in parameters if name in query}
-
-
-def _known(part: str) -> str:
-    return f"learn {part} known"
+def _address(part: str, parameters: Sequence[str]) -> Address:
+    return Address(f"learn {part}", tuple(parameters), patience=0.0)
 
 
 def _meant(part: str) -> str:

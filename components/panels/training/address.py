@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
 
+from components.address import Address
 from components.parameters import unknown
-from components.session import LINK_SECONDS
 from components.session_state import forget, recall, recall_or_begin, remember, take
 
 Parts = dict[str, str]
@@ -16,30 +14,29 @@ Parts = dict[str, str]
 # it where that is not the one that the task is about.
 PARTS = ("step", "head")
 
+ADDRESS = Address("train")
+
 # Every parameter of a link to Train.
 KNOWN = ("run", "task", *PARTS)
 
 
 def show(name: str) -> None:
     """Let the page show a training as it was seen last, or none."""
-    _write({"run": name, **_views().get(name, {})} if name else {})
+    ADDRESS.write({"run": name, **_views().get(name, {})} if name else {})
 
 
 def choose(name: str, **parts: str) -> None:
     """Note what of a training is seen; what is empty is as usual and left out."""
     remember("train said over", bool(take("train said", [])))
     _views()[name] = {part: told for part, told in parts.items() if told}
-    _write({"run": name, **_views()[name]})
+    ADDRESS.write({"run": name, **_views()[name]})
 
 
 def read_address() -> None:
     """Take what the address says, where it changed without us: by a link, by Back or Forward."""
-    asked = st.query_params.to_dict()
-    if asked == recall("train address"):
+    asked = ADDRESS.changed_by_others()
+    if asked is None:
         return
-    if time.monotonic() - recall("train written", -LINK_SECONDS) < LINK_SECONDS:
-        return  # as it was before we wrote it
-    remember("train address", asked)
     remember("train said", unknown(asked, KNOWN))
     if not asked.get("run"):
         for part in (part for part in PARTS if part in asked):
@@ -81,10 +78,3 @@ def settle() -> None:
 def _views() -> dict[str, Parts]:
     views: dict[str, Parts] = recall_or_begin("train views", {})
     return views
-
-
-def _write(query: Parts) -> None:
-    if st.query_params.to_dict() != query:
-        st.query_params.from_dict(query)
-        remember("train written", time.monotonic())
-    remember("train address", query)
