@@ -14,6 +14,9 @@ if str(ROOT) not in sys.path:
 
 from components.pages import compare, explore, learn, train  # noqa: E402
 from components.session import offer  # noqa: E402
+from viz.registry import load_extensions  # noqa: E402
+
+load_extensions()
 
 ICON = str(ROOT / "assets" / "icon.png")  # a file, because named icons come from elsewhere
 st.set_page_config(page_title="Attention Loupe", page_icon=ICON, layout="wide")

@@ -10,12 +10,10 @@ from components.state import View, written_bounds
 from viz.analysis import opening_stack
 from viz.capture.stack import Stack
 from viz.inputs.units import Units
+from viz.patterns import STATISTICS
 
 # Larger patterns are maps, because a heatmap cell would be smaller than a pixel.
 LARGEST_EXACT = 264
-
-# Statistics that mean something only where a text looks at itself.
-OF_ALIGNED = ("distance", "current", "previous")
 
 
 def is_mapped(stack: Stack) -> bool:
@@ -121,11 +119,11 @@ def _not_offered(view: View, stack: Stack) -> list[str]:
     if not stack.aligned:
         why = "it is not measured where one input looks at another"
         usual = View()
-        if view.statistic in OF_ALIGNED:
+        if _is_of_aligned(view.statistic):
             problems.append(_missed("statistic", repr(view.statistic), why, repr(usual.statistic)))
-        if view.sort in OF_ALIGNED:
+        if _is_of_aligned(view.sort):
             problems.append(_missed("sort", repr(view.sort), why, f"the order by {usual.sort}"))
-        gone = {name: bounds for name, bounds in view.kept.items() if name in OF_ALIGNED}
+        gone = {name: bounds for name, bounds in view.kept.items() if _is_of_aligned(name)}
         if gone:
             shown = "what else it keeps" if len(gone) < len(view.kept) else "every head"
             problems.append(_missed("keep", repr(written_bounds(gone)), why, shown))
@@ -133,3 +131,8 @@ def _not_offered(view: View, stack: Stack) -> list[str]:
         why = "one input looks at another here"
         problems.append(_missed("direction", repr(view.direction), why, repr("looks at")))
     return problems
+
+
+def _is_of_aligned(name: str) -> bool:
+    """Whether a statistic means something only where a text looks at itself."""
+    return name in STATISTICS and STATISTICS[name].needs_alignment

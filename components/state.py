@@ -12,7 +12,7 @@ from components import parameters
 from viz.figures import SEQUENTIAL, Display
 from viz.models.catalogue import DEFAULT
 from viz.models.hub_address import pasted
-from viz.patterns import LAYER, Bounds
+from viz.patterns import LAYER, STATISTICS, Bounds
 from viz.service import TextStore
 
 SAMPLE = "The animal didn't cross the street because it was too tired."
@@ -99,12 +99,6 @@ OPENING = View(layer=3, head=1, token=10)
 # Always written, because a link without any parameters is a first visit.
 WRITTEN = ("layer", "head")
 
-# What is shown of every head; the page names them in words.
-STATISTICS = ("entropy", "distance", "first", "current", "previous")
-
-# What heads are sorted and kept by.
-ORDERS = (LAYER, *STATISTICS)
-
 STACK = re.compile(r"[a-z0-9_]{1,40}")
 MEDIA = re.compile(r"[0-9a-f]{40}\.[a-z0-9]{2,4}")
 ALSO = re.compile(r"\d{1,4}\.\d{1,4}(,\d{1,4}\.\d{1,4}){0,6}")
@@ -118,8 +112,6 @@ CHOICES = {
     "direction": ("looks at", "looked at by"),
     "scale": ("linear", "log"),
     "palette": SEQUENTIAL,
-    "statistic": STATISTICS,
-    "sort": ORDERS,
 }
 BOUNDS = {"layer": 1e6, "head": 1e6, "token": 1e9, "top_k": MOST_TOP_K, "threshold": 1.0}
 LEAST = {"token": -1}
@@ -130,6 +122,16 @@ KNOWN = parameters.known_names((field.name for field in fields(View)), LONG)
 
 # Larger bounds only keep numbers from growing without end, and are not worth a word.
 WORTH_SAYING = 1e6
+
+
+def orders() -> tuple[str, ...]:
+    """Name what heads are sorted and kept by."""
+    return LAYER, *STATISTICS.names
+
+
+def choices() -> dict[str, tuple[str, ...]]:
+    """Name the values of fields that have a few, statistics that were added among them."""
+    return {**CHOICES, "statistic": STATISTICS.names, "sort": orders()}
 
 
 def to_query(view: View, texts: TextStore) -> dict[str, str]:
@@ -175,7 +177,7 @@ def _read_bounds(text: str) -> dict[str, Bounds]:
     kept: dict[str, Bounds] = {}
     for one in text.split(",") if text else []:
         found = KEPT.fullmatch(one)
-        if found is None or found[1] not in ORDERS or found[1] in kept:
+        if found is None or found[1] not in orders() or found[1] in kept:
             raise ValueError(text)
         low = float(found[2]) if found[2] else -math.inf
         high = float(found[3]) if found[3] else math.inf
@@ -191,7 +193,7 @@ def _allowed(name: str, kind: type) -> str:
     return parameters.allowed_words(
         name,
         kind,
-        choices=CHOICES.get(name, ()),
+        choices=choices().get(name, ()),
         least=LEAST.get(name, 0) if name in BOUNDS else None,
         most=most if most < WORTH_SAYING else None,
     )
@@ -199,7 +201,7 @@ def _allowed(name: str, kind: type) -> str:
 
 def _read(name: str, text: str, kind: type) -> Any:
     """Read one parameter as the type of its usual value."""
-    if name in CHOICES and text not in CHOICES[name]:
+    if name in choices() and text not in choices()[name]:
         raise ValueError(text)
     if name == "stack" and not STACK.fullmatch(text):
         raise ValueError(text)

@@ -7,7 +7,6 @@ import streamlit as st
 from components.canvas import copy_link, drafts, text_guard
 from components.panels.grid import grid_panel, is_wide
 from components.panels.head import numbers_panel, pattern_panel
-from components.panels.lines import lines_panel
 from components.panels.media import looks_panel
 from components.panels.notices import notice_box
 from components.panels.request import (
@@ -21,6 +20,7 @@ from components.panels.request import (
 from components.panels.run import RUN, failure_panel, run, shown
 from components.panels.title import title_row
 from components.panels.unread import unread_panel
+from components.panels.views import views_panel
 from components.panels.whole import (
     overview_panel,
     prediction_panel,
@@ -112,7 +112,7 @@ def explorer() -> None:
         pattern_panel(analysis)
     with numbers:
         numbers_panel(analysis)
-    lines_panel()
+    views_panel()
     if not wide and analysis.predictions is not None:
         prediction, overview = st.columns([1.0, 2.4], gap="medium")
     elif not wide:

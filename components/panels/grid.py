@@ -162,7 +162,7 @@ def _filters(analysis: Analysis) -> None:
     if stack.layers > 1:
         _filter(LAYER, "Layers", 0.0, float(stack.layers - 1), 1.0, kept.get(LAYER))
     for name, words in statistics_of(stack).items():
-        values = getattr(analysis.statistics[seen.stack], words.field)
+        values = analysis.statistics[seen.stack].of(words.field)
         if len(np.unique(values[np.isfinite(values)])) < 2 and name not in kept:
             continue
         low, high, step = slider_span(values, kept.get(name))
@@ -258,7 +258,7 @@ def _beside(analysis: Analysis) -> dict[str, tuple[NDArray[np.float32], str]]:
     name = view().stack
     offered = statistics_of(analysis.trace.stacks[name])
     return {
-        words.beside: (getattr(analysis.statistics[name], words.field), words.unit)
+        words.beside: (analysis.statistics[name].of(words.field), words.unit)
         for choice, words in offered.items()
         if choice in {*BESIDE, _sort(analysis)}
     }

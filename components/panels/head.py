@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -14,14 +16,13 @@ from components.panels.words import left_out, padding_words, size_of, statistics
 from components.selection import is_mapped
 from components.session import is_dark, view, workbench
 from components.session_state import recall, remember
-from viz.analysis import strongest_edges
+from viz.analysis import EXPORT_FORMATS, HeadToExport, strongest_edges
+from viz.analysis.exports.edges_csv import EDGES
 from viz.capture.checking.model_check import COLUMNS
 from viz.capture.stack import Stack
 from viz.errors import LoupeError
 from viz.figures import apply, pattern_figure, sink_of
 from viz.service import Analysis
-
-EDGES = 20
 
 # Columns of the strongest edges, in pixels: a long name is cut, so that the weight stays in sight.
 NAME_WIDTH = 70
@@ -92,7 +93,7 @@ def numbers_panel(analysis: Analysis) -> None:
     st.subheader("About this head", anchor=False)
     if is_drawn(analysis):
         for words in statistics_of(stack).values():
-            number = getattr(statistics, words.field)[at]
+            number = statistics.of(words.field)[at]
             said = f"{literal(words.short)}: **{number:.3g}** {words.unit}"
             st.markdown(said, help=words.meaning)
     else:
@@ -112,10 +113,6 @@ def numbers_panel(analysis: Analysis) -> None:
         skip_special=seen.hide_special,
         skip_key=_sink(analysis) if seen.without_sink else None,
     )
-    units = {
-        "query token": f"query {stack.queries.kind}",
-        "key token": f"key {stack.keys.kind}",
-    }
     named = {
         "query": edges["query token"] + " (" + edges["query"].astype(str) + ")",
         "key": edges["key token"] + " (" + edges["key"].astype(str) + ")",
@@ -131,14 +128,25 @@ def numbers_panel(analysis: Analysis) -> None:
             "weight": st.column_config.NumberColumn(format="%.3g", width=WEIGHT_WIDTH),
         },
     )
-    st.download_button(
-        "Download CSV",
-        edges.rename(columns=units).to_csv(index=False).encode("utf-8", "replace"),
-        f"edges-layer{seen.layer}-head{seen.head}.csv",
-        "text/csv",
-        on_click="ignore",
-        width="stretch",
+    exported = HeadToExport(
+        stack,
+        seen.layer,
+        seen.head,
+        skip_special=seen.hide_special,
+        skip_key=_sink(analysis) if seen.without_sink else None,
     )
+    for one in EXPORT_FORMATS.values():
+        st.download_button(
+            one.title,
+            # Made once somebody asks for it.
+            partial(one.write, exported),
+            one.file_name(exported),
+            one.media_type,
+            key=f"export {one.name}",
+            help=f"Holds {one.meaning}.",
+            on_click="ignore",
+            width="stretch",
+        )
 
 
 def _sink(analysis: Analysis) -> int | None:

@@ -13,12 +13,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.canvas import MOST_SELECTED, head_view
 from components.canvas.head_view import Side
+from components.head_views import HEAD_VIEWS, HeadView
 from components.panels.literal import literal
-from components.panels.run import shown
 from components.panels.words import plural
 from components.selection import is_mapped
 from components.session import change, owner, view
-from components.session_state import remember, take, value_of
+from components.session_state import remember, value_of
 from viz.capture.stack import Stack
 from viz.patterns import MOST_KEYS, Edges, largest_edges
 from viz.service import Analysis
@@ -34,23 +34,6 @@ MOST_TABLED, MOST_IN_FILE = 500, 100_000
 KEPT_BYTES = 200_000_000
 
 CHOICES = ("threshold", "without_sink")
-
-
-@st.fragment
-def lines_panel() -> None:
-    """Offer the lines of all selected heads; nothing is computed until somebody opens them.
-
-    Opening them redraws nothing else; a choice that others show too redraws the page.
-    """
-    analysis = shown()
-    if analysis is None:
-        return
-    lines = st.expander("Lines", key="lines open", on_change="rerun")
-    if lines.open:
-        with lines:
-            _lines(analysis)
-    if take("lines chose", False):
-        st.rerun()
 
 
 def _lines(analysis: Analysis) -> None:
@@ -78,7 +61,7 @@ def _lines(analysis: Analysis) -> None:
 def _choose(**choices: Any) -> None:
     """Change what is to be seen, here and in every other panel."""
     change(**choices)
-    remember("lines chose", True)
+    remember("view chose", True)
 
 
 def _controls(stack: Stack) -> None:
@@ -302,3 +285,6 @@ def _choose_heads() -> None:
 def _show() -> None:
     chosen = {name: value_of(f"lines {name}") for name in CHOICES}
     _choose(**{name: value for name, value in chosen.items() if value is not None})
+
+
+LINES = HEAD_VIEWS.add(HeadView("lines", "Lines", _lines))

@@ -16,7 +16,7 @@ from components.session_state import remember, value_of
 from viz.analysis import Predictions
 from viz.errors import LoupeError
 from viz.figures import statistic_figure
-from viz.patterns import Statistics
+from viz.patterns import STATISTICS
 from viz.service import Analysis
 
 # Parts that are named; the others are counted.
@@ -84,10 +84,16 @@ def overview_panel(analysis: Analysis) -> None:
         ).rstrip(),
     )
     name = offered[chosen].name
-    values = getattr(analysis.statistics[seen.stack], offered[chosen].field)
+    values = analysis.statistics[seen.stack].of(offered[chosen].field)
     picture, table = st.tabs(["Heatmap", "Table"])
     picture.plotly_chart(
-        statistic_figure(values, name, selected=seen.chosen, dark=is_dark(), palette=seen.palette),
+        statistic_figure(
+            values,
+            name,
+            selected=seen.chosen,
+            dark=is_dark(),
+            palette=offered[chosen].palette or seen.palette,
+        ),
         key="overview",
         config=PLOTLY,
         on_select=_pick_from_map,
@@ -116,7 +122,7 @@ def _table(analysis: Analysis, offered: dict[str, Words]) -> pd.DataFrame:
     }
     numbers = analysis.statistics[view().stack].as_frame()
     frame = pd.DataFrame(places).merge(numbers, how="left")
-    columns = dict(zip(Statistics.NAMES, frame.columns[2:], strict=True))
+    columns = {one.field: one.column for one in STATISTICS.values()}
     named = {columns[words.field]: words.beside for words in offered.values()}
     return frame[["layer", "head", *named]].rename(columns=named)
 

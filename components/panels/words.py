@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from viz.capture.layers.heard_layer import heard_in_all, on_padding
 from viz.capture.stack import Stack
 from viz.inputs.frame_times import times_of
+from viz.patterns import STATISTICS
 from viz.service import Analysis
 
 # A sound whose loudest sample is below this, of 1, is all but silent (-60 dB).
@@ -27,6 +28,7 @@ class Words:
         beside: before a number, and over a column.
         unit: of the number, or empty.
         meaning: one line for who does not know it.
+        palette: of its heatmap; None for the one that is chosen for patterns.
     """
 
     field: str
@@ -34,6 +36,7 @@ class Words:
     beside: str
     unit: str
     meaning: str
+    palette: str | None = None
 
     @property
     def short(self) -> str:
@@ -43,32 +46,27 @@ class Words:
 
 def statistics_of(stack: Stack) -> dict[str, Words]:
     """Name the statistics that mean something for a stack; across two texts there is no distance."""
-    unit, units = stack.keys.kind, plural(stack.keys.kind)
+    unit = stack.keys.kind
     # A class token before the patches is none of them.
     named = unit != "token" and stack.keys.special[:1] == (True,)
     first = stack.keys.labels[0] if named else f"first {unit}"
-    on_first = f"weight on {first}" if named else f"weight on the {first}"
-    looks = f"0 looks at one {unit}, ln n at all alike"
     words = {
-        "entropy": Words("entropy_nats", "entropy (nats)", "entropy", "nats", looks),
-        "first": Words("first", on_first, first, "", f"mean {on_first}, the usual sink"),
+        "unit": unit,
+        "units": plural(unit),
+        "first": first,
+        "the_first": first if named else f"the {first}",
     }
-    if not stack.aligned:
-        return words
-    own, before = f"current {unit}", f"previous {unit}"
-    far = f"mean distance ({units})"
     return {
-        "entropy": words["entropy"],
-        "distance": Words(
-            "mean_distance", far, "mean distance", units, "how far it looks, on average"
-        ),
-        "first": words["first"],
-        "current": Words(
-            "current", f"weight on the {own}", own, "", f"mean weight of a {unit} on itself"
-        ),
-        "previous": Words(
-            "previous", f"weight on the {before}", before, "", f"mean weight on the {unit} before"
-        ),
+        name: Words(
+            field=one.field,
+            name=one.title.format(**words),
+            beside=one.short.format(**words),
+            unit=one.unit.format(**words),
+            meaning=one.meaning.format(**words),
+            palette=one.palette,
+        )
+        for name, one in STATISTICS.items()
+        if stack.aligned or not one.needs_alignment
     }
 
 

@@ -1,5 +1,7 @@
 """Measures on patterns and on what a pass predicted."""
 
+from viz.analysis import exports  # noqa: F401 - adds the formats of files
+from viz.analysis.export_format import EXPORT_FORMATS, ExportFormat, HeadToExport
 from viz.analysis.first_view import Opening, opening, opening_stack
 from viz.analysis.head_patterns import (
     Targets,
@@ -25,8 +27,11 @@ from viz.analysis.strongest_edges import strongest_edges
 from viz.analysis.token_predictions import Predictions, predictions
 
 __all__ = [
+    "EXPORT_FORMATS",
     "BestHead",
+    "ExportFormat",
     "HeadScores",
+    "HeadToExport",
     "Opening",
     "Predictions",
     "Targets",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from viz.errors import InputError
 from viz.patterns.head_overview import Statistics
+from viz.patterns.statistic import STATISTICS
 
 # The smallest and the largest value that a kept head may have, both included.
 Bounds = tuple[float, float]
@@ -34,7 +35,7 @@ def arrange(
     Args:
         statistics: of every head.
         places: (layer, head) of each head, as in `Thumbnails.layers` and `Thumbnails.heads`.
-        sort: `layer`, or one of `Statistics.NAMES`.
+        sort: `layer`, or the field of a statistic.
         descending: whether the last layer or the largest number comes first.
         keep: by `layer` or a statistic's name, the bounds that a head has to be within, all of them.
 
@@ -61,12 +62,12 @@ def _numbers(
     """Return what heads are sorted or kept by, one number a head."""
     if name == LAYER:
         return np.array([layer for layer, _ in places], dtype=np.float64)
-    if name not in Statistics.NAMES:
-        known = (LAYER, *Statistics.NAMES)
+    known = (LAYER, *(one.field for one in STATISTICS.values()))
+    if name not in known:
         closest = difflib.get_close_matches(name, known, n=1)
         raise InputError(
             f"Heads have no {name!r} to sort or keep them by.",
             f"Did you mean {closest[0]!r}?" if closest else f"There are {', '.join(known)}.",
         )
-    values: NDArray[np.float32] = getattr(statistics, name)
+    values = statistics.of(name)
     return np.array([values[place] for place in places], dtype=np.float64)

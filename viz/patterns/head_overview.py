@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,11 +16,16 @@ from torch import Tensor
 from viz.capture.layers.recorded_layer import Layer, blocks
 from viz.capture.stack import Stack
 from viz.models.run_cost import STREAMED_FROM
+from viz.patterns import head_statistics  # noqa: F401 - adds the statistics of every head
 from viz.patterns.max_pooling import pool_max_into
+from viz.patterns.statistic import STATISTICS, Statistic, WeightBlock
 from viz.patterns.streamed_statistics import row_statistics
 from viz.patterns.tile_pyramid import Pooling
 
 Progress = Callable[[str, float], None]
+
+# The fields of `Statistics` that every pass fills.
+BUILT_IN = ("entropy_nats", "mean_distance", "first", "current", "previous")
 
 # All thumbnails together stay under this, however many heads and tokens there are.
 THUMBNAIL_BYTES = 1_200_000
@@ -39,6 +45,7 @@ class Statistics:
         first: weight on the first unit.
         current: weight on the query's own unit.
         previous: weight on the unit before.
+        others: those that were added to `STATISTICS`, by their fields.
     """
 
     entropy_nats: NDArray[np.float32]
@@ -46,24 +53,35 @@ class Statistics:
     first: NDArray[np.float32]
     current: NDArray[np.float32]
     previous: NDArray[np.float32]
+    others: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
-    NAMES = ("entropy_nats", "mean_distance", "first", "current", "previous")
+    NAMES: ClassVar[tuple[str, ...]] = BUILT_IN
+
+    def of(self, name: str) -> NDArray[np.float32]:
+        """Return one by its field, [layer, head]; NaN everywhere where it was added after the pass."""
+        if name in self.others:
+            return self.others[name]
+        missing = np.full_like(self.entropy_nats, np.nan)
+        values: NDArray[np.float32] = getattr(self, name, missing)
+        return values
 
     def as_frame(self) -> pd.DataFrame:
-        """Return one row a head, named as the page names it."""
+        """Return one row a head, its columns named as in a file."""
         layers, heads = self.entropy_nats.shape
-        frame = pd.DataFrame(
-            {
-                "layer": np.repeat(np.arange(layers), heads),
-                "head": np.tile(np.arange(heads), layers),
-                "entropy (nats)": self.entropy_nats.ravel(),
-                "mean distance": self.mean_distance.ravel(),
-                "first token": self.first.ravel(),
-                "current token": self.current.ravel(),
-                "previous token": self.previous.ravel(),
-            }
-        )
-        return frame.dropna(subset=["entropy (nats)"]).reset_index(drop=True)
+        places = {
+            "layer": np.repeat(np.arange(layers), heads),
+            "head": np.tile(np.arange(heads), layers),
+        }
+        numbers = {one.column: self.of(one.field).ravel() for one in STATISTICS.values()}
+        frame = pd.DataFrame({**places, **numbers})
+        return frame[~np.isnan(self.entropy_nats.ravel())].reset_index(drop=True)
+
+    @classmethod
+    def from_means(cls, fields: Sequence[str], means: NDArray[np.float32]) -> Statistics:
+        """Take apart what a pass found [statistic, layer, head], in the order of their fields."""
+        found = dict(zip(fields, means, strict=True))
+        own = {name: found.pop(name) for name in BUILT_IN}
+        return cls(**own, others=found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +105,13 @@ class Thumbnails:
 
 @dataclass(frozen=True, slots=True)
 class LayerSurvey:
-    """What a pass over one layer found: means [5, head], pictures, and log-sum-exps of rows.
+    """What a pass over one layer found: means [statistic, head] by field, pictures, log-sum-exps of rows.
 
     `totals` [head, query] is None where only a pass over short rows was needed, or the model gave
     weights and no scores.
     """
 
+    fields: tuple[str, ...]
     means: NDArray[np.float32]
     pictures: NDArray[np.float16]
     totals: Tensor | None
@@ -186,9 +205,12 @@ def surveyed(stack: Stack, known: Mapping[int, LayerSurvey]) -> Survey:
     """Put together what is known of a stack; layers that are not have no numbers and empty pictures."""
     counts = [stack.heads(layer) for layer in range(stack.layers)]
     done = {layer: known[layer] for layer in range(stack.layers) if layer in known}
-    means = np.full((5, stack.layers, max(counts)), np.nan, dtype=np.float32)
+    fields = [one.field for one in STATISTICS.values()]
+    means = np.full((len(fields), stack.layers, max(counts)), np.nan, dtype=np.float32)
     for layer, found in done.items():
-        means[:, layer, : counts[layer]] = found.means
+        for name, of_heads in zip(found.fields, found.means, strict=True):
+            if name in fields:
+                means[fields.index(name), layer, : counts[layer]] = of_heads
     shape = next((one.pictures.shape[1:] for one in done.values()), (1, 1))
     thumbnails = Thumbnails(
         values=np.concatenate(
@@ -201,7 +223,7 @@ def surveyed(stack: Stack, known: Mapping[int, LayerSurvey]) -> Survey:
         heads=[head for heads in counts for head in range(heads)],
         pooling="mean" if _length(stack) > STREAMED_FROM else "max",
     )
-    return Survey(Statistics(*means), thumbnails, done)
+    return Survey(Statistics.from_means(fields, means), thumbnails, done)
 
 
 def _length(stack: Stack) -> int:
@@ -230,13 +252,15 @@ def _streamed(record: Layer, side: int, going: Callable[[], None]) -> LayerSurve
     """Look at a layer of a long text through the fast kernel."""
     rows = row_statistics(record, going, side=side)
     looking = (rows.mass > 0).sum(dim=1).clamp(min=1)
-    names = (rows.entropy, rows.distance, rows.first, rows.current, rows.previous)
-    means = torch.stack([one.double().sum(dim=1) / looking for one in names])
+    told = {one.field: one.of_rows(rows) for one in STATISTICS.values() if one.of_rows is not None}
+    untold = [one for one in STATISTICS.values() if one.of_rows is None]
+    means = {name: of_rows.double().sum(dim=1) / looking for name, of_rows in told.items()}
+    if untold:
+        sums = _sums(record, untold, going)
+        means |= {one.field: of_heads / looking for one, of_heads in zip(untold, sums, strict=True)}
     picture = rows.thumbnail
     largest = picture.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
-    return LayerSurvey(
-        means.float().cpu().numpy(), (picture / largest).half().cpu().numpy(), rows.totals
-    )
+    return LayerSurvey(*_as_means(means), (picture / largest).half().cpu().numpy(), rows.totals)
 
 
 def _pooled(record: Layer, side: int, going: Callable[[], None]) -> LayerSurvey:
@@ -244,44 +268,34 @@ def _pooled(record: Layer, side: int, going: Callable[[], None]) -> LayerSurvey:
     queries, keys = record.shape
     heads = record.heads
     device = record.tensors[0].device
-    totals = torch.zeros(5, heads, dtype=torch.float64, device=device)
+    every = STATISTICS.values()
+    totals = torch.zeros(len(every), heads, dtype=torch.float64, device=device)
     picture = torch.zeros(heads, min(side, queries), min(side, keys), device=device)
     looking = torch.zeros(heads, dtype=torch.int64, device=device)
     everyone = torch.arange(queries, device=device)
     for rows, weights, first in blocks(record, slice(0, heads), everyone):
         going()
-        totals += _row_sums(weights, rows + (keys - queries), first).double()
+        block = WeightBlock(weights, rows + (keys - queries), first)
+        totals += torch.stack([one.sum_of(block) for one in every]).double()
         looking += (weights.sum(dim=-1) > 0).sum(dim=1)  # heads may have masks of their own
         pool_max_into(picture, weights, rows, first, queries, keys)
-    means = (totals / looking.clamp(min=1)).float().cpu().numpy()
-    return LayerSurvey(means, picture.half().cpu().numpy(), None)
+    means = totals / looking.clamp(min=1)
+    named = {one.field: of_heads for one, of_heads in zip(every, means, strict=True)}
+    return LayerSurvey(*_as_means(named), picture.half().cpu().numpy(), None)
 
 
-def _row_sums(weights: Tensor, at: Tensor, first: int) -> Tensor:
-    """Sum the five statistics over a block's rows.
-
-    Args:
-        weights: [head, row, key run].
-        at: position of each row's query among the keys.
-        first: the run's first key.
-
-    Returns:
-        Shape [5, head].
-    """
-    run = weights.shape[-1]
-    positions = torch.arange(first, first + run, device=weights.device)
-    distance = (positions[None, :] - at[:, None]).abs().float()
-    entropy = torch.special.entr(weights).sum(dim=(1, 2))
-    far = torch.mv(weights.reshape(weights.shape[0], -1), distance.reshape(-1))
-    on_first = weights[:, :, 0].sum(dim=1) if first == 0 else torch.zeros_like(far)
-    return torch.stack(
-        [entropy, far, on_first, _beside(weights, at - first), _beside(weights, at - first - 1)]
-    )
+def _sums(record: Layer, every: Sequence[Statistic], going: Callable[[], None]) -> Tensor:
+    """Sum statistics over all rows of a layer, weight by weight; float64 [statistic, head]."""
+    queries, keys = record.shape
+    device = record.tensors[0].device
+    totals = torch.zeros(len(every), record.heads, dtype=torch.float64, device=device)
+    everyone = torch.arange(queries, device=device)
+    for rows, weights, first in blocks(record, slice(0, record.heads), everyone):
+        going()
+        block = WeightBlock(weights, rows + (keys - queries), first)
+        totals += torch.stack([one.sum_of(block) for one in every]).double()
+    return totals
 
 
-def _beside(weights: Tensor, columns: Tensor) -> Tensor:
-    """Sum the weight that each row puts on one column of its own, where there is one; [head]."""
-    run = weights.shape[-1]
-    inside = (columns >= 0) & (columns < run)
-    rows = torch.arange(len(columns), device=weights.device)[inside]
-    return weights[:, rows, columns[inside]].sum(dim=1)
+def _as_means(means: Mapping[str, Tensor]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    return tuple(means), torch.stack([*means.values()]).float().cpu().numpy()

@@ -33,7 +33,7 @@ from viz.capture.positions.steps import (
     shares_of,
     token_share,
 )
-from viz.capture.tiers.sdpa_calls import watch
+from viz.capture.tiers.watching import watch
 from viz.errors import LoupeError
 from viz.inputs.input_copies import copies
 from viz.models.forward_errors import RUN_ERRORS

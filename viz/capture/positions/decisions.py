@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from viz.capture.tiers.sdpa_calls import watch
+from viz.capture.tiers.watching import watch
 from viz.inputs.input_copies import copies
 from viz.models.forward_errors import RUN_ERRORS
 from viz.models.preserve_state import preserved

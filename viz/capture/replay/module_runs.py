@@ -11,7 +11,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from viz.capture.tiers.registry import Observer
-from viz.capture.tiers.sdpa_calls import watch
+from viz.capture.tiers.watching import watch
 from viz.inputs.input_copies import Inputs, copies
 from viz.models.forward_errors import RUN_ERRORS
 from viz.models.forward_signature import forward_parameters, takes_any_name

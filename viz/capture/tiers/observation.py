@@ -19,10 +19,11 @@ from viz.capture.replay.joined_chunks import Cut, put_together
 from viz.capture.tiers.eager import is_related, likely, unclear_parts
 from viz.capture.tiers.hand_written import is_users
 from viz.capture.tiers.registry import AttentionCall, Observer, observe, split_mask, unobserved
-from viz.capture.tiers.sdpa_calls import Watch, watch
+from viz.capture.tiers.sdpa_calls import Watch
 from viz.capture.tiers.softmax_calls import STREAM, Softmaxes
 from viz.capture.tiers.unshown_parts import left_out
 from viz.capture.tiers.value_probe import PartRun, Reading, ValueReader, value_parts
+from viz.capture.tiers.watching import watch
 from viz.capture.tiers.whole_patterns import covers, is_whole
 from viz.models.model import Plan
 

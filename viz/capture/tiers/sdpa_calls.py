@@ -6,8 +6,7 @@ torch function mode, which belongs to the current thread and touches neither tor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,8 +15,9 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
+from viz.capture.tiers.call_tier import CALL_TIERS, CallTier
 from viz.capture.tiers.output_projection import Follower, Piece, PutBack
-from viz.capture.tiers.registry import AttentionCall, Observer, is_covered, observe
+from viz.capture.tiers.registry import AttentionCall, Observer, is_covered
 from viz.capture.tiers.running_part import calling_part
 from viz.capture.tiers.sdpa_axes import USUAL, is_usual, with_heads
 from viz.models.head_count import head_count, known_head_counts
@@ -26,13 +26,6 @@ from viz.models.head_count import head_count, known_head_counts
 # What is known of a call's axes where they are [batch, head, token, d] beyond doubt.
 def _usually(heads: int) -> PutBack:
     return PutBack((Piece(1, heads, 1),), frozenset())
-
-
-@contextmanager
-def watch(module: nn.Module, observer: Observer, *, batch: int | None = None) -> Iterator[Watch]:
-    """Let `observer` see every attention call of a module, of a batch whose size may be known."""
-    with observe(observer), Watch(module, observer, batch) as watching:
-        yield watching
 
 
 class Watch(TorchFunctionMode):
@@ -252,3 +245,6 @@ def _additive(
     if padding is not None:
         parts.append(added(padding)[:, None, None, :])
     return sum(parts[1:], parts[0]) if parts else None
+
+
+SDPA_CALLS = CALL_TIERS.add(CallTier("sdpa_calls", Watch))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
-from viz.errors import InputError
+from viz.registry import Registry
 from viz.training.task import Task
 from viz.training.tasks import (
     digits,
@@ -17,19 +15,11 @@ from viz.training.tasks import (
     sorting,
 )
 
-TASKS: dict[str, Task] = {
-    module.TASK.name: module.TASK
-    for module in (
-        induction,
-        reverse,
-        sorting,
-        language,
-        sentiment,
-        digits,
-        forecasting,
-        sessions,
-    )
-}
+TASKS: Registry[Task] = Registry("task")
+
+# In the order in which the page lists them; a new task is a file here, and its name in this line.
+for _module in (induction, reverse, sorting, language, sentiment, digits, forecasting, sessions):
+    TASKS.add(_module.TASK)
 
 
 def find_task(name: str) -> Task:
@@ -38,11 +28,4 @@ def find_task(name: str) -> Task:
     Raises:
         InputError: there is none of that name.
     """
-    task = TASKS.get(name)
-    if task is None:
-        near = get_close_matches(name, TASKS, n=1)
-        raise InputError(
-            f"There is no task {name!r:.40}.",
-            f"Did you mean {near[0]}?" if near else f"Choose one of {', '.join(TASKS)}.",
-        )
-    return task
+    return TASKS.find(name)
