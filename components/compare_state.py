@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from components import parameters
-from components.state import MEDIA, SAMPLE, STACK
+from components import link_parameters as parameters
+from components.explore_state import MEDIA, SAMPLE, STACK
 from viz.analysis import opening_stack
 from viz.capture.stack import Stack
 from viz.compare.compared_side import Head

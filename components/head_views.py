@@ -1,6 +1,6 @@
 """Ways of looking at the selected heads that are drawn once somebody opens them, each an expander on Explore.
 
-A new one is a file that adds a `HeadView` here, and its name in the line of `components/panels/views.py` (or, in
+A new one is a file that adds a `HeadView` here, and its name in the line of `components/panels/views_panel.py` (or, in
 another package, an entry point of the group `attention_loupe`).
 """
 
@@ -20,7 +20,7 @@ class HeadView:
     Attributes:
         name: of the view.
         title: of its expander.
-        draw: draws it, of what is on screen; `components.session.view()` says which heads are selected.
+        draw: draws it, of what is on screen; `components.explore_session.view()` says which heads are selected.
         fits: whether it means anything for what is on screen.
     """
 

@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from components.explore_session import offer  # noqa: E402
 from components.pages import compare, explore, learn, train  # noqa: E402
-from components.session import offer  # noqa: E402
 from viz.registry import load_extensions  # noqa: E402
 
 load_extensions()

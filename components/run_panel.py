@@ -16,7 +16,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.durations import duration
-from components.panels.literal import literal
+from components.panels.plain_text import literal
 from components.session_state import forget, recall, remember
 from viz.errors import LoupeError
 from viz.models.time_left import SecondsLeft, ShareDone

@@ -8,11 +8,10 @@ import streamlit as st
 
 from components.canvas import copy_link, drafts, text_guard
 from components.compare_state import CompareView
-from components.panels.compare.checkpoints import checkpoints_panel
-from components.panels.compare.edits import edits_panel
-from components.panels.compare.heads import heads_panel
-from components.panels.compare.pair import compared, patterns_panel
-from components.panels.compare.place import (
+from components.explore_session import arrived, leave
+from components.panels.compare.all_heads import changed_panel, similar_panel
+from components.panels.compare.checkpoint_steps import checkpoints_panel
+from components.panels.compare.compare_address import (
     change,
     choice,
     complaints,
@@ -21,13 +20,14 @@ from components.panels.compare.place import (
     view,
     write_link,
 )
-from components.panels.compare.rows import rows_panel
-from components.panels.compare.run import RUN, Both, before, both, keep, problems_panel
-from components.panels.compare.sides import sides_panel, what_differs
-from components.panels.compare.wide import changed_panel, similar_panel
-from components.panels.notices import notice_box
-from components.panels.title import title_row
-from components.session import arrived, leave
+from components.panels.compare.differing_rows import rows_panel
+from components.panels.compare.head_choice import heads_panel
+from components.panels.compare.minimal_pairs import edits_panel
+from components.panels.compare.pair_panel import compared, patterns_panel
+from components.panels.compare.run_sides import RUN, Both, before, both, keep, problems_panel
+from components.panels.compare.side_inputs import sides_panel, what_differs
+from components.panels.link_notices import notice_box
+from components.panels.title_row import title_row
 from viz.service import Request
 
 PARTS = {

@@ -5,30 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from components.canvas import copy_link, drafts, text_guard
-from components.panels.grid import grid_panel, is_wide
-from components.panels.head import numbers_panel, pattern_panel
-from components.panels.media import looks_panel
-from components.panels.notices import notice_box
-from components.panels.request import (
-    asked,
-    foreseen,
-    forget_inputs,
-    is_changed,
-    is_outdated,
-    request_panel,
-)
-from components.panels.run import RUN, failure_panel, run, shown
-from components.panels.title import title_row
-from components.panels.unread import unread_panel
-from components.panels.views import views_panel
-from components.panels.whole import (
-    overview_panel,
-    prediction_panel,
-    stack_panel,
-    written_panel,
-)
-from components.selection import is_mapped
-from components.session import (
+from components.explore_session import (
     arrived,
     forget_link,
     keep_inside,
@@ -37,6 +14,29 @@ from components.session import (
     went_back,
     write_link,
 )
+from components.panels.grid_panel import grid_panel, is_wide
+from components.panels.head_panel import numbers_panel, pattern_panel
+from components.panels.input_form import (
+    asked,
+    foreseen,
+    forget_inputs,
+    is_changed,
+    is_outdated,
+    request_panel,
+)
+from components.panels.link_notices import notice_box
+from components.panels.media_panel import looks_panel
+from components.panels.overview_panel import (
+    overview_panel,
+    prediction_panel,
+    stack_panel,
+    written_panel,
+)
+from components.panels.run_input import RUN, failure_panel, run, shown
+from components.panels.title_row import title_row
+from components.panels.unread_text import unread_panel
+from components.panels.views_panel import views_panel
+from components.selection_limits import is_mapped
 from components.session_state import recall, remember, remembers, value_of
 
 # Room for the progress bar, or for what the run will cost, in pixels.

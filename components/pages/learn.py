@@ -5,9 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from components.canvas import copy_link
-from components.panels.learn.cheaper import PARAMETERS as CHEAPER
-from components.panels.learn.cheaper import cheaper_panel
-from components.panels.learn.place import (
+from components.explore_session import arrived, leave
+from components.link_parameters import known_names
+from components.panels.learn.applications import USUAL, uses_panel
+from components.panels.learn.approximations import PARAMETERS as CHEAPER
+from components.panels.learn.approximations import cheaper_panel
+from components.panels.learn.attention_steps import steps_panel
+from components.panels.learn.further_reading import reading_panel
+from components.panels.learn.learn_address import (
     come_back,
     forget_notes,
     keep,
@@ -16,16 +21,11 @@ from components.panels.learn.place import (
     place_control,
     was_touched,
 )
-from components.panels.learn.reading import reading_panel
-from components.panels.learn.recurrence import recurrence_panel
-from components.panels.learn.steps import steps_panel
-from components.panels.learn.textbook import textbook_panel
-from components.panels.learn.uses import USUAL, uses_panel
-from components.panels.learn.work import PARAMETERS
-from components.panels.notices import notice_box
-from components.panels.title import title_row
-from components.parameters import known_names
-from components.session import arrived, leave
+from components.panels.learn.lesson_state import PARAMETERS
+from components.panels.learn.sequence_layers import recurrence_panel
+from components.panels.learn.textbook_example import textbook_panel
+from components.panels.link_notices import notice_box
+from components.panels.title_row import title_row
 
 SECTIONS = {
     "steps": ("Step by step", steps_panel),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from components.canvas import copy_link
-from components.panels.notices import notice_box
-from components.panels.title import title_row
-from components.panels.training.address import complaints, read_address, show
-from components.panels.training.form import form_panel
-from components.panels.training.live import training_panel
-from components.panels.training.shared import known
-from components.session import arrived, leave
+from components.explore_session import arrived, leave
+from components.panels.link_notices import notice_box
+from components.panels.title_row import title_row
+from components.panels.training.session_trainings import known
+from components.panels.training.training_address import complaints, read_address, show
+from components.panels.training.training_form import form_panel
+from components.panels.training.training_progress import training_panel
 
 # The table lets what is below it begin higher. Where columns lie below each other, a training that is shown comes before what else could be trained, and
 # each number of its table before its goal and what to compare it with.

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from components.panels.learn.words import STEPS
+from components.panels.learn.step_texts import STEPS
 from tests.browser.pages import READY, settle
 
 

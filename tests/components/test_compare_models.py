@@ -6,8 +6,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from components.compare_state import CompareView, SideView
-from components.panels.compare.listed import REFUSED
-from components.panels.compare.models import (
+from components.panels.compare.model_list import REFUSED
+from components.panels.compare.model_runs import (
     FAILED,
     asked,
 )
@@ -34,8 +34,8 @@ def allowed(root, monkeypatch):
 def page():
     import streamlit as st
 
-    from components.panels.compare.checkpoints import checkpoints_panel
-    from components.panels.compare.run import both
+    from components.panels.compare.checkpoint_steps import checkpoints_panel
+    from components.panels.compare.run_sides import both
 
     runs = both(st.empty())
     assert runs is not None

@@ -13,7 +13,7 @@ from transformers import BertConfig, BertModel, ViTConfig, ViTModel
 
 import viz
 from components.canvas.attention_map import HTML
-from components.session import workbench
+from components.explore_session import workbench
 from tests.models.folders import save_small
 
 MAIN = Path(__file__).parents[2] / "components" / "main.py"

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from components.panels.learn.flow import flow
-from components.panels.learn.reading import GLOSSARY, PAPERS, QUESTIONS
-from components.panels.learn.uses import USES
-from components.panels.learn.words import STEPS
+from components.panels.learn.applications import USES
+from components.panels.learn.flow_diagram import flow
+from components.panels.learn.further_reading import GLOSSARY, PAPERS, QUESTIONS
+from components.panels.learn.step_texts import STEPS
 from viz.analysis.approximation_error import WAYS
 from viz.analysis.sequence_layers import measure
 
@@ -216,8 +216,8 @@ def test_the_diagram_marks_the_open_step_and_the_broken_ones():
 def test_three_layers_are_measured_at_the_press_of_a_button(monkeypatch):
     # The same measurement, at lengths that do not keep a test waiting.
     short = (8, 16)
-    monkeypatch.setattr("components.panels.learn.recurrence.LENGTHS", short)
-    monkeypatch.setattr("components.panels.learn.recurrence.measure", lambda: measure(short))
+    monkeypatch.setattr("components.panels.learn.sequence_layers.LENGTHS", short)
+    monkeypatch.setattr("components.panels.learn.sequence_layers.measure", lambda: measure(short))
     app = opened(section="why")
     assert not app.get("plotly_chart")
     press(app, "Measure on this machine")

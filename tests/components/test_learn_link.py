@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import tensor
 
-from components.panels.learn.work import (
+from components.panels.learn.lesson_state import (
     LEFT_OUT,
     NAMES,
     Work,

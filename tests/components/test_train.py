@@ -11,12 +11,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from components.durations import duration
-from components.panels.learn import uses
-from components.panels.training.checkpoint import usual_step
-from components.panels.training.example import text_of
-from components.panels.training.files import zipped
-from components.panels.training.live import _said
-from components.session import as_written
+from components.explore_session import as_written
+from components.panels.learn import applications as uses
+from components.panels.training.checkpoint_panel import usual_step
+from components.panels.training.downloads import zipped
+from components.panels.training.training_progress import _said
+from components.panels.training.unseen_example import text_of
 from tests.training.test_training_run import wait_for
 from viz.models.custom.small_tokenizers import byte_pair_tokenizer, symbol_tokenizer
 from viz.service.training_jobs import Standing, Trainings

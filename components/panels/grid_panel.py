@@ -1,0 +1,272 @@
+"""All heads small: sorted, only those that are wanted, one or several selected."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from components.canvas import MOST_SELECTED, head_grid, stack_path
+from components.explore_session import change, is_dark, view
+from components.explore_state import written_bounds
+from components.panels.drawing_progress import drawing_panel
+from components.panels.labels import Words, statistics_of
+from components.panels.media_panel import pinned_query
+from components.panels.plain_text import literal
+from components.session_state import remember, value_of
+from viz.capture.stack import Stack
+from viz.figures import palette_rgb
+from viz.inputs.units import Grid, patch_grid
+from viz.patterns import LAYER, Bounds, Thumbnails, arrange, glances
+from viz.service import Analysis
+
+# What stands beside a small pattern, where there is room for little.
+BESIDE = ("entropy", "distance", "first", "previous")
+
+# With more heads than this in a layer the grid needs half of the page.
+NARROW = 16
+
+# A slider's span has some hundred steps of 1, 2 or 5 times a power of ten.
+STEPS = 100
+
+
+def is_wide(stack: Stack) -> bool:
+    """Whether a stack's heads need more room than a narrow column has."""
+    return max(stack.heads(layer) for layer in range(stack.layers)) > NARROW
+
+
+def grid_panel(analysis: Analysis) -> None:
+    """Draw every head that is wanted; clicks select one or several."""
+    seen = view()
+    thumbnails = analysis.thumbnails[seen.stack]
+    grid = patch_grid(analysis.trace.stacks[seen.stack].keys)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("All heads", anchor=False)
+        with st.popover("Sort and filter"):
+            _sorting(analysis)
+            _filters(analysis)
+        over = analysis.picture if grid is not None and _overlaid(analysis, grid) else None
+    drawing_panel(analysis)
+    order, everyone = arranged(analysis), len(thumbnails.layers)
+    if not order:
+        st.info(f"None of the {everyone:,} heads fits: {_filtered(analysis)}.")
+    else:
+        head_grid(
+            thumbnails if over is None or grid is None else _glances(analysis, grid),
+            _beside(analysis),
+            result=stack_path(analysis.token, seen.stack),
+            order=order,
+            flow=_sort(analysis) != LAYER,
+            selected=seen.chosen,
+            palette=palette_rgb(seen.palette, is_dark()),
+            key="grid",
+            on_pick=_pick,
+            picture=over,
+        )
+        st.caption(_caption(analysis, thumbnails, over=over is not None), help=HELP)
+    if len(order) < everyone:
+        if order:
+            st.caption(f"{len(order):,} of {everyone:,} heads: {_filtered(analysis)}.")
+        st.button("Show all heads", on_click=lambda: change(keep=""))
+
+
+HELP = (
+    f"Ctrl, Cmd or Shift with a click adds a head, up to {MOST_SELECTED}, or takes it away. "
+    "The first is the one that the other panels show; outlines have the colours of their lines."
+)
+
+
+def _overlaid(analysis: Analysis, grid: Grid) -> bool:
+    """Ask whether heads are drawn over the picture or as patterns, where there is a picture."""
+    if analysis.picture is None:
+        return False
+    remember("grid overlays", view().overlays)
+    st.segmented_control(
+        "Small heads",
+        [True, False],
+        key="grid overlays",
+        required=True,
+        format_func=lambda over: "On the picture" if over else "Patterns",
+        label_visibility="collapsed",
+        help="Where one patch looks, over the picture; or the whole pattern of every patch.",
+        on_change=lambda: change(overlays=value_of("grid overlays")),
+    )
+    return view().overlays
+
+
+def _glances(analysis: Analysis, grid: Grid) -> Thumbnails:
+    """Draw where the pinned query looks in every head."""
+    stack = analysis.trace.stacks[view().stack]
+    return glances(stack, pinned_query(analysis), grid)
+
+
+def arranged(analysis: Analysis) -> list[int]:
+    """Return which heads are shown and in what order, as indices into the thumbnails."""
+    seen = view()
+    thumbnails = analysis.thumbnails[seen.stack]
+    offered = statistics_of(analysis.trace.stacks[seen.stack])
+    sort = _sort(analysis)
+    return arrange(
+        analysis.statistics[seen.stack],
+        list(zip(thumbnails.layers, thumbnails.heads, strict=True)),
+        sort=sort if sort == LAYER else offered[sort].field,
+        descending=seen.descending,
+        keep={
+            name if name == LAYER else offered[name].field: bounds
+            for name, bounds in _kept(analysis).items()
+        },
+    )
+
+
+def _sort(analysis: Analysis) -> str:
+    """Return what heads are sorted by; by layer where the stack has no such statistic."""
+    seen = view()
+    return seen.sort if seen.sort in statistics_of(analysis.trace.stacks[seen.stack]) else LAYER
+
+
+def _kept(analysis: Analysis) -> dict[str, Bounds]:
+    """Return the bounds that mean something for the stack."""
+    seen = view()
+    offered = statistics_of(analysis.trace.stacks[seen.stack])
+    return {name: bounds for name, bounds in seen.kept.items() if name == LAYER or name in offered}
+
+
+def _sorting(analysis: Analysis) -> None:
+    """Ask for the order."""
+    offered = statistics_of(analysis.trace.stacks[view().stack])
+    remember("grid sort", _sort(analysis))
+    remember("grid descending", view().descending)
+    st.selectbox(
+        "Sort by",
+        [LAYER, *offered],
+        key="grid sort",
+        format_func=lambda choice: offered[choice].name if choice in offered else choice,
+        on_change=lambda: change(sort=value_of("grid sort")),
+        help="What the small patterns are ordered by: their layer, or a number of each head.",
+    )
+    st.toggle(
+        "Last layer first" if _sort(analysis) == LAYER else "Largest first",
+        key="grid descending",
+        on_change=lambda: change(descending=value_of("grid descending")),
+        help="Turns the order round.",
+    )
+
+
+def _filters(analysis: Analysis) -> None:
+    """Ask for the bounds of what is shown."""
+    seen = view()
+    stack = analysis.trace.stacks[seen.stack]
+    kept = _kept(analysis)
+    if stack.layers > 1:
+        _filter(LAYER, "Layers", 0.0, float(stack.layers - 1), 1.0, kept.get(LAYER))
+    for name, words in statistics_of(stack).items():
+        values = analysis.statistics[seen.stack].of(words.field)
+        if len(np.unique(values[np.isfinite(values)])) < 2 and name not in kept:
+            continue
+        low, high, step = slider_span(values, kept.get(name))
+        _filter(name, words.name, low, high, step, kept.get(name))
+
+
+def slider_span(values: NDArray[np.float32], bounds: Bounds | None) -> tuple[float, float, float]:
+    """Return the ends and the step of a slider that holds all values, and bounds from a link."""
+    given = [bound for bound in bounds or () if math.isfinite(bound)]
+    known = np.concatenate([values[np.isfinite(values)].astype(np.float64), given])
+    least, most = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
+    rough = max(most - least, 1e-3) / STEPS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * part for part in (1, 2, 5, 10) if power * part >= rough * 0.999)
+    digits = max(0, -math.floor(math.log10(step)))
+    # A value on a step, but for its last bits, is on it.
+    low, high = math.floor(least / step + 1e-6) * step, math.ceil(most / step - 1e-6) * step
+    if high <= low:
+        high = low + step
+    return round(low, digits), round(high, digits), round(step, digits)
+
+
+def _filter(
+    name: str, label: str, low: float, high: float, step: float, bounds: Bounds | None
+) -> None:
+    """Ask for the bounds of one number; a slider's ends bound nothing."""
+    key = f"grid keep {name}"
+    first, last = bounds or (-math.inf, math.inf)
+    remember(key, (min(max(first, low), high), max(min(last, high), low)))
+
+    def keep() -> None:
+        least, most = value_of(key)
+        chosen = (
+            least if least > low + step / 2 else -math.inf,
+            most if most < high - step / 2 else math.inf,
+        )
+        change(keep=written_bounds({**view().kept, name: chosen}))
+
+    digits = max(0, -math.floor(math.log10(step)))
+    st.slider(
+        label,
+        low,
+        high,
+        step=step,
+        key=key,
+        format=f"%.{digits}f",
+        on_change=keep,
+        help="Heads outside are left out of the grid; nothing is left out at both ends.",
+    )
+
+
+def _filtered(analysis: Analysis) -> str:
+    """Say in words what the heads on screen are within."""
+    offered = statistics_of(analysis.trace.stacks[view().stack])
+    return ", ".join(_within(offered.get(name), bounds) for name, bounds in _kept(analysis).items())
+
+
+def _within(words: Words | None, bounds: Bounds) -> str:
+    low, high = bounds
+    if words is None and low == high:
+        return f"layer {low:g}"
+    name = "layers" if words is None else words.beside
+    if words is None and not math.isfinite(low):
+        low = 0.0
+    if not math.isfinite(high):
+        return f"{name} {low:g} and above" if words is None else f"{name} at least {low:g}"
+    if not math.isfinite(low):
+        return f"{name} at most {high:g}"
+    return f"{name} {low:g} to {high:g}"
+
+
+def _caption(analysis: Analysis, thumbnails: Thumbnails, *, over: bool) -> str:
+    """Say how the grid is to be read."""
+    units = analysis.trace.stacks[view().stack].queries
+    colour = (
+        f"lit up where {literal(units.labels[pinned_query(analysis)])} looks, as a share of the head's "
+        "largest weight on a patch"
+        if over
+        else "colour is the square root of the weight"
+        if thumbnails.pooling == "max"
+        else "colour is the square root of the mean weight, as a share of the head's largest"
+    )
+    sort = _sort(analysis)
+    if sort == LAYER:
+        return f"Row is a layer, column is a head; {colour}."
+    words = statistics_of(analysis.trace.stacks[view().stack])[sort]
+    first = "largest" if view().descending else "smallest"
+    return f"By {words.beside}, {first} first; named layer.head; {colour}."
+
+
+def _beside(analysis: Analysis) -> dict[str, tuple[NDArray[np.float32], str]]:
+    """Name the numbers that stand beside a small pattern."""
+    name = view().stack
+    offered = statistics_of(analysis.trace.stacks[name])
+    return {
+        words.beside: (analysis.statistics[name].of(words.field), words.unit)
+        for choice, words in offered.items()
+        if choice in {*BESIDE, _sort(analysis)}
+    }
+
+
+def _pick() -> None:
+    picked = value_of("grid").get("picked")
+    if picked:
+        (layer, head), *others = ((int(layer), int(head)) for layer, head in picked)
+        also = ",".join(f"{one}.{other}" for one, other in others)
+        change(layer=layer, head=head, also=also)

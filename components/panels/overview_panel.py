@@ -1,0 +1,178 @@
+"""The whole model: its stacks, one number a head, and what was predicted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from components.explore_session import change, is_dark, view
+from components.panels.first_view import turn_to
+from components.panels.grid_panel import arranged
+from components.panels.labels import Words, hardly_heard, left_out, plural, statistics_of
+from components.panels.plain_text import literal
+from components.panels.plotly_settings import PLOTLY
+from components.session_state import remember, value_of
+from viz.analysis import Predictions
+from viz.errors import LoupeError
+from viz.figures import statistic_figure
+from viz.patterns import STATISTICS
+from viz.service import Analysis
+
+# Parts that are named; the others are counted.
+MOST_NAMED = 3
+
+STACKS = {
+    "encoder": "the source looks at itself",
+    "decoder": "the target looks at itself",
+    "cross": "the target looks at the source",
+    "vision": "patches look at each other",
+    "audio": "frames look at each other",
+    "text": "tokens look at each other",
+}
+
+
+def stack_panel(analysis: Analysis) -> None:
+    """Choose a stack where the model has several."""
+    stacks = analysis.trace.stacks
+    if len(stacks) == 1:
+        return
+    remember("stack", view().stack)
+    st.segmented_control(
+        "Stack",
+        list(stacks),
+        key="stack",
+        required=True,
+        label_visibility="collapsed",
+        help="; ".join(f"{name}: {words}" for name, words in STACKS.items() if name in stacks),
+        on_change=lambda: turn_to(analysis, value_of("stack")),
+    )
+
+
+def written_panel(analysis: Analysis) -> None:
+    """Say what the model wrote of its own, and which of its parts are not shown."""
+    if analysis.written is not None:
+        words = analysis.written.strip()
+        if words:
+            st.markdown(f"It writes: **{literal(words)}**")
+        if said := hardly_heard(analysis):
+            st.info(said)
+    if analysis.trace.unshown:
+        parts = ", ".join(literal(name) for name in analysis.trace.unshown[:MOST_NAMED])
+        more = len(analysis.trace.unshown) - MOST_NAMED
+        st.caption(
+            f"Not shown, because they mix {plural(analysis.trace.units.kind)} without softmax "
+            f"attention: {parts}" + (f" and {more} more." if more > 0 else ".")
+        )
+
+
+def overview_panel(analysis: Analysis) -> None:
+    """Draw one statistic of every head, as a heatmap and as a table."""
+    seen = view()
+    stack = analysis.trace.stacks[seen.stack]
+    offered = statistics_of(stack)
+    chosen = seen.statistic if seen.statistic in offered else next(iter(offered))
+    remember("statistic", chosen)
+    st.selectbox(
+        "Layer x head",
+        list(offered),
+        key="statistic",
+        format_func=lambda choice: offered[choice].name,
+        on_change=lambda: change(statistic=value_of("statistic")),
+        help=" ".join(
+            [f"{offered[chosen].short}: {offered[chosen].meaning}.", left_out(stack)]
+        ).rstrip(),
+    )
+    name = offered[chosen].name
+    values = analysis.statistics[seen.stack].of(offered[chosen].field)
+    picture, table = st.tabs(["Heatmap", "Table"])
+    picture.plotly_chart(
+        statistic_figure(
+            values,
+            name,
+            selected=seen.chosen,
+            dark=is_dark(),
+            palette=offered[chosen].palette or seen.palette,
+        ),
+        key="overview",
+        config=PLOTLY,
+        on_select=_pick_from_map,
+        selection_mode="points",
+    )
+    frame = _table(analysis, offered)
+    table.dataframe(
+        frame,
+        key="statistics table",
+        on_select=lambda: _pick_from_table(frame),
+        selection_mode="single-row",
+        hide_index=True,
+        column_config={
+            column: st.column_config.NumberColumn(format="%.3g") for column in frame.columns[2:]
+        },
+    )
+
+
+def _table(analysis: Analysis, offered: dict[str, Words]) -> pd.DataFrame:
+    """Lay the statistics that mean something out, one row for each head of the grid, in its order."""
+    thumbnails = analysis.thumbnails[view().stack]
+    order = np.array(arranged(analysis), dtype=int)
+    places = {
+        "layer": np.array(thumbnails.layers)[order],
+        "head": np.array(thumbnails.heads)[order],
+    }
+    numbers = analysis.statistics[view().stack].as_frame()
+    frame = pd.DataFrame(places).merge(numbers, how="left")
+    columns = {one.field: one.column for one in STATISTICS.values()}
+    named = {columns[words.field]: words.beside for words in offered.values()}
+    return frame[["layer", "head", *named]].rename(columns=named)
+
+
+def prediction_panel(analysis: Analysis, ranked: Predictions) -> None:
+    """List what the model predicts at the pinned token, or at the end."""
+    st.subheader("Prediction", anchor=False)
+    position, words = _position(analysis)
+    try:
+        frame = ranked.at(position, analysis.tokenizer)
+    except LoupeError as error:
+        st.caption(str(error))
+        return
+    st.caption(
+        literal(words), help="The number is the token's position; · is a space, ⏎ a line break."
+    )
+    st.dataframe(
+        frame,
+        hide_index=True,
+        column_config={
+            "probability": st.column_config.ProgressColumn(
+                format="%.3f", min_value=0.0, max_value=1.0
+            )
+        },
+    )
+
+
+def _position(analysis: Analysis) -> tuple[int, str]:
+    """Choose where to predict: the pinned token, a mask, or the end."""
+    seen, stacks = view(), analysis.trace.stacks
+    written = analysis.trace.model.kind == "seq2seq" and "decoder" in stacks
+    units = stacks["decoder"].queries if written else analysis.trace.units
+    pinned = seen.token if 0 <= seen.token < len(units) and seen.stack != "encoder" else None
+    if analysis.trace.model.kind in ("causal", "seq2seq"):
+        at = len(units) - 1 if pinned is None else pinned
+        return at, f"Most probable next tokens after {units.labels[at]} ({at})"
+    mask = getattr(analysis.tokenizer, "mask_token_id", None)
+    masked = [index for index, number in enumerate(units.ids) if number == mask]
+    at = pinned if pinned is not None else (masked[0] if masked else 0)
+    return at, f"What the model would put at {units.labels[at]} ({at})"
+
+
+def _pick_from_map() -> None:
+    points = value_of("overview").selection.points
+    if points:
+        change(layer=int(points[0]["y"]), head=int(points[0]["x"]), also="")
+
+
+def _pick_from_table(frame: pd.DataFrame) -> None:
+    rows = value_of("statistics table").selection.rows
+    if rows:
+        row = frame.iloc[rows[0]]
+        change(layer=int(row["layer"]), head=int(row["head"]), also="")
