@@ -12,7 +12,7 @@ from components.canvas.drafts import drafts
 from components.canvas.head_grid import MOST_SELECTED, head_grid
 from components.canvas.head_view import head_view
 from components.canvas.matrices import Grid, Link, matrices
-from components.canvas.payload import head_path, stack_path, units_path
+from components.canvas.shared.payload import head_path, stack_path, units_path
 from components.canvas.text_guard import text_guard
 from components.canvas.token_strip import token_strip
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from components.canvas.payload import module
+from components.canvas.shared.payload import module
 from components.canvas.token_strip import HTML
 
 CANVAS = Path(__file__).parents[2] / "components" / "canvas"
@@ -39,7 +39,8 @@ def parts(page: Page) -> Page:
     """A page that holds what the map is made of."""
     page.route(EMPTY, lambda route: route.fulfill(body="<p>empty", content_type="text/html"))
     page.goto(EMPTY)
-    for name in ("paint", "tile_store", "plane", "map_drawing", "map_finding"):
+    shared = ("shared/paint", "shared/tile_store", "shared/plane")
+    for name in (*shared, "attention_map/drawing", "attention_map/search"):
         page.add_script_tag(content=(CANVAS / f"{name}.js").read_text())
     return page
 
@@ -120,7 +121,11 @@ def test_a_text_that_was_taken_off_the_page_hears_no_keys(parts):
             escape();
             return sent;
         }""",
-        [module("token_strip", "linked", "tile_store", "token_text"), HTML, STRIP],
+        [
+            module("token_strip", "shared/linked", "shared/tile_store", "token_strip/text"),
+            HTML,
+            STRIP,
+        ],
     )
     assert sent == [-1], "the first let go of the pinned token, the second of nothing"
 
@@ -138,13 +143,18 @@ def test_the_text_says_the_digits_of_the_float32_weight(parts, weight):
             show({data: {...data, table: {getChildAt: () => column}}, parentElement, setTriggerValue() {}});
             return parentElement.querySelector(".token").title;
         }""",
-        [module("token_strip", "linked", "tile_store", "token_text"), HTML, STRIP, weight],
+        [
+            module("token_strip", "shared/linked", "shared/tile_store", "token_strip/text"),
+            HTML,
+            STRIP,
+            weight,
+        ],
     )
     assert float(said) == pytest.approx(float(f"{weight:.3g}"), rel=1e-9)
 
 
 def test_until_the_weight_of_a_cell_has_come_the_map_says_it_nearly(parts):
-    parts.add_script_tag(content=(CANVAS / "map_words.js").read_text())
+    parts.add_script_tag(content=(CANVAS / "attention_map" / "labels.js").read_text())
     said = parts.evaluate(
         """() => {
             const tile = {columns: 1, bits: Uint16Array.of(0x2c20)};  // 0.064453, of a weight of 0.064439

@@ -12,7 +12,7 @@ import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
 
-from components.canvas.payload import flat, module, sendable, style, vendored
+from components.canvas.shared.payload import flat, module, sendable, style, vendored
 from viz.figures import NOT_ATTENDED, diverging_rgb, hex_rgb, palette_rgb
 from viz.figures.compared_media import HUES
 
@@ -25,7 +25,13 @@ ColourScale = Literal["linear", "root"]
 # What both sides have where they lie over each other, by whether the page is dark.
 AGREED = {False: (40, 40, 40), True: (232, 232, 232)}
 
-PARTS = ("plane", "compare_pictures", "compare_words", "compare_drawing", "compare_hands")
+PARTS = (
+    "shared/plane",
+    "compare_view/pictures",
+    "compare_view/labels",
+    "compare_view/drawing",
+    "compare_view/interaction",
+)
 
 PANEL = """
   <figure>

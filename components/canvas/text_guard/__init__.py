@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.canvas.payload import module
+from components.canvas.shared.payload import module
 
 
 def text_guard() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from components.canvas.payload import module
+from components.canvas.shared.payload import module
 
 
 def drafts(texts: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from components.canvas.payload import flat, module, sendable, style
+from components.canvas.shared.payload import flat, module, sendable, style
 from viz.figures import diverging_rgb, palette_rgb
 
 # How the last matrix is made of those before it; hovering marks what belongs together.

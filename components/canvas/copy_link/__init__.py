@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.canvas.payload import module, style
+from components.canvas.shared.payload import module, style
 
 HTML = '<button type="button">Copy link</button>'
 

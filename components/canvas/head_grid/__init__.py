@@ -11,7 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from components.canvas.payload import flat, half_bits, module, style
+from components.canvas.shared.payload import flat, half_bits, module, style
 from viz.figures import OKABE_ITO
 from viz.patterns import Thumbnails
 
@@ -21,7 +21,7 @@ MOST_SELECTED = len(OKABE_ITO)
 # Pixels of the picture that lies under every head, along its longer side.
 LARGEST_PICTURE = 128
 
-PARTS = ("linked", "grid_layout", "grid_drawing", "grid_hands")
+PARTS = ("shared/linked", "head_grid/layout", "head_grid/drawing", "head_grid/interaction")
 
 HTML = """
 <div class="grid" tabindex="0" role="listbox" aria-multiselectable="true" aria-activedescendant="head"

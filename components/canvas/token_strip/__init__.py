@@ -10,7 +10,7 @@ import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
 
-from components.canvas.payload import flat, module, style
+from components.canvas.shared.payload import flat, module, style
 from viz.figures import text_layout
 from viz.inputs.units import Units
 
@@ -61,7 +61,7 @@ def token_strip(
         "loupe_token_strip",
         html=HTML,
         css=style("token_strip"),
-        js=module("token_strip", "linked", "tile_store", "token_text"),
+        js=module("token_strip", "shared/linked", "shared/tile_store", "token_strip/text"),
     )
     data = {
         "unit": queries.kind,

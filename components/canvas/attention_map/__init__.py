@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from components.canvas.payload import (
+from components.canvas.shared.payload import (
     flat,
     half_bits,
     head_path,
@@ -46,7 +46,15 @@ HTML = """
 </div>
 """
 
-PARTS = ("linked", "tile_store", "plane", "map_drawing", "map_words", "map_finding", "map_hands")
+PARTS = (
+    "shared/linked",
+    "shared/tile_store",
+    "shared/plane",
+    "attention_map/drawing",
+    "attention_map/labels",
+    "attention_map/search",
+    "attention_map/interaction",
+)
 
 
 def attention_map(

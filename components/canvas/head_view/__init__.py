@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from components.canvas.payload import module, sendable, style
+from components.canvas.shared.payload import module, sendable, style
 from viz.figures import OKABE_ITO
 from viz.inputs.units import Units
 from viz.patterns import Edges
@@ -58,7 +58,7 @@ def head_view(
         "loupe_head_view",
         html=HTML,
         css=style("head_view"),
-        js=module("head_view", "linked", "line_drawing"),
+        js=module("head_view", "shared/linked", "head_view/drawing"),
     )
     component(
         key=key,

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-HERE = Path(__file__).parent
-ASSETS = HERE.parents[1] / "assets"
+VIEWS = Path(__file__).parents[1]
+ASSETS = VIEWS.parents[1] / "assets"
 
 
 def half_bits(values: NDArray[np.floating]) -> pa.Table:
@@ -31,8 +31,8 @@ def sendable(label: str) -> str:
 
 def module(name: str, *parts: str) -> str:
     """Read a component's ES module, after what all of them share and the parts it is made of."""
-    files = ("paint", *parts, name)
-    return "\n".join((HERE / f"{file}.js").read_text() for file in files)
+    files = ("shared/paint", *parts, f"{name}/view")
+    return "\n".join((VIEWS / f"{file}.js").read_text() for file in files)
 
 
 def vendored(name: str) -> str:
@@ -42,7 +42,7 @@ def vendored(name: str) -> str:
 
 def style(name: str) -> str:
     """Read a component's style sheet."""
-    return (HERE / f"{name}.css").read_text()
+    return (VIEWS / name / "style.css").read_text()
 
 
 def stack_path(token: str, stack: str) -> str:
