@@ -46,16 +46,6 @@ HTML = """
 </div>
 """
 
-PARTS = (
-    "shared/linked",
-    "shared/tile_store",
-    "shared/plane",
-    "attention_map/drawing",
-    "attention_map/labels",
-    "attention_map/search",
-    "attention_map/interaction",
-)
-
 
 def attention_map(
     *,
@@ -100,7 +90,7 @@ def attention_map(
         "loupe_attention_map",
         html=HTML,
         css=style("attention_map"),
-        js=vendored("d3-zoom") + module("attention_map", *PARTS),
+        js=vendored("d3-zoom") + module("attention_map"),
     )
     component(
         key=key,

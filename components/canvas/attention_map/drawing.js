@@ -1,74 +1,48 @@
-// How the map is drawn: geometry first, then the pattern, the axes, the crosshair, the small map.
+// How the map is drawn: the pattern, the axes, the crosshair, the small map.
 
-const MARGIN = { left: 96, top: 76, right: 62, bottom: 8 };
-const NARROW = { left: 60, top: 60, right: 8, bottom: 8 };
-const NARROW_BELOW = 520;
-const LARGEST_CELL = 28;  // pixels
-const MINIMAP = 92;
+import { threeDigits } from "../shared/paint.js";
+import { drawRun, NAMED_FROM, shortened } from "../shared/plane.js";
+import { TILE_SIDE } from "../shared/tile_store.js";
+import { curveOf } from "./colours.js";
+import { MARGIN, NARROW, smallMapOf } from "./geometry.js";
+
 const TIME = /^\d+\.\d+ s$/;
-const LEAST = 1e-4;  // where the logarithmic scale begins
-const MOST_SEEN = 256;  // tiles of a level; more than are kept would never all be there
+const FRAME = "#d55e00";
+const BRUSH = "#009e73";
 
-function marginsOf(width) {
-  return width < NARROW_BELOW ? NARROW : MARGIN;
+export function paint(map) {
+  const { canvas, geometry, sharp, data } = map;
+  if (!geometry || !data || !map.coarse) return;
+  const context = canvas.getContext("2d");
+  const style = getComputedStyle(map.root);
+  context.setTransform(sharp, 0, 0, sharp, 0, 0);
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.font = `11px ${style.fontFamily}`;
+  const done = drawPattern(context, geometry, map);
+  drawAxes(context, geometry, map, style.color);
+  drawBar(context, geometry, map, style.color);
+  drawSmallMap(context, geometry, map, style.color);
+  map.root.dataset.head = data.base.split("/").slice(-2).join(".");
+  map.root.dataset.level = geometry.level(map.levels);
+  map.root.dataset.state = done ? "sharp" : "coarse";
+  map.root.dataset.seen = [...geometry.seen.rows, ...geometry.seen.columns].join(" ");
+  paintOverlay(map);
+  map.say();
 }
 
-// The map's plane, and the tiles that lie in it.
-class Geometry extends Plane {
-  constructor(width, height, { queries, keys }) {
-    const margin = marginsOf(width);
-    super({
-      margin, queries, keys, largest: LARGEST_CELL,
-      width: Math.max(40, width - margin.left - margin.right),
-      height: Math.max(40, height - margin.top - margin.bottom),
-    });
-  }
-
-  // The finest level at which a cell is no smaller than a pixel of the screen; a coarser one where few
-  // queries look at so many keys, or many at few, that those are too many tiles.
-  level(levels) {
-    const finest = Math.max(this.cell.x, this.cell.y) * (window.devicePixelRatio || 1);
-    let level = clamp(Math.ceil(-Math.log2(finest)), 0, levels - 1);
-    while (level < levels - 1 && this.tileCount(level) > MOST_SEEN) level++;
-    return level;
-  }
-
-  tileCount(level) {
-    const size = TILE_SIDE * 2 ** level;
-    const { rows, columns } = this.seen;
-    const along = ([start, stop]) => Math.ceil(stop / size) - Math.floor(start / size);
-    return along(rows) * along(columns);
-  }
-
-  // Which tiles of a level are seen, those in the middle first.
-  tiles(level) {
-    const size = TILE_SIDE * 2 ** level;
-    const { rows, columns } = this.seen;
-    const middle = [(rows[0] + rows[1]) / 2 / size - 0.5, (columns[0] + columns[1]) / 2 / size - 0.5];
-    const found = [];
-    for (let row = Math.floor(rows[0] / size); row * size < rows[1]; row++)
-      for (let column = Math.floor(columns[0] / size); column * size < columns[1]; column++)
-        found.push({ row, column, far: Math.hypot(row - middle[0], column - middle[1]) });
-    return found.sort((one, other) => one.far - other.far);
-  }
+export function paintOverlay(map) {
+  const { overlay, geometry, sharp } = map;
+  if (!geometry) return;
+  const context = overlay.getContext("2d");
+  context.setTransform(sharp, 0, 0, sharp, 0, 0);
+  context.clearRect(0, 0, overlay.width, overlay.height);
+  drawCrosshair(context, geometry, map.crosshair, FRAME);
+  // What is hovered elsewhere is a query, a key, or one token that is both.
+  if (map.linked) drawCrosshair(context, geometry, map.linked, BRUSH);
+  drawSums(context, geometry, map);
 }
 
-// The share of the palette that a weight takes.
-function curveOf(scale, largest) {
-  if (scale === "log")
-    return (value) => clamp(1 - Math.log10(Math.max(value, LEAST * largest) / largest) / Math.log10(LEAST), 0, 1);
-  return (value) => Math.sqrt(clamp(value / largest, 0, 1));
-}
-
-function mapColours({ palette, scale, never }, largest) {
-  const table = colourTable(palette, (value) => curveOf(scale, largest)(value));
-  const nothing = (255 << 24) | (never[2] << 16) | (never[1] << 8) | never[0];
-  // Infinities and what is no number: a cell that may not be looked at.
-  for (let bits = 0; bits < 65536; bits++) if (((bits >> 10) & 31) === 31) table[bits] = nothing;
-  return table;
-}
-
-function pictureOf(tile, colours) {
+export function pictureOf(tile, colours) {
   if (tile.colours === colours) return tile.picture;
   const picture = tile.picture ?? document.createElement("canvas");
   picture.width = tile.columns;
@@ -211,18 +185,6 @@ function drawSmallMap(context, geometry, map, ink) {
   );
 }
 
-const FRAME = "#d55e00";
-
-function smallMapOf(geometry) {
-  if (geometry.zoom.k <= 1.01) return null;
-  const shrunk = Math.min(MINIMAP, geometry.width / 5) / Math.max(geometry.queries, geometry.keys);
-  const width = Math.max(12, geometry.keys * shrunk);
-  const height = Math.max(12, geometry.queries * shrunk);
-  return {
-    left: geometry.margin.left + geometry.width - width - 8, top: geometry.margin.top + 8, width, height,
-  };
-}
-
 // A band along a query, one along a key, and the cell where they meet.
 function drawCrosshair(context, geometry, place, colour) {
   if (!place) return;
@@ -282,5 +244,3 @@ function drawSums(context, geometry, map) {
   }
   context.restore();
 }
-
-const BRUSH = "#009e73";

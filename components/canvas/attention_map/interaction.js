@@ -1,6 +1,13 @@
-// The map under a hand: pointer, touch and keys.
+// The map under a hand: pointer, touch, keys and buttons.
 
-function wirePointer(map) {
+import { tellHovered } from "../shared/linked.js";
+import { clamp } from "../shared/plane.js";
+import { smallMapOf, within } from "./geometry.js";
+import { placeOf, settle, settleSoon, zoomBy } from "./zoom.js";
+
+const PAGES = 0.25;  // how far an arrow key with Shift moves, of what is seen
+
+export function wirePointer(map) {
   const { overlay } = map;
   let pressed = null;
   let used = false;  // what was pressed was dragged for something else than a click
@@ -81,7 +88,7 @@ function wirePointer(map) {
   };
 }
 
-function wireKeys(map) {
+export function wireKeys(map) {
   map.overlay.onkeydown = (event) => {
     // With these the browser's own zoom and shortcuts are meant.
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -117,14 +124,6 @@ function wireKeys(map) {
   };
 }
 
-function zoomBy(map, factor) {
-  const { geometry, crosshair } = map;
-  const point = crosshair && [geometry.left(crosshair.key + 0.5), geometry.top(crosshair.query + 0.5)];
-  const inSight = point && geometry.inside(...point);
-  d3.select(map.overlay).call(map.behaviour.scaleBy, factor, inSight ? point : undefined);
-  settle(map);
-}
-
 // Keep the crosshair in sight.
 function follow(map) {
   const { rows, columns } = map.geometry.seen;
@@ -134,4 +133,24 @@ function follow(map) {
   if (!by[0] && !by[1]) return;
   map.show([rows[0] + by[0], rows[1] + by[0], columns[0] + by[1], columns[1] + by[1]]);
   settleSoon(map);
+}
+
+export function wireBar(map, part) {
+  const pooling = part("select");
+  pooling.onchange = () => {
+    map.pooling = pooling.value;
+    map.recolour();
+    map.ask();
+    map.redraw();
+  };
+  for (const [name, factor] of [[".out", 0.5], [".in", 2]]) {
+    part(name).onclick = () => {
+      d3.select(map.overlay).call(map.behaviour.scaleBy, factor);
+      settleSoon(map);
+    };
+  }
+  part(".fit").onclick = () => {
+    map.show([0, map.data.queries, 0, map.data.keys]);
+    settle(map);
+  };
 }

@@ -1,8 +1,10 @@
-// What the map leads to: a token that is searched for, and the heaviest weights, listed as a table and a file.
+// A token is searched for by its text.
 
-const MOST_HITS = 10_000;
+import { clamp } from "../shared/plane.js";
 
-function wireFinding(map, part) {
+export const MOST_HITS = 10_000;
+
+export function wireSearch(map, part) {
   const find = part("input[type=search]");
   // Once more for another text, and once its names are there.
   map.find = () => {
@@ -23,53 +25,14 @@ function wireFinding(map, part) {
     const least = queries === keys ? key : 0;
     map.goTo(lookingFrom(map.crosshair?.query ?? least, least, queries), key);
   };
-  const sink = part("input[type=checkbox]");
-  const table = part("details");
-  const list = async () => {
-    if (map.edges) return true;
-    const { base } = map.store;
-    const offSink = sink.checked;
-    map.waiting = "Looking for the heaviest weights …";
-    map.say();
-    try {
-      const edges = await fetchJson(`${base}/edges?off_sink=${offSink ? 1 : 0}`);
-      if (base !== map.store.base || offSink !== sink.checked) return false;
-      map.edges = edges;
-    } catch (error) {
-      map.complain(error.message);
-      return false;
-    } finally {
-      map.waiting = "";
-      map.say();
-    }
-    listEdges(map, part("tbody"));
-    return true;
-  };
-  // Another head has other weights; an open table follows.
-  map.forgetEdges = () => {
-    map.edges = null;
-    map.edge = -1;
-    part("tbody").replaceChildren();
-    if (table.open) list();
-  };
-  sink.onchange = map.forgetEdges;
-  table.ontoggle = () => { if (table.open) list(); };
-  part(".edge").onclick = async () => {
-    if (!(await list()) || !map.edges.weights.length) return;
-    map.edge = (map.edge + 1) % map.edges.weights.length;
-    map.goTo(map.edges.queries[map.edge], map.edges.keys[map.edge]);
-  };
-  part(".file").onclick = async () => {
-    if (await list()) download(fileOf(map), `heaviest-${map.root.dataset.head}.csv`);
-  };
 }
 
 // A token is looked for as what is looked at, from itself or from where one was looking.
-function lookingFrom(query, key, queries) {
+export function lookingFrom(query, key, queries) {
   return clamp(query, Math.min(key, queries - 1), queries - 1);
 }
 
-function hitsOf(names, words) {
+export function hitsOf(names, words) {
   const hits = [];
   // What a person types may run over several tokens.
   const joined = [];
@@ -88,45 +51,4 @@ function hitsOf(names, words) {
     if (hits.at(-1) !== token) hits.push(token);
   }
   return hits;
-}
-
-function listEdges(map, body) {
-  const { weights, queries, keys } = map.edges;
-  body.replaceChildren(...weights.map((weight, index) => {
-    const row = document.createElement("tr");
-    const words = [unitName(map, "queries", queries[index]), unitName(map, "keys", keys[index]), threeDigits(weight)];
-    for (const text of words) {
-      const cell = document.createElement("td");
-      cell.textContent = text;
-      row.append(cell);
-    }
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = "Show";
-    button.setAttribute("aria-label", `Show ${words[0]} to ${words[1]}`);
-    button.onclick = () => map.goTo(queries[index], keys[index]);
-    const cell = document.createElement("td");
-    cell.append(button);
-    row.append(cell);
-    return row;
-  }));
-}
-
-// The heaviest weights as CSV (RFC 4180).
-function fileOf(map) {
-  const { weights, queries, keys } = map.edges;
-  const quoted = (text) => `"${String(text).replaceAll('"', '""')}"`;
-  const line = (weight, index) => [
-    queries[index], quoted(map.names?.queries[queries[index]] ?? ""),
-    keys[index], quoted(map.names?.keys[keys[index]] ?? ""), weight,
-  ].join(",");
-  return ["query,query text,key,key text,weight", ...weights.map(line)].join("\r\n") + "\r\n";
-}
-
-function download(text, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

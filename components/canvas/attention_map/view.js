@@ -1,12 +1,22 @@
 // The attention map: a pattern of any length, from the whole of it down to single weights.
 
+import { whenHovered, whenOpened } from "../shared/linked.js";
+import { halfBits } from "../shared/paint.js";
+import { fetchFloats, fetchJson, TileStore } from "../shared/tile_store.js";
+import { mapColours } from "./colours.js";
+import { paint, paintOverlay, pictureOf } from "./drawing.js";
+import { fetchWeight } from "./exact_weight.js";
+import { Geometry } from "./geometry.js";
+import { wireHeaviest } from "./heaviest.js";
+import { wireBar, wireKeys, wirePointer } from "./interaction.js";
+import { sentence } from "./labels.js";
+import { wireSearch } from "./search.js";
+import { settleSoon, zoomOf } from "./zoom.js";
+
 const REST = 120;  // milliseconds that the pointer rests before the exact weight is asked for
-const SETTLED = 350;  // after which the link learns what is seen
 const TALL = 560;
 const AROUND = 12;  // units to each side of a cell that is gone to
 const CELL_SHOWN = 4;  // pixels that it has at least
-const PAGES = 0.25;  // how far an arrow key with Shift moves, of what is seen
-
 const maps = new WeakMap();
 const namesOf = new Map();
 
@@ -131,7 +141,7 @@ function build(parentElement) {
       one.style.height = `${height}px`;
     }
     const seen = map.geometry?.seen;
-    map.geometry = new Geometry(width, height, map.data);
+    map.geometry = new Geometry(width, height, sharp, map.data);
     map.behaviour = zoomOf(map);
     map.show(seen ? [...seen.rows, ...seen.columns] : map.data.span);
   };
@@ -220,7 +230,8 @@ function build(parentElement) {
     map.linked = places;
     map.redrawOverlay();
   });
-  wireFinding(map, part);
+  wireSearch(map, part);
+  wireHeaviest(map, part);
   wireBar(map, part);
   wirePointer(map);
   wireKeys(map);
@@ -237,107 +248,6 @@ function build(parentElement) {
   return map;
 }
 
-function zoomOf(map) {
-  const { geometry, overlay } = map;
-  const behaviour = d3.zoom()
-    .extent(geometry.box)
-    .translateExtent(geometry.box)
-    .scaleExtent([1, geometry.closest])
-    .filter((event) => {
-      const place = placeOf(map, event.touches?.[0] ?? event);
-      if (!geometry.inside(place.x, place.y) || event.button || event.shiftKey) return false;
-      const small = smallMapOf(geometry);
-      if (small && within(small, place)) return false;
-      // A page that shows the whole map scrolls on.
-      if (event.type === "wheel") return geometry.zoom.k > 1 || event.deltaY < 0;
-      return event.type !== "touchstart" || event.touches.length > 1 || geometry.zoom.k > 1;
-    })
-    .on("zoom", ({ transform, sourceEvent }) => {
-      geometry.zoom = transform;
-      overlay.style.touchAction = transform.k > 1 ? "none" : "pan-y";
-      map.ask();
-      map.redraw();
-      clearTimeout(map.settling);
-      if (sourceEvent) settleSoon(map);
-    });
-  d3.select(overlay).call(behaviour).on("dblclick.zoom", null);
-  return behaviour;
-}
-
 function stackOf(base) {
   return base.split("/").slice(0, -2).join("/");
-}
-
-function settleSoon(map) {
-  clearTimeout(map.settling);
-  map.settling = setTimeout(() => settle(map), SETTLED);
-}
-
-function settle(map) {
-  const { rows, columns } = map.geometry.seen;
-  const span = [...rows, ...columns];
-  if (span.join() === map.data.span.join()) return;
-  map.sent.push(span.join());
-  map.sendSpan(span);
-}
-
-function placeOf(map, event) {
-  const box = map.overlay.getBoundingClientRect();
-  return { x: event.clientX - box.left, y: event.clientY - box.top };
-}
-
-function within(box, { x, y }) {
-  return x >= box.left && y >= box.top && x <= box.left + box.width && y <= box.top + box.height;
-}
-
-function paint(map) {
-  const { canvas, geometry, sharp, data } = map;
-  if (!geometry || !data || !map.coarse) return;
-  const context = canvas.getContext("2d");
-  const style = getComputedStyle(map.root);
-  context.setTransform(sharp, 0, 0, sharp, 0, 0);
-  context.clearRect(0, 0, canvas.width, canvas.height);
-  context.font = `11px ${style.fontFamily}`;
-  const done = drawPattern(context, geometry, map);
-  drawAxes(context, geometry, map, style.color);
-  drawBar(context, geometry, map, style.color);
-  drawSmallMap(context, geometry, map, style.color);
-  map.root.dataset.head = data.base.split("/").slice(-2).join(".");
-  map.root.dataset.level = geometry.level(map.levels);
-  map.root.dataset.state = done ? "sharp" : "coarse";
-  map.root.dataset.seen = [...geometry.seen.rows, ...geometry.seen.columns].join(" ");
-  paintOverlay(map);
-  map.say();
-}
-
-function paintOverlay(map) {
-  const { overlay, geometry, sharp } = map;
-  if (!geometry) return;
-  const context = overlay.getContext("2d");
-  context.setTransform(sharp, 0, 0, sharp, 0, 0);
-  context.clearRect(0, 0, overlay.width, overlay.height);
-  drawCrosshair(context, geometry, map.crosshair, FRAME);
-  // What is hovered elsewhere is a query, a key, or one token that is both.
-  if (map.linked) drawCrosshair(context, geometry, map.linked, BRUSH);
-  drawSums(context, geometry, map);
-}
-
-function wireBar(map, part) {
-  const pooling = part("select");
-  pooling.onchange = () => {
-    map.pooling = pooling.value;
-    map.recolour();
-    map.ask();
-    map.redraw();
-  };
-  for (const [name, factor] of [[".out", 0.5], [".in", 2]]) {
-    part(name).onclick = () => {
-      d3.select(map.overlay).call(map.behaviour.scaleBy, factor);
-      settleSoon(map);
-    };
-  }
-  part(".fit").onclick = () => {
-    map.show([0, map.data.queries, 0, map.data.keys]);
-    settle(map);
-  };
 }

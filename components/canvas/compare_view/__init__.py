@@ -25,14 +25,6 @@ ColourScale = Literal["linear", "root"]
 # What both sides have where they lie over each other, by whether the page is dark.
 AGREED = {False: (40, 40, 40), True: (232, 232, 232)}
 
-PARTS = (
-    "shared/plane",
-    "compare_view/pictures",
-    "compare_view/labels",
-    "compare_view/drawing",
-    "compare_view/interaction",
-)
-
 PANEL = """
   <figure>
     <figcaption><b></b><span></span>{}</figcaption>
@@ -165,7 +157,7 @@ def compare_view(
         "loupe_compare_view",
         html=HTML,
         css=style("compare_view"),
-        js=vendored("d3-zoom") + module("compare_view", *PARTS),
+        js=vendored("d3-zoom") + module("compare_view"),
     )
     # What was chosen just now is what the browser is told, and not the row of before.
     sent = st.session_state.get(key, {}).get("row")

@@ -1,5 +1,8 @@
 // How a panel is drawn: hatching where there is no partner, the picture over it, axes, marks.
 
+import { clamp, drawRun, NAMED_FROM, Plane, shortened } from "../shared/plane.js";
+import { joined } from "./labels.js";
+
 const LARGEST_SEEN = 40;  // pixels of a cell
 const TALLEST_PANEL = 460;
 const LEAST_TALL = 120;
@@ -29,7 +32,7 @@ function marginOf(view, width) {
 }
 
 // Cells are square unless a pattern is many times as wide as it is tall.
-function planeOf(view, width) {
+export function planeOf(view, width) {
   const margin = marginOf(view, width);
   const [queries, keys] = [view.rows.length, view.columns.length];
   const across = Math.min(LARGEST_SEEN, Math.max(40, width - margin.left - margin.right) / keys);
@@ -56,7 +59,7 @@ function clippedTo(context, { margin, width, height }) {
   context.clip();
 }
 
-function drawPanel(view, panel) {
+export function drawPanel(view, panel) {
   const { plane, style, sharp } = view;
   const { margin, cell, width, height } = plane;
   const context = cleared(view, panel.canvas);
@@ -167,7 +170,7 @@ function drawNames(context, view, panel) {
 }
 
 // The chosen row, the crosshair, and the names of the row and the column that it stands in.
-function drawMarks(view, panel) {
+export function drawMarks(view, panel) {
   const { cursor, row } = view;
   const context = cleared(view, panel.over);
   if (row !== null) outlineRow(context, view, row);

@@ -1,8 +1,10 @@
 // The comparison under a hand: all panels share one zoom and one cursor, whichever is touched.
 
+import { clamp } from "../shared/plane.js";
+
 const FLIP_EVERY = 500;  // milliseconds; never faster, because of those whom flashes harm
 
-function zoomTogether(view) {
+export function zoomTogether(view) {
   const { plane, panels } = view;
   const overlays = panels.map(({ over }) => over);
   const behaviour = d3.zoom()
@@ -33,7 +35,7 @@ function placeIn(overlay, event) {
   return { x: event.clientX - box.left, y: event.clientY - box.top };
 }
 
-function wireComparePointer(view) {
+export function wirePointer(view) {
   let before = null;
   for (const { over } of view.panels) {
     const point = (event) => {
@@ -61,7 +63,7 @@ function wireComparePointer(view) {
   }
 }
 
-function wireCompareKeys(view) {
+export function wireKeys(view) {
   const { holder } = view;
   holder.onblur = () => view.pointAt(null);
   holder.onkeydown = (event) => {
@@ -100,14 +102,14 @@ function flip(view) {
   view.show(1 - view.shown);
 }
 
-function play(view, playing) {
+export function play(view, playing) {
   view.playing = playing;
   clearInterval(view.flicker);
   if (playing && view.data.mode === "flicker") view.flicker = setInterval(() => view.show(1 - view.shown), FLIP_EVERY);
   view.part(".play").textContent = playing ? "Pause" : "Play";
 }
 
-function wireCompareTools(view) {
+export function wireTools(view) {
   view.part(".out").onclick = () => view.zoomBy(0.5);
   view.part(".in").onclick = () => view.zoomBy(2);
   view.part(".fit").onclick = () => view.showAll();

@@ -1,14 +1,17 @@
-// What the comparison says: names of rows and columns, the numbers of a cell, what each bar means.
+// What the comparison says: names of rows and columns, the numbers of a cell, titles.
 
-const COMPARE_HINTS = {
+import { isolated, threeDigits } from "../shared/paint.js";
+import { differenceOf } from "./colours.js";
+
+const HINTS = {
   mouse: "Point at a cell for its numbers; click to choose its row, scroll to zoom, drag to move.",
   touch: "Tap a cell for its numbers and to choose its row; pinch to zoom, drag to move.",
 };
-const SIDES = ["first", "second"];
-const TICKS_APART = 0.17;  // of a bar
+
+export const SIDES = ["first", "second"];
 
 // Names of an axis on both sides, as they came.
-function axisOf(table) {
+export function axisOf(table) {
   const [firstLabel, firstPlace, firstThere, secondLabel, secondPlace, secondThere] =
     Array.from({ length: 6 }, (_, column) => table.getChildAt(column));
   return Array.from({ length: table.numRows }, (_, index) => ({
@@ -19,7 +22,7 @@ function axisOf(table) {
 }
 
 // One text where both sides have the same or only one has any, else both.
-function joined([first, second]) {
+export function joined([first, second]) {
   if (!first || !second || first === second) return first || second;
   return `${isolated(first)} → ${isolated(second)}`;
 }
@@ -29,7 +32,7 @@ function nameOfUnit(unit) {
   return `“${isolated(joined(unit.labels))}”${place ? ` (${place})` : ""}`;
 }
 
-function signed(value) {
+export function signed(value) {
   const digits = threeDigits(Math.abs(value));
   if (digits === "0") return "0";
   return `${value < 0 ? "−" : "+"}${digits}`;
@@ -42,11 +45,11 @@ function sideWords(value, query, key, side) {
   return missing ? `no ${nameOfUnit(missing)} in the ${SIDES[side]}` : `no number in the ${SIDES[side]}`;
 }
 
-function compareSentence(view) {
+export function sentence(view) {
   const { cursor, cells, rows, columns, row } = view;
   if (!cursor) {
     if (row !== null) return `The row of ${nameOfUnit(rows[row])} is chosen; click it again or press Escape to let go.`;
-    return matchMedia("(hover: none)").matches ? COMPARE_HINTS.touch : COMPARE_HINTS.mouse;
+    return matchMedia("(hover: none)").matches ? HINTS.touch : HINTS.mouse;
   }
   const [query, key] = [rows[cursor.query], columns[cursor.key]];
   const at = cursor.query * cells.columns + cursor.key;
@@ -58,7 +61,7 @@ function compareSentence(view) {
 }
 
 // What stands over each panel, in bold and after it.
-function titlesOf(view) {
+export function titlesOf(view) {
   const { titles, mode } = view.data;
   const third = {
     difference: ["Difference", "second − first"],
@@ -66,39 +69,4 @@ function titlesOf(view) {
     flicker: [`Flicker: ${SIDES[view.shown]}`, isolated(titles[view.shown])],
   }[mode];
   return [["First", isolated(titles[0])], ["Second", isolated(titles[1])], third];
-}
-
-// What a bar shows, and its numbers with their places along it, 0 to 1.
-function barOf(data, kind) {
-  const scaled = data.scale === "root" ? "square-root scale" : "";
-  if (kind === "difference") {
-    const ticks = roundNumbers(data.difference, CURVES[data.scale], 2 * TICKS_APART);
-    const negative = ticks.slice(1).reverse().map(({ value, at }) => ({ value: -value, at: -at }));
-    return {
-      means: [{ text: "← first has more" }, { text: scaled }, { text: "second has more →" }],
-      ticks: [...negative, ...ticks].map(({ value, at }) => ({ text: signed(value), at: 0.5 + at / 2 })),
-    };
-  }
-  const ticks = roundNumbers(data.largest, CURVES[data.scale], TICKS_APART);
-  const names = kind === "overlay"
-    ? [{ text: "first has more", colour: data.hues[0] }, { text: "second", colour: data.hues[1] }, { text: "both", colour: data.agreed }]
-    : [{ text: "weight" }];
-  return {
-    means: [...names, { text: scaled }],
-    ticks: ticks.map(({ value, at }) => ({ text: threeDigits(value), at })),
-  };
-}
-
-// Nothing, the largest, and what is round between them, where there is room on a bar.
-function roundNumbers(largest, curve, apart) {
-  const found = [{ value: largest, at: 1 }];
-  const decade = Math.floor(Math.log10(largest));
-  for (let power = decade; power > decade - 4; power--) {
-    for (const digit of [5, 2, 1]) {
-      const value = Number(`${digit}e${power}`);
-      const at = curve(value / largest);
-      if (at <= found.at(-1).at - apart && at >= apart) found.push({ value, at });
-    }
-  }
-  return [{ value: 0, at: 0 }, ...found.reverse()];
 }

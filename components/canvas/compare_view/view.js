@@ -1,14 +1,19 @@
 // Two patterns and how they differ, in three panels with one cursor, one zoom and one chosen row.
 
+import { drawMarks, drawPanel, planeOf } from "./drawing.js";
+import { play, wireKeys, wirePointer, wireTools, zoomTogether } from "./interaction.js";
+import { axisOf, sentence, SIDES, titlesOf } from "./labels.js";
+import { paintBar, paintPictures } from "./pictures.js";
+import { barOf } from "./scale.js";
+
 const STACKED_BELOW = 620;
 const HEARD = 1500;  // milliseconds within which the page answers to what was chosen
-
 const comparisons = new WeakMap();
 
 export default function ({ data, parentElement, setTriggerValue }) {
   let view = comparisons.get(parentElement);
   if (!view) {
-    view = buildComparison(parentElement);
+    view = build(parentElement);
     comparisons.set(parentElement, view);
   }
   view.send = (row) => setTriggerValue("row", row ?? -1);
@@ -21,7 +26,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
 }
 
-function buildComparison(parentElement) {
+function build(parentElement) {
   const root = parentElement.querySelector(".compare");
   const part = (name) => root.querySelector(name);
   const panels = [...root.querySelectorAll("figure")].map((figure, index) => {
@@ -174,13 +179,13 @@ function buildComparison(parentElement) {
   };
 
   view.say = () => {
-    const words = compareSentence(view);
+    const words = sentence(view);
     if (part(".said").textContent !== words) part(".said").textContent = words;
   };
 
-  wireComparePointer(view);
-  wireCompareKeys(view);
-  wireCompareTools(view);
+  wirePointer(view);
+  wireKeys(view);
+  wireTools(view);
   view.observer = new ResizeObserver(() => {
     if (!view.data) return;
     view.layOut();

@@ -21,8 +21,6 @@ MOST_SELECTED = len(OKABE_ITO)
 # Pixels of the picture that lies under every head, along its longer side.
 LARGEST_PICTURE = 128
 
-PARTS = ("shared/linked", "head_grid/layout", "head_grid/drawing", "head_grid/interaction")
-
 HTML = """
 <div class="grid" tabindex="0" role="listbox" aria-multiselectable="true" aria-activedescendant="head"
      aria-label="All heads. Arrow keys choose a head, with Shift they only move there; Space adds or takes
@@ -76,7 +74,7 @@ def head_grid(
         "loupe_head_grid",
         html=HTML,
         css=style("head_grid"),
-        js=module("head_grid", *PARTS),
+        js=module("head_grid"),
     )
     _, rows, columns = thumbnails.values.shape
     component(

@@ -1,60 +1,37 @@
-// How the grid is drawn: every picture painted once, lines of them kept, outlines and names over them.
+// How the grid is drawn: lines of pictures kept as they are on the screen, outlines and names over them.
+
+import { tell } from "./labels.js";
+import { layOut, placeOf } from "./layout.js";
 
 const EDGE = 3;  // two hairlines and the gap to the next picture
 const HAIRLINE = 0.22;
 const KEPT_SCREENS = 3;  // of painted lines
-const LIGHT = [255, 214, 10];
-const MOST_LIGHT = 0.9;
-const DIMMED = 0.7;
 
-// Every picture once, at its own resolution, in a square; painting lines then only scales.
-function paintMosaic(data) {
-  const { rows, columns } = data;
-  const bits = halfBits(data.table);
-  const colours = data.picture ? lightTable() : colourTable(data.palette, Math.sqrt);
-  const count = data.layers.length;
-  const across = Math.ceil(Math.sqrt(count));
-  const mosaic = document.createElement("canvas");
-  mosaic.width = across * columns;
-  mosaic.height = Math.ceil(count / across) * rows;
-  const image = new ImageData(mosaic.width, mosaic.height);
-  const pixels = new Uint32Array(image.data.buffer);
-  for (let picture = 0, from = 0; picture < count; picture++) {
-    const left = (picture % across) * columns;
-    const top = Math.floor(picture / across) * rows;
-    for (let row = 0; row < rows; row++) {
-      let to = (top + row) * mosaic.width + left;
-      for (let column = 0; column < columns; column++) pixels[to++] = colours[bits[from++]];
-    }
-  }
-  mosaic.getContext("2d").putImageData(image, 0, 0);
-  return { canvas: mosaic, across };
+export function arrange(grid) {
+  grid.layout = layOut(grid.data, grid.root.clientWidth || 360, grid.zoom);
+  const { width, height } = grid.layout;
+  grid.room.style.width = `${width}px`;
+  grid.room.style.height = `${height}px`;
+  const sharp = window.devicePixelRatio || 1;
+  const colour = getComputedStyle(grid.root).color;
+  const look = [grid.arranged, grid.layout.cell, grid.layout.columns, sharp, colour].join("/");
+  if (look !== grid.look) grid.painted.clear();
+  grid.look = look;
+  const wide = Math.min(width, grid.scroll.clientWidth || width);
+  const tall = Math.min(height, grid.scroll.clientHeight || height);
+  const size = [Math.round(wide * sharp), Math.round(tall * sharp)];
+  if (grid.canvas.width === size[0] && grid.canvas.height === size[1]) return;
+  [grid.canvas.width, grid.canvas.height] = size;
+  grid.canvas.style.width = `${wide}px`;
+  grid.canvas.style.height = `${tall}px`;
 }
 
-// Light over a picture: of one colour, clear where there is no weight.
-function lightTable() {
-  const table = new Uint32Array(65536);
-  for (let bits = 0; bits < 65536; bits++) {
-    const alpha = Math.round(255 * MOST_LIGHT * Math.min(1, Math.max(0, halfValues[bits] || 0)));
-    table[bits] = (alpha << 24) | (LIGHT[2] << 16) | (LIGHT[1] << 8) | LIGHT[0];
-  }
-  return table;
-}
-
-// The picture that lies under every head, in grey, a little darker than it is.
-function paintGround({ picture, grey }) {
-  const { rows, columns } = picture;
-  const ground = document.createElement("canvas");
-  ground.width = columns;
-  ground.height = rows;
-  const image = new ImageData(columns, rows);
-  const shades = grey.getChildAt(0).toArray();
-  for (let at = 0; at < shades.length; at++) {
-    image.data.fill(Math.round(DIMMED * shades[at]), 4 * at, 4 * at + 3);
-    image.data[4 * at + 3] = 255;
-  }
-  ground.getContext("2d").putImageData(image, 0, 0);
-  return ground;
+export function soon(grid) {
+  if (grid.frame) return;
+  grid.frame = requestAnimationFrame(() => {
+    tell(grid);
+    draw(grid);
+  });
 }
 
 // Where a picture of these sides lies in a square, as large as can be.
@@ -109,7 +86,7 @@ function lineOf(grid, line) {
   return strip;
 }
 
-function draw(grid) {
+export function draw(grid) {
   cancelAnimationFrame(grid.frame);
   grid.frame = 0;
   const { layout, canvas, scroll } = grid;

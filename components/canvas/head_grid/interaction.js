@@ -1,11 +1,17 @@
 // The grid under a hand: heads are pointed at, chosen, added and walked through; pictures made larger.
 
+import { tellOpened } from "../shared/linked.js";
+import { halfBits } from "../shared/paint.js";
+import { arrange, draw, soon } from "./drawing.js";
+import { say, tell } from "./labels.js";
+import { pictureAt, placeOf, steppedTo } from "./layout.js";
+
 const REST = 60;  // milliseconds; walking with the arrow keys sends only where it comes to rest
 const LEAST_ZOOM = -2;
 const MOST_ZOOM = 5;
 const WALKING = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End", "PageUp", "PageDown"];
 
-function wireGrid(grid, { smaller, larger }) {
+export function wireGrid(grid, { smaller, larger }) {
   const { root, canvas, scroll } = grid;
   canvas.onmousemove = (event) => {
     grid.pointer = [event.clientX, event.clientY];
@@ -119,7 +125,7 @@ function resize(grid, step) {
 }
 
 // Bring a head into sight, no further than needed but not to the very edge.
-function reveal(grid, index) {
+export function reveal(grid, index) {
   const { layout, scroll } = grid;
   const place = placeOf(layout, index);
   if (!place) return;

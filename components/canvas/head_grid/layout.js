@@ -18,7 +18,7 @@ const ZOOM = 1.35;
      columns, cell, pitch: cells of a line, their width, and from line to line
      gutter, header: what stands fast at the left and at the top
      width, height: of everything, in CSS pixels. */
-function layOut({ layers, heads, order, flow }, room, zoom) {
+export function layOut({ layers, heads, order, flow }, room, zoom) {
   const made = flow ? inReadingOrder(order, room, zoom) : byLayer({ layers, heads, order }, room, zoom);
   if (made.height <= TALLEST) return made;
   return flow ? inReadingOrder(order, room - BAR, zoom) : byLayer({ layers, heads, order }, room - BAR, zoom);
@@ -66,14 +66,14 @@ function zoomed(size, zoom, smallest) {
 }
 
 // The picture at a point of the whole layout, or -1.
-function pictureAt(layout, x, y) {
+export function pictureAt(layout, x, y) {
   const line = layout.lines[Math.floor((y - layout.header) / layout.pitch)];
   const column = Math.floor((x - layout.gutter) / layout.cell);
   return line?.find((one) => one.column === column)?.index ?? -1;
 }
 
 // Line and place in it of a picture, or null where it is left out.
-function placeOf(layout, index) {
+export function placeOf(layout, index) {
   for (let line = 0; line < layout.lines.length; line++) {
     const at = layout.lines[line].findIndex((one) => one.index === index);
     if (at >= 0) return { line, at, column: layout.lines[line][at].column };
@@ -82,7 +82,7 @@ function placeOf(layout, index) {
 }
 
 // The picture that a key leads to from another; lines may be of different lengths, with gaps.
-function steppedTo(layout, index, key, whole, page) {
+export function steppedTo(layout, index, key, whole, page) {
   const { lines } = layout;
   if (!lines.length) return -1;
   const here = placeOf(layout, index);

@@ -1,5 +1,10 @@
 // All heads at a glance; outlines are the selected ones, in the colours that their lines have elsewhere.
 
+import { arrange, draw } from "./drawing.js";
+import { reveal, wireGrid } from "./interaction.js";
+import { tell } from "./labels.js";
+import { paintGround, paintMosaic } from "./pictures.js";
+
 const instances = new WeakMap();
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -69,62 +74,4 @@ function take(grid, data) {
   tell(grid);
   draw(grid);
   if (anew) performance.mark("head grid drawn");
-}
-
-function arrange(grid) {
-  grid.layout = layOut(grid.data, grid.root.clientWidth || 360, grid.zoom);
-  const { width, height } = grid.layout;
-  grid.room.style.width = `${width}px`;
-  grid.room.style.height = `${height}px`;
-  const sharp = window.devicePixelRatio || 1;
-  const colour = getComputedStyle(grid.root).color;
-  const look = [grid.arranged, grid.layout.cell, grid.layout.columns, sharp, colour].join("/");
-  if (look !== grid.look) grid.painted.clear();
-  grid.look = look;
-  const wide = Math.min(width, grid.scroll.clientWidth || width);
-  const tall = Math.min(height, grid.scroll.clientHeight || height);
-  const size = [Math.round(wide * sharp), Math.round(tall * sharp)];
-  if (grid.canvas.width === size[0] && grid.canvas.height === size[1]) return;
-  [grid.canvas.width, grid.canvas.height] = size;
-  grid.canvas.style.width = `${wide}px`;
-  grid.canvas.style.height = `${tall}px`;
-}
-
-function soon(grid) {
-  if (grid.frame) return;
-  grid.frame = requestAnimationFrame(() => {
-    tell(grid);
-    draw(grid);
-  });
-}
-
-function say(grid, words) {
-  grid.said.textContent = words;
-  clearTimeout(grid.saying);
-  grid.saying = setTimeout(() => { grid.said.textContent = ""; }, 6000);
-}
-
-// Say of a head what its picture cannot.
-function tell(grid) {
-  const focused = grid.cursor >= 0 && grid.root.matches(":focus-visible");
-  const shown = grid.hovered >= 0 ? grid.hovered : focused ? grid.cursor : grid.selected[0] ?? -1;
-  const words = shown < 0 ? "" : wordsOf(grid, shown);
-  if (grid.tip.textContent !== words) grid.tip.textContent = words;
-  if (grid.cursor < 0) return;
-  const { option } = grid;
-  option.textContent = wordsOf(grid, grid.cursor);
-  option.setAttribute("aria-selected", grid.selected.includes(grid.cursor));
-  option.setAttribute("aria-setsize", grid.data.order.length);
-  option.setAttribute("aria-posinset", grid.data.order.indexOf(grid.cursor) + 1);
-}
-
-function wordsOf({ data, numbers }, index) {
-  const count = data.layers.length;
-  const place = `layer ${data.layers[index]}, head ${data.heads[index]}`;
-  if (data.words.length && data.words.every((_, row) => !Number.isFinite(numbers[row * count + index]))) return `${place}: not drawn yet`;
-  const parts = data.words.map(([name, unit], row) => {
-    const number = numbers[row * count + index];
-    return `${name} ${Number.isFinite(number) ? threeDigits(number) : "none"} ${unit}`.trimEnd();
-  });
-  return `${place}: ${parts.join(", ")}`;
 }

@@ -58,7 +58,7 @@ def head_view(
         "loupe_head_view",
         html=HTML,
         css=style("head_view"),
-        js=module("head_view", "shared/linked", "head_view/drawing"),
+        js=module("head_view"),
     )
     component(
         key=key,

@@ -1,6 +1,28 @@
-// The lines between the two columns of the head view, and what stands where they leave the picture.
+// The lines between the two columns, and what stands where they leave the picture.
 
-const ROW = 22;
+import { tell } from "./labels.js";
+import { linesOf } from "./lines.js";
+import { inSight, layRows, ROW } from "./rows.js";
+
+export function soon(view) {
+  cancelAnimationFrame(view.frame);
+  view.frame = requestAnimationFrame(() => show(view));
+}
+
+export function show(view) {
+  if (!view.data) return;
+  const place = view.hovered ?? view.pinned;
+  let lines = [];
+  if (place) lines = linesOf(view, place);
+  else {
+    const [first, last] = inSight(view.columns.query);
+    for (let index = first; index < last; index++) lines.push(...linesOf(view, { side: "query", index }));
+  }
+  lines.sort((a, b) => a.weight - b.weight);
+  for (const side of ["query", "key"]) layRows(view, side, place, lines);
+  draw(view, lines, place ? 0.35 : 0.03);
+  tell(view, place, lines);
+}
 
 // A line is the denser the larger its weight; `faintest` is the opacity of a weight of nothing.
 function draw(view, lines, faintest) {

@@ -1,22 +1,10 @@
 // Small matrices side by side: hovering a cell of one marks the cells that made it, or that it makes.
 
-const instances = new WeakMap();
-const HINT = "Point at a number, or walk with the arrow keys, to see what made it.";
+import { inkOn } from "../shared/paint.js";
+import { belonging, digitsOf, written } from "./arithmetic.js";
+import { HINT, sentence } from "./labels.js";
 
-// What belongs to a cell of the result: for each matrix before it, its row, its column, or one cell.
-// `null` stands for all places along that side.
-const MADE_OF = {
-  product: (_, row, column) => [[row, null], [null, column]],
-  sum: (grids, row, column) => grids.slice(0, -1).map(() => [row, column]),
-  scale: (_, row, column) => [[row, column]],
-  mask: (_, row, column) => [[row, column]],
-  softmax: (_, row) => [[row, null]],
-  join: (grids, row, column) => {
-    const width = grids[0].cells[0].length;
-    return grids.slice(0, -1).map((_, head) => (head === Math.floor(column / width) ? [row, column % width] : null));
-  },
-  none: () => [],
-};
+const instances = new WeakMap();
 
 export default function ({ data, parentElement }) {
   let view = instances.get(parentElement);
@@ -142,19 +130,6 @@ function cell(view, grid, number, row, column) {
   return made;
 }
 
-// As many decimals as all numbers of a matrix need, two at most.
-function digitsOf(cells) {
-  const numbers = cells.flat().filter((number) => number !== null);
-  return [0, 1].find((digits) => numbers.every((number) => Math.abs(number - Number(number.toFixed(digits))) < 1e-9)) ?? 2;
-}
-
-function written(number, digits) {
-  if (number === null) return "−∞";
-  const size = Math.abs(number);
-  const text = size >= 1e4 ? number.toExponential(0) : number.toFixed(size >= 100 ? 0 : size >= 10 ? Math.min(1, digits) : digits);
-  return text.replace(/^-(0(\.0*)?)$/, "$1").replace("-", "−");
-}
-
 function go(view, place) {
   const { at } = view;
   if (at?.index === place?.index && at?.row === place?.row && at?.column === place?.column) return;
@@ -179,22 +154,6 @@ function walk(view, event, index) {
   event.preventDefault();
 }
 
-// The places of every matrix that belong to the one pointed at.
-function belonging(view) {
-  const { grids, link } = view.data;
-  const last = grids.length - 1;
-  const { index, row, column } = view.at;
-  if (index === last) return [...MADE_OF[link](grids, row, column), [row, column]];
-  // Of a cell before: everything that it goes into.
-  const marks = grids.map(() => null);
-  marks[index] = [row, column];
-  if (link === "product") marks[last] = index === 0 ? [row, null] : [null, column];
-  else if (link === "softmax") marks[last] = [row, null];
-  else if (link === "join") marks[last] = [row, index * grids[0].cells[0].length + column];
-  else if (link !== "none") marks[last] = [row, column];
-  return marks;
-}
-
 function mark(view) {
   const marks = view.at ? belonging(view) : [];
   view.tables.forEach(({ cells }, index) => {
@@ -208,54 +167,4 @@ function mark(view) {
     }));
   });
   view.said.textContent = view.at ? sentence(view) : HINT;
-}
-
-// A label, and its place where others are called the same.
-function named(labels, index, first) {
-  const label = labels[index];
-  return labels.filter((other) => other === label).length > 1 ? `${label} (${index + first})` : label;
-}
-
-function sentence(view) {
-  const { grids, link, words, first } = view.data;
-  const { index, row, column } = view.at;
-  const grid = grids[index];
-  const say = (from, at, beside) => written(grids[from].cells[at][beside], grids[from].digits);
-  const place = `${grid.name} [${named(grid.rows, row, first)}, ${grid.columns ? named(grid.columns, column, first) : column + first}]`;
-  const result = say(index, row, column);
-  if (index < grids.length - 1 || link === "join" || link === "none") return `${place} = ${result}`;
-  const before = grids[0].cells[row];
-  if (link === "mask") {
-    return `${place}: ${grid.cells[row][column] === null ? "it comes later, so it may not be looked at" : "it may be looked at, so its score stays"}`;
-  }
-  const exponent = (inner) => `e^${say(0, row, inner)}`;
-  const terms = {
-    product: () => before.map((_, inner) => `${say(0, row, inner)} × ${say(1, inner, column)}`).join(" + "),
-    sum: () => grids.slice(0, -1).map((_, from) => say(from, row, column)).join(" + "),
-    scale: () => `${say(0, row, column)} ${words}`,
-    softmax: () => {
-      const summed = before.flatMap((other, inner) => (other === null ? [] : [exponent(inner)]));
-      return `${exponent(column)} / (${summed.join(" + ")})`;
-    },
-  }[link]();
-  const sign = written(reckoned(view), grid.digits) === result ? "=" : "≈";
-  return `${place} = ${terms} ${sign} ${result}`;
-}
-
-// What comes out of the numbers as they are written: rounded, they need not give the rounded result.
-function reckoned(view) {
-  const { grids, link } = view.data;
-  const { index, row, column } = view.at;
-  const read = (from, at, beside) => Number(written(grids[from].cells[at][beside], grids[from].digits).replace("−", "-"));
-  const before = grids[0].cells[row];
-  const sum = (numbers) => numbers.reduce((one, other) => one + other, 0);
-  return {
-    product: () => sum(before.map((_, inner) => read(0, row, inner) * read(1, inner, column))),
-    sum: () => sum(grids.slice(0, -1).map((_, from) => read(from, row, column))),
-    scale: () => (before[column] ? (read(0, row, column) * grids[index].cells[row][column]) / before[column] : 0),
-    softmax: () => {
-      const powers = before.map((other, inner) => (other === null ? 0 : Math.exp(read(0, row, inner))));
-      return powers[column] / sum(powers);
-    },
-  }[link]();
 }

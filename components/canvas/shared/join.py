@@ -18,6 +18,7 @@ refuses all else rather than guess:
 
 from __future__ import annotations
 
+import os.path
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,7 @@ def _read(file: Path, *, entry: bool) -> _Source:
         renamed = [name for name in listed if not re.fullmatch(r"[\w$]+", name)]
         if renamed:
             raise JoinError(f"{_name(file)} imports {renamed[0]!r}: a name cannot be changed here")
-        target = (file.parent / path).resolve()
+        target = Path(os.path.normpath(file.parent / path))
         imports[target] = imports.get(target, ()) + listed
     declared = DECLARATION.findall(text)
     for _, name in declared:

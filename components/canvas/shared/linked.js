@@ -2,7 +2,7 @@
 
 const HOVERED = "loupe:hover";
 
-function tellHovered(root, places) {
+export function tellHovered(root, places) {
   window.dispatchEvent(new CustomEvent(HOVERED, { detail: { places, root } }));
 }
 
@@ -10,11 +10,11 @@ function tellHovered(root, places) {
 // the page's own answer comes later.
 const OPENED = "loupe:open";
 
-function tellOpened(head) {
+export function tellOpened(head) {
   window.dispatchEvent(new CustomEvent(OPENED, { detail: head }));
 }
 
-function whenOpened(root, open) {
+export function whenOpened(root, open) {
   const listen = ({ detail }) => {
     if (root.isConnected) open(detail);
     else window.removeEventListener(OPENED, listen);
@@ -23,10 +23,15 @@ function whenOpened(root, open) {
 }
 
 // Calls back with { query, key }, either of which may be missing, or null where nothing is hovered.
-function whenHovered(root, mark) {
+export function whenHovered(root, mark) {
   const listen = ({ detail }) => {
     if (!root.isConnected) window.removeEventListener(HOVERED, listen);
     else if (detail.root !== root) mark(detail.places);
   };
   window.addEventListener(HOVERED, listen);
+}
+
+// Whether two places, { side, index } or null, are the same.
+export function samePlace(one, other) {
+  return one?.index === other?.index && one?.side === other?.side;
 }

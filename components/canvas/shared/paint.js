@@ -1,6 +1,6 @@
 // Shared by the canvas components: half floats, palettes, contrast.
 
-const halfValues = new Float32Array(65536);
+export const halfValues = new Float32Array(65536);
 for (let bits = 0; bits < 65536; bits++) {
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;
@@ -8,13 +8,13 @@ for (let bits = 0; bits < 65536; bits++) {
   halfValues[bits] = bits & 32768 ? -size : size;
 }
 
-function halfBits(table) {
+export function halfBits(table) {
   const column = table.getChildAt(0);
   return column.toArray();
 }
 
 // A colour for each of the 65,536 half floats, so that painting needs no decoding.
-function colourTable(palette, curve) {
+export function colourTable(palette, curve) {
   const table = new Uint32Array(65536);
   for (let bits = 0; bits < 65536; bits++) {
     const value = Math.min(1, Math.max(0, halfValues[bits] || 0));
@@ -28,16 +28,16 @@ function colourTable(palette, curve) {
 const LEFTWARDS = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
 
 // A token within a sentence, which must not turn the words around it (Unicode's isolates).
-function isolated(text) {
+export function isolated(text) {
   return LEFTWARDS.test(text) ? `\u2068${text}\u2069` : text;
 }
 
-function threeDigits(value) {
+export function threeDigits(value) {
   return value === 0 ? "0" : Number(value.toPrecision(3)).toString();
 }
 
 // Black or white, whichever is easier to read on a colour (WCAG relative luminance).
-function inkOn(red, green, blue) {
+export function inkOn(red, green, blue) {
   const linear = (part) => {
     const share = part / 255;
     return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;

@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from components.canvas.shared.join import joined
+
 VIEWS = Path(__file__).parents[1]
 ASSETS = VIEWS.parents[1] / "assets"
 
@@ -29,10 +31,9 @@ def sendable(label: str) -> str:
     return label.encode("utf-8", "replace").decode()
 
 
-def module(name: str, *parts: str) -> str:
-    """Read a component's ES module, after what all of them share and the parts it is made of."""
-    files = ("shared/paint", *parts, f"{name}/view")
-    return "\n".join((VIEWS / f"{file}.js").read_text() for file in files)
+def module(name: str) -> str:
+    """Read a view's ES module, with all that it imports."""
+    return joined(VIEWS / name / "view.js")
 
 
 def vendored(name: str) -> str:

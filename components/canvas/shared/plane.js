@@ -1,10 +1,10 @@
 // A plane of cells that is zoomed and moved: rows are queries, columns are keys. Where a cell lies, and
 // which names have room beside an axis.
 
-const NAMED_FROM = 11;  // pixels a cell needs to bear its unit's name
+export const NAMED_FROM = 11;  // pixels a cell needs to bear its unit's name
 
 // x is the key, y the query. The zoom is d3's: of the canvas as a whole, margins included.
-class Plane {
+export class Plane {
   // largest: pixels of a cell that is zoomed in on as far as it goes.
   constructor({ margin, width, height, queries, keys, largest }) {
     this.margin = margin;
@@ -80,12 +80,12 @@ class Plane {
   }
 }
 
-function clamp(value, least, most) {
+export function clamp(value, least, most) {
   return Math.min(Math.max(value, least), most);
 }
 
 // Every unit where there is room for its name, else those at round numbers, so many pixels apart.
-function drawRun([start, stop], size, draw, apart = 34) {
+export function drawRun([start, stop], size, draw, apart = 34) {
   let every = 1;
   if (size < NAMED_FROM) {
     const least = apart / size;
@@ -96,7 +96,7 @@ function drawRun([start, stop], size, draw, apart = 34) {
   for (let index = Math.ceil(start / every) * every; index < stop; index += every) draw(index);
 }
 
-function shortened(context, text, room) {
+export function shortened(context, text, room) {
   if (context.measureText(text).width <= room) return text;
   let shorter = text;
   while (shorter.length > 1 && context.measureText(`${shorter}…`).width > room)

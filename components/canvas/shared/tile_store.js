@@ -1,11 +1,11 @@
 // Tiles of one head's pattern: fetched when they are seen, given up when they are not, kept a while.
 
-const TILE_SIDE = 256;
-const FETCHED_AT_ONCE = 5;  // a browser opens six connections, and one is the page's own
-const KEPT_TILES = 400;
+export const TILE_SIDE = 256;
+export const FETCHED_AT_ONCE = 5;  // a browser opens six connections, and one is the page's own
+export const KEPT_TILES = 400;
 const STALE_STATUS = [404, 410];
 
-class TileStore {
+export class TileStore {
   // base: URL of the head; onTile: called when one has come; onError: called with a sentence.
   constructor(base, onTile, onError) {
     this.base = base;
@@ -106,14 +106,14 @@ class TileStore {
   }
 }
 
-async function fetchJson(url) {
+export async function fetchJson(url) {
   const answer = await fetch(url);
   const told = await answer.json();
   if (!answer.ok) throw new Error(`${told.error} ${told.hint}`);
   return told;
 }
 
-async function fetchFloats(url, signal) {
+export async function fetchFloats(url, signal) {
   const answer = await fetch(url, { signal });
   if (answer.ok) return new Float32Array(await answer.arrayBuffer());
   const told = await answer.json();

@@ -61,7 +61,7 @@ def token_strip(
         "loupe_token_strip",
         html=HTML,
         css=style("token_strip"),
-        js=module("token_strip", "shared/linked", "shared/tile_store", "token_strip/text"),
+        js=module("token_strip"),
     )
     data = {
         "unit": queries.kind,

@@ -5,7 +5,7 @@ const WIDE = 8;  // pixels of a character and of a line, until a chunk is made a
 const TALL_LINE = 30;
 const NEAR = "400px";
 
-class TokenText {
+export class TokenText {
   // `dress` is called with each token that is made, and its place.
   constructor(holder, text, dress) {
     this.text = text;

@@ -1,13 +1,13 @@
 // The text as the model sees it, shaded by what the hovered or pinned token looks at. Where one text
 // looks at another, both stand here: the queries above, the keys below.
 
+import { samePlace, tellHovered, whenHovered } from "../shared/linked.js";
+import { fetchJson } from "../shared/tile_store.js";
+import { dress, shade } from "./shading.js";
+import { TokenText } from "./text.js";
+import { roleOf } from "./weights.js";
+
 const instances = new WeakMap();
-const REST = 60;  // milliseconds
-const ROWS_KEPT = 64;
-const HINT = {
-  free: (unit) => `Hover a ${unit} to see what it looks at; click to pin it.`,
-  pinned: (unit) => `Hover another ${unit} to compare; Escape lets go.`,
-};
 
 export default function ({ data, parentElement, setTriggerValue }) {
   let strip = instances.get(parentElement);
@@ -70,7 +70,7 @@ function build(parentElement) {
   };
   strip.shade = () => { if (strip.texts) shade(strip, readout); };
   const hover = (place) => {
-    if (same(place, strip.hovered)) return;
+    if (samePlace(place, strip.hovered)) return;
     strip.hovered = place;
     strip.shade();
     tellHovered(root, place && { [roleOf(strip, place)]: place.index });
@@ -91,7 +91,7 @@ function build(parentElement) {
     holder.onmouseleave = () => hover(null);
     holder.onclick = (event) => {
       const place = placeOf(event);
-      if (place && side === "query") pin(same(place, strip.pinned) ? null : place);
+      if (place && side === "query") pin(samePlace(place, strip.pinned) ? null : place);
     };
     holder.onkeydown = (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -124,10 +124,6 @@ function build(parentElement) {
   return strip;
 }
 
-function same(one, other) {
-  return one?.index === other?.index && one?.side === other?.side;
-}
-
 // The tokens of a long text are fetched once, and stay in the browser's own cache.
 async function fetchTexts(strip, path, holders) {
   strip.texts = null;
@@ -138,104 +134,4 @@ async function fetchTexts(strip, path, holders) {
   } catch (error) {
     if (path === strip.data.units) holders.query.textContent = error.message;
   }
-}
-
-// Whether a place stands for a row (a query) or a column (a key) of the pattern.
-function roleOf(strip, place) {
-  return strip.data.two ? place.side : strip.direction === "looks at" ? "query" : "key";
-}
-
-// The weights of a row or column: from the whole pattern where it is here, else as sent.
-function weightsOf(strip, place) {
-  const columns = strip.tokens.key.length;
-  if (strip.pattern) {
-    const [count, at] = roleOf(strip, place) === "query"
-      ? [columns, (other) => place.index * columns + other]
-      : [strip.tokens.query.length, (other) => other * columns + place.index];
-    return Float32Array.from({ length: count }, (_, other) => strip.pattern[at(other)]);
-  }
-  if (!strip.data.base) return null;
-  const role = roleOf(strip, place);
-  const row = strip.rows.get(`${role}/${place.index}`);
-  if (!row) askFor(strip, role, place.index);
-  return row ?? null;
-}
-
-// Rows and columns of a long pattern are fetched where the pointer rests.
-function askFor(strip, role, index) {
-  clearTimeout(strip.asking);
-  strip.asking = setTimeout(async () => {
-    const { base } = strip.data;
-    const side = role === "query" ? "queries" : "keys";
-    const url = new URL(`${base}/sums/${side}/${index}/${index + 1}`, document.baseURI);
-    const row = await fetchFloats(url).catch(() => null);  // the map says what is wrong
-    if (!row || base !== strip.data.base) return;
-    if (strip.rows.size >= ROWS_KEPT) strip.rows.clear();
-    strip.rows.set(`${role}/${index}`, row);
-    strip.shade();
-  }, REST);
-}
-
-function shade(strip, readout) {
-  const place = strip.hovered ?? strip.pinned;
-  const weights = place && weightsOf(strip, place);
-  const lit = place && roleOf(strip, place) === "query" ? "key" : "query";
-  strip.largest = weights?.reduce((most, one) => Math.max(most, one), 0) || 1;
-  for (const side of strip.data.two ? ["query", "key"] : ["query"]) {
-    const shown = weights && (!strip.data.two || side === lit) ? weights : null;
-    strip.weights[side] = shown;
-    // Only what changed is touched.
-    const after = new Set([strip.hovered, strip.pinned].filter((one) => one?.side === side).map((one) => one.index));
-    shown?.forEach((weight, index) => { if (weight > 0) after.add(index); });
-    for (const index of new Set([...(strip.touched?.[side] ?? []), ...after])) {
-      const token = strip.tokens[side].at(index);
-      if (token) dress(strip, side, index, token);
-    }
-    strip.touched = { ...strip.touched, [side]: after };
-  }
-  readout.said.textContent = weights ? sentence(strip, place, weights) : "";
-  readout.hint.textContent = strip.hovered ? between(strip) : HINT[strip.pinned ? "pinned" : "free"](strip.data.unit);
-}
-
-// What a token looks like now; one that is made late asks as well.
-function dress(strip, side, index, token) {
-  const here = { side, index };
-  const weight = strip.weights[side]?.[index] ?? null;
-  token.classList.toggle("pinned", same(here, strip.pinned));
-  token.classList.toggle("hovered", same(here, strip.hovered));
-  token.setAttribute("aria-selected", same(here, strip.pinned));
-  const step = 3 * Math.round(255 * ((weight ?? 0) / strip.largest));
-  const colour = strip.data.palette.slice(step, step + 3);
-  token.style.backgroundColor = step ? `rgb(${colour})` : "";
-  token.style.color = step ? inkOn(...colour) : "";
-  token.title = weight === null ? "" : threeDigits(weight);
-}
-
-function labelsOf(strip, side) {
-  return strip.texts[side === "key" ? "keys" : "queries"].labels;
-}
-
-function verbOf(strip, place) {
-  return roleOf(strip, place) === "query" ? "looks at" : "is looked at by";
-}
-
-function sentence(strip, place, weights) {
-  const others = labelsOf(strip, roleOf(strip, place) === "query" ? "key" : "query");
-  const order = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, 4);
-  const list = order
-    .filter((other) => weights[other] > 0)
-    .map((other) => `${isolated(others[other])} ${threeDigits(weights[other])}`)
-    .join(",  ");
-  const label = labelsOf(strip, place.side)[place.index];
-  return `${isolated(label)}  (${place.index})  ${verbOf(strip, place)}  ${list || "nothing"}`;
-}
-
-// How much of the pinned token's weight the hovered one has.
-function between(strip) {
-  const { pinned, hovered, data } = strip;
-  const comparable = pinned && !same(pinned, hovered) && (!data.two || hovered.side === "key");
-  const weights = comparable ? weightsOf(strip, pinned) : null;
-  if (!weights) return "";
-  const label = labelsOf(strip, pinned.side)[pinned.index];
-  return `${isolated(label)}  (${pinned.index})  ${verbOf(strip, pinned)} it ${threeDigits(weights[hovered.index])}`;
 }
