@@ -62,26 +62,3 @@ def test_a_text_that_was_taken_off_the_page_hears_no_keys(empty):
         ],
     )
     assert sent == [-1], "the first let go of the pinned token, the second of nothing"
-
-
-@pytest.mark.parametrize("weight", [0.064439, 0.12345, 0.99951, 1.2345e-4, 3.4567e-8])
-def test_the_text_says_the_digits_of_the_float32_weight(empty, weight):
-    """Of float16 they would often be others: 0.064439 is 0.06445 there, and was said as 0.0645."""
-    said = empty.evaluate(
-        """async ([code, html, data, weight]) => {
-            const url = URL.createObjectURL(new Blob([code], {type: "text/javascript"}));
-            const parentElement = document.body.appendChild(document.createElement("div"));
-            parentElement.innerHTML = html;
-            const {default: show} = await import(url);
-            const column = {toArray: () => Float32Array.from([1, 0, weight, 1 - weight])};
-            show({data: {...data, table: {getChildAt: () => column}}, parentElement, setTriggerValue() {}});
-            return parentElement.querySelector(".token").title;
-        }""",
-        [
-            module("token_strip"),
-            HTML,
-            STRIP,
-            weight,
-        ],
-    )
-    assert float(said) == pytest.approx(float(f"{weight:.3g}"), rel=1e-9)

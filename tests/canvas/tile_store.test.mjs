@@ -89,7 +89,7 @@ test("the tiles that were looked at longest ago are let go", async () => {
 
 test("a server that answers again is not said to be silent", async () => {
   const said = [];
-  const answers = [() => Promise.reject(new TypeError("failed to fetch")), async () => tile()];
+  const answers = [() => Promise.reject(new TypeError("failed to fetch")), async () => tile(), async () => tile()];
   globalThis.fetch = () => answers.shift()();
   const store = new TileStore("/head", () => {}, (words) => {
     said.push(words);
@@ -97,7 +97,9 @@ test("a server that answers again is not said to be silent", async () => {
   });
   store.want(["max/0/0/0"]);
   await settled(store);
-  assert.deepEqual(said, ["The app does not answer. Is it still running?", ""]);
+  store.want(["max/0/2/2"]);
+  await settled(store);
+  assert.deepEqual(said, ["The app does not answer. Is it still running?", ""], "once, and taken back once");
 });
 
 test("a refusal is told in the server's own words", async () => {

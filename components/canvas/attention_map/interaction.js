@@ -1,11 +1,9 @@
 // The map under a hand: pointer, touch, keys and buttons.
 
 import { tellHovered } from "../shared/linked.js";
-import { clamp } from "../shared/plane.js";
+import { ARROWS } from "../shared/plane.js";
 import { smallMapOf, within } from "./geometry.js";
 import { placeOf, settle, settleSoon, zoomBy } from "./zoom.js";
-
-const PAGES = 0.25;  // how far an arrow key with Shift moves, of what is seen
 
 export function wirePointer(map) {
   const { overlay } = map;
@@ -19,11 +17,10 @@ export function wirePointer(map) {
   const centreSmallMap = ({ x, y }) => {
     const { geometry } = map;
     const small = smallMapOf(geometry);
-    const { rows, columns } = geometry.seen;
-    const query = ((y - small.top) / small.height) * geometry.queries;
-    const key = ((x - small.left) / small.width) * geometry.keys;
-    const half = [(rows[1] - rows[0]) / 2, (columns[1] - columns[0]) / 2];
-    map.show([query - half[0], query + half[0], key - half[1], key + half[1]]);
+    map.show(geometry.centredOn({
+      query: ((y - small.top) / small.height) * geometry.queries,
+      key: ((x - small.left) / small.width) * geometry.keys,
+    }));
   };
   const point = (place) => {
     map.crosshair = map.geometry.at(place.x, place.y);
@@ -93,26 +90,19 @@ export function wireKeys(map) {
     // With these the browser's own zoom and shortcuts are meant.
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { geometry } = map;
-    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
-    const { rows, columns } = geometry.seen;
+    const step = ARROWS[event.key];
     if (step && event.shiftKey) {
-      const by = [step[0] * (rows[1] - rows[0]) * PAGES, step[1] * (columns[1] - columns[0]) * PAGES];
-      map.show([rows[0] + by[0], rows[1] + by[0], columns[0] + by[1], columns[1] + by[1]]);
+      map.show(geometry.paged(step));
       settle(map);
     } else if (step) {
-      const from = map.crosshair ?? { query: rows[0], key: columns[0] };
-      // Where a cell is smaller than a pixel, a step is as long as one that can be seen.
-      const far = [Math.max(1, Math.round(2 / geometry.cell.y)), Math.max(1, Math.round(2 / geometry.cell.x))];
-      map.crosshair = {
-        query: clamp(from.query + step[0] * far[0], 0, geometry.queries - 1),
-        key: clamp(from.key + step[1] * far[1], 0, geometry.keys - 1),
-      };
+      const { rows, columns } = geometry.seen;
+      map.crosshair = geometry.steppedTo(map.crosshair ?? { query: rows[0], key: columns[0] }, step);
       follow(map);
       map.rest();
     } else if (event.key === "+" || event.key === "=") zoomBy(map, 2);
     else if (event.key === "-") zoomBy(map, 0.5);
     else if (event.key === "Home" || event.key === "0") {
-      map.show([0, map.data.queries, 0, map.data.keys]);
+      map.show(geometry.whole);
       settle(map);
     } else if (event.key === "Enter") map.pin();
     else if (event.key === "Escape" && map.brush) map.brushOver(null);
@@ -126,12 +116,9 @@ export function wireKeys(map) {
 
 // Keep the crosshair in sight.
 function follow(map) {
-  const { rows, columns } = map.geometry.seen;
-  const { query, key } = map.crosshair;
-  const shift = ([start, stop], at) => (at < start ? at - start : at >= stop ? at - stop + 1 : 0);
-  const by = [shift(rows, query), shift(columns, key)];
-  if (!by[0] && !by[1]) return;
-  map.show([rows[0] + by[0], rows[1] + by[0], columns[0] + by[1], columns[1] + by[1]]);
+  const span = map.geometry.following(map.crosshair);
+  if (!span) return;
+  map.show(span);
   settleSoon(map);
 }
 
@@ -150,7 +137,7 @@ export function wireBar(map, part) {
     };
   }
   part(".fit").onclick = () => {
-    map.show([0, map.data.queries, 0, map.data.keys]);
+    map.show(map.geometry.whole);
     settle(map);
   };
 }

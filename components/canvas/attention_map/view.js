@@ -15,8 +15,7 @@ import { settleSoon, zoomOf } from "./zoom.js";
 
 const REST = 120;  // milliseconds that the pointer rests before the exact weight is asked for
 const TALL = 560;
-const AROUND = 12;  // units to each side of a cell that is gone to
-const CELL_SHOWN = 4;  // pixels that it has at least
+
 const maps = new WeakMap();
 const namesOf = new Map();
 
@@ -154,11 +153,7 @@ function build(parentElement) {
 
   map.goTo = (query, key) => {
     map.crosshair = { query, key };
-    // Near enough that the cell is seen, also where one axis is many times as long as the other.
-    const { unit, width, height } = map.geometry;
-    const nearest = CELL_SHOWN / Math.min(unit.x, unit.y);
-    const half = { query: Math.min(AROUND, height / unit.y / nearest / 2), key: Math.min(AROUND, width / unit.x / nearest / 2) };
-    map.show([query + 0.5 - half.query, query + 0.5 + half.query, key + 0.5 - half.key, key + 0.5 + half.key]);
+    map.show(map.geometry.around(map.crosshair));
     settleSoon(map);
     map.rest();
     map.say();

@@ -1,6 +1,6 @@
 // The comparison under a hand: all panels share one zoom and one cursor, whichever is touched.
 
-import { clamp } from "../shared/plane.js";
+import { ARROWS } from "../shared/plane.js";
 
 const FLIP_EVERY = 500;  // milliseconds; never faster, because of those whom flashes harm
 
@@ -69,7 +69,7 @@ export function wireKeys(view) {
   holder.onkeydown = (event) => {
     // With these the browser's own zoom and shortcuts are meant.
     if (event.ctrlKey || event.metaKey || event.altKey || event.target !== holder || !view.plane) return;
-    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const step = ARROWS[event.key];
     if (step) walkBy(view, step);
     else if (event.key === "+" || event.key === "=") view.zoomBy(2);
     else if (event.key === "-") view.zoomBy(0.5);
@@ -90,9 +90,7 @@ function walkBy(view, [down, right]) {
   const { rows, columns } = plane.seen;
   // The first step begins at the first cell in sight.
   const from = cursor ?? { query: rows[0] - down, key: columns[0] - right };
-  view.pointAt({
-    query: clamp(from.query + down, 0, plane.queries - 1), key: clamp(from.key + right, 0, plane.keys - 1),
-  });
+  view.pointAt(plane.moved(from, down, right));
   view.reveal(view.cursor);
 }
 

@@ -27,7 +27,7 @@ export function joined([first, second]) {
   return `${isolated(first)} → ${isolated(second)}`;
 }
 
-function nameOfUnit(unit) {
+export function nameOfUnit(unit) {
   const place = joined(unit.places);
   return `“${isolated(joined(unit.labels))}”${place ? ` (${place})` : ""}`;
 }
@@ -38,7 +38,7 @@ export function signed(value) {
   return `${value < 0 ? "−" : "+"}${digits}`;
 }
 
-function sideWords(value, query, key, side) {
+export function sideWords(value, query, key, side) {
   if (value === -Infinity) return `not attended in the ${SIDES[side]}`;
   if (!Number.isNaN(value)) return `${threeDigits(value)} ${SIDES[side]}`;
   const missing = [query, key].find(({ there }) => !there[side]);

@@ -28,7 +28,7 @@ export function barOf(data, kind) {
 }
 
 // Nothing, the largest, and what is round between them, where there is room on a bar.
-function roundNumbers(largest, curve, apart) {
+export function roundNumbers(largest, curve, apart) {
   const found = [{ value: largest, at: 1 }];
   const decade = Math.floor(Math.log10(largest));
   for (let power = decade; power > decade - 4; power--) {

@@ -114,13 +114,10 @@ function build(parentElement) {
   };
 
   // Move what is seen as little as brings a row, or a cell, into sight.
-  view.reveal = ({ query, key }) => {
+  view.reveal = (place) => {
     const { plane } = view;
     if (!plane || plane.zoom.k <= 1) return;
-    const { margin, cell } = plane;
-    const missing = (start, size, least, most) => Math.max(0, least - start) - Math.max(0, start + size - most);
-    const down = missing(plane.top(query), cell.y, margin.top, margin.top + plane.height);
-    const right = key === undefined ? 0 : missing(plane.left(key), cell.x, margin.left, margin.left + plane.width);
+    const { down, right } = plane.outOfSight(place);
     if (!down && !right) return;
     const { k } = plane.zoom;
     d3.select(panels[0].over).call(view.behaviour.translateBy, right / k, down / k);

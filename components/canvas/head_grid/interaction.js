@@ -1,10 +1,10 @@
 // The grid under a hand: heads are pointed at, chosen, added and walked through; pictures made larger.
 
 import { tellOpened } from "../shared/linked.js";
-import { halfBits } from "../shared/paint.js";
 import { arrange, draw, soon } from "./drawing.js";
 import { say, tell } from "./labels.js";
-import { pictureAt, placeOf, steppedTo } from "./layout.js";
+import { isInSight, pictureAt, placeOf, steppedTo } from "./layout.js";
+import { headOf, toggled } from "./selection.js";
 
 const REST = 60;  // milliseconds; walking with the arrow keys sends only where it comes to rest
 const LEAST_ZOOM = -2;
@@ -80,18 +80,10 @@ function select(grid, indices, pause = 0) {
   }, pause);
 }
 
-function headOf({ result, layers, heads, rows, columns, table }, index) {
-  const bits = halfBits(table).subarray(index * rows * columns, (index + 1) * rows * columns);
-  return { base: `${result}/${layers[index]}/${heads[index]}`, rows, columns, bits };
-}
-
 function toggle(grid, index) {
-  const others = grid.selected.filter((one) => one !== index);
-  if (others.length < grid.selected.length) {
-    if (others.length) select(grid, others);
-    else say(grid, "One head stays selected.");
-  } else if (others.length < grid.data.colours.length) select(grid, [...others, index]);
-  else say(grid, `${others.length} heads are selected, as many as there are colours; take one away first.`);
+  const { selected, refused } = toggled(grid.selected, index, grid.data.colours.length);
+  if (refused) say(grid, refused);
+  else select(grid, selected);
 }
 
 function walk(grid, event) {
@@ -133,10 +125,6 @@ export function reveal(grid, index) {
   const left = place.column * layout.cell;
   const tall = scroll.clientHeight - layout.header;
   const wide = scroll.clientWidth - layout.gutter;
-  if (top < scroll.scrollTop || top + layout.pitch > scroll.scrollTop + tall) {
-    scroll.scrollTop = top - (tall - layout.pitch) / 2;
-  }
-  if (left < scroll.scrollLeft || left + layout.cell > scroll.scrollLeft + wide) {
-    scroll.scrollLeft = left - (wide - layout.cell) / 2;
-  }
+  if (!isInSight(top, layout.pitch, scroll.scrollTop, tall)) scroll.scrollTop = top - (tall - layout.pitch) / 2;
+  if (!isInSight(left, layout.cell, scroll.scrollLeft, wide)) scroll.scrollLeft = left - (wide - layout.cell) / 2;
 }

@@ -22,7 +22,7 @@ export function tell(grid) {
   option.setAttribute("aria-posinset", grid.data.order.indexOf(grid.cursor) + 1);
 }
 
-function wordsOf({ data, numbers }, index) {
+export function wordsOf({ data, numbers }, index) {
   const count = data.layers.length;
   const place = `layer ${data.layers[index]}, head ${data.heads[index]}`;
   if (data.words.length && data.words.every((_, row) => !Number.isFinite(numbers[row * count + index]))) return `${place}: not drawn yet`;

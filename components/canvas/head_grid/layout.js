@@ -81,6 +81,11 @@ export function placeOf(layout, index) {
   return null;
 }
 
+// Whether all of what lies at `start` is seen in a room that is scrolled so far.
+export function isInSight(start, size, scrolled, room) {
+  return start >= scrolled && start + size <= scrolled + room;
+}
+
 // The picture that a key leads to from another; lines may be of different lengths, with gaps.
 export function steppedTo(layout, index, key, whole, page) {
   const { lines } = layout;

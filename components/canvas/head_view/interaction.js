@@ -4,7 +4,7 @@ import { samePlace, tellHovered } from "../shared/linked.js";
 import { show, soon } from "./drawing.js";
 import { say } from "./labels.js";
 import { linesOf, OTHER } from "./lines.js";
-import { reveal, ROW } from "./rows.js";
+import { reveal, ROW, steppedTo } from "./rows.js";
 
 export function wireColumns(view) {
   for (const [side, name] of [["query", ".looking"], ["key", ".looked"]]) {
@@ -64,8 +64,7 @@ function pin(view, place) {
 function walk(view, side, event) {
   const column = view.columns[side];
   const here = [view.hovered, view.pinned].find((place) => place?.side === side);
-  const page = Math.floor(column.holder.clientHeight / ROW) - 1;
-  const step = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
+  const next = steppedTo(event.key, here?.index ?? null, column);
   const across = { ArrowRight: "query", ArrowLeft: "key" }[event.key];
   if (event.key === "Escape") pin(view, null);
   else if (event.key === "Enter" || event.key === " ") {
@@ -77,12 +76,8 @@ function walk(view, side, event) {
       view.columns[place.side].holder.focus();
       go(view, place);
     }
-  } else if (event.key in step) {
-    // A first step begins at the first row in sight.
-    const start = here ? here.index : Math.ceil(column.holder.scrollTop / ROW) - Math.sign(step[event.key]);
-    const index = start + step[event.key];
-    go(view, { side, index: Math.max(0, Math.min(column.count - 1, index)) });
-  } else return;
+  } else if (next !== null) go(view, { side, index: next });
+  else return;
   event.preventDefault();
 }
 

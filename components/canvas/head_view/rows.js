@@ -20,6 +20,16 @@ export function reveal(view, { side, index }) {
   }
 }
 
+// The row that a key leads to from another, or null where it leads nowhere.
+export function steppedTo(key, from, { holder, count }) {
+  const page = Math.floor(holder.clientHeight / ROW) - 1;
+  const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
+  if (!Object.hasOwn(steps, key)) return null;
+  // A first step begins at the first row in sight.
+  const start = from ?? Math.ceil(holder.scrollTop / ROW) - Math.sign(steps[key]);
+  return Math.max(0, Math.min(count - 1, start + steps[key]));
+}
+
 // Fill as many rows as are in sight, each with the token that stands there.
 export function layRows(view, side, place, lines) {
   const column = view.columns[side];

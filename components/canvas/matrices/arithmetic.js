@@ -31,6 +31,13 @@ export function belonging(view) {
   return marks;
 }
 
+// The cell that an arrow key leads to; a walk begins at the first.
+export function steppedTo(cells, here, [down, right]) {
+  if (!here) return { row: 0, column: 0 };
+  const inside = (value, count) => Math.max(0, Math.min(count - 1, value));
+  return { row: inside(here.row + down, cells.length), column: inside(here.column + right, cells[0].length) };
+}
+
 // What comes out of the numbers as they are written: rounded, they need not give the rounded result.
 export function reckoned(view) {
   const { grids, link } = view.data;

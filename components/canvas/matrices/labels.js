@@ -31,7 +31,7 @@ export function sentence(view) {
 }
 
 // A label, and its place where others are called the same.
-function named(labels, index, first) {
+export function named(labels, index, first) {
   const label = labels[index];
   return labels.filter((other) => other === label).length > 1 ? `${label} (${index + first})` : label;
 }

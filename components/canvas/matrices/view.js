@@ -1,7 +1,8 @@
 // Small matrices side by side: hovering a cell of one marks the cells that made it, or that it makes.
 
 import { inkOn } from "../shared/paint.js";
-import { belonging, digitsOf, written } from "./arithmetic.js";
+import { ARROWS } from "../shared/plane.js";
+import { belonging, digitsOf, steppedTo, written } from "./arithmetic.js";
 import { HINT, sentence } from "./labels.js";
 
 const instances = new WeakMap();
@@ -138,17 +139,12 @@ function go(view, place) {
 }
 
 function walk(view, event, index) {
-  const step = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] }[event.key];
+  const step = ARROWS[event.key];
   if (event.key === "Escape") go(view, null);
   else if (step) {
     const { cells } = view.data.grids[index];
     const here = view.at?.index === index ? view.at : null;
-    const inside = (value, count) => Math.max(0, Math.min(count - 1, value));
-    go(view, {
-      index,
-      row: here ? inside(here.row + step[0], cells.length) : 0,
-      column: here ? inside(here.column + step[1], cells[0].length) : 0,
-    });
+    go(view, { index, ...steppedTo(cells, here, step) });
     view.tables[index].cells[view.at.row][view.at.column].scrollIntoView({ block: "nearest", inline: "nearest" });
   } else return;
   event.preventDefault();

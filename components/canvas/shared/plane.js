@@ -1,6 +1,8 @@
 // A plane of cells that is zoomed and moved: rows are queries, columns are keys. Where a cell lies, and
 // which names have room beside an axis.
 
+// Rows down and columns right, by the key that is pressed.
+export const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 export const NAMED_FROM = 11;  // pixels a cell needs to bear its unit's name
 
 // x is the key, y the query. The zoom is d3's: of the canvas as a whole, margins included.
@@ -48,6 +50,21 @@ export class Plane {
   inside(x, y) {
     const { left, top } = this.margin;
     return x >= left && y >= top && x < left + this.width && y < top + this.height;
+  }
+
+  // The cell so many rows below and columns right of another, or the last before the edge.
+  moved({ query, key }, down, right) {
+    return { query: clamp(query + down, 0, this.queries - 1), key: clamp(key + right, 0, this.keys - 1) };
+  }
+
+  // How many pixels a cell, or a row where no key is told, would have to move to be in sight.
+  outOfSight({ query, key }) {
+    const { margin, cell } = this;
+    const missing = (start, size, least, most) => Math.max(0, least - start) - Math.max(0, start + size - most);
+    return {
+      down: missing(this.top(query), cell.y, margin.top, margin.top + this.height),
+      right: key === undefined ? 0 : missing(this.left(key), cell.x, margin.left, margin.left + this.width),
+    };
   }
 
   get seen() {

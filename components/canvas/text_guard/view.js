@@ -1,8 +1,8 @@
 // Half characters (lone surrogates) cannot travel as UTF-8, and the page would drop what holds one
 // without a word. They travel as a character that no text has, which the server then refuses by name.
 
-const HALF = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g;
-const STAND_IN = "\uFDD0";
+import { mended } from "./half_characters.js";
+
 const watched = new WeakSet();
 
 export default function () {
@@ -15,5 +15,5 @@ function mend({ target }) {
   if (!/^(TEXTAREA|INPUT)$/.test(target.tagName) || target.value.isWellFormed?.() !== false) return;
   // The prototype's setter, because the page's framework watches the element's own.
   const { set } = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(target), "value");
-  set.call(target, target.value.replace(HALF, STAND_IN));
+  set.call(target, mended(target.value));
 }

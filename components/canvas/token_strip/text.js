@@ -1,6 +1,6 @@
 // The tokens of a text as elements; of a long text only those near what is seen are made.
 
-const CHUNK = 400;  // tokens
+export const CHUNK = 400;  // tokens
 const WIDE = 8;  // pixels of a character and of a line, until a chunk is made and its height known
 const TALL_LINE = 30;
 const NEAR = "400px";
@@ -11,14 +11,14 @@ export class TokenText {
     this.text = text;
     this.dress = dress;
     this.elements = new Array(text.labels.length).fill(null);
-    this.chunks = this.cut().map(([start, stop]) => ({ start, stop, holder: document.createElement("div") }));
+    this.chunks = chunksOf(text).map(([start, stop]) => ({ start, stop, holder: document.createElement("div") }));
     holder.replaceChildren(...this.chunks.map((chunk) => chunk.holder));
     const lone = this.chunks.length < 2;
     const wide = Math.max(200, holder.clientWidth);
     for (const chunk of this.chunks) {
       chunk.holder.setAttribute("role", "presentation");
       if (lone) this.make(chunk);
-      else chunk.holder.style.minHeight = `${this.linesOf(chunk, wide) * TALL_LINE}px`;
+      else chunk.holder.style.minHeight = `${linesOf(text, chunk, wide) * TALL_LINE}px`;
     }
     if (lone) return;
     this.observer = new IntersectionObserver((seen) => {
@@ -47,30 +47,6 @@ export class TokenText {
     this.observer?.disconnect();
   }
 
-  // A chunk ends where a word does.
-  cut() {
-    const { labels, starts } = this.text;
-    const spans = [];
-    for (let start = 0; start < labels.length;) {
-      let stop = Math.min(labels.length, start + CHUNK);
-      while (stop < labels.length && stop < start + 2 * CHUNK && !starts[stop]) stop++;
-      spans.push([start, stop]);
-      start = stop;
-    }
-    return spans;
-  }
-
-  linesOf({ start, stop }, wide) {
-    const { labels, breaks } = this.text;
-    let characters = 0;
-    let lines = 1;
-    for (let index = start; index < stop; index++) {
-      characters += labels[index].length + 1;
-      if (breaks[index]) lines++;
-    }
-    return lines + Math.floor((characters * WIDE) / wide);
-  }
-
   make(chunk) {
     if (chunk.made) return;
     chunk.made = true;
@@ -95,4 +71,27 @@ export class TokenText {
     chunk.holder.style.minHeight = "";
     this.observer?.unobserve(chunk.holder);
   }
+}
+
+// First token of each chunk and the one after its last; a chunk ends where a word does.
+export function chunksOf({ labels, starts }) {
+  const spans = [];
+  for (let start = 0; start < labels.length;) {
+    let stop = Math.min(labels.length, start + CHUNK);
+    while (stop < labels.length && stop < start + 2 * CHUNK && !starts[stop]) stop++;
+    spans.push([start, stop]);
+    start = stop;
+  }
+  return spans;
+}
+
+// About how many lines a chunk takes, so many pixels wide.
+export function linesOf({ labels, breaks }, { start, stop }, wide) {
+  let characters = 0;
+  let lines = 1;
+  for (let index = start; index < stop; index++) {
+    characters += labels[index].length + 1;
+    if (breaks[index]) lines++;
+  }
+  return lines + Math.floor((characters * WIDE) / wide);
 }
