@@ -1,4 +1,4 @@
-"""The browser side: one plain ES module beside each Python wrapper."""
+"""The browser side, a folder a view: its ES modules, its style and the Python function that shows it."""
 
 from components.canvas.attention_map import attention_map
 from components.canvas.compare_view import (
