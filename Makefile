@@ -9,6 +9,7 @@ app: setup
 # A browser and its server want the cores for themselves: beside others a page shifts under the pointer.
 test: setup-test
 	bash scripts/browser.sh
+	bash scripts/node.sh
 	$(BIN)/loupe fetch smollm2 whisper dinov2
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --ignore tests/browser
 	$(BIN)/python -m pytest tests/browser

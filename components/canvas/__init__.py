@@ -1,4 +1,4 @@
-"""The browser side: one plain ES module beside each Python wrapper."""
+"""The browser side, a folder a view: its ES modules, its style and the Python function that shows it."""
 
 from components.canvas.attention_map import attention_map
 from components.canvas.compare_view import (
@@ -12,7 +12,7 @@ from components.canvas.drafts import drafts
 from components.canvas.head_grid import MOST_SELECTED, head_grid
 from components.canvas.head_view import head_view
 from components.canvas.matrices import Grid, Link, matrices
-from components.canvas.payload import head_path, stack_path, units_path
+from components.canvas.shared.payload import head_path, stack_path, units_path
 from components.canvas.text_guard import text_guard
 from components.canvas.token_strip import token_strip
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -14,7 +13,6 @@ from tests.browser.test_explore import SAMPLE, open_page
 from viz.figures import OKABE_ITO
 from viz.patterns import statistics as computed
 
-CANVAS = Path(viz.__file__).parents[1] / "components" / "canvas"
 MANY = "model=many&local=1&text=the%20cat%20sat%20on%20the%20mat"
 GUTTER, HEADER, NAME = 26, 18, 14
 
@@ -220,64 +218,3 @@ def test_a_thousand_heads_are_not_wider_than_a_small_screen(page, server, scheme
     open_page(page, f"{server}/?{MANY}&sort=distance")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.locator(".grid canvas").bounding_box()["width"] <= 360
-
-
-@pytest.fixture
-def layout(page):
-    """The pure functions, loaded as they are."""
-    page.add_script_tag(content=(CANVAS / "grid_layout.js").read_text())
-
-    def step(data, index, *keys, room=300):
-        return page.evaluate(
-            """([data, index, keys, room]) => keys.reduce(
-                (at, key) => steppedTo(layOut(data, room, 0), at, key.replace("Ctrl+", ""),
-                                       key.startsWith("Ctrl+"), 2), index)""",
-            [data, index, list(keys), room],
-        )
-
-    return step
-
-
-# Layer 0 has three heads, layer 1 one, layer 2 two.
-UNEVEN = {
-    "layers": [0, 0, 0, 1, 2, 2],
-    "heads": [0, 1, 2, 0, 0, 1],
-    "order": [0, 1, 2, 3, 4, 5],
-    "flow": False,
-}
-
-
-def test_keys_walk_layers_of_different_numbers_of_heads(layout):
-    assert layout(UNEVEN, 2, "ArrowDown") == 3
-    assert layout(UNEVEN, 2, "ArrowRight") == 2
-    assert layout(UNEVEN, 0, "End", "ArrowLeft") == 1
-    assert layout(UNEVEN, 1, "PageDown") == 5
-    assert layout(UNEVEN, 0, "Ctrl+End", "ArrowUp", "ArrowUp", "Home") == 0
-    assert layout({**UNEVEN, "order": [0, 2, 4]}, 2, "ArrowLeft", "ArrowDown") == 4
-    assert layout({**UNEVEN, "order": [0, 2, 4]}, 3, "ArrowLeft") == 0  # from one that is left out
-
-
-def test_reading_order_goes_on_in_the_next_line(layout):
-    sorted_heads = {**UNEVEN, "order": [5, 3, 1, 0, 2, 4], "flow": True}
-    assert layout(sorted_heads, 5, *["ArrowRight"] * 5, room=150) == 4
-    assert layout(sorted_heads, 0, "ArrowLeft", room=150) == 1
-    assert layout(sorted_heads, 5, "ArrowDown", room=150) == 0
-
-
-@pytest.mark.parametrize(("layers", "heads"), [(1, 1), (64, 8), (64, 64), (6, 12), (32, 32)])
-@pytest.mark.parametrize("room", [245, 346, 560])
-def test_any_number_of_heads_finds_its_room(page, layers, heads, room):
-    page.add_script_tag(content=(CANVAS / "grid_layout.js").read_text())
-    count = layers * heads
-    data = {
-        "layers": [index // heads for index in range(count)],
-        "heads": [index % heads for index in range(count)],
-        "order": list(range(count)),
-    }
-    for flow in (False, True):
-        made = page.evaluate(
-            "([data, room]) => layOut(data, room, 0)", [{**data, "flow": flow}, room]
-        )
-        assert sum(map(len, made["lines"])) == count
-        assert 12 <= made["cell"] <= 96
-        assert made["width"] <= room or (not flow and made["cell"] == 12) or made["cell"] == 24

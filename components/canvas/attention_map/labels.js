@@ -1,0 +1,32 @@
+// What the map says: names of units, the sum of a span, what a hand can do.
+
+import { isolated, threeDigits } from "../shared/paint.js";
+import { weightSaid } from "./exact_weight.js";
+
+const HINTS = {
+  mouse: "Hover a cell for its weight; scroll to zoom, drag to move, drag along an axis to add up a span.",
+  touch: "Tap a cell for its weight; pinch to zoom, drag to move, drag along an axis to add up a span.",
+};
+
+export function unitName(map, side, index) {
+  const name = map.names?.[side]?.[index];
+  return name === undefined ? `${index}` : `${isolated(name)} (${index})`;
+}
+
+export function sentence(map) {
+  const { brush, sums, crosshair } = map;
+  if (brush) {
+    const [first, last] = [Math.min(brush.from, brush.to), Math.max(brush.from, brush.to)];
+    const other = brush.side === "queries" ? "keys" : "queries";
+    if (!sums) return `${brush.side} ${first} to ${last}: adding up …`;
+    if (!map.mostSummed) return `${brush.side} ${first} to ${last} together: nothing`;
+    const at = crosshair ? crosshair[other === "keys" ? "key" : "query"] : sums.indexOf(map.mostSummed);
+    const most = sums.indexOf(map.mostSummed);
+    const value = (index) => `${unitName(map, other, index)} ${threeDigits(sums[index])}`;
+    const here = at >= 0 && at !== most ? `; ${value(at)}` : "";
+    return `${brush.side} ${first} to ${last} together: most at ${value(most)}${here}. A click or Escape ends the sum.`;
+  }
+  if (map.waiting) return map.waiting;
+  if (!crosshair) return matchMedia("(hover: none)").matches ? HINTS.touch : HINTS.mouse;
+  return `${unitName(map, "queries", crosshair.query)} looks at ${unitName(map, "keys", crosshair.key)}: ${weightSaid(map, crosshair)}`;
+}
