@@ -34,14 +34,23 @@ STRIP = {
 }
 
 
-@pytest.fixture
-def parts(page: Page) -> Page:
+@pytest.fixture(scope="module")
+def loaded(shared_page: Page) -> Page:
     """A page that holds what the map is made of."""
+    page = shared_page
     page.route(EMPTY, lambda route: route.fulfill(body="<p>empty", content_type="text/html"))
     page.goto(EMPTY)
-    for name in ("paint", "tile_store", "plane", "map_drawing", "map_finding"):
+    for name in ("paint", "tile_store", "plane", "map_drawing", "map_finding", "map_words"):
         page.add_script_tag(content=(CANVAS / f"{name}.js").read_text())
     return page
+
+
+@pytest.fixture
+def parts(loaded: Page):
+    """The page, which every test finds empty and with no answers made up."""
+    yield loaded
+    loaded.unroute_all()
+    loaded.evaluate("document.body.replaceChildren()")
 
 
 def tile(route) -> None:
@@ -144,7 +153,6 @@ def test_the_text_says_the_digits_of_the_float32_weight(parts, weight):
 
 
 def test_until_the_weight_of_a_cell_has_come_the_map_says_it_nearly(parts):
-    parts.add_script_tag(content=(CANVAS / "map_words.js").read_text())
     said = parts.evaluate(
         """() => {
             const tile = {columns: 1, bits: Uint16Array.of(0x2c20)};  // 0.064453, of a weight of 0.064439

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 import viz
-from tests.browser.pages import settle
+from tests.browser.pages import go_back, settle
 
 SAMPLE = "The animal didn't cross the street because it was too tired."
 READY = 60_000
@@ -94,18 +94,17 @@ def test_arrow_keys_walk_the_heads(page, server):
     expect(page.get_by_role("heading", name="Layer 4, head 2")).to_be_visible()
 
 
-def test_a_copied_link_reproduces_the_view(page, server):
+def test_a_copied_link_reproduces_the_view(page, server, another_browser):
     open_page(page, f"{server}/?layer=3&head=4")
     page.locator(".token").nth(3).click()
     expect(page).to_have_url(re.compile("token=3"))
     link = page.url
-    other = page.context.browser.new_page()
+    other = another_browser()
     open_page(other, link)
     expect(other.get_by_role("heading", name="Layer 3, head 4")).to_be_visible()
     expect(other.locator(".token.pinned")).to_have_text(
         page.locator(".token.pinned").text_content()
     )
-    other.close()
 
 
 def test_a_pasted_text_is_run(page, server):
@@ -142,8 +141,7 @@ def test_going_back_undoes_the_last_choice(page, server):
     page.locator(".grid").focus()
     page.keyboard.press("ArrowDown")
     expect(page).to_have_url(re.compile("layer=3&head=8"))
-    page.wait_for_timeout(1500)  # sooner, it could be an answer that crossed the change
-    page.go_back()
+    go_back(page)
     expect(page.get_by_role("heading", name="Layer 2, head 8")).to_be_visible()
     expect(page).to_have_url(re.compile("layer=2&head=8"))
 
@@ -158,8 +156,7 @@ def test_forward_returns_to_what_back_left(page, server):
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page).to_have_url(re.compile("model=smollm2"), timeout=READY)
     for _ in range(2):
-        page.wait_for_timeout(1500)  # sooner, it could be an answer that crossed the change
-        page.go_back()
+        go_back(page)
         expect(page.locator(".token")).to_have_count(16, timeout=READY)
         expect(page).not_to_have_url(re.compile("smollm2"))
         page.go_forward()
@@ -185,7 +182,7 @@ def test_display_choices_are_as_the_link_says_after_a_click(page, server):
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("heading", name="Layer 3, head 8")).to_be_visible()
     page.get_by_role("button", name="Display").click()
-    expect(page.get_by_label("Merge sub-words into words")).to_be_checked()
+    expect(page.get_by_role("switch", name="Merge sub-words into words")).to_be_checked()
     page.get_by_text("Hide special tokens").click()
     expect(page).to_have_url(re.compile(r"hide_special=1"))
     expect(page).to_have_url(re.compile(r"scale=log"))
@@ -246,15 +243,14 @@ def test_a_long_run_can_be_cancelled_and_the_earlier_result_stays(page, server):
     expect(page.locator(".token")).to_have_count(3, timeout=READY)
 
 
-def test_a_long_text_travels_by_digest(page, server):
+def test_a_long_text_travels_by_digest(page, server, another_browser):
     open_page(page, server)
     page.get_by_role("textbox", name="Text", exact=True).fill("otters swim " * 150)
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page).to_have_url(re.compile("text_digest=[0-9a-f]{40}"), timeout=READY)
-    other = page.context.browser.new_page()
+    other = another_browser()
     open_page(other, page.url)
     expect(other.locator(".token", has_text="swim")).to_have_count(150)
-    other.close()
 
 
 def test_nothing_is_asked_of_other_hosts(page, server):

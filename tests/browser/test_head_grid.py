@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import expect
 
 import viz
-from tests.browser.pages import settle
 from tests.browser.test_explore import SAMPLE, open_page
 from viz.figures import OKABE_ITO
 from viz.patterns import statistics as computed
@@ -83,7 +82,9 @@ def test_sorted_heads_stand_in_the_order_of_the_statistic(page, server, statisti
     expect(page.get_by_role("heading", name=f"Layer {layer}, head {head}")).to_be_visible()
 
 
-def test_the_order_is_chosen_on_the_page_and_lies_in_the_link(page, server, statistics):
+def test_the_order_is_chosen_on_the_page_and_lies_in_the_link(
+    page, server, statistics, another_browser
+):
     open_page(page, f"{server}/?layer=0&head=0")
     page.get_by_role("button", name="Sort and filter").click()
     page.get_by_role("combobox", name="Sort by").click()
@@ -91,12 +92,11 @@ def test_the_order_is_chosen_on_the_page_and_lies_in_the_link(page, server, stat
     page.get_by_text("Largest first").click()
     expect(page).to_have_url(re.compile("sort=first&descending=1"))
     expect(page.get_by_text("largest first; named layer.head")).to_be_visible()
-    other = page.context.browser.new_page()
+    other = another_browser()
     open_page(other, page.url)
     layer, head = divmod(int(statistics.first.argmax()), 12)
     other.mouse.move(*sorted_point(other, 0))
     expect(other.locator(".tip")).to_contain_text(f"layer {layer}, head {head}:")
-    other.close()
 
 
 def test_a_filter_leaves_only_what_is_within_and_can_be_cleared(page, server):
@@ -176,21 +176,19 @@ def test_walking_fast_ends_where_the_last_key_led(page, server):
     open_page(page, f"{server}/?layer=0&head=0")
     page.locator(".grid").focus()
     for _ in range(9):
-        page.keyboard.press("ArrowRight")
-        page.wait_for_timeout(70)  # each step is sent, and answers come while others are under way
+        # Each step is sent, and answers come while others are under way.
+        page.keyboard.press("ArrowRight", delay=70)
     expect(page.get_by_role("heading", name="Layer 0, head 9")).to_be_visible()
     expect(page.get_by_role("listbox", name="All heads").get_by_role("option")).to_contain_text(
         "head 9:"
     )
 
 
-def test_a_tap_selects(browser, server):
-    page = browser.new_page(has_touch=True, viewport={"width": 390, "height": 844})
+def test_a_tap_selects(another_browser, server):
+    page = another_browser(has_touch=True, viewport={"width": 390, "height": 844})
     open_page(page, f"{server}/?layer=3&head=1")
-    settle(page)
     page.touchscreen.tap(*point_of(page, 2, 8))
     expect(page.get_by_role("heading", name="Layer 2, head 8")).to_be_visible()
-    page.close()
 
 
 def test_a_thousand_heads_are_all_in_sight_and_larger_where_wanted(page, server):
@@ -222,13 +220,19 @@ def test_a_thousand_heads_are_not_wider_than_a_small_screen(page, server, scheme
     assert page.locator(".grid canvas").bounding_box()["width"] <= 360
 
 
+@pytest.fixture(scope="module")
+def functions(shared_page):
+    """A page that holds the pure functions, loaded as they are."""
+    shared_page.add_script_tag(content=(CANVAS / "grid_layout.js").read_text())
+    return shared_page
+
+
 @pytest.fixture
-def layout(page):
-    """The pure functions, loaded as they are."""
-    page.add_script_tag(content=(CANVAS / "grid_layout.js").read_text())
+def layout(functions):
+    """Where keys lead, one after the other."""
 
     def step(data, index, *keys, room=300):
-        return page.evaluate(
+        return functions.evaluate(
             """([data, index, keys, room]) => keys.reduce(
                 (at, key) => steppedTo(layOut(data, room, 0), at, key.replace("Ctrl+", ""),
                                        key.startsWith("Ctrl+"), 2), index)""",
@@ -266,8 +270,7 @@ def test_reading_order_goes_on_in_the_next_line(layout):
 
 @pytest.mark.parametrize(("layers", "heads"), [(1, 1), (64, 8), (64, 64), (6, 12), (32, 32)])
 @pytest.mark.parametrize("room", [245, 346, 560])
-def test_any_number_of_heads_finds_its_room(page, layers, heads, room):
-    page.add_script_tag(content=(CANVAS / "grid_layout.js").read_text())
+def test_any_number_of_heads_finds_its_room(functions, layers, heads, room):
     count = layers * heads
     data = {
         "layers": [index // heads for index in range(count)],
@@ -275,7 +278,7 @@ def test_any_number_of_heads_finds_its_room(page, layers, heads, room):
         "order": list(range(count)),
     }
     for flow in (False, True):
-        made = page.evaluate(
+        made = functions.evaluate(
             "([data, room]) => layOut(data, room, 0)", [{**data, "flow": flow}, room]
         )
         assert sum(map(len, made["lines"])) == count

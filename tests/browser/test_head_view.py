@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 import viz
-from tests.browser.pages import settle
+from tests.browser.pages import frames, settle
 from tests.browser.test_explore import READY, SAMPLE, open_page
 from viz.figures import OKABE_ITO
 
@@ -37,14 +37,15 @@ def open_lines(page, url):
     expect(page.locator(f"{QUERY} .row").first).to_be_visible(timeout=READY)
     settle(page)
     page.locator(".view").scroll_into_view_if_needed()
-    page.wait_for_timeout(300)
+    frames(page)
 
 
 def strokes(page, act):
     """The colours of the lines that an act draws."""
     page.evaluate("window.strokes = []")
     act()
-    page.wait_for_timeout(300)
+    page.wait_for_function("window.strokes.length > 0")
+    settle(page)
     return page.evaluate("window.strokes")
 
 
