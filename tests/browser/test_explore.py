@@ -60,14 +60,14 @@ def test_hovering_a_token_shades_the_text_by_its_exact_weights(page, server, wei
     open_page(page, f"{server}/?layer=2&head=8")
     page.locator(".token", has_text="it").last.hover()
     query = units.labels.index("it")
-    expect(page.locator(".readout")).to_contain_text("looks at")
+    expect(page.locator(".readout")).to_contain_text("attends to")
     assert titles(page) == pytest.approx(as_said(pattern[query]), rel=1e-6)
 
 
 def test_looked_at_by_shades_by_the_column(page, server, weights):
     _units, pattern = weights
     open_page(page, f"{server}/?layer=2&head=8")
-    page.get_by_role("button", name="looked at by").click()
+    page.get_by_role("button", name="attended by").click()
     expect(page).to_have_url(re.compile("direction=looked"))
     page.locator(".token").nth(4).hover()
     expect(page.locator(".readout")).to_contain_text("is attended to by")
