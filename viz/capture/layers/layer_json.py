@@ -11,7 +11,7 @@ from viz.capture.layers.mask import Dense, Mask, Spans
 from viz.capture.layers.recorded_layer import Layer, RecordedLayer, ReportedLayer
 from viz.capture.layers.sparse_layer import SparseLayer
 from viz.capture.layers.windowed_layer import ReportedWindows, WindowedLayer
-from viz.capture.positions.layout import ArrangedLayer
+from viz.capture.positions.units_in_input_order import ArrangedLayer
 from viz.capture.provenance import Provenance
 
 
