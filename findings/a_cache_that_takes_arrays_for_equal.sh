@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Guess, written down before the run: a function under `st.cache_data` is run again when its argument is another array; whoever
-# changes one number of a matrix of weights gets the answer for the changed matrix.
+# Guess, written down before the run: a function under `st.cache_data` is run again when its argument is another
+# array; whoever changes one number of a matrix of weights gets the answer for the changed matrix.
 #
-# Seen (streamlit 1.67.0, numpy 2.4.6): from half a million numbers on, an array is known by a sample of a hundred thousand of
-# them, always at the same places. Of twenty matrices of 1,024 x 1,024 that hold a single 1, each elsewhere, most are taken
-# for one that came before, whose answer is handed out; at 512 x 512 none is. Nothing is said when it happens.
+# Seen (streamlit 1.67.0, numpy 2.4.6): from half a million numbers on, an array is known by a sample of a hundred
+# thousand of them, always at the same places. Of twenty matrices of 1,024 x 1,024 that hold a single 1, each
+# elsewhere, most are taken for one that came before, whose answer is handed out; at 512 x 512 none is. Nothing is
+# said when it happens.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

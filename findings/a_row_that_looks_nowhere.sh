@@ -2,9 +2,9 @@
 # Guess, written down before the run: what `nn.MultiheadAttention` puts out for a query that may look at no key is one
 # thing (NaN, as of a softmax over nothing), whether weights are asked for or not and whether gradients are on or not.
 #
-# Seen (torch 2.13.0, CPU): NaN with `need_weights=True`. With `need_weights=False` it is the bias of the output (0 here)
-# while gradients are on, and NaN again under `no_grad` in evaluation mode, where another fused path is taken. So a mask
-# that trains without a NaN gives one as soon as the model is evaluated, or its weights are looked at.
+# Seen (torch 2.13.0, CPU): NaN with `need_weights=True`. With `need_weights=False` it is the bias of the output (0
+# here) while gradients are on, and NaN again under `no_grad` in evaluation mode, where another fused path is taken.
+# So a mask that trains without a NaN gives one as soon as the model is evaluated, or its weights are looked at.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Guess, written down before the run: a causal language model computes the same for a text in one pass and token by token with
-# its cache, and its `sliding_window` says in both how many keys a token looks at.
+# Guess, written down before the run: a causal language model computes the same for a text in one pass and token by
+# token with its cache, and its `sliding_window` says in both how many keys a token looks at.
 #
-# Seen (transformers 5.23.0, torch 2.13.0, CPU): Moshi looks at the whole text in one pass and at the window alone when its
-# cache is handed on, so that once a text is longer than the window, its logits are a fifth of their size apart. Mistral of
-# the same size keeps the window in both, and they agree. No warning.
+# Seen (transformers 5.23.0, torch 2.13.0, CPU): Moshi looks at the whole text in one pass and at the window alone
+# when its cache is handed on, so that once a text is longer than the window, its logits are a fifth of their size
+# apart. Mistral of the same size keeps the window in both, and they agree. No warning.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

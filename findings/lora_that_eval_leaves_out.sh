@@ -2,10 +2,11 @@
 # Guess, written down before the run: a LoRA adapter that PEFT puts on the linear layers of PyTorch's own
 # `nn.TransformerEncoder` takes part in every forward pass; with a dropout of 0, `eval()` changes nothing.
 #
-# Seen (torch 2.13.0, peft 0.21.2, transformers 5.23.0, CPU): the adapter works in training mode, is left out in evaluation mode,
-# and is back once it is merged. In evaluation mode an encoder layer reads `linear1.weight` itself and calls one fused
-# function; PEFT's layer answers with the weight below the adapter. The fused path is meant for passes without
-# gradients, but it is taken with gradients on as well, because the frozen weights want none. No warning.
+# Seen (torch 2.13.0, peft 0.21.2, transformers 5.23.0, CPU): the adapter works in training mode, is left out in
+# evaluation mode, and is back once it is merged. In evaluation mode an encoder layer reads `linear1.weight` itself
+# and calls one fused function; PEFT's layer answers with the weight below the adapter. The fused path is meant for
+# passes without gradients, but it is taken with gradients on as well, because the frozen weights want none. No
+# warning.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Guess, written down before the run: the Jensen-Shannon distance of two rows that differ by rounding alone is about 0, as the
-# cosine or the Euclidean distance of them is.
+# Guess, written down before the run: the Jensen-Shannon distance of two rows that differ by rounding alone is about
+# 0, as the cosine or the Euclidean distance of them is.
 #
-# Seen (scipy 1.17.1, numpy 2.4.6): it is NaN for about half of such rows, by `jensenshannon` in double precision, and for a
-# sixth of them by `cdist`: the sum of logarithms comes out a little below 0, and its root is taken. The rows
-# are softmaxes of the same numbers, once with the largest taken off first and once without. A row and itself have 0. `cdist`
-# says nothing; the function gives numpy's warning of an invalid value, once.
+# Seen (scipy 1.17.1, numpy 2.4.6): it is NaN for about half of such rows, by `jensenshannon` in double precision, and
+# for a sixth of them by `cdist`: the sum of logarithms comes out a little below 0, and its root is taken. The rows
+# are softmaxes of the same numbers, once with the largest taken off first and once without. A row and itself have 0.
+# `cdist` says nothing; the function gives numpy's warning of an invalid value, once.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

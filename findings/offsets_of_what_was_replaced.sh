@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Guess, written down before the run: the offsets of a token say which characters of the given text it came from. Where a
-# normaliser puts one character in the place of several, its offsets cover all of these.
+# Guess, written down before the run: the offsets of a token say which characters of the given text it came from.
+# Where a normaliser puts one character in the place of several, its offsets cover all of these.
 #
 # Seen (tokenizers 0.23.3): after `Replace` they cover the last of them alone. The quotation mark that came of two
-# backticks (as ALBERT's and XLNet's tokenizers write them) points at the second, a digit that stands for a number at the number's
-# last digit, and characters that were put in for as many others all point at the last of those. What was before it belongs to
-# no token. NFC, which joins a letter and its accent, leaves the accent out: there the offsets are of the first.
+# backticks (as ALBERT's and XLNet's tokenizers write them) points at the second, a digit that stands for a number at
+# the number's last digit, and characters that were put in for as many others all point at the last of those. What was
+# before it belongs to no token. NFC, which joins a letter and its accent, leaves the accent out: there the offsets
+# are of the first.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
