@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Guess, written down before the run: what `nn.MultiheadAttention` puts out for a query that may look at no key is one
+# Guess, from memory: what `nn.MultiheadAttention` puts out for a query that may look at no key is one
 # thing (NaN, as of a softmax over nothing), whether weights are asked for or not and whether gradients are on or not.
 #
 # Seen (torch 2.13.0, CPU): NaN with `need_weights=True`. With `need_weights=False` it is the bias of the output (0

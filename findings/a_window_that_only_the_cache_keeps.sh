@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Guess, written down before the run: a causal language model computes the same for a text in one pass and token by
+# Guess, from memory: a causal language model computes the same for a text in one pass and token by
 # token with its cache, and its `sliding_window` says in both how many keys a token looks at.
 #
 # Seen (transformers 5.23.0, torch 2.13.0, CPU): Moshi looks at the whole text in one pass and at the window alone

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Guess, written down before the run: a LoRA adapter that PEFT puts on the linear layers of PyTorch's own
+# Guess, from memory: a LoRA adapter that PEFT puts on the linear layers of PyTorch's own
 # `nn.TransformerEncoder` takes part in every forward pass; with a dropout of 0, `eval()` changes nothing.
 #
 # Seen (torch 2.13.0, peft 0.21.2, transformers 5.23.0, CPU): the adapter works in training mode, is left out in

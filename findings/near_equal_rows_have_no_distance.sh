@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Guess, written down before the run: the Jensen-Shannon distance of two rows that differ by rounding alone is about
+# Guess, from memory: the Jensen-Shannon distance of two rows that differ by rounding alone is about
 # 0, as the cosine or the Euclidean distance of them is.
 #
 # Seen (scipy 1.17.1, numpy 2.4.6): it is NaN for about half of such rows, by `jensenshannon` in double precision, and

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Guess, written down before the run: the offsets of a token say which characters of the given text it came from.
+# Guess, from memory: the offsets of a token say which characters of the given text it came from.
 # Where a normaliser puts one character in the place of several, its offsets cover all of these.
 #
 # Seen (tokenizers 0.23.3): after `Replace` they cover the last of them alone. The quotation mark that came of two

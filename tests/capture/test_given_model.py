@@ -243,3 +243,36 @@ def test_a_model_whose_own_eager_attention_gives_no_numbers_is_refused_for_that(
     module.set_attn_implementation("sdpa")
     trace = viz.capture(viz.wrap_model(module), given)
     assert_same(trace.output, output_of(module, given)[0])
+
+
+class Adapted(nn.Linear):
+    """A linear layer with something added to it, as an adapter is."""
+
+    def __init__(self, plain, size):
+        super().__init__(plain.in_features, plain.out_features)
+        self.load_state_dict(plain.state_dict())
+        self.low, self.size = nn.Linear(plain.in_features, plain.out_features), size
+
+    def forward(self, x):
+        return super().forward(x) + self.size * self.low(x)
+
+
+@pytest.mark.parametrize("part", ["linear1", "linear2"])
+def test_an_adapter_that_the_fused_layer_leaves_out_is_refused_and_not_shown(part):
+    layer = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True)
+    module = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
+    given = {"src": torch.randn(1, 9, 32)}
+    assert viz.capture(viz.wrap_model(module), given).stacks["self"].layers == 2
+    for one in module.layers:
+        setattr(one, part, Adapted(getattr(one, part), 0.0))
+    assert viz.capture(viz.wrap_model(module), given).stacks["self"].layers == 2
+    for one in module.layers:
+        getattr(one, part).size = 1.0
+    with pytest.raises(viz.LoupeError, match="leave out what was put on linear parts"):
+        viz.capture(viz.wrap_model(module), given)
+    # Where the fused path is off, the adapter takes part, and its attention shows.
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        assert viz.capture(viz.wrap_model(module), given).stacks["self"].layers == 2
+    finally:
+        torch.backends.mha.set_fastpath_enabled(True)

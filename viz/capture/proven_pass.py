@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from viz.capture.fused_layers import may_leave_parts_out
 from viz.capture.observed_pass import Shown, Telling, run_observed
 from viz.capture.positions.units_in_input_order import arrange
 from viz.capture.tiers.attention_implementations import switched
@@ -113,7 +114,7 @@ def _attempt(
     if shown is None or not shown.layers:
         return shown
     # Where parts were read off, they ran again within the pass, and may have left something behind.
-    if not plan.as_given or shown.read:
+    if not plan.as_given or shown.read or may_leave_parts_out(model.module):
         apart, allowed = difference(_outputs(shown), truth.require())
         if not apart <= allowed and not _same_state(truth.state, random_state()):
             # It draws at random, so that only passes from the same numbers can be compared.
@@ -140,6 +141,13 @@ def _same_state(one: list[Tensor], other: list[Tensor]) -> bool:
 
 def _refuse_unequal(model: Model, plan: Plan, apart: float, allowed: float) -> VerificationError:
     """Say that a way computes something else than the model as it was given."""
+    if plan.as_given and may_leave_parts_out(model.module):
+        return VerificationError(
+            f"PyTorch's fused layers leave out what was put on linear parts of {model.name} (an adapter?), "
+            f"which takes part where a pass is watched: outputs are {apart:.2g} apart as a share of their "
+            f"size, allowed {allowed:.2g}.",
+            "Merge the adapter, or let it take part: torch.backends.mha.set_fastpath_enabled(False).",
+        )
     given = " and ".join(sorted(plan.given)) or "its own attention"
     way = f"with {plan.way} attention" if plan.way else "when its parts are run again"
     return VerificationError(
