@@ -117,7 +117,7 @@ def _not_offered(view: View, stack: Stack) -> list[str]:
     """Say what of a view means nothing where one input looks at another; panels show the usual instead."""
     problems = []
     if not stack.aligned:
-        why = "it is not measured where one input looks at another"
+        why = "it is not measured where one input attends to another"
         usual = View()
         if _is_of_aligned(view.statistic):
             problems.append(_missed("statistic", repr(view.statistic), why, repr(usual.statistic)))
@@ -128,7 +128,7 @@ def _not_offered(view: View, stack: Stack) -> list[str]:
             shown = "what else it keeps" if len(gone) < len(view.kept) else "every head"
             problems.append(_missed("keep", repr(written_bounds(gone)), why, shown))
     if stack.queries != stack.keys and view.direction == "looked at by":
-        why = "one input looks at another here"
+        why = "one input attends to another here"
         problems.append(_missed("direction", repr(view.direction), why, repr("looks at")))
     return problems
 

@@ -76,7 +76,9 @@ def left_out(stack: Stack) -> str:
         return ""
     looking, seen = plural(stack.queries.kind), plural(stack.keys.kind)
     whose = (
-        f"{looking} look at {seen}" if looking != seen else f"the {seen} are those of another text"
+        f"{looking} attend to {seen}"
+        if looking != seen
+        else f"the {seen} are those of another text"
     )
     return f"No distance, current or previous {stack.keys.kind}: {whose}."
 

@@ -168,9 +168,9 @@ def _notes(stack: Stack, edges: Mapping[str, Edges]) -> list[str]:
     seen = view()
     one, keys = stack.queries.kind, plural(stack.keys.kind)
     notes = [
-        f"The {_count()} {keys} that each {one} looks at most"
+        f"The {_count()} {keys} that each {one} attends to most"
         if _count() > 1
-        else f"The {stack.keys.kind} that each {one} looks at most",
+        else f"The {stack.keys.kind} that each {one} attends to most",
         "the denser a line, the larger its weight",
     ]
     if seen.threshold > 0:

@@ -23,12 +23,12 @@ from viz.service import Analysis
 MOST_NAMED = 3
 
 STACKS = {
-    "encoder": "the source looks at itself",
-    "decoder": "the target looks at itself",
-    "cross": "the target looks at the source",
-    "vision": "patches look at each other",
-    "audio": "frames look at each other",
-    "text": "tokens look at each other",
+    "encoder": "the source attends to itself",
+    "decoder": "the target attends to itself",
+    "cross": "the target attends to the source",
+    "vision": "patches attend to each other",
+    "audio": "frames attend to each other",
+    "text": "tokens attend to each other",
 }
 
 

@@ -34,7 +34,7 @@ test("what is beyond the palette takes its ends", () => {
   assert.deepEqual(rgb(table[0xc000]), [0, 0, 0]);
 });
 
-test("what may not be looked at has its own colour in the map", () => {
+test("what may not be attended to has its own colour in the map", () => {
   const table = mapColours({ palette: GREYS, scale: "linear", never: [1, 2, 3] }, 1);
   assert.deepEqual(rgb(table[INFINITE]), [1, 2, 3]);
   assert.deepEqual(rgb(table[NOT_A_NUMBER]), [1, 2, 3]);
@@ -74,7 +74,7 @@ const COMPARED = {
   hues: [[0, 0, 255], [255, 0, 0]], agreed: [128, 128, 128],
 };
 
-test("a side's weight, what it may not look at and what has no partner look different", () => {
+test("a side's weight, what it may not attend to and what has no partner look different", () => {
   const ink = weightInk(COMPARED, 1);
   assert.deepEqual(rgb(ink(0, 1)), [255, 255, 255]);
   assert.deepEqual(rgb(ink(0, -Infinity)), [9, 9, 9]);
@@ -93,7 +93,7 @@ test("a difference runs both ways from the middle", () => {
   assert.equal(ink(NaN, 0.3), 0);
 });
 
-test("what may not be looked at counts as nothing in a difference", () => {
+test("what may not be attended to counts as nothing in a difference", () => {
   assert.equal(differenceOf(-Infinity, 0.25), 0.25);
   assert.equal(differenceOf(0.25, -Infinity), -0.25);
   assert.ok(Number.isNaN(differenceOf(-Infinity, -Infinity)));

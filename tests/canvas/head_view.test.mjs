@@ -26,7 +26,7 @@ test("a place without a key has no line", () => {
   assert.equal(linesOf(view(), { side: "query", index: 0 }).length, 2);
 });
 
-test("a key has the lines of all queries that look at it, and no others", () => {
+test("a key has the lines of all queries that attend to it, and no others", () => {
   const made = view();
   const all = [0, 1, 2].flatMap((index) => linesOf(made, { side: "query", index }));
   for (const key of [0, 1, 2]) {

@@ -24,7 +24,7 @@ test("the weight of another cell or of another head is not said of this one", ()
   assert.equal(weightSaid({ store: empty, exact: { ...exact, base: "other" } }, at), "…");
 });
 
-test("what may not be looked at has no weight", () => {
+test("what may not be attended to has no weight", () => {
   assert.equal(weightSaid({ store: store(FORBIDDEN) }, at), "not attended");
   assert.equal(weightSaid({ store: empty, exact: { base: "head", ...at, weight: NaN } }, at), "not attended");
 });

@@ -15,9 +15,9 @@ test("a unit is called by its text and its place, by its place alone until names
   assert.equal(unitName({ names: { keys: ["שלום"] } }, "keys", 0), "\u2068שלום\u2069 (0)");
 });
 
-test("a cell is said as who looks at whom, and how much", () => {
+test("a cell is said as who attends to whom, and how much", () => {
   const exact = { base: "head", query: 2, key: 1, weight: 0.25 };
-  assert.equal(sentence({ names, store, exact, crosshair: { query: 2, key: 1 } }), "sat (2) looks at cat (1): 0.25");
+  assert.equal(sentence({ names, store, exact, crosshair: { query: 2, key: 1 } }), "sat (2) attends to cat (1): 0.25");
 });
 
 test("what one waits for is said before the cell", () => {

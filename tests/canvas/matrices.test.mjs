@@ -51,7 +51,7 @@ test("where rounded numbers do not give the rounded result it is not said to be 
   assert.equal(product(0.335, 0.1122), "S [r0, 0] = 0.34 × 0.34 ≈ 0.11");
 });
 
-test("a softmax leaves out what may not be looked at", () => {
+test("a softmax leaves out what may not be attended to", () => {
   const scores = grid("S", [[0, null], [0, 0]]);
   const weights = grid("A", [[1, 0], [0.5, 0.5]]);
   assert.equal(sentence(view("softmax", [scores, weights], { index: 1, row: 0, column: 0 })), "A [r0, 0] = e^0 / (e^0) = 1.0");

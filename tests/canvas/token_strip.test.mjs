@@ -34,14 +34,14 @@ test("its weights are that row or that column", () => {
 
 test("the sentence begins with the largest weight and leaves out nothing's", () => {
   const made = strip(PATTERN);
-  assert.equal(sentence(made, at(2), weightsOf(made, at(2))), "sat  (2)  looks at  the 0.5,  sat 0.375,  cat 0.125");
-  assert.equal(sentence(made, at(0), weightsOf(made, at(0))), "the  (0)  looks at  the 1");
+  assert.equal(sentence(made, at(2), weightsOf(made, at(2))), "sat  (2)  attends to  the 0.5,  sat 0.375,  cat 0.125");
+  assert.equal(sentence(made, at(0), weightsOf(made, at(0))), "the  (0)  attends to  the 1");
   const turned = strip(PATTERN, { direction: "looked at by" });
-  assert.match(sentence(turned, at(0), weightsOf(turned, at(0))), /^the {2}\(0\) {2}is looked at by {2}the 1, {2}cat 0\.75/);
+  assert.match(sentence(turned, at(0), weightsOf(turned, at(0))), /^the {2}\(0\) {2}is attended to by {2}the 1, {2}cat 0\.75/);
 });
 
 test("beside a pinned token another is said by what it has of its weight", () => {
-  assert.equal(between(strip(PATTERN, { pinned: at(2), hovered: at(1) })), "sat  (2)  looks at it 0.125");
+  assert.equal(between(strip(PATTERN, { pinned: at(2), hovered: at(1) })), "sat  (2)  attends to it 0.125");
   assert.equal(between(strip(PATTERN, { pinned: at(2), hovered: at(2) })), "");
   assert.equal(between(strip(PATTERN, { hovered: at(1) })), "");
 });

@@ -37,7 +37,7 @@ def test_a_class_token_before_the_patches_is_called_by_its_name():
 def test_where_tokens_look_at_frames_there_is_no_distance_and_the_reason_is_said():
     cross = stack(TOKENS, FRAMES, "cross")
     assert list(statistics_of(cross)) == ["entropy", "first"]
-    assert left_out(cross) == "No distance, current or previous frame: tokens look at frames."
+    assert left_out(cross) == "No distance, current or previous frame: tokens attend to frames."
     assert size_of(cross) == "4 tokens x 1,500 frames"
     other = stack(TOKENS, replace(TOKENS, labels=("a", "b", "c", "d")), "cross")
     assert left_out(other).endswith("the tokens are those of another text.")

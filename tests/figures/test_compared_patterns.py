@@ -92,7 +92,7 @@ def test_units_are_named_where_there_is_room(comparison, long):
     # Each axis is named once.
     for figure in (few, many):
         titles = [figure.layout.xaxis.title.text, *(one.text for one in figure.layout.annotations)]
-        assert titles.count("looked at (key)") == 1
+        assert titles.count("key (attended to)") == 1
     assert max(np.shape(many.data[0].z)) <= MOST_UNITS
 
 

@@ -107,10 +107,10 @@ def test_thinning_blanks_and_says_so(display, kept):
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_figure_draws_rows_downwards_and_names_both_axes(display, dark):
     figure = pattern_figure(apply(P, PLAIN, PLAIN, display), display=display, dark=dark)
-    assert figure.layout.yaxis.title.text == "looks from (query)"
+    assert figure.layout.yaxis.title.text == "query (attends)"
     assert figure.layout.yaxis.autorange == "reversed"
     pattern_axis = figure.layout.xaxis2 if display.without_sink else figure.layout.xaxis
-    assert pattern_axis.title.text == "looked at (key)"
+    assert pattern_axis.title.text == "key (attended to)"
     bar = figure.data[0].colorbar.title.text
     assert bar == ("weight (log)" if display.scale == "log" else "weight")
 
@@ -163,7 +163,7 @@ def test_names_of_frames_are_their_times_and_words_keep_their_positions():
     figure = pattern_figure(apply(P, PLAIN, frames, Display()), display=Display(), dark=False)
     assert list(figure.data[0].x) == ["0.00 s", "0.02 s", "0.04 s", "0.06 s"]
     assert list(figure.data[0].y) == ["t0 0", "t1 1", "t2 2", "t3 3"]
-    assert figure.layout.xaxis.title.text == "looked at (key)"
+    assert figure.layout.xaxis.title.text == "key (attended to)"
 
 
 def test_many_labels_are_small_so_that_they_never_touch():

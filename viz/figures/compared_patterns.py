@@ -88,7 +88,7 @@ def difference_figure(
     if len(columns) <= MOST_LABELS:
         # Below labels Plotly finds the place by itself.
         figure.layout.annotations = ()
-        figure.update_xaxes(title_text="looked at (key)")
+        figure.update_xaxes(title_text="key (attended to)")
     return figure.update_layout(margin={"l": 28, "t": top, "b": 34, "autoexpand": True})
 
 

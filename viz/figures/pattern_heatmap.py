@@ -100,7 +100,7 @@ def _heatmap(
         y=_names(shown.query_labels, shown.query_positions),
         customdata=_hover_numbers(shown),
         hovertemplate=(
-            "query <b>%{y}</b> looks at key <b>%{x}</b><br>weight %{customdata[0]:.6g}"
+            "query <b>%{y}</b> attends to key <b>%{x}</b><br>weight %{customdata[0]:.6g}"
             + ("" if as_stored else "<br>as displayed %{customdata[1]:.3g}")
             + "<extra></extra>"
         ),
@@ -125,7 +125,7 @@ def _not_attended(
         z=np.where(attended, np.float32("nan"), np.float32(0)),
         x=_names(shown.key_labels, shown.key_positions),
         y=_names(shown.query_labels, shown.query_positions),
-        hovertemplate="query <b>%{y}</b> may not look at key <b>%{x}</b><extra></extra>",
+        hovertemplate="query <b>%{y}</b> may not attend to key <b>%{x}</b><extra></extra>",
         colorscale=[[0.0, grey], [1.0, grey]],
         showscale=False,
         hoverongaps=False,
@@ -147,7 +147,7 @@ def _sink_strip(
         z=sink[:, None],
         x=[_plain(shown.sink_label)],
         y=_names(shown.query_labels, shown.query_positions),
-        hovertemplate="%{y} looks at the sink %{x}<br>weight %{z:.6g}<extra></extra>",
+        hovertemplate="%{y} attends to the sink %{x}<br>weight %{z:.6g}<extra></extra>",
         colorscale=colours,
         zmin=0,
         zmax=1,
@@ -191,9 +191,9 @@ def _axes(shown: Shown, *, strip: bool) -> dict[str, dict[str, object]]:
     down = {**common, **_thinned(shown.query_labels), "autorange": "reversed"}
     few = len(shown.key_labels) <= SLANTED_LABELS
     angle = {"tickangle": -60 if few else -90}
-    named = {"title": {"text": "looked at (key)" + _form(shown.key_labels)}}
+    named = {"title": {"text": "key (attended to)" + _form(shown.key_labels)}}
     across = {**common, **_thinned(shown.key_labels), **named, **angle}
-    title = {"text": "looks from (query)" + _form(shown.query_labels)}
+    title = {"text": "query (attends)" + _form(shown.query_labels)}
     if not strip:
         return {"xaxis": across, "yaxis": {**down, "title": title}}
     return {

@@ -81,7 +81,7 @@ def matrix_figure(
     figure.update_xaxes(**hidden)
     # As a title of an axis without names Plotly would write it over the cells.
     figure.add_annotation(
-        text="looked at (key)",
+        text="key (attended to)",
         x=0.5,
         y=0.0,
         xref="paper",
@@ -89,7 +89,7 @@ def matrix_figure(
         yanchor="top",
         showarrow=False,
     )
-    figure.update_yaxes(title_text="looks from (query)", autorange="reversed", **hidden)
+    figure.update_yaxes(title_text="query (attends)", autorange="reversed", **hidden)
     figure.update_layout(
         height=height,
         margin={"l": 32, "r": 8, "t": 56, "b": 32, "autoexpand": False},

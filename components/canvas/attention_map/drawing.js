@@ -119,12 +119,12 @@ function drawAxes(context, geometry, map, ink) {
   });
   context.textAlign = "left";
   context.globalAlpha = 0.7;
-  context.fillText("looked at (keys) →", margin.left, 9);
+  context.fillText("keys (attended to) →", margin.left, 9);
   if (margin === MARGIN) {
     context.save();
     context.translate(9, margin.top + geometry.height);
     context.rotate(-Math.PI / 2);
-    context.fillText("← looks from (queries)", 0, 0);
+    context.fillText("← queries (attend)", 0, 0);
     context.restore();
   } else context.fillText("↓ queries", 0, 9);
   context.globalAlpha = 1;

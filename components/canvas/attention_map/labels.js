@@ -28,5 +28,5 @@ export function sentence(map) {
   }
   if (map.waiting) return map.waiting;
   if (!crosshair) return matchMedia("(hover: none)").matches ? HINTS.touch : HINTS.mouse;
-  return `${unitName(map, "queries", crosshair.query)} looks at ${unitName(map, "keys", crosshair.key)}: ${weightSaid(map, crosshair)}`;
+  return `${unitName(map, "queries", crosshair.query)} attends to ${unitName(map, "keys", crosshair.key)}: ${weightSaid(map, crosshair)}`;
 }

@@ -159,12 +159,12 @@ function drawNames(context, view, panel) {
   context.globalAlpha = 0.75;
   context.textBaseline = "middle";
   context.textAlign = "left";
-  context.fillText("looked at (key) →", margin.left, 8);
+  context.fillText("key (attended to) →", margin.left, 8);
   context.save();
   context.translate(8, margin.top);
   context.rotate(-Math.PI / 2);
   context.textAlign = "right";
-  context.fillText("← looks from (query)", 0, 0);
+  context.fillText("← query (attends)", 0, 0);
   context.restore();
   context.globalAlpha = 1;
 }

@@ -18,7 +18,7 @@ from viz.patterns import Edges
 Side = Literal["query", "key"]
 
 HTML = (
-    '<div class="view"><div class="stage"><h4>looks from <span>(queries)</span></h4><h4>looked at <span>(keys)</span></h4>'
+    '<div class="view"><div class="stage"><h4>queries <span>(attend)</span></h4><h4>keys <span>(attended to)</span></h4>'
     '<div class="column looking" role="listbox" tabindex="0" aria-label="Looks from (queries). '
     'Up and down walk, right goes along the heaviest line, Enter pins.">'
     '<div class="rows" role="presentation"></div></div><canvas aria-hidden="true"></canvas>'

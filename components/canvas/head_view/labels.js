@@ -4,7 +4,7 @@ import { threeDigits } from "../shared/paint.js";
 import { linesOf, OTHER } from "./lines.js";
 
 const MOST_LISTED = 16;
-const VERB = { query: "looks at", key: "is looked at by" };
+const VERB = { query: "attends to", key: "is attended to by" };
 
 function named(column, index) {
   return `${column.labels.get(index)} (${index})`;

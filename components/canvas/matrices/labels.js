@@ -14,7 +14,7 @@ export function sentence(view) {
   if (index < grids.length - 1 || link === "join" || link === "none") return `${place} = ${result}`;
   const before = grids[0].cells[row];
   if (link === "mask") {
-    return `${place}: ${grid.cells[row][column] === null ? "it comes later, so it may not be looked at" : "it may be looked at, so its score stays"}`;
+    return `${place}: ${grid.cells[row][column] === null ? "it comes later, so it may not be attended to" : "it may be attended to, so its score stays"}`;
   }
   const exponent = (inner) => `e^${say(0, row, inner)}`;
   const terms = {

@@ -119,7 +119,7 @@ function cell(view, grid, number, row, column) {
   if (grid.group && column > 0 && column % grid.group === 0) made.classList.add("first");
   if (number === null || grid.attended?.[row][column] === false) {
     made.classList.add("forbidden");
-    made.title = "may not be looked at";
+    made.title = "may not be attended to";
     return made;
   }
   const palette = grid.weights ? view.data.weights : view.data.signed;

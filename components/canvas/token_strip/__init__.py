@@ -18,12 +18,12 @@ Direction = Literal["looks at", "looked at by"]
 
 HTML = (
     '<div class="strip"><div class="bar">'
-    '<span role="group" aria-label="Direction"><button type="button">looks at</button>'
-    '<button type="button">looked at by</button></span>'
+    '<span role="group" aria-label="Direction"><button type="button" title="what a token looks at">attends to</button>'
+    '<button type="button" title="which tokens look at it">attended by</button></span>'
     '<span class="readout"><span class="said" aria-live="polite" dir="auto"></span> '
     '<span class="hint"></span></span></div>'
     '<div class="tokens queries" role="listbox" tabindex="0" aria-label="Tokens" dir="auto"></div>'
-    '<div class="tokens keys" role="listbox" tabindex="0" aria-label="Tokens looked at" dir="auto" '
+    '<div class="tokens keys" role="listbox" tabindex="0" aria-label="Tokens attended to" dir="auto" '
     "hidden></div></div>"
 )
 

@@ -35,5 +35,5 @@ function labelsOf(strip, side) {
 }
 
 function verbOf(strip, place) {
-  return roleOf(strip, place) === "query" ? "looks at" : "is looked at by";
+  return roleOf(strip, place) === "query" ? "attends to" : "is attended to by";
 }

@@ -58,7 +58,7 @@ NUMBERS = {
     ),
     "centre_shift": (
         "Centre shift",
-        "How far the mean place that a row looks at moves, in columns; positive is to the right.",
+        "How far the mean place that a row attends to moves, in columns; positive is to the right.",
         "{:+.2f}",
     ),
 }

@@ -58,7 +58,7 @@ def uses_panel() -> None:
     """Say what looks at what in each use, and show it."""
     st.markdown(
         "The same few lines of attention are used in all of these; what differs is what a token is, and "
-        "what looks at what."
+        "what attends to what."
     )
     st.caption(
         f"The live examples run {CATALOGUE[DEFAULT].title}, a sentence encoder, on this machine."
@@ -87,7 +87,7 @@ def _classification() -> None:
 
 def _translation() -> None:
     st.markdown(
-        "Words that are written look at words that were read (cross-attention), mostly at those which "
+        "Words that are written attend to words that were read (cross-attention), mostly at those which "
         "they translate. The same as a task small enough to train here: writing a sequence backwards."
     )
     page_link("Train", "Train an encoder-decoder to reverse →", task="reverse")
@@ -141,16 +141,18 @@ def _series() -> None:
 
 def _recommendation() -> None:
     page_link("Train", "Train a model to recommend the next item →", task="sessions")
-    st.caption("Items of a session are its tokens; the last ones look at those that go with them.")
+    st.caption(
+        "Items of a session are its tokens; the last ones attend to those that go with them."
+    )
 
 
 USES: tuple[tuple[str, str, Callable[[], None]], ...] = (
     (
         "Text classification",
-        "Every word looks at every other; the mean of all is compared with each class.",
+        "Every word attends to every other; the mean of all is compared with each class.",
         _classification,
     ),
-    ("Translation", "What is written looks at what was read.", _translation),
+    ("Translation", "What is written attends to what was read.", _translation),
     (
         "Summarising",
         "Sentences whose meaning is nearest to that of the whole text sum it up.",
@@ -158,20 +160,20 @@ USES: tuple[tuple[str, str, Callable[[], None]], ...] = (
     ),
     (
         "Question answering",
-        "The words of a question look at the words of a text; here the sentence that is nearest is "
+        "The words of a question attend to the words of a text; here the sentence that is nearest is "
         "found.",
         _answers,
     ),
     (
         "Images",
-        "A token is a patch of the picture, and patches of one thing look at each other.",
+        "A token is a patch of the picture, and patches of one thing attend to each other.",
         _images,
     ),
     ("Speech", "A token is a frame of sound, some hundredths of a second.", _speech),
     ("Series", "A token is a step in time, and looks only back.", _series),
     (
         "Recommendation",
-        "A token is an item that somebody chose, and looks at those before.",
+        "A token is an item that somebody chose, and attends to those before.",
         _recommendation,
     ),
 )

@@ -17,7 +17,7 @@ QUESTIONS = {
     "so that the result is a mean of the values and as large as they are. It has a gradient everywhere, "
     "which choosing the largest would not have.",
     "Why several heads?": "A row of weights sums to 1: looking at one thing takes from another. With "
-    "several heads a token looks at the word before with one and at its subject with another.",
+    "several heads a token attends to the word before with one and at its subject with another.",
     "How does it know the order of words?": "Without a mask it does not, by itself: the same tokens in "
     "another order give the same outputs in another order. Positions are added to the tokens, turned into "
     "queries and keys (rotary), or added to the scores (ALiBi). A causal mask tells a little, because each "
@@ -28,7 +28,7 @@ QUESTIONS = {
     "Does attention explain what a model does?": "No. It says where a head reads from, and not what is "
     "done with it, nor whether it matters; different patterns can give the same prediction (Jain & Wallace "
     "2019, and the answer by Wiegreffe & Pinter 2019).",
-    "Why do so many heads look at the first token?": "Rows must sum to 1, so that a head that has nothing "
+    "Why do so many heads attend to the first token?": "Rows must sum to 1, so that a head that has nothing "
     "to do has to put its weight somewhere. Models learn to put it where it does no harm: on a sink, often "
     "the first token (Xiao et al. 2023).",
     "What is the difference between self- and cross-attention?": "In self-attention queries, keys and "
@@ -47,24 +47,24 @@ GLOSSARY = {
     "position": "what tells a token where it stands",
     "query": "what a token looks for",
     "key": "what a token is found by",
-    "value": "what a token hands over to those that look at it",
+    "value": "what a token hands over to those that attend to it",
     "score": "dot product of a query and a key, before softmax",
     "scale": "what scores are multiplied with, 1 / √d_k as a rule",
-    "mask": "which keys a query may not look at",
+    "mask": "which keys a query may not attend to",
     "softmax": "e to the score, divided by the sum of its row",
     "weight": "a score after softmax; each row sums to 1",
     "pattern": "all weights of one head, a matrix: rows are queries, columns are keys",
     "head": "one of several attentions side by side, with a share of the width",
     "layer": "attention of all heads and what follows it, up to the next",
     "d_model, d_k": "width of a token; width of a head's queries and keys",
-    "causal": "of a mask: only what came before may be looked at",
+    "causal": "of a mask: only what came before may be attended to",
     "self-attention": "queries, keys and values are made of the same tokens",
     "cross-attention": "queries come from one text, keys and values from another",
-    "encoder": "every token may look at all",
+    "encoder": "every token may attend to all",
     "decoder": "every token looks back only, so that it can write",
     "sink": "a token, often the first, that takes weight a head does not need",
-    "induction head": "a head that looks at what followed the last time that the current token came",
-    "previous-token head": "a head that looks at the token before",
+    "induction head": "a head that attends to what followed the last time that the current token came",
+    "previous-token head": "a head that attends to the token before",
     "residual": "what goes past attention and is added to what comes out of it",
     "logits": "numbers for each token of the vocabulary, before their softmax",
     "entropy": "how spread out a row is: 0 for one token, log n for n alike",

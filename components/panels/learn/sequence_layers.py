@@ -36,7 +36,7 @@ def recurrence_panel() -> None:
     st.markdown(
         "Three ways to let tokens hear of each other. In an **LSTM** what the first token says is "
         "handed on from token to token; through a **convolution** it spreads by one neighbour a "
-        "layer; by **attention** any token looks at any other at once. The price is that attention "
+        "layer; by **attention** any token attends to any other at once. The price is that attention "
         "compares all pairs."
     )
     st.markdown(THEORY)

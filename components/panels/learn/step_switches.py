@@ -81,7 +81,7 @@ def switch_panel(worked: Worked, step: str) -> None:
 
 MISSING = {
     "positions": "These are numbers, so X is given as it is: no positions are added.",
-    "masked": "There is no mask here, as in the textbook: every token may look at all.",
+    "masked": "There is no mask here, as in the textbook: every token may attend to all.",
     "several": "There is one head here.",
     "output": "There is no W_O here: the joined heads are the output.",
 }

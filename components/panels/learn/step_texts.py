@@ -54,7 +54,7 @@ STEPS = {
         "Mask",
         "Mask",
         r"\frac{QK^\top}{\sqrt{d_k}} + M, \qquad M_{ij} = -\infty \text{ where } j > i",
-        "What comes later gets −∞, and so the weight 0: a model that writes must not look at what it "
+        "What comes later gets −∞, and so the weight 0: a model that writes must not attend to what it "
         "is to predict.",
     ),
     "softmax": Step(
@@ -89,7 +89,7 @@ STEPS = {
 BROKEN = {
     "positions": (
         "no positions",
-        "Without positions the order of what a token may look at is lost: shuffle what came before, and "
+        "Without positions the order of what a token may attend to is lost: shuffle what came before, and "
         "the output of the last token stays the same. Only the mask still tells what came before at all.",
     ),
     "projections": (
@@ -114,7 +114,7 @@ BROKEN = {
     ),
     "several": (
         "one head",
-        "One head has one pattern for everything: it cannot look at the verb for one reason and at "
+        "One head has one pattern for everything: it cannot attend to the verb for one reason and at "
         "the word before for another.",
     ),
     "output": (

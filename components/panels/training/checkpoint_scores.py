@@ -67,7 +67,7 @@ def score_panel(
                 f"score of layer {layer}, head {head} over {_examples(probes)}",
                 f"{score:.2f}",
                 f"≥ {task.scored:g} {REACHED[score >= task.scored]}",
-                f"{uniform:.2f}, a head that looks at all keys alike",
+                f"{uniform:.2f}, a head that attends to all keys alike",
             )
         )
     if trial is not None:

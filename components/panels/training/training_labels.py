@@ -26,7 +26,7 @@ HELP = {
     "text": "What the model learns the language of. A longer text takes longer to prepare, not longer to train.",
     "layers": "How many blocks of attention and feed-forward lie on one another, 1 to 12. More can learn more "
     "steps of reasoning and take longer, each about as long as the first.",
-    "heads": "Heads in each layer, 1 to 16. More look at more things at once, each with a smaller share of the "
+    "heads": "Heads in each layer, 1 to 16. More attend to more things at once, each with a smaller share of the "
     "width, which they must divide.",
     "width": "Numbers that stand for each token (d_model), 4 to 512, a multiple of the heads. A larger width "
     "holds more, and takes time and memory that grow faster than it.",

@@ -14,7 +14,7 @@ ENTROPY = STATISTICS.add(
         title="entropy (nats)",
         short="entropy",
         unit="nats",
-        meaning="0 looks at one {unit}, ln n at all alike",
+        meaning="0 where a row attends to one {unit} alone, ln n where it attends to n alike",
         sum_of=lambda block: torch.special.entr(block.weights).sum(dim=(1, 2)),
         of_rows=lambda rows: rows.entropy,
     )
