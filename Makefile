@@ -1,18 +1,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: app test lint types setup setup-test
+.PHONY: app test test-all lint types setup setup-test
 
 app: setup
 	$(BIN)/python app.py
 
-# A browser and its server want the cores for themselves: beside others a page shifts under the pointer.
+# Those in a browser come by themselves: each of the two processes has a server and a browser of its own.
 test: setup-test
 	bash scripts/browser.sh
 	bash scripts/node.sh
 	$(BIN)/loupe fetch smollm2 whisper dinov2
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --ignore tests/browser
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --durations 25 --ignore tests/browser
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --durations 25 tests/browser
+
+# With as many random examples as the tests themselves name, and new ones each time.
+test-all:
+	env --unset=CI LOUPE_EXAMPLES=500 $(MAKE) test
 
 lint: setup-test
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 
-from viz.analysis.sequence_layers import KINDS, LENGTHS, growth, measure
+from viz.analysis.recurrence_vs_attention import KINDS, LENGTHS, growth, measure
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from viz.capture.opening import wrap_model
+from viz.capture.load_and_wrap_model import wrap_model
 from viz.models.custom import build_model
 from viz.training.evaluation import Trial
 from viz.training.final_scores import outcome_of

@@ -11,7 +11,6 @@ import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from components.address import Address
 from components.explore_state import View, from_query, to_query
 from components.selection_limits import selected_inside
 from components.session_state import (
@@ -23,6 +22,7 @@ from components.session_state import (
     take,
     value_of,
 )
+from components.url_binding import Address
 from viz.capture.stack import Stack
 from viz.errors import StorageError
 from viz.models.folders import cache_folder

@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from components.explore_state import View, written_bounds
-from components.panels.labels import plural
+from components.panels.statistic_labels import plural
 from viz.analysis import opening_stack
 from viz.capture.stack import Stack
 from viz.inputs.units import Units

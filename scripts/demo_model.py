@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from viz.analysis import HeadScores
-from viz.capture.opening import wrap_model
+from viz.capture.load_and_wrap_model import wrap_model
 from viz.models.catalogue import SHIPPED
 from viz.models.custom import build_model, save_model
 from viz.models.custom.transformers_models import LoupeModel

@@ -15,7 +15,7 @@ from viz.capture import (
     load_trace,
     load_weights,
 )
-from viz.capture.opening import load_model, wrap_model
+from viz.capture.load_and_wrap_model import load_model, wrap_model
 from viz.capture.tiers.named import Attention
 from viz.compare import compare
 from viz.errors import LoupeError

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from viz.capture import Check, check
 from viz.capture.checking.model_check import COLUMNS
-from viz.capture.opening import load_model
+from viz.capture.load_and_wrap_model import load_model
 from viz.cli_train import STOPPED, add_options, example_of, train_command
 from viz.command import typed
 from viz.errors import InputError, LoupeError, ModelNotFoundError

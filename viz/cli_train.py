@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from tqdm import tqdm
 from transformers.utils.logging import disable_progress_bar
 
-from viz.capture.opening import load_model
+from viz.capture.load_and_wrap_model import load_model
 from viz.command import typed
 from viz.errors import InputError, LoupeError, StorageError
 from viz.models.folders import plain_path

@@ -12,7 +12,7 @@ import torch
 import viz
 from benchmarks.architectures.inputs import candidates
 from benchmarks.architectures.shrink import tiny_model
-from viz.capture.positions.layout import ArrangedLayer
+from viz.capture.positions.units_in_input_order import ArrangedLayer
 from viz.capture.replay.module_runs import with_attentions
 from viz.capture.tiers.eager import returned_weights
 from viz.models.model_outputs import first_output

@@ -11,7 +11,7 @@ from components.compare_state import CompareView
 from components.explore_session import arrived, leave
 from components.panels.compare.all_heads import changed_panel, similar_panel
 from components.panels.compare.checkpoint_steps import checkpoints_panel
-from components.panels.compare.compare_address import (
+from components.panels.compare.compare_url import (
     change,
     choice,
     complaints,
@@ -20,12 +20,12 @@ from components.panels.compare.compare_address import (
     view,
     write_link,
 )
-from components.panels.compare.differing_rows import rows_panel
 from components.panels.compare.head_choice import heads_panel
-from components.panels.compare.minimal_pairs import edits_panel
-from components.panels.compare.pair_panel import compared, patterns_panel
-from components.panels.compare.run_sides import RUN, Both, before, both, keep, problems_panel
+from components.panels.compare.minimal_pairs_panel import edits_panel
+from components.panels.compare.most_changed_queries import rows_panel
+from components.panels.compare.run_both_sides import RUN, Both, before, both, keep, problems_panel
 from components.panels.compare.side_inputs import sides_panel, what_differs
+from components.panels.compare.two_patterns_panel import compared, patterns_panel
 from components.panels.link_notices import notice_box
 from components.panels.title_row import title_row
 from viz.service import Request

@@ -7,12 +7,11 @@ import streamlit as st
 from components.canvas import copy_link
 from components.explore_session import arrived, leave
 from components.link_parameters import known_names
-from components.panels.learn.applications import USUAL, uses_panel
 from components.panels.learn.approximations import PARAMETERS as CHEAPER
 from components.panels.learn.approximations import cheaper_panel
 from components.panels.learn.attention_steps import steps_panel
 from components.panels.learn.further_reading import reading_panel
-from components.panels.learn.learn_address import (
+from components.panels.learn.learn_url import (
     come_back,
     forget_notes,
     keep,
@@ -22,8 +21,9 @@ from components.panels.learn.learn_address import (
     was_touched,
 )
 from components.panels.learn.lesson_state import PARAMETERS
-from components.panels.learn.sequence_layers import recurrence_panel
+from components.panels.learn.recurrence_vs_attention import recurrence_panel
 from components.panels.learn.textbook_example import textbook_panel
+from components.panels.learn.uses_of_attention import USUAL, uses_panel
 from components.panels.link_notices import notice_box
 from components.panels.title_row import title_row
 

@@ -9,7 +9,7 @@ from components.explore_session import arrived, leave
 from components.panels.link_notices import notice_box
 from components.panels.title_row import title_row
 from components.panels.training.session_trainings import known
-from components.panels.training.training_address import complaints, read_address, show
+from components.panels.training.train_url import complaints, read_address, show
 from components.panels.training.training_form import form_panel
 from components.panels.training.training_progress import training_panel
 

@@ -12,9 +12,9 @@ from components.canvas import MOST_SELECTED, head_grid, stack_path
 from components.explore_session import change, is_dark, view
 from components.explore_state import written_bounds
 from components.panels.drawing_progress import drawing_panel
-from components.panels.labels import Words, statistics_of
 from components.panels.media_panel import pinned_query
 from components.panels.plain_text import literal
+from components.panels.statistic_labels import Words, statistics_of
 from components.session_state import remember, value_of
 from viz.capture.stack import Stack
 from viz.figures import palette_rgb

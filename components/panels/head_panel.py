@@ -10,9 +10,9 @@ import streamlit as st
 from components.explore_session import is_dark, view, workbench
 from components.panels.compare.compare_links import head_link
 from components.panels.drawing_progress import is_drawn
-from components.panels.labels import left_out, padding_words, size_of, statistics_of
 from components.panels.map_panel import map_panel
 from components.panels.plain_text import literal
+from components.panels.statistic_labels import left_out, padding_words, size_of, statistics_of
 from components.panels.token_panel import display_panel
 from components.selection_limits import is_mapped
 from components.session_state import recall, remember

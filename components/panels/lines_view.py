@@ -15,8 +15,8 @@ from components.canvas import MOST_SELECTED, head_view
 from components.canvas.head_view import Side
 from components.explore_session import change, owner, view
 from components.head_views import HEAD_VIEWS, HeadView
-from components.panels.labels import plural
 from components.panels.plain_text import literal
+from components.panels.statistic_labels import plural
 from components.selection_limits import is_mapped
 from components.session_state import remember, value_of
 from viz.capture.stack import Stack

@@ -7,7 +7,7 @@ import streamlit as st
 
 from components.canvas import attention_map
 from components.explore_session import change, is_dark, view
-from components.panels.labels import size_of
+from components.panels.statistic_labels import size_of
 from components.session_state import value_of
 from viz.capture.stack import Stack
 from viz.figures import NOT_ATTENDED, hex_rgb, palette_rgb

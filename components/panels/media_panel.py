@@ -7,9 +7,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from components.explore_session import change, is_dark, view
-from components.panels.labels import padding_words, unheard
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
+from components.panels.statistic_labels import padding_words, unheard
 from components.panels.token_panel import tokens_panel
 from components.session_state import remember, value_of
 from viz.figures import patch_at, picture_figure, sound_figure, usual_query

@@ -9,9 +9,9 @@ import streamlit as st
 from components.explore_session import change, is_dark, view
 from components.panels.first_view import turn_to
 from components.panels.grid_panel import arranged
-from components.panels.labels import Words, hardly_heard, left_out, plural, statistics_of
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
+from components.panels.statistic_labels import Words, hardly_heard, left_out, plural, statistics_of
 from components.session_state import remember, value_of
 from viz.analysis import Predictions
 from viz.errors import LoupeError

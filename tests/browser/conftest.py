@@ -11,15 +11,20 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 import viz
 from tests.browser.maps import TEXT
+from tests.browser.pages import WATCH
 from tests.models.folders import save_decoder, save_encoder_decoder, save_vision
+from viz.models.folders import cache_folder
+from viz.service import FileStore
 
 ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "assets" / "samples"
 FAILURES = Path(__file__).parent / "failures"
 CHROMIUM = [
     "--headless",
@@ -30,6 +35,8 @@ CHROMIUM = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # The pages of all tests share a process, which has Streamlit's and Plotly's scripts compiled.
+    "--process-per-site",
 ]
 
 
@@ -44,6 +51,61 @@ def browser_type_launch_args(browser_type_launch_args):
     found = next((path for name in names if (path := shutil.which(name))), None)
     chosen = {} if found is None else {"executable_path": found}
     return {**browser_type_launch_args, **chosen, "args": CHROMIUM}
+
+
+@pytest.fixture(scope="session")
+def warm(browser, browser_context_args):
+    """A profile that keeps what was loaded, and the pages in it that stay open when a test ends."""
+    context = browser.new_context(**browser_context_args)
+    context.add_init_script(WATCH)
+    resident = context.new_page()
+    # As long as a page of this host is open, so is the process of all of them.
+    resident.route("**", lambda route: route.fulfill(body="stays open"))
+    resident.goto("http://localhost/")
+    yield context, [resident]
+    context.close()
+
+
+@pytest.fixture
+def context(warm):
+    """The warm profile; what a test leaves in it is gone before the next."""
+    context, residents = warm
+    yield context
+    origins = {"{0.scheme}://{0.netloc}".format(urlsplit(page.url)) for page in context.pages}
+    for page in set(context.pages) - set(residents):
+        page.close()
+    context.clear_cookies()
+    session = context.new_cdp_session(residents[0])
+    for origin in origins:
+        asked = {"origin": origin, "storageTypes": "local_storage,indexeddb,cache_storage"}
+        session.send("Storage.clearDataForOrigin", asked)
+    session.detach()
+
+
+@pytest.fixture(scope="module")
+def shared_page(warm):
+    """A page for tests of a module that leave it as they found it."""
+    context, residents = warm
+    page = context.new_page()
+    residents.append(page)
+    yield page
+    residents.remove(page)
+    page.close()
+
+
+@pytest.fixture
+def another_browser(browser, browser_context_args):
+    """Return what opens a page with a profile of its own, where nothing is known of the first."""
+    contexts = []
+
+    def opened(**how):
+        contexts.append(browser.new_context(**{**browser_context_args, **how}))
+        contexts[-1].add_init_script(WATCH)
+        return contexts[-1].new_page()
+
+    yield opened
+    for one in contexts:
+        one.close()
 
 
 def free_port() -> int:
@@ -95,6 +157,24 @@ def wait_until_healthy(url: str, process: subprocess.Popen) -> None:
 
 
 @pytest.fixture(scope="session")
+def store():
+    """Where the app keeps what it is given."""
+    return FileStore(cache_folder() / "media", "picture or sound")
+
+
+@pytest.fixture(scope="session")
+def cat(store):
+    """A picture that is kept."""
+    return store.put((SAMPLES / "cat.jpg").read_bytes(), ".jpg")
+
+
+@pytest.fixture(scope="session")
+def voice(store):
+    """A sound that is kept."""
+    return store.put((SAMPLES / "voice.ogg").read_bytes(), ".ogg")
+
+
+@pytest.fixture(scope="session")
 def stack():
     """What the map must show, computed apart from it."""
     model = viz.load_model("smollm2", device="cpu", dtype="float32")
@@ -105,7 +185,7 @@ def stack():
 def pytest_runtest_makereport(item, call):
     """Keep a picture of the page when a test fails."""
     outcome = yield
-    page = item.funcargs.get("page")
-    if page is not None and outcome.get_result().failed:
+    pages = [one for one in item.funcargs.values() if isinstance(one, Page)]
+    if pages and outcome.get_result().failed:
         FAILURES.mkdir(exist_ok=True)
-        page.screenshot(path=FAILURES / f"{item.name}.png", full_page=True)
+        pages[0].screenshot(path=FAILURES / f"{item.name}.png", full_page=True)

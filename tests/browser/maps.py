@@ -52,7 +52,7 @@ def said(page: Page) -> str:
 def cell_said(page: Page) -> tuple[int, int, str]:
     """The query, the key and the weight that the readout names."""
     expect(page.locator(".map .said")).to_have_text(re.compile(r": ([\d.e-]+|not attended)$"))
-    found = re.search(r"\((\d+)\) looks at .*\((\d+)\): (.+)$", said(page), re.DOTALL)
+    found = re.search(r"\((\d+)\) attends to .*\((\d+)\): (.+)$", said(page), re.DOTALL)
     return int(found[1]), int(found[2]), found[3]
 
 

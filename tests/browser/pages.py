@@ -2,17 +2,86 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from itertools import count
+
+from playwright.sync_api import Page
 
 READY = 120_000
 
-# What a browser needs to lay a page out after its script has ended, in milliseconds.
-LAID_OUT = 400
+# How long a page stays as it is before it is at rest, in milliseconds: Streamlit waits 200 for the next key
+# of a slider before it sends where that stands.
+REST = 300
+
+# For so long the page takes an address that it wrote for an answer to what was asked before
+# (components.session.LINK_SECONDS), and a little more; in milliseconds.
+LINK_RESTS = 1_100
+
+# Runs in every page before its own scripts: when a run was asked for last (field 11 of Streamlit's BackMsg),
+# when the server was heard last, and when the address was written last.
+WATCH = """
+(() => {
+    const watch = (window.watch = { asked: 0, heard: 0, written: 0 });
+    window.WebSocket = class extends WebSocket {
+        constructor(...given) {
+            super(...given);
+            this.addEventListener("message", () => { watch.heard = performance.now(); });
+        }
+        send(data) {
+            if (data[0] === (11 << 3 | 2)) watch.asked = performance.now();
+            super.send(data);
+        }
+    };
+    for (const name of ["pushState", "replaceState"]) {
+        const write = history[name];
+        history[name] = function (...given) {
+            const before = location.href;
+            write.apply(this, given);
+            if (location.href !== before) watch.written = performance.now();
+        };
+    }
+})();
+"""
+
+# Looked at once a frame; whatever moves, runs or is not yet drawn begins the rest anew.
+AT_REST = """
+([rest, waiting]) => {
+    const { watch } = window;
+    const app = document.querySelector('[data-testid="stApp"]');
+    const runs = app?.dataset.testScriptState !== "notRunning" || watch.heard <= watch.asked;
+    const undrawn = '[data-testid="stSkeleton"], .stPlotlyChart:not(:has(.main-svg))';
+    const draws = [...document.querySelectorAll(undrawn)].some((one) => one.checkVisibility());
+    const placed = document.querySelectorAll('[data-testid="stElementContainer"], [role="option"]');
+    const looks = [...placed].map((one) => Object.values(one.getBoundingClientRect().toJSON())).join();
+    if (watch.waiting !== waiting || runs || draws || looks !== watch.looks) {
+        Object.assign(watch, { waiting, looks, since: performance.now(), frames: 0 });
+        return false;
+    }
+    watch.frames += 1;
+    return watch.frames > 3 && performance.now() - watch.since > rest;
+}
+"""
+
+waitings = count(1)
 
 
 def settle(page: Page) -> None:
-    """Wait until the page's script has ended, and what it sent stands where it will stay."""
-    app = page.locator('[data-testid="stApp"]')
-    for _ in range(2):
-        expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=READY)
-        page.wait_for_timeout(LAID_OUT)
+    """Wait until what was asked is answered, the page's script has ended, and nothing moves any more."""
+    page.wait_for_function(AT_REST, arg=[REST, next(waitings)], timeout=READY)
+
+
+def go_back(page: Page) -> None:
+    """Go back as a person does, who first looks at what came."""
+    settle(page)
+    written = "(rests) => performance.now() - window.watch.written > rests"
+    page.wait_for_function(written, arg=LINK_RESTS)
+    page.go_back()
+
+
+def frames(page: Page, number: int = 2) -> None:
+    """Let a page draw so many frames."""
+    page.evaluate(
+        """async (number) => {
+            for (let at = 0; at < number; at += 1) await new Promise(requestAnimationFrame);
+        }""",
+        number,
+    )

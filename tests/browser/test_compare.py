@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.pages import READY, settle
+from tests.browser.pages import READY, go_back, settle
 
 MUDDY = "The animal didn't cross the street because it was too muddy."
 
@@ -68,8 +68,7 @@ def test_a_text_that_is_being_typed_outlives_a_reload_but_not_what_undoes_it(com
     expect(field).to_have_value(MUDDY, timeout=READY)
     expect(compare).to_have_url(re.compile("muddy"))
     settle(compare)
-    compare.wait_for_timeout(1500)  # sooner, it could be an answer that crossed the change
-    compare.go_back()
+    go_back(compare)
     expect(compare).not_to_have_url(re.compile("muddy"))
     settle(compare)
     compare.reload()
@@ -81,8 +80,7 @@ def test_back_undoes(compare):
     before = divergence(compare)
     write(compare, "Second text", MUDDY)
     assert divergence(compare) != before
-    compare.wait_for_timeout(1500)  # sooner, it could be an answer that crossed the change
-    compare.go_back()
+    go_back(compare)
     expect(compare).not_to_have_url(re.compile("muddy"))
     settle(compare)
     assert divergence(compare) == before

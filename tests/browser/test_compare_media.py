@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from pathlib import Path
 
 import pytest
 import soundfile
@@ -12,31 +11,9 @@ from PIL import Image
 from playwright.sync_api import expect
 from sklearn.datasets import load_sample_images
 
+from tests.browser.conftest import SAMPLES
 from tests.browser.pages import READY, settle
-from tests.browser.test_media import example
 from tests.browser.test_media import opened as explore
-from viz.models.folders import cache_folder
-from viz.service import FileStore
-
-SAMPLES = Path(__file__).parents[2] / "assets" / "samples"
-
-
-@pytest.fixture(scope="module")
-def store():
-    """Where the app keeps what it is given."""
-    return FileStore(cache_folder() / "media", "picture or sound")
-
-
-@pytest.fixture(scope="module")
-def cat(store):
-    """A picture that is kept."""
-    return store.put((SAMPLES / "cat.jpg").read_bytes(), ".jpg")
-
-
-@pytest.fixture(scope="module")
-def voice(store):
-    """A sound that is kept."""
-    return store.put((SAMPLES / "voice.ogg").read_bytes(), ".ogg")
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +31,8 @@ def opened(page, url):
     settle(page)
 
 
-def test_a_head_of_a_picture_leads_to_its_neighbour_and_to_heads_like_it(page, server):
-    explore(page, server)
-    example(page, "A cat (picture)")
+def test_a_head_of_a_picture_leads_to_its_neighbour_and_to_heads_like_it(page, server, cat):
+    explore(page, f"{server}/?model=dinov2&media={cat}")
     expect(page.get_by_text("The picture is cut and scaled")).to_be_visible(timeout=READY)
     page.get_by_role("link", name="Heads like this one →").click()
     expect(page.get_by_text("Heads like layer 8, head 3")).to_be_visible(timeout=READY)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.pages import READY, settle
+from tests.browser.pages import READY, go_back, settle
 from tests.training.test_training_run import wait_for
 from viz.service.training_jobs import Trainings
 from viz.training.tasks import TASKS
@@ -53,12 +53,6 @@ def run(page):
     settle(page)
 
 
-def back(page):
-    page.wait_for_timeout(1500)  # sooner, it could be an answer that crossed the change
-    page.go_back()
-    settle(page)
-
-
 def pictures(page):
     return page.get_by_test_id("stPlotlyChart")
 
@@ -90,7 +84,8 @@ def test_edits_are_run_and_their_link_shows_the_same(page, server, context):
     edits.fill("street -> road")
     run(other)
     expect(pictures(other)).to_contain_text("street → road", timeout=READY)
-    back(other)
+    go_back(other)
+    settle(other)
     expect(pictures(other)).to_contain_text("tired → wide", timeout=READY)
     expect(edits).to_have_value(EDITS)
 
@@ -163,7 +158,8 @@ def test_a_table_fills_a_templates_slots_and_its_link_does_too(page, server, con
     again.fill("A {noun} {verb}.")
     run(other)
     expect(other.get_by_text("Against the base “A noun verb.”")).to_be_visible(timeout=READY)
-    back(other)
+    go_back(other)
+    settle(other)
     expect(other.get_by_text("Against the base “The noun verb.”")).to_be_visible(timeout=READY)
     expect(again).to_have_value("The {noun} {verb}.")
 
@@ -208,7 +204,7 @@ def test_models_are_followed_from_the_base_and_their_link_shows_the_same(page, s
     opened(other, page.url, pictures=2)
     expect(other.get_by_role("slider")).to_have_attribute("aria-valuetext", "step-20")
     # Back undoes: the last model stands beside the base again.
-    page.go_back()
+    go_back(page)
     settle(page)
     expect(page.get_by_role("slider")).to_have_attribute("aria-valuetext", "step-100")
     models.fill("tuned/step-0\ntuned/step-100\nmany\nnowhere/at/all")

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from components.canvas.compare_view import AGREED, HUES
 from tests.browser.conftest import ROOT, free_port, wait_until_healthy
-from tests.browser.pages import READY, settle
+from tests.browser.pages import READY, frames, settle
 from viz.figures import NOT_ATTENDED, diverging_rgb, hex_rgb, palette_rgb
 
 FIRST, SECOND, THIRD = range(3)
@@ -274,7 +274,7 @@ def test_cells_grow_to_forty_pixels_and_no_further(opened):
     page.locator(".compare .panels").focus()
     for _ in range(8):
         page.keyboard.press("+")
-        page.wait_for_timeout(50)
+        frames(page)
     settle(page)
     k = page.locator(".compare .over").first.evaluate("(one) => one.__zoom.k")
     _, _, width, _ = map(float, page.locator(".compare").get_attribute("data-box").split())
@@ -327,13 +327,14 @@ def test_a_row_that_the_page_chooses_comes_into_sight(opened):
 
 def test_flicker_shows_one_side_after_the_other_until_it_is_paused(opened):
     page = opened()
+    page.clock.install()
     choose_mode(page, "flicker")
     for side in ("second", "first", "second"):
         expect(page.locator(f'.compare[data-shown="{side}"]')).to_be_visible()
     page.get_by_role("button", name="Pause").click()
     side = page.locator(".compare").get_attribute("data-shown")
     other = {"first": "second", "second": "first"}[side]
-    page.wait_for_timeout(1200)
+    page.clock.fast_forward(1_200)
     expect(page.locator(".compare")).to_have_attribute("data-shown", side)
     page.get_by_role("button", name="Flip").click()
     expect(page.locator(".compare")).to_have_attribute("data-shown", other)
@@ -343,9 +344,10 @@ def test_flicker_shows_one_side_after_the_other_until_it_is_paused(opened):
 def test_nothing_moves_by_itself_where_little_motion_is_asked_for(opened, page):
     page.emulate_media(reduced_motion="reduce")
     page = opened()
+    page.clock.install()
     choose_mode(page, "flicker")
     weights = palette_rgb("cividis", False)
-    page.wait_for_timeout(1300)
+    page.clock.fast_forward(1_300)
     expect(page.locator(".compare")).to_have_attribute("data-shown", "first")
     assert colour_at(page, THIRD, 1, 1) == weights[round(255 * 0.75)]
     page.locator(".compare .panels").focus()

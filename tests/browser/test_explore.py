@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 import viz
-from tests.browser.pages import settle
+from tests.browser.pages import go_back, settle
 
 SAMPLE = "The animal didn't cross the street because it was too tired."
 READY = 60_000
@@ -44,7 +44,7 @@ def test_the_app_opens_with_a_sample_already_analysed(page, server):
     open_page(page, server)
     expect(page.get_by_role("heading", name="Layer 3, head 1")).to_be_visible()
     expect(page.locator(".token")).to_have_count(16)
-    expect(page.locator(".readout")).to_contain_text("it (10) looks at animal 0.677")
+    expect(page.locator(".readout")).to_contain_text("it (10) attends to animal 0.677")
 
 
 def test_escape_lets_the_pinned_token_go_from_anywhere(page, server):
@@ -60,17 +60,17 @@ def test_hovering_a_token_shades_the_text_by_its_exact_weights(page, server, wei
     open_page(page, f"{server}/?layer=2&head=8")
     page.locator(".token", has_text="it").last.hover()
     query = units.labels.index("it")
-    expect(page.locator(".readout")).to_contain_text("looks at")
+    expect(page.locator(".readout")).to_contain_text("attends to")
     assert titles(page) == pytest.approx(as_said(pattern[query]), rel=1e-6)
 
 
 def test_looked_at_by_shades_by_the_column(page, server, weights):
     _units, pattern = weights
     open_page(page, f"{server}/?layer=2&head=8")
-    page.get_by_role("button", name="looked at by").click()
+    page.get_by_role("button", name="attended by").click()
     expect(page).to_have_url(re.compile("direction=looked"))
     page.locator(".token").nth(4).hover()
-    expect(page.locator(".readout")).to_contain_text("is looked at by")
+    expect(page.locator(".readout")).to_contain_text("is attended to by")
     assert titles(page) == pytest.approx(as_said(pattern[:, 4]), rel=1e-6)
     expect(page).to_have_url(re.compile("direction=looked"))
 
@@ -94,18 +94,17 @@ def test_arrow_keys_walk_the_heads(page, server):
     expect(page.get_by_role("heading", name="Layer 4, head 2")).to_be_visible()
 
 
-def test_a_copied_link_reproduces_the_view(page, server):
+def test_a_copied_link_reproduces_the_view(page, server, another_browser):
     open_page(page, f"{server}/?layer=3&head=4")
     page.locator(".token").nth(3).click()
     expect(page).to_have_url(re.compile("token=3"))
     link = page.url
-    other = page.context.browser.new_page()
+    other = another_browser()
     open_page(other, link)
     expect(other.get_by_role("heading", name="Layer 3, head 4")).to_be_visible()
     expect(other.locator(".token.pinned")).to_have_text(
         page.locator(".token.pinned").text_content()
     )
-    other.close()
 
 
 def test_a_pasted_text_is_run(page, server):
@@ -142,8 +141,7 @@ def test_going_back_undoes_the_last_choice(page, server):
     page.locator(".grid").focus()
     page.keyboard.press("ArrowDown")
     expect(page).to_have_url(re.compile("layer=3&head=8"))
-    page.wait_for_timeout(1500)  # sooner, it could be an answer that crossed the change
-    page.go_back()
+    go_back(page)
     expect(page.get_by_role("heading", name="Layer 2, head 8")).to_be_visible()
     expect(page).to_have_url(re.compile("layer=2&head=8"))
 
@@ -158,8 +156,7 @@ def test_forward_returns_to_what_back_left(page, server):
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page).to_have_url(re.compile("model=smollm2"), timeout=READY)
     for _ in range(2):
-        page.wait_for_timeout(1500)  # sooner, it could be an answer that crossed the change
-        page.go_back()
+        go_back(page)
         expect(page.locator(".token")).to_have_count(16, timeout=READY)
         expect(page).not_to_have_url(re.compile("smollm2"))
         page.go_forward()
@@ -246,15 +243,14 @@ def test_a_long_run_can_be_cancelled_and_the_earlier_result_stays(page, server):
     expect(page.locator(".token")).to_have_count(3, timeout=READY)
 
 
-def test_a_long_text_travels_by_digest(page, server):
+def test_a_long_text_travels_by_digest(page, server, another_browser):
     open_page(page, server)
     page.get_by_role("textbox", name="Text", exact=True).fill("otters swim " * 150)
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page).to_have_url(re.compile("text_digest=[0-9a-f]{40}"), timeout=READY)
-    other = page.context.browser.new_page()
+    other = another_browser()
     open_page(other, page.url)
     expect(other.locator(".token", has_text="swim")).to_have_count(150)
-    other.close()
 
 
 def test_nothing_is_asked_of_other_hosts(page, server):
@@ -276,11 +272,11 @@ def test_a_target_looks_at_its_source_in_a_stack_of_its_own(page, server):
     rows, columns = page.locator(".queries .token"), page.locator(".keys .token")
     expect(columns).to_have_count(8)
     rows.last.hover()
-    expect(page.locator(".readout")).to_contain_text("dog (3) looks at")
+    expect(page.locator(".readout")).to_contain_text("dog (3) attends to")
     shades = [float(token.get_attribute("title")) for token in columns.all()]
     assert sum(shades) == pytest.approx(1, abs=5e-3)
     columns.nth(2).hover()
-    expect(page.locator(".readout")).to_contain_text("cat (2) is looked at by")
+    expect(page.locator(".readout")).to_contain_text("cat (2) is attended to by")
     page.get_by_role("radio", name="encoder").or_(
         page.get_by_text("encoder", exact=True)
     ).first.click()

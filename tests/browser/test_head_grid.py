@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import expect
 
 import viz
-from tests.browser.pages import settle
 from tests.browser.test_explore import SAMPLE, open_page
 from viz.figures import OKABE_ITO
 from viz.patterns import statistics as computed
@@ -81,7 +80,9 @@ def test_sorted_heads_stand_in_the_order_of_the_statistic(page, server, statisti
     expect(page.get_by_role("heading", name=f"Layer {layer}, head {head}")).to_be_visible()
 
 
-def test_the_order_is_chosen_on_the_page_and_lies_in_the_link(page, server, statistics):
+def test_the_order_is_chosen_on_the_page_and_lies_in_the_link(
+    page, server, statistics, another_browser
+):
     open_page(page, f"{server}/?layer=0&head=0")
     page.get_by_role("button", name="Sort and filter").click()
     page.get_by_role("combobox", name="Sort by").click()
@@ -89,12 +90,11 @@ def test_the_order_is_chosen_on_the_page_and_lies_in_the_link(page, server, stat
     page.get_by_text("Largest first").click()
     expect(page).to_have_url(re.compile("sort=first&descending=1"))
     expect(page.get_by_text("largest first; named layer.head")).to_be_visible()
-    other = page.context.browser.new_page()
+    other = another_browser()
     open_page(other, page.url)
     layer, head = divmod(int(statistics.first.argmax()), 12)
     other.mouse.move(*sorted_point(other, 0))
     expect(other.locator(".tip")).to_contain_text(f"layer {layer}, head {head}:")
-    other.close()
 
 
 def test_a_filter_leaves_only_what_is_within_and_can_be_cleared(page, server):
@@ -174,21 +174,19 @@ def test_walking_fast_ends_where_the_last_key_led(page, server):
     open_page(page, f"{server}/?layer=0&head=0")
     page.locator(".grid").focus()
     for _ in range(9):
-        page.keyboard.press("ArrowRight")
-        page.wait_for_timeout(70)  # each step is sent, and answers come while others are under way
+        # Each step is sent, and answers come while others are under way.
+        page.keyboard.press("ArrowRight", delay=70)
     expect(page.get_by_role("heading", name="Layer 0, head 9")).to_be_visible()
     expect(page.get_by_role("listbox", name="All heads").get_by_role("option")).to_contain_text(
         "head 9:"
     )
 
 
-def test_a_tap_selects(browser, server):
-    page = browser.new_page(has_touch=True, viewport={"width": 390, "height": 844})
+def test_a_tap_selects(another_browser, server):
+    page = another_browser(has_touch=True, viewport={"width": 390, "height": 844})
     open_page(page, f"{server}/?layer=3&head=1")
-    settle(page)
     page.touchscreen.tap(*point_of(page, 2, 8))
     expect(page.get_by_role("heading", name="Layer 2, head 8")).to_be_visible()
-    page.close()
 
 
 def test_a_thousand_heads_are_all_in_sight_and_larger_where_wanted(page, server):

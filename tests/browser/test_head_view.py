@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 import viz
-from tests.browser.pages import settle
+from tests.browser.pages import frames, settle
 from tests.browser.test_explore import READY, SAMPLE, open_page
 from viz.figures import OKABE_ITO
 
@@ -37,14 +37,15 @@ def open_lines(page, url):
     expect(page.locator(f"{QUERY} .row").first).to_be_visible(timeout=READY)
     settle(page)
     page.locator(".view").scroll_into_view_if_needed()
-    page.wait_for_timeout(300)
+    frames(page)
 
 
 def strokes(page, act):
     """The colours of the lines that an act draws."""
     page.evaluate("window.strokes = []")
     act()
-    page.wait_for_timeout(300)
+    page.wait_for_function("window.strokes.length > 0")
+    settle(page)
     return page.evaluate("window.strokes")
 
 
@@ -86,7 +87,7 @@ def test_hovering_a_query_shows_only_its_lines_with_exact_weights(page, server, 
     for name, at in zip(listed, [(2, 8), (3, 1)], strict=True):
         assert len(listed[name]) == 5
         require_exact(listed[name], stack.weights(*at)[10])
-    expect(page.locator(".view .title")).to_have_text("it (10) looks at")
+    expect(page.locator(".view .title")).to_have_text("it (10) attends to")
     beside = row(page, KEY, 2).locator("b", has_text=re.compile(r"^0\.677$"))
     expect(beside).to_be_visible()
 
@@ -94,7 +95,7 @@ def test_hovering_a_query_shows_only_its_lines_with_exact_weights(page, server, 
 def test_hovering_a_key_shows_what_looks_at_it(page, server, stack):
     open_lines(page, f"{server}/?layer=3&head=1&top_k=16")
     row(page, KEY, 2).hover()
-    expect(page.locator(".view .title")).to_have_text("animal (2) is looked at by")
+    expect(page.locator(".view .title")).to_have_text("animal (2) is attended to by")
     (listed,) = numbers(page).values()
     assert len(listed) == 16
     require_exact(listed, stack.weights(3, 1)[:, 2])
@@ -126,16 +127,16 @@ def test_the_keyboard_alone_walks_follows_and_pins(page, server, stack):
     open_lines(page, f"{server}/?layer=3&head=1")
     page.locator(QUERY).focus()
     page.keyboard.press("End")
-    expect(page.locator(".view .title")).to_have_text("[SEP] (15) looks at")
+    expect(page.locator(".view .title")).to_have_text("[SEP] (15) attends to")
     page.keyboard.press("Home")
     for _ in range(10):
         page.keyboard.press("ArrowDown")
-    expect(page.locator(".view .title")).to_have_text("it (10) looks at")
+    expect(page.locator(".view .title")).to_have_text("it (10) attends to")
     expect(page.locator(QUERY)).to_have_attribute("aria-activedescendant", "query-10")
     weight = said(float(stack.weights(3, 1)[10, 2]))
     expect(page.locator(".view .said")).to_contain_text(f"animal (2) {weight}")
     page.keyboard.press("ArrowRight")
-    expect(page.locator(".view .title")).to_have_text("animal (2) is looked at by")
+    expect(page.locator(".view .title")).to_have_text("animal (2) is attended to by")
     expect(page.locator(KEY)).to_be_focused()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("token=2.*direction=looked|direction=looked.*token=2"))

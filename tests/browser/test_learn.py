@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from components.panels.learn.step_texts import STEPS
-from tests.browser.pages import READY, settle
+from tests.browser.pages import READY, frames, settle
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_editing_a_number_changes_the_output(learn):
     expect(first).to_have_text("2.00")
     editor(learn, 3)
     learn.keyboard.type("9")
-    learn.wait_for_timeout(500)
+    expect(learn.locator(".gdg-input")).to_have_value("9")
     learn.keyboard.press("Enter")
     # Values of x1 and x3 now begin with 9 + 1: 0.2391 x 10 + 0.0024 x 0 + 0.7586 x 10.
     expect(first).to_have_text("9.98")
@@ -156,9 +156,11 @@ def test_a_decimal_comma_is_refused_and_stays_as_it_was_typed(learn):
     before = cells(learn, "Y")
     editor(learn, 3)
     learn.keyboard.press("Enter")
-    learn.wait_for_timeout(500)
+    cell = learn.locator(".gdg-input")
+    expect(cell).to_be_focused()
     learn.keyboard.press("Control+A")
     learn.keyboard.type("1,5", delay=80)
+    expect(cell).to_have_value("1,5")
     learn.keyboard.press("Enter")
     expect(learn.get_by_text("'1,5' in row 1, column 1 of W_V is not a number.")).to_be_visible()
     settle(learn)
@@ -190,11 +192,13 @@ def editor(page, number):
     expect(grid.locator("canvas").first).to_be_visible()
     settle(page)
     grid.scroll_into_view_if_needed()
+    settle(page)
     # Beside the column that chooses rows, below the names of columns.
     grid.hover(position={"x": 60, "y": 52})
-    page.wait_for_timeout(300)
+    frames(page)
     grid.click(position={"x": 60, "y": 52}, delay=100)
-    page.wait_for_timeout(300)
+    chosen = grid.locator('[role="gridcell"][aria-selected="true"]')
+    expect(chosen).to_have_attribute("data-testid", "glide-cell-1-0")
 
 
 def test_a_link_leads_to_a_section_and_back_undoes(learn):
@@ -233,12 +237,20 @@ def test_a_use_leads_to_its_text_in_explore(page, server):
     expect(page.get_by_role("heading", name="Learn self-attention")).to_be_visible(timeout=READY)
 
 
+@pytest.fixture(scope="module", params=["steps", "textbook", "why", "cheaper", "uses", "reading"])
+def section(request, shared_page, server):
+    """A section of the page, opened on a telephone."""
+    shared_page.set_viewport_size({"width": 390, "height": 900})
+    shared_page.goto(f"{server}/learn?section={request.param}")
+    heading = shared_page.get_by_role("heading", name="Learn self-attention")
+    expect(heading).to_be_visible(timeout=READY)
+    return shared_page
+
+
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("section", ["steps", "textbook", "why", "cheaper", "uses", "reading"])
-def test_nothing_reaches_beyond_the_page(page, server, width, section):
+def test_nothing_reaches_beyond_the_page(section, width):
+    page = section
     page.set_viewport_size({"width": width, "height": 900})
-    page.goto(f"{server}/learn?section={section}")
-    expect(page.get_by_role("heading", name="Learn self-attention")).to_be_visible(timeout=READY)
     settle(page)
     wide = page.locator('[data-testid="stMain"]').evaluate(
         "(main) => main.scrollWidth - main.clientWidth"

@@ -20,7 +20,7 @@ from tests.browser.maps import (
     seen,
     three_digits,
 )
-from tests.browser.pages import READY, settle
+from tests.browser.pages import READY, WATCH, frames, settle
 
 
 def test_the_weight_under_the_pointer_is_exact_at_every_zoom(page, server, stack):
@@ -36,8 +36,9 @@ def test_the_weight_under_the_pointer_is_exact_at_every_zoom(page, server, stack
             else:
                 exact = float(stack.weights(LAYER, HEAD, [query], [key])[0, 0])
                 assert float(told) == pytest.approx(three_digits(exact), rel=1e-6)
+        before = page.locator(".map").get_attribute("data-seen")
         page.mouse.wheel(0, -400)
-        page.wait_for_timeout(200)
+        expect(page.locator(".map")).not_to_have_attribute("data-seen", before)
     rows, columns = seen(page)[:2], seen(page)[2:]
     assert rows[1] - rows[0] < len(stack.queries)
     assert columns[1] - columns[0] < len(stack.keys)
@@ -72,14 +73,15 @@ def test_a_token_that_is_hovered_in_the_text_is_marked_on_the_map_and_back(page,
     token = page.locator(".strip .token").nth(40)
     token.hover()
     # Rows of a long text are fetched where the pointer rests.
-    expect(page.locator(".strip .readout")).to_contain_text("(40)  looks at")
+    expect(page.locator(".strip .readout")).to_contain_text("(40)  attends to")
     row = stack.weights(LAYER, HEAD)[40]
-    told = re.search(r"looks at\s+\S+ ([\d.]+)", page.locator(".strip .readout").inner_text())
+    told = re.search(r"attends to\s+\S+ ([\d.]+)", page.locator(".strip .readout").inner_text())
     assert float(told[1]) == pytest.approx(float(row.max()), rel=0.01)
     overlay = "canvas => canvas.toDataURL()"
     marked = page.locator(".map canvas.over").evaluate(overlay)
     page.locator(".strip .token").nth(90).hover()
-    page.wait_for_timeout(200)
+    expect(page.locator(".strip .readout")).to_contain_text("(90)  attends to")
+    frames(page)
     assert page.locator(".map canvas.over").evaluate(overlay) != marked
     page.locator(".map canvas.over").scroll_into_view_if_needed()
     box = page.locator(".map canvas.over").bounding_box()
@@ -164,6 +166,7 @@ def test_a_browser_without_webgl_shows_the_same(browser_type, browser_type_launc
     without = [*browser_type_launch_args["args"], "--disable-3d-apis"]
     browser = browser_type.launch(**{**browser_type_launch_args, "args": without})
     page = browser.new_page(viewport={"width": 1280, "height": 1200})
+    page.add_init_script(WATCH)
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     opened(page, server)
@@ -177,14 +180,13 @@ def test_a_browser_without_webgl_shows_the_same(browser_type, browser_type_launc
     browser.close()
 
 
-def test_a_page_that_is_closed_stops_its_pass(browser, server):
+def test_a_page_that_is_closed_stops_its_pass(another_browser, server):
     app = next(
         one
         for one in psutil.process_iter(["cmdline"])
         if urlparse(server).netloc.split(":")[1] in (one.info["cmdline"] or [])
     )
-    context = browser.new_context()
-    page = context.new_page()
+    page = another_browser()
     page.goto(f"{server}/?model=smollm2&dtype=float32&text=the")
     settle(page)
     page.get_by_role("textbox", name="Text", exact=True).fill("the cat saw the dog " * 1200)
@@ -192,7 +194,7 @@ def test_a_page_that_is_closed_stops_its_pass(browser, server):
     expect(page.get_by_text("Running the model")).to_be_visible(timeout=READY)
     running = busy(app, 2)
     assert running > 0.1, "the pass takes longer than this"
-    context.close()
+    page.context.close()
     deadline = time.monotonic() + 30  # a layer that has begun is finished
     while busy(app, 2) > running / 3:
         assert time.monotonic() < deadline, "the pass goes on for nobody"

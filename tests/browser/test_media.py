@@ -29,13 +29,14 @@ def opened(page, url):
     settle(page)
 
 
-def test_a_picture_is_lit_up_where_the_clicked_patch_looks(page, server):
+def test_a_picture_is_lit_up_where_the_clicked_patch_looks(page, server, cat):
     opened(page, server)
     example(page, "A cat (picture)")
     expect(page.get_by_text("The picture is cut and scaled")).to_be_visible(timeout=READY)
     expect(page).to_have_url(
-        re.compile(r"model=dinov2.*media=[0-9a-f]{40}\.jpg|media=.*model=dinov2")
+        re.compile(rf"model=dinov2.*media={re.escape(cat)}|media={re.escape(cat)}.*model=dinov2")
     )
+    settle(page)
     picture = page.locator(".stPlotlyChart").first.locator(".heatmaplayer").first
     box = picture.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2 + 4, box["y"] + box["height"] / 2 + 4)
@@ -69,9 +70,8 @@ def point_of(page, layer, head):
     return box["x"] + 26 + (head + 0.5) * size, box["y"] + 18 + (layer + 0.5) * size
 
 
-def test_a_picture_that_replaces_another_keeps_the_head(page, server, tmp_path):
-    opened(page, server)
-    example(page, "A cat (picture)")
+def test_a_picture_that_replaces_another_keeps_the_head(page, server, cat, tmp_path):
+    opened(page, f"{server}/?model=dinov2&media={cat}")
     expect(page.get_by_text("The picture is cut and scaled")).to_be_visible(timeout=READY)
     x, y = point_of(page, 9, 1)
     page.mouse.click(x, y)
@@ -85,9 +85,8 @@ def test_a_picture_that_replaces_another_keeps_the_head(page, server, tmp_path):
     expect(page).to_have_url(re.compile(r"media=[0-9a-f]{40}\.png.*layer=9&head=1.*token=\d+"))
 
 
-def test_a_patch_is_chosen_with_the_keyboard_alone(page, server):
-    opened(page, server)
-    example(page, "A cat (picture)")
+def test_a_patch_is_chosen_with_the_keyboard_alone(page, server, cat):
+    opened(page, f"{server}/?model=dinov2&media={cat}")
     expect(page.get_by_text("The picture is cut and scaled")).to_be_visible(timeout=READY)
     choice = page.get_by_role("combobox", name="Looks from (query)")
     choice.focus()
@@ -96,9 +95,8 @@ def test_a_patch_is_chosen_with_the_keyboard_alone(page, server):
     expect(page).to_have_url(re.compile(r"token=53"))  # [CLS], three rows of sixteen, and four
 
 
-def test_an_attachment_of_another_kind_waits_for_its_model(page, server):
-    opened(page, server)
-    example(page, "A cat (picture)")
+def test_an_attachment_of_another_kind_waits_for_its_model(page, server, cat):
+    opened(page, f"{server}/?model=dinov2&media={cat}")
     expect(page.get_by_text("The picture is cut and scaled")).to_be_visible(timeout=READY)
     page.get_by_label("Model", exact=True).click()
     page.get_by_text("Whisper tiny.en").click()
@@ -112,14 +110,8 @@ def test_an_attachment_of_another_kind_waits_for_its_model(page, server):
     expect(page.get_by_text("The picture is cut and scaled")).to_be_visible()
 
 
-def test_a_link_to_a_picture_opens_it_again_and_a_truncated_one_is_refused(page, server, tmp_path):
-    opened(page, server)
-    example(page, "A cat (picture)")
-    expect(page.get_by_text("The picture is cut and scaled")).to_be_visible(timeout=READY)
-    expect(page).to_have_url(re.compile(r"media=[0-9a-f]{40}\.jpg"))
-    link = page.url
-    page.goto("about:blank")
-    opened(page, link)
+def test_a_link_to_a_picture_opens_it_and_a_truncated_one_is_refused(page, server, cat, tmp_path):
+    opened(page, f"{server}/?model=dinov2&media={cat}")
     expect(page.get_by_text("The picture is cut and scaled")).to_be_visible(timeout=READY)
     broken = tmp_path / "broken.png"
     Image.effect_noise((64, 64), 90).save(broken)
@@ -144,9 +136,8 @@ def test_a_voice_is_written_down_and_looked_along(page, server):
     ).to_be_visible()
 
 
-def test_another_stack_of_a_sound_ends_where_the_sound_does(page, server):
-    opened(page, server)
-    example(page, "A voice (sound)")
+def test_another_stack_of_a_sound_ends_where_the_sound_does(page, server, voice):
+    opened(page, f"{server}/?model=whisper&media={voice}")
     expect(page.get_by_text("And Mr. John Dashwood had then leisure")).to_be_visible(timeout=READY)
     page.get_by_role("radio", name="encoder").click()
     expect(page.get_by_text("356 x 356 frames")).to_be_visible(timeout=READY)
@@ -170,12 +161,10 @@ def test_a_sound_in_which_nothing_is_heard_says_so(page, server, tmp_path):
 
 
 @pytest.mark.parametrize("width", [1024, 1280])
-def test_long_names_leave_the_weight_of_an_edge_in_sight(page, server, width):
+def test_long_names_leave_the_weight_of_an_edge_in_sight(page, server, voice, width):
     page.set_viewport_size({"width": width, "height": 1600})
-    opened(page, server)
-    example(page, "A voice (sound)")
+    opened(page, f"{server}/?model=whisper&media={voice}&stack=decoder")
     expect(page.get_by_text("And Mr. John Dashwood had then leisure")).to_be_visible(timeout=READY)
-    page.get_by_role("radio", name="decoder").click()
     expect(page.get_by_text("startoftranscript").first).to_be_visible(timeout=READY)
     table = page.locator(".dvn-scroller").first
     table.scroll_into_view_if_needed()

@@ -13,13 +13,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.pages import READY, settle
+from tests.browser.pages import READY, go_back, settle
+from tests.training.test_training_run import wait_for
+from viz.service.training_jobs import Trainings
 from viz.training.tasks import TASKS
-from viz.training.training_folder import runs_root
+from viz.training.training_folder import About, RunFolder, runs_root
+from viz.training.training_settings import Settings
 
 ROOT = Path(__file__).parents[2]
 QUICK = {"Steps": 40, "Checkpoint every": 10}
 ENDLESS = {"Steps": 100_000, "Checkpoint every": 1_000, "Batch": 4}
+AT_WORK = ("waiting", "running", "paused")
 
 
 @pytest.fixture
@@ -30,12 +34,32 @@ def train(page, server):
     opened(page, f"{server}/train")
     yield page
     for name in began | run_of(page.url):
-        opened(page, f"{server}/train?run={name}")
-        stop = page.get_by_role("button", name="Stop", exact=True)
-        if stop.is_visible():
-            stop.click()
+        if (runs_root() / name).exists() and RunFolder(runs_root() / name).about().state in AT_WORK:
+            page.goto(f"{server}/train?run={name}")
+            stop = page.get_by_role("button", name="Stop", exact=True)
+            stop.click(timeout=READY)
             expect(stop).not_to_be_visible()
         shutil.rmtree(runs_root() / name, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def done():
+    """A training as the page begins it with QUICK, which tests only look at."""
+    task = next(iter(TASKS))
+    here = Trainings()
+    settings = Settings(steps=QUICK["Steps"], keep_every=QUICK["Checkpoint every"])
+    name = here.start(About(task, settings, TASKS[task].options))
+    wait_for(lambda: here.about(name).state == "done")
+    yield name
+    shutil.rmtree(runs_root() / name, ignore_errors=True)
+
+
+@pytest.fixture
+def trained(page, server, done):
+    """The page as it shows a training that is done."""
+    opened(page, f"{server}/train?run={done}")
+    said(page, "Done")
+    return page
 
 
 def run_of(url):
@@ -84,7 +108,7 @@ def test_a_training_is_watched_scrubbed_and_opened_in_explore(train):
     expect(table).to_contain_text(
         re.compile(r"score of layer \d, head \d over \d+ examples\s*0\.\d\d")
     )
-    expect(table).to_contain_text("a head that looks at all keys alike")
+    expect(table).to_contain_text("a head that attends to all keys alike")
     expect(table).to_contain_text("accuracy on 256 unseen examples")
     last = picture(train)
     slider = train.get_by_role("slider", name="Checkpoint after step")
@@ -145,20 +169,17 @@ def test_a_training_is_paused_goes_on_and_is_stopped_and_its_link_leads_back(tra
     expect(train.get_by_role("button", name="Go on", exact=True)).to_be_visible()
 
 
-def test_what_does_not_fit_is_said_and_what_was_on_screen_stays(train):
-    choose(train, QUICK)
-    start(train)
-    said(train, "Done")
-    choose(train, {"Heads": 3})
-    alert = train.get_by_role("alert")
+def test_what_does_not_fit_is_said_and_what_was_on_screen_stays(trained):
+    choose(trained, {"Heads": 3})
+    alert = trained.get_by_role("alert")
     expect(alert).to_contain_text("The width 64 is not divisible by 3 heads")
-    expect(train.get_by_role("button", name="Start", exact=True)).to_be_disabled()
-    said(train, "Done")
-    choose(train, {"Heads": 2, "Width": 512, "Layers": 12, "Steps": 100_000})
-    choose(train, {"Checkpoint every": 1})
-    train.get_by_role("button", name="Start", exact=True).click()
+    expect(trained.get_by_role("button", name="Start", exact=True)).to_be_disabled()
+    said(trained, "Done")
+    choose(trained, {"Heads": 2, "Width": 512, "Layers": 12, "Steps": 100_000})
+    choose(trained, {"Checkpoint every": 1})
+    trained.get_by_role("button", name="Start", exact=True).click()
     expect(alert).to_contain_text(re.compile(r"100,002 checkpoints of .* MB each would take"))
-    said(train, "Done")
+    said(trained, "Done")
 
 
 def test_a_number_out_of_range_is_said_and_starts_nothing(train):
@@ -170,39 +191,33 @@ def test_a_number_out_of_range_is_said_and_starts_nothing(train):
     said(train, "Step 40 of 40. Done")
 
 
-def test_step_and_head_are_in_the_address_and_back_undoes_them(train, context):
-    choose(train, QUICK)
-    start(train)
-    said(train, "Done")
-    settle(train)
-    table = train.get_by_role("table")
-    train.get_by_role("slider", name="Checkpoint after step").focus()
-    train.keyboard.press("Home")
+def test_step_and_head_are_in_the_address_and_back_undoes_them(trained, context):
+    table = trained.get_by_role("table")
+    trained.get_by_role("slider", name="Checkpoint after step").focus()
+    trained.keyboard.press("Home")
     expect(table).to_contain_text("step 0")
-    expect(train).to_have_url(re.compile("step=0$"))
-    settle(train)
-    train.get_by_role("combobox", name="Head", exact=True).click()
-    train.get_by_role("option", name="layer 1, head 1").click()
-    expect(train).to_have_url(re.compile(r"step=0&head=1\.1$"))
+    expect(trained).to_have_url(re.compile("step=0$"))
+    settle(trained)
+    trained.get_by_role("combobox", name="Head", exact=True).click()
+    trained.get_by_role("option", name="layer 1, head 1").click()
+    expect(trained).to_have_url(re.compile(r"step=0&head=1\.1$"))
     expect(table).to_contain_text("score of layer 1, head 1 over")
-    settle(train)
+    settle(trained)
     other = context.new_page()
-    opened(other, train.url)
+    opened(other, trained.url)
     expect(other.get_by_role("table")).to_contain_text("score of layer 1, head 1 over")
     expect(other.get_by_role("table")).to_contain_text("step 0")
     other.close()
-    train.get_by_role("link", name="Open step 0 in Explore").click()
-    expect(train.locator(".token").first).to_be_visible(timeout=READY)
-    settle(train)
+    trained.get_by_role("link", name="Open step 0 in Explore").click()
+    expect(trained.locator(".token").first).to_be_visible(timeout=READY)
+    settle(trained)
     # What Explore writes is what the link said, so that one press leads away.
-    train.go_back()
-    expect(train).to_have_url(re.compile(r"/train\?.*step=0&head=1\.1$"))
+    trained.go_back()
+    expect(trained).to_have_url(re.compile(r"/train\?.*step=0&head=1\.1$"))
     expect(table).to_contain_text("score of layer 1, head 1 over")
-    settle(train)
-    train.wait_for_timeout(1_500)  # an address that was just written is not read
-    train.go_back()
-    expect(train).to_have_url(re.compile("step=0$"))
-    expect(train.get_by_role("combobox", name="Head", exact=True)).to_have_value(
+    go_back(trained)
+    expect(trained).to_have_url(re.compile("step=0$"))
+    expect(trained.get_by_role("combobox", name="Head", exact=True)).to_have_value(
         "the one that scores best"
     )
     expect(table).to_contain_text("step 0")
@@ -283,47 +298,40 @@ def test_a_link_names_a_task_or_a_training_and_says_what_is_none(train, server):
     train.go_back()
 
 
-def test_a_text_that_cannot_be_learnt_from_is_said_to_be_none(train, server):
-    choose(train, QUICK)
-    start(train)
-    said(train, "Done")
-    settle(train)
-    task = train.get_by_role("combobox", name="Task")
+def test_a_text_that_cannot_be_learnt_from_is_said_to_be_none(trained):
+    task = trained.get_by_role("combobox", name="Task")
     task.scroll_into_view_if_needed()  # a menu that is open closes when the page is scrolled
-    settle(train)
+    settle(trained)
     task.click()
-    train.get_by_role("option", name=TASKS["language"].title).click()
-    settle(train)
-    train.get_by_role("combobox", name="Text", exact=True).click()
-    train.get_by_role("option", name="A file of your own").click()
-    settle(train)
-    begin = train.get_by_role("button", name="Start", exact=True)
+    trained.get_by_role("option", name=TASKS["language"].title).click()
+    settle(trained)
+    trained.get_by_role("combobox", name="Text", exact=True).click()
+    trained.get_by_role("option", name="A file of your own").click()
+    settle(trained)
+    begin = trained.get_by_role("button", name="Start", exact=True)
     expect(begin).to_be_disabled()
-    chooser = train.locator('input[type="file"]')
+    chooser = trained.locator('input[type="file"]')
     for name, content, words in (
         ("noise.txt", bytes(range(256)) * 40, "noise.txt is no text that can be read"),
         ("three.txt", b"abc", "The text has 3 characters; a language model needs at least 2,000"),
     ):
         chooser.set_input_files({"name": name, "mimeType": "text/plain", "buffer": content})
-        expect(train.get_by_role("alert")).to_contain_text(words)
+        expect(trained.get_by_role("alert")).to_contain_text(words)
         expect(begin).to_be_disabled()
-        said(train, "Done")
+        said(trained, "Done")
     book = ("It was the best of times, it was the worst of times. " * 60).encode()
     chooser.set_input_files({"name": "book.txt", "mimeType": "text/plain", "buffer": book})
-    expect(train.get_by_text("3,180 characters")).to_be_visible()
+    expect(trained.get_by_text("3,180 characters")).to_be_visible()
     expect(begin).to_be_enabled()
 
 
-def test_on_a_telephone_nothing_is_wider_than_the_screen(train):
-    choose(train, QUICK)
-    start(train)
-    said(train, "Done")
-    train.set_viewport_size({"width": 390, "height": 844})
-    settle(train)
-    wide = train.locator('[data-testid="stMain"]').evaluate("e => e.scrollWidth - e.clientWidth")
+def test_on_a_telephone_nothing_is_wider_than_the_screen(trained):
+    trained.set_viewport_size({"width": 390, "height": 844})
+    settle(trained)
+    wide = trained.locator('[data-testid="stMain"]').evaluate("e => e.scrollWidth - e.clientWidth")
     assert wide <= 0
-    bar, pattern = train.get_by_test_id("stProgress"), train.locator(".hm image").nth(1)
-    begin = train.get_by_role("button", name="Start", exact=True)
+    bar, pattern = trained.get_by_test_id("stProgress"), trained.locator(".hm image").nth(1)
+    begin = trained.get_by_role("button", name="Start", exact=True)
     assert pattern.bounding_box()["y"] < begin.bounding_box()["y"], "what is shown comes first"
     assert bar.bounding_box()["y"] < pattern.bounding_box()["y"]
     assert pattern.bounding_box()["width"] > 200

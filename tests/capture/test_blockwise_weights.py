@@ -19,7 +19,7 @@ from tests.patterns.layers import CPU, LAYERS, noise, recorded, sparse, whole, w
 from viz.capture.layers.mask import causal
 from viz.capture.layers.recorded_layer import BLOCK_NUMBERS, Layer, ReportedLayer
 from viz.capture.layers.windowed_layer import ReportedWindows, WindowedLayer
-from viz.capture.positions.layout import ArrangedLayer
+from viz.capture.positions.units_in_input_order import ArrangedLayer
 from viz.capture.stack import Stack
 from viz.capture.verification import UNVERIFIED
 from viz.errors import ShapeError

@@ -11,7 +11,7 @@ from transformers.models.swin.modeling_swin import window_partition
 
 import viz
 from viz.capture.layers.sparse_layer import SparseLayer
-from viz.capture.positions.layout import ArrangedLayer
+from viz.capture.positions.units_in_input_order import ArrangedLayer
 from viz.errors import ModelRefusedError
 
 TOLERANCE = 1e-5

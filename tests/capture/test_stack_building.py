@@ -10,7 +10,7 @@ import transformers as hf
 
 import viz
 from viz.capture.layers.windowed_layer import ReportedWindows, WindowedLayer
-from viz.capture.positions.layout import ArrangedLayer
+from viz.capture.positions.units_in_input_order import ArrangedLayer
 from viz.capture.tiers.eager import returned_weights
 
 TOLERANCE = 1e-5

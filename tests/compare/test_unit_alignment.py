@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from viz.capture.opening import load_model
+from viz.capture.load_and_wrap_model import load_model
 from viz.compare import Alignment, align, coarser, identical
 from viz.errors import AlignmentError
 from viz.inputs.units import (

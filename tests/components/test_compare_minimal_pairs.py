@@ -9,7 +9,7 @@ import pytest
 import viz
 from components.compare_state import CompareView, SideView
 from components.panels.compare.compare_links import neighbour
-from components.panels.compare.memory_room import MOST_BYTES, require_room
+from components.panels.compare.memory_budget import MOST_BYTES, require_room
 from components.panels.compare.minimal_pair_runs import asked, read
 from viz.errors import BudgetError, TextError
 

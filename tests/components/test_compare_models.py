@@ -6,8 +6,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from components.compare_state import CompareView, SideView
-from components.panels.compare.model_list import REFUSED
-from components.panels.compare.model_runs import (
+from components.panels.compare.many_models_panel import REFUSED
+from components.panels.compare.many_models_runs import (
     FAILED,
     asked,
 )
@@ -35,7 +35,7 @@ def page():
     import streamlit as st
 
     from components.panels.compare.checkpoint_steps import checkpoints_panel
-    from components.panels.compare.run_sides import both
+    from components.panels.compare.run_both_sides import both
 
     runs = both(st.empty())
     assert runs is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.panels.learn.applications import OPENS, SAMPLES
+from components.panels.learn.uses_of_attention import OPENS, SAMPLES
 from viz.analysis import opening, opening_stack
 from viz.service import FileStore, Request, Workbench
 

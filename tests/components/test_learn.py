@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from components.panels.learn.applications import USES
-from components.panels.learn.flow_diagram import flow
+from components.panels.learn.attention_flow_diagram import flow
 from components.panels.learn.further_reading import GLOSSARY, PAPERS, QUESTIONS
 from components.panels.learn.step_texts import STEPS
+from components.panels.learn.uses_of_attention import USES
 from viz.analysis.approximation_error import WAYS
-from viz.analysis.sequence_layers import measure
+from viz.analysis.recurrence_vs_attention import measure
 
 ROOT = Path(__file__).parents[2]
 
@@ -216,8 +216,10 @@ def test_the_diagram_marks_the_open_step_and_the_broken_ones():
 def test_three_layers_are_measured_at_the_press_of_a_button(monkeypatch):
     # The same measurement, at lengths that do not keep a test waiting.
     short = (8, 16)
-    monkeypatch.setattr("components.panels.learn.sequence_layers.LENGTHS", short)
-    monkeypatch.setattr("components.panels.learn.sequence_layers.measure", lambda: measure(short))
+    monkeypatch.setattr("components.panels.learn.recurrence_vs_attention.LENGTHS", short)
+    monkeypatch.setattr(
+        "components.panels.learn.recurrence_vs_attention.measure", lambda: measure(short)
+    )
     app = opened(section="why")
     assert not app.get("plotly_chart")
     press(app, "Measure on this machine")

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from components.durations import duration
 from components.explore_session import as_written
-from components.panels.learn import applications as uses
+from components.panels.learn import uses_of_attention as uses
 from components.panels.training.checkpoint_panel import usual_step
 from components.panels.training.downloads import zipped
 from components.panels.training.training_progress import _said

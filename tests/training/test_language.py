@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from tests.training.test_tasks import Ignoring
-from viz.capture.opening import wrap_model
+from viz.capture.load_and_wrap_model import wrap_model
 from viz.errors import TextError
 from viz.models.custom import build_model
 from viz.training.bundled_data import text_of

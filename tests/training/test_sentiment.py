@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.training.test_tasks import Ignoring
-from viz.capture.opening import wrap_model
+from viz.capture.load_and_wrap_model import wrap_model
 from viz.errors import ModelNotFoundError
 from viz.models.custom import build_model
 from viz.training import word_vectors

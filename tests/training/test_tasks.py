@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from viz.capture.opening import wrap_model
+from viz.capture.load_and_wrap_model import wrap_model
 from viz.errors import InputError
 from viz.models.custom import build_model
 from viz.models.custom.task_losses import IGNORED

@@ -4,7 +4,7 @@ from viz.capture.capture import capture, capture_prepared
 from viz.capture.checking.model_check import Check, check, check_prepared
 from viz.capture.external_weights.load_weights import load_weights
 from viz.capture.generation.generated_trace import capture_generation
-from viz.capture.opening import load_model, wrap_model
+from viz.capture.load_and_wrap_model import load_model, wrap_model
 from viz.capture.provenance import Provenance
 from viz.capture.stack import Stack
 from viz.capture.storage import load_trace

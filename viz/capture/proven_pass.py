@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from viz.capture.observed_pass import Shown, Telling, run_observed
-from viz.capture.positions.layout import arrange
+from viz.capture.positions.units_in_input_order import arrange
 from viz.capture.tiers.attention_implementations import switched
 from viz.capture.tiers.output_match import difference
 from viz.capture.tiers.plans import plans_to_try

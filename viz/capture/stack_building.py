@@ -12,7 +12,7 @@ from viz.capture.layers.recorded_layer import Layer
 from viz.capture.layers.sparse_layer import SparseLayer
 from viz.capture.layers.streams import in_streams
 from viz.capture.layers.windowed_layer import ReportedWindows, WindowedLayer
-from viz.capture.positions.layout import IN_WINDOWS, Arranged
+from viz.capture.positions.units_in_input_order import IN_WINDOWS, Arranged
 from viz.capture.stack import Stack, Stacks
 from viz.capture.verification import OWN_KEYS_LAST
 from viz.inputs.units import Units, extended, numbered_units, patch_grid

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from viz.capture.layers.mask import Spans
 from viz.capture.layers.recorded_layer import RecordedLayer
+from viz.capture.saving import path_of, save_trace
 from viz.capture.stack import Stack
 from viz.inputs.units import Units
 
@@ -93,8 +94,6 @@ class Trace:
         Raises:
             StorageError: the file cannot be written.
         """
-        from viz.capture.storage import path_of, save_trace
-
         save_trace(self, path_of(path))
 
 

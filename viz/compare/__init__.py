@@ -17,11 +17,11 @@ from viz.compare.head_clusters import Branch, Order, order
 from viz.compare.head_positions import Places, places
 from viz.compare.head_similarity import Near, Similarity, like, similar_heads, similarity
 from viz.compare.minimal_pairs import Variant, Variants, edited
-from viz.compare.moved_weights import move
 from viz.compare.prediction_change import Outcome, counterpart, outcome
 from viz.compare.text_template import filled
 from viz.compare.unit_alignment import align
 from viz.compare.variant_table import from_csv
+from viz.compare.weights_in_common_units import move
 
 __all__ = [
     "Alignment",

@@ -14,7 +14,7 @@ from viz.capture.stack import Stack, Stacks
 from viz.capture.stack_building import main_stack
 from viz.capture.trace import Trace
 from viz.compare.aligned_units import Groups
-from viz.compare.moved_weights import moved_rows
+from viz.compare.weights_in_common_units import moved_rows
 from viz.errors import ShapeError
 
 Head = tuple[int, int]

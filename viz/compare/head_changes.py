@@ -16,9 +16,9 @@ from viz.compare.aligned_units import Alignment, Groups
 from viz.compare.compared_side import Side, layer_rows
 from viz.compare.comparison import aligned_units
 from viz.compare.divergence import centre_shift, jensen_shannon, total_variation
-from viz.compare.moved_weights import moved_rows
 from viz.compare.row_sampling import at_least_one, spaced
 from viz.compare.unit_alignment import How
+from viz.compare.weights_in_common_units import moved_rows
 from viz.errors import AlignmentError
 from viz.inputs.units import counted
 

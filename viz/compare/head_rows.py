@@ -11,7 +11,7 @@ from torch import Tensor
 from viz.capture.stack import Stack
 from viz.compare.aligned_units import Groups
 from viz.compare.compared_side import Head
-from viz.compare.moved_weights import move
+from viz.compare.weights_in_common_units import move
 
 
 @dataclass(frozen=True, slots=True)

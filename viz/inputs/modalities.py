@@ -34,8 +34,8 @@ from viz.inputs.text import decoder_ids
 from viz.inputs.units import Units, numbered_units, units_from_ids
 from viz.models.device import available_memory_bytes
 from viz.models.forward_signature import forward_parameters
-from viz.models.inspection import INPUTS
 from viz.models.model import ONE, Model, Sense, one_of
+from viz.models.model_facts import INPUTS
 from viz.models.run_cost import LIVE_ACTIVATIONS, MEMORY_SHARE
 
 # What processors of sounds expect where they do not say.

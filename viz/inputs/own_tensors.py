@@ -13,17 +13,17 @@ from transformers import Cache, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
 from viz.errors import ShapeError
+from viz.inputs.batch_rows_per_input import rows_of_one
 from viz.inputs.input_checks import require_context, require_known
 from viz.inputs.past_key_values import PAST, as_past, keys_with_past, past_length
 from viz.inputs.patch_names import patch_names
 from viz.inputs.prepared import Prepared
-from viz.inputs.rows_per_input import rows_of_one
 from viz.inputs.text import decoder_ids, with_prompts
 from viz.inputs.units import Units, numbered_units, units_from_ids
 from viz.models.argument_checks import whole_number
 from viz.models.forward_signature import forward_parameters, handed_on, takes_any_name
-from viz.models.inspection import INPUTS
 from viz.models.model import Model
+from viz.models.model_facts import INPUTS
 
 # Encoder-decoders that read their own input again, shifted, where they are not told what to write.
 SHIFTING = ("bart", "mbart", "mvp", "plbart")

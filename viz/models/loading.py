@@ -36,10 +36,10 @@ from viz.models.folders import plain_path
 from viz.models.forward_signature import forward_parameters
 from viz.models.hub import hub_folder
 from viz.models.hub_address import read_address
-from viz.models.inspection import refuse_non_finite
 from viz.models.load_lock import building
 from viz.models.loading_errors import explain
 from viz.models.model import Kind
+from viz.models.model_facts import refuse_non_finite
 from viz.models.name_suggestion import other_models
 from viz.models.run_cost import require_memory_for_weights
 

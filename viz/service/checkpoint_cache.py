@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from viz.analysis.head_scores import HeadScores
-from viz.capture.opening import load_model
+from viz.capture.load_and_wrap_model import load_model
 from viz.capture.trace import Trace
 from viz.models.model import Model
 from viz.service.example_cache import ExampleStore

@@ -10,7 +10,7 @@ from viz.models.folders import allowed_folder, model_roots
 from viz.models.hub_address import is_address
 from viz.models.model import ONE, one_of, several
 from viz.service.run_result import Request
-from viz.service.uploads import sense_of
+from viz.service.uploaded_media import sense_of
 
 
 def source_of(request: Request) -> str:

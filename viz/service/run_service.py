@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from viz.analysis import predictions
 from viz.capture import Check, capture_prepared, check_prepared
 from viz.capture.layers.heard_layer import heard
-from viz.capture.opening import load_model
+from viz.capture.load_and_wrap_model import load_model
 from viz.capture.trace import Trace
 from viz.errors import BudgetError, CaptureError, GoneError
 from viz.inputs.default_target import write
@@ -37,7 +37,7 @@ from viz.service.lru_store import BoundedStore
 from viz.service.result_tokens import Tokens
 from viz.service.run_request import check_texts, model_key, require_given, second_text, source_of
 from viz.service.run_result import Analysis, Request
-from viz.service.uploads import loudness, require_readable, seen_picture, sense_of
+from viz.service.uploaded_media import loudness, require_readable, seen_picture, sense_of
 
 Progress = Callable[[str, float], None]
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_model
 from tensorboardX import SummaryWriter
 from transformers import PreTrainedTokenizerBase
 
-from viz.capture.opening import wrap_model
+from viz.capture.load_and_wrap_model import wrap_model
 from viz.errors import CancelledError, DivergedError, LoupeError, TrainingError
 from viz.models.custom.model_folder import build_model, save_model
 from viz.models.custom.transformers_models import LoupeModel

@@ -10,8 +10,8 @@ import streamlit as st
 
 from components.compare_state import ALL, CompareView, chosen_heads
 from components.explore_session import is_dark
-from components.panels.compare.compare_address import SIDES, change_side
-from components.panels.compare.run_sides import Both
+from components.panels.compare.compare_url import SIDES, change_side
+from components.panels.compare.run_both_sides import Both
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
 from components.run_panel import while_measuring

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from components.panels.compare.compare_address import choice, view
-from components.panels.compare.model_list import models_panel
-from components.panels.compare.run_sides import Both
+from components.panels.compare.compare_url import choice, view
+from components.panels.compare.many_models_panel import models_panel
+from components.panels.compare.run_both_sides import Both
 from components.panels.compare.training_checkpoints import training_panel
 
 ALONG = {"training": "Along a training", "models": "Along models"}

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import streamlit as st
 
 from components.compare_state import ALL, SideView, chosen_heads, missing_heads
-from components.panels.compare.compare_address import SIDES, complain, named, view
-from components.panels.compare.run_sides import Both
+from components.panels.compare.compare_url import SIDES, complain, named, view
+from components.panels.compare.run_both_sides import Both
 from components.panels.compare.side_inputs import EVERYTHING, THINGS, change_both
 from components.session_state import remember, value_of
 from viz.capture.stack import Stack

@@ -10,7 +10,7 @@ import streamlit as st
 
 from components.explore_session import is_dark
 from components.panels.compare.all_heads import clicked, show_head
-from components.panels.compare.compare_address import SIDES, change_side, view
+from components.panels.compare.compare_url import SIDES, change_side, view
 from components.panels.compare.pattern_drawing import draw
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from components.explore_session import is_dark
-from components.panels.compare.compare_address import SIDES, change
-from components.panels.compare.run_sides import Both
-from components.panels.labels import padding_words, percent
+from components.panels.compare.compare_url import SIDES, change
+from components.panels.compare.run_both_sides import Both
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
+from components.panels.statistic_labels import padding_words, percent
 from components.session_state import remember, value_of
 from viz.capture.layers.heard_layer import heard_in_all, on_padding
 from viz.compare import Comparison, Side

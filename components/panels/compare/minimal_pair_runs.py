@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import CompareView, SideView
 from components.explore_session import owner, workbench
-from components.panels.compare.memory_room import require_room
+from components.panels.compare.memory_budget import require_room
 from components.run_panel import RunPanel, progress_bar
 from viz.compare import Variants, edited, filled, from_csv
 from viz.compare.text_template import read_template

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.panels.compare.compare_address import change, named, view
+from components.panels.compare.compare_url import change, named, view
 from components.session_state import value_of
 
 

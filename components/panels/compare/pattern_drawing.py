@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from components.canvas.compare_view import ComparedSide, compare_view
 from components.explore_session import is_dark
-from components.panels.compare.compare_address import SIDES, view
-from components.panels.compare.media_sides import noun_of
+from components.panels.compare.compare_url import SIDES, view
+from components.panels.compare.media_side_inputs import noun_of
 from components.panels.compare.zoomed_part import MOST_DRAWN, Part, whole
-from components.panels.labels import plural
 from components.panels.plain_text import literal
+from components.panels.statistic_labels import plural
 from viz.compare import Alignment, Comparison
 from viz.compare.aligned_units import bare
 from viz.figures.display_options import span_words

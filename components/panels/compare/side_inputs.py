@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import CompareView, SideView
-from components.panels.compare.compare_address import (
+from components.panels.compare.compare_url import (
     change,
     change_side,
     generation,
@@ -16,7 +16,7 @@ from components.panels.compare.compare_address import (
     rewrite,
     view,
 )
-from components.panels.compare.media_sides import given_panel, noun_of, reads, sense_given
+from components.panels.compare.media_side_inputs import given_panel, noun_of, reads, sense_given
 from components.panels.input_form import FOLDER, HUB, OTHER, choice_of, model_title
 from components.session_state import recall, recall_or_begin, remember, remembers, value_of
 from viz.models.catalogue import CATALOGUE, find_entry

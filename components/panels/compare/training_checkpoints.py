@@ -9,9 +9,9 @@ import streamlit as st
 from components.compare_state import SideView, chosen_heads
 from components.explore_session import page_link
 from components.panels.compare.all_heads import comparisons
-from components.panels.compare.compare_address import change, complain, view
+from components.panels.compare.compare_url import change, complain, view
 from components.panels.compare.head_curves import curves_panel, patterns_panel
-from components.panels.compare.run_sides import Both
+from components.panels.compare.run_both_sides import Both
 from components.panels.plain_text import literal
 from components.panels.training.session_trainings import known, list_training, trainings
 from components.panels.training.training_progress import STATES

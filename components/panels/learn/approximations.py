@@ -10,8 +10,8 @@ import streamlit as st
 
 from components.explore_session import is_dark, owner, view, workbench
 from components.link_parameters import allowed_words
-from components.panels.learn import address_binding as address
-from components.panels.learn.learn_address import touched
+from components.panels.learn import widget_url_binding as address
+from components.panels.learn.learn_url import touched
 from components.panels.learn.lesson_input import before
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from components.canvas.matrices import Grid, Link, matrices
 from components.explore_session import is_dark
-from components.panels.learn.flow_diagram import flow
-from components.panels.learn.learn_address import go, note, place_control, touched
+from components.panels.learn.attention_flow_diagram import flow
+from components.panels.learn.learn_url import go, note, place_control, touched
 from components.panels.learn.lesson_input import source_panel
 from components.panels.learn.step_link import receive, send
 from components.panels.learn.step_switches import (

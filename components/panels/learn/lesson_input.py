@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
 from components.explore_session import page_link
-from components.panels.learn.learn_address import touched
+from components.panels.learn.learn_url import touched
 from components.panels.learn.lesson_state import NAMES, SAMPLE, TEXTBOOK, numbers_of, numbers_text
 from components.panels.plain_text import literal
 from components.session_state import recall, recall_or_begin, remember, remembers, take, value_of

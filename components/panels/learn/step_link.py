@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from components.explore_session import texts
-from components.panels.learn import address_binding as address
+from components.panels.learn import widget_url_binding as address
 from components.panels.learn.lesson_input import NUMBERS, TEXT, WORKED, put_numbers
 from components.panels.learn.lesson_state import LEFT_OUT, PARAMETERS, Work, from_query, to_query
 from components.panels.plain_text import literal

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import streamlit as st
 
-from components.panels.learn.learn_address import touched
+from components.panels.learn.learn_url import touched
 from components.panels.learn.lesson_state import TEMPERATURES
 from components.panels.learn.step_link import switch_key
 from components.session_state import recall, remember

@@ -14,7 +14,7 @@ from components.panels.plotly_settings import PLOTLY
 from components.panels.training.checkpoint_scores import curves_of, score_panel, words_panel
 from components.panels.training.downloads import files_panel
 from components.panels.training.session_trainings import notes, trainings
-from components.panels.training.training_address import Parts, choose, complain, linked, settle
+from components.panels.training.train_url import Parts, choose, complain, linked, settle
 from components.panels.training.training_labels import HELP
 from components.panels.training.unseen_example import example_panel
 from components.session_state import forget, recall, remember

@@ -9,7 +9,7 @@ import streamlit as st
 
 from components.panels.plain_text import literal
 from components.panels.training.session_trainings import began, trainings
-from components.panels.training.training_address import complain, show
+from components.panels.training.train_url import complain, show
 from components.panels.training.training_labels import HELP, POSITIONS, model_words
 from components.panels.training.training_text import Chosen, text_panel, use_text
 from components.session_state import forget, forget_all_under, recall, remember, remembers, take

@@ -14,7 +14,7 @@ from components.panels.training.session_trainings import (
     trainings,
     unlist_training,
 )
-from components.panels.training.training_address import complain, show
+from components.panels.training.train_url import complain, show
 from components.panels.training.training_form import use_settings
 from components.panels.training.training_labels import begun_words, model_words, settings_words
 from components.session_state import remember, take

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from viz.capture.layers.recorded_layer import Layer
-from viz.capture.positions.coded_passes import coded
-from viz.capture.positions.decisions import decided_otherwise
-from viz.capture.positions.origins import Pair, by_content, origins, shared, untold
+from viz.capture.positions.data_dependent_branches import decided_otherwise
+from viz.capture.positions.position_code_passes import coded
+from viz.capture.positions.unit_origins import Pair, by_content, origins, shared, untold
 from viz.inputs.units import Units
 
 # Inputs of two dimensions whose numbers are contents: packed patches, samples.

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from viz.capture.positions.pass_records import MOST_TOKENS, Source
+from viz.capture.positions.position_code_records import MOST_TOKENS, Source
 
 # Functions whose dimension is the argument after the tensor, and after a number.
 BY_DIMENSION = {

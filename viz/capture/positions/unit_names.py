@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from viz.capture.positions.origins import Origin
+from viz.capture.positions.unit_origins import Origin
 from viz.inputs.units import Units, numbered_units
 
 # Names of inputs that hold pictures; others of three channels do, too.

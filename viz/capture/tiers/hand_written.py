@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from viz.capture.replay.marked_replay import EXP, SOFTMAX, run_marked, tensors_in
 from viz.capture.replay.product_axes import PRODUCTS, Axes, are_means, readings
+from viz.capture.replay.replay_with_marked_values import EXP, SOFTMAX, run_marked, tensors_in
 from viz.capture.tiers.hand_written_axes import Unclear, read_layout
 from viz.capture.tiers.part_calls import PartCall, RunningParts
 from viz.capture.tiers.product_layout import Layout

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from viz.capture.replay.marked_replay import Reached, tensors_in
 from viz.capture.replay.product_axes import Axes
+from viz.capture.replay.replay_with_marked_values import Reached, tensors_in
 from viz.capture.tiers.part_calls import PartCall
 from viz.capture.tiers.product_layout import Layout, ReadPart, Splits, one_at, undone
 from viz.capture.tiers.registry import unobserved

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from viz.capture.replay.marked_replay import Mark, MarkedRun, Reached, run_marked
 from viz.capture.replay.product_axes import Axes
+from viz.capture.replay.replay_with_marked_values import Mark, MarkedRun, Reached, run_marked
 from viz.capture.tiers.part_calls import PartCall
 from viz.models.forward_errors import RUN_ERRORS
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.address import Address
 from components.link_parameters import unknown
 from components.session_state import forget, recall, recall_or_begin, remember, take
+from components.url_binding import Address
 
 Parts = dict[str, str]
 

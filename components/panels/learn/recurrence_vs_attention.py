@@ -7,7 +7,7 @@ import streamlit as st
 from components.explore_session import is_dark
 from components.panels.plotly_settings import PLOTLY
 from components.session_state import recall, remember
-from viz.analysis.sequence_layers import (
+from viz.analysis.recurrence_vs_attention import (
     HEADS,
     KERNEL,
     KINDS,

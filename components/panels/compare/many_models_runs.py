@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import CompareView, SideView
 from components.explore_session import owner, workbench
-from components.panels.compare.memory_room import require_room
+from components.panels.compare.memory_budget import require_room
 from components.run_panel import RunPanel, defect, progress_bar
 from components.session_state import forget, recall_or_begin
 from viz.errors import BudgetError, LoupeError

@@ -10,7 +10,7 @@ import streamlit as st
 
 from components.compare_state import CompareView, SideView, chosen_heads
 from components.panels.compare.all_heads import comparisons
-from components.panels.compare.compare_address import (
+from components.panels.compare.compare_url import (
     ask,
     asked,
     change,
@@ -20,7 +20,7 @@ from components.panels.compare.compare_address import (
     view,
 )
 from components.panels.compare.head_curves import curves_panel, patterns_panel
-from components.panels.compare.model_runs import (
+from components.panels.compare.many_models_runs import (
     RUN,
     Run,
     Tried,
@@ -28,7 +28,7 @@ from components.panels.compare.model_runs import (
     reading,
     tried,
 )
-from components.panels.compare.run_sides import Both
+from components.panels.compare.run_both_sides import Both
 from components.panels.plain_text import literal
 from components.run_panel import in_words, while_measuring
 from components.session_state import forget, recall, remember, value_of

@@ -8,14 +8,14 @@ import math
 import pytest
 import torch
 
-from viz.capture.positions.decoding import by_steps, is_hopeless
-from viz.capture.positions.pass_records import Coded, Scale, Side, Source
-from viz.capture.positions.steps import (
+from viz.capture.positions.position_code_records import Coded, Scale, Side, Source
+from viz.capture.positions.position_code_steps import (
     merged_size,
     nested_scales,
     scales_of,
     shares_of,
 )
+from viz.capture.positions.position_decoding import by_steps, is_hopeless
 
 SIZES = [(1, 56, 56), (1, 64, 48), (2, 32, 32), (1, 40, 72), (3, 7, 9), (1, 700), (1, 4, 20, 20)]
 

@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from components.explore_session import page_link, workbench
-from components.panels.learn.address_binding import text_fields
-from components.panels.learn.learn_address import touched
+from components.panels.learn.learn_url import touched
+from components.panels.learn.widget_url_binding import text_fields
 from components.panels.plain_text import literal
 from components.run_panel import RunPanel
 from viz.analysis.sentence_similarity import central, closeness

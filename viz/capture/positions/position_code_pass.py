@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from viz.capture.positions.cells import COLOURS, SERIES, patch_size, same_picture, spans_of
-from viz.capture.positions.coded_contents import Contents
-from viz.capture.positions.pass_records import Code, Coded, Side, Source
+from viz.capture.positions.input_cells import COLOURS, SERIES, patch_size, same_picture, spans_of
+from viz.capture.positions.position_code_contents import Contents
+from viz.capture.positions.position_code_records import Code, Coded, Side, Source
 from viz.capture.positions.skipped_convolutions import convolved_shape, convolved_spread, spread_of
 from viz.capture.positions.sorting_calls import chooses
 from viz.capture.replay.identity_attention import own_projected, own_values

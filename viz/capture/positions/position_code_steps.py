@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from viz.capture.positions.pass_records import MOST_TOKENS, Coded, Scale, Side, Source
+from viz.capture.positions.position_code_records import MOST_TOKENS, Coded, Scale, Side, Source
 
 # A whole step, as a share of what lies between the two contents of a cell: what rounding does to a smaller
 # one, a larger one's curve does.

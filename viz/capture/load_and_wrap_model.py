@@ -17,9 +17,9 @@ from viz.capture.tiers.sample_probe import Probe, probe
 from viz.inputs.sample_inputs import sample_inputs
 from viz.models.argument_checks import require_module, require_readers
 from viz.models.context_length import context_limit, written_limit
-from viz.models.inspection import fingerprint, reads, takes_pairs
 from viz.models.loading import Progress, kind_of, read_model
 from viz.models.model import Kind, Model
+from viz.models.model_facts import fingerprint, reads, takes_pairs
 from viz.models.sentence_transformers import SentenceReader, by_name
 
 

@@ -9,10 +9,10 @@ from math import prod
 import torch
 from torch import Tensor
 
-from viz.capture.positions.coded_passes import drawn
-from viz.capture.positions.decoding import by_steps, tokens_of
-from viz.capture.positions.pass_records import MIXED, ONE, OTHER, Coded, Side, Source
-from viz.capture.positions.steps import from_cells
+from viz.capture.positions.position_code_passes import drawn
+from viz.capture.positions.position_code_records import MIXED, ONE, OTHER, Coded, Side, Source
+from viz.capture.positions.position_code_steps import from_cells
+from viz.capture.positions.position_decoding import by_steps, tokens_of
 
 
 @dataclass(frozen=True, slots=True)

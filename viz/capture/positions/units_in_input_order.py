@@ -14,10 +14,10 @@ from viz.capture.layers.channel_attention import ACROSS_CHANNELS
 from viz.capture.layers.recorded_layer import Layer, ReportedLayer, in_short
 from viz.capture.layers.sparse_layer import SparseLayer
 from viz.capture.layers.windowed_layer import ReportedWindows, WindowedLayer
-from viz.capture.positions.cells import SERIES
+from viz.capture.positions.input_cells import SERIES
 from viz.capture.positions.known_positions import KnownPlaces, PlacedSide, known_places
-from viz.capture.positions.origins import Origin, Pair
 from viz.capture.positions.unit_names import names_of
+from viz.capture.positions.unit_origins import Origin, Pair
 from viz.capture.provenance import Provenance
 from viz.capture.tiers.hand_written import is_users
 from viz.capture.tiers.softmax_calls import STREAM

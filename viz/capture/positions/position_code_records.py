@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from viz.capture.positions.decisions import Decisions
+from viz.capture.positions.data_dependent_branches import Decisions
 
 # The number of a source, the cell of each unit in it [unit, axis], and the size of its grid.
 Told = tuple[int, Tensor, tuple[int, ...]]

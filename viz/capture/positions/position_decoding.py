@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from viz.capture.positions.pass_records import Coded, Scale, Side, Source, Told
-from viz.capture.positions.steps import (
+from viz.capture.positions.position_code_records import Coded, Scale, Side, Source, Told
+from viz.capture.positions.position_code_steps import (
     MERGED,
     NEAR_TOKEN,
     NESTED,

@@ -13,7 +13,7 @@ import viz
 from viz.capture.layers.heard_layer import on_padding
 from viz.errors import InputError, StorageError
 from viz.service import FileStore, Request, Workbench, sense_of
-from viz.service.uploads import loudness, seen_picture
+from viz.service.uploaded_media import loudness, seen_picture
 
 
 def silent(phase, share):

@@ -20,10 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from viz.capture.positions.coded_pass import EnoughError, Parts, Seeing
-from viz.capture.positions.decoding import is_hopeless
-from viz.capture.positions.pass_records import Code, Coded, Scale, Side, Source
-from viz.capture.positions.steps import (
+from viz.capture.positions.position_code_pass import EnoughError, Parts, Seeing
+from viz.capture.positions.position_code_records import Code, Coded, Scale, Side, Source
+from viz.capture.positions.position_code_steps import (
     MERGED,
     WHOLE,
     has_plane,
@@ -33,6 +32,7 @@ from viz.capture.positions.steps import (
     shares_of,
     token_share,
 )
+from viz.capture.positions.position_decoding import is_hopeless
 from viz.capture.tiers.watching import watch
 from viz.errors import LoupeError
 from viz.inputs.input_copies import copies

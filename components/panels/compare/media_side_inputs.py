@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from components.explore_session import workbench
-from components.panels.compare.compare_address import generation
+from components.panels.compare.compare_url import generation
 from components.panels.upload import WORDS, kept, preview
 from components.session_state import recall_or_begin, remember, value_of
 from viz.errors import LoupeError

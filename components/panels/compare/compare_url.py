@@ -9,7 +9,6 @@ from typing import Any
 
 import streamlit as st
 
-from components.address import Address
 from components.compare_state import CompareView, SideView, from_query, to_query
 from components.explore_session import texts
 from components.session_state import (
@@ -20,6 +19,7 @@ from components.session_state import (
     take,
     value_of,
 )
+from components.url_binding import Address
 from viz.errors import StorageError
 
 SIDES = ("first", "second")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from viz.capture.positions.pass_records import NEAR
+from viz.capture.positions.position_code_records import NEAR
 
 # The input of models of time series, [batch, time, channel], which cut it into spans.
 SERIES = "past_values"

@@ -11,9 +11,9 @@ from components.compare_state import EDITS_AS, CompareView, chosen_heads
 from components.explore_session import is_dark
 from components.explore_state import SAMPLE
 from components.panels.compare.all_heads import comparisons
-from components.panels.compare.compare_address import ask, asked, generation, named, rewrite, view
+from components.panels.compare.compare_url import ask, asked, generation, named, rewrite, view
 from components.panels.compare.minimal_pair_runs import RUN, Tried, read_table, tried
-from components.panels.compare.run_sides import Both
+from components.panels.compare.run_both_sides import Both
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
 from components.run_panel import in_words, while_measuring

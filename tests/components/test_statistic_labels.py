@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from components.panels.labels import left_out, size_of, statistics_of, unheard
+from components.panels.statistic_labels import left_out, size_of, statistics_of, unheard
 from viz.capture.stack import Stack
 from viz.inputs.units import extended, numbered_units, patch_units
 

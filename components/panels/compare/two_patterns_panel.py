@@ -15,12 +15,12 @@ from components.compare_state import (
     chosen_heads,
     written_heads,
 )
-from components.panels.compare.compare_address import SIDES, change, choice, complain, rewrite
 from components.panels.compare.compare_links import neighbour
+from components.panels.compare.compare_url import SIDES, change, choice, complain, rewrite
 from components.panels.compare.media_rows import seen_panel
 from components.panels.compare.pairing_settings import pairing_panel, settings_panel
 from components.panels.compare.pattern_drawing import draw
-from components.panels.compare.run_sides import Both
+from components.panels.compare.run_both_sides import Both
 from components.panels.compare.zoomed_part import Part, part_of, whole
 from components.panels.plain_text import literal
 from components.panels.unread_text import unread_words

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.compare_state import CompareView, SideView
 from components.explore_session import owner, workbench
-from components.panels.compare.compare_address import SIDES, view
+from components.panels.compare.compare_url import SIDES, view
 from components.run_panel import RunPanel, progress_bar
 from viz.errors import LoupeError
 from viz.models.catalogue import CATALOGUE, find_entry, is_available

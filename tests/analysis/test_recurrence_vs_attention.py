@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from viz.analysis.sequence_layers import (
+from viz.analysis.recurrence_vs_attention import (
     HEADS,
     KERNEL,
     KINDS,

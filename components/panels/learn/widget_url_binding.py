@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from components.address import Address
 from components.explore_session import texts
 from components.link_parameters import DIGEST, LONGEST_IN_URL
-from components.panels.learn.learn_address import forget_unknown, keep, note, was_touched
+from components.panels.learn.learn_url import forget_unknown, keep, note, was_touched
 from components.panels.plain_text import literal
 from components.session_state import remember, value_of
+from components.url_binding import Address
 from viz.errors import StorageError
 
 

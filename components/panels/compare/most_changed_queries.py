@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.panels.compare.compare_address import change, view
+from components.panels.compare.compare_url import change, view
 from components.panels.compare.zoomed_part import part_of, whole
 from components.panels.plain_text import literal
 from components.session_state import value_of
