@@ -1,7 +1,7 @@
 // Keeps what is typed and not yet run in this tab (sessionStorage, which nobody else reads and which ends
 // with the tab), and puts it back once where the page is loaded anew. What was run is in the address.
 
-const PATIENCE = 15_000;  // milliseconds in which a field has to be there
+const PATIENCE = 15_000;  // milliseconds in which a field has to be there, once the page is at rest
 let texts = {};
 const watched = new WeakSet();
 
@@ -20,6 +20,10 @@ export default function ({ data }) {
     const draft = recall(label);
     if (reloaded && draft && draft.over === texts[label]) putBack(label, draft.typed, Date.now() + PATIENCE);
     else forget(label);
+  }
+  // What was typed before anybody listened.
+  for (const field of document.querySelectorAll("textarea")) {
+    if (field.value !== texts[field.ariaLabel]) note({ target: field });
   }
 }
 
@@ -59,7 +63,8 @@ function putBack(label, typed, until) {
   const field = [...document.querySelectorAll("textarea")].find((one) => one.ariaLabel === label);
   const isBusy = document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState !== "notRunning";
   if (!field || isBusy) {
-    if (Date.now() < until) setTimeout(putBack, 100, label, typed, until);
+    const later = isBusy ? Date.now() + PATIENCE : until;
+    if (Date.now() < later) setTimeout(putBack, 100, label, typed, later);
     return;
   }
   // Somebody who typed meanwhile means that.
