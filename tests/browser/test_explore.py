@@ -297,6 +297,7 @@ def test_the_badge_compares_with_eager_attention(page, server):
 
 def test_a_text_that_was_typed_and_not_run_outlives_a_reload(page, server):
     open_page(page, server)
+    expect(page.locator("html[data-drafts=kept]")).to_be_attached()
     field = page.get_by_label("Text", exact=True)
     field.fill("A dog ran. Then it slept.")
     page.reload()

@@ -25,6 +25,7 @@ export default function ({ data }) {
   for (const field of document.querySelectorAll("textarea")) {
     if (field.value !== texts[field.ariaLabel]) note({ target: field });
   }
+  document.documentElement.dataset.drafts = "kept";
 }
 
 function keyOf(label) {
