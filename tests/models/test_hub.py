@@ -19,14 +19,15 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 LOAD = """
 import sys, viz
-phases = []
-try:
-    model = viz.load_model(sys.argv[1], revision=sys.argv[2] or None,
-                           progress=lambda phase, share: phases.append(share))
-except viz.LoupeError as error:
-    print(type(error).__name__, error)
-else:
-    print(model.layers, model.heads, phases == sorted(phases), len(phases) > 5)
+for name, revision in zip(sys.argv[1::2], sys.argv[2::2]):
+    phases = []
+    try:
+        model = viz.load_model(name, revision=revision or None,
+                               progress=lambda phase, share: phases.append(share))
+    except viz.LoupeError as error:
+        print(type(error).__name__, error)
+    else:
+        print(model.layers, model.heads, phases == sorted(phases), len(phases) > 5)
 """
 
 
@@ -85,8 +86,8 @@ def hub(tmp_path):
     server.server_close()
 
 
-def load(hub, tmp_path, name, revision=""):
-    """Load a model in a process of its own, because the hub's address is read at import."""
+def load(hub, tmp_path, *models):
+    """Load models (name, revision) in a process of its own, because the hub's address is read at import."""
     environment = {
         **os.environ,
         "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
@@ -95,7 +96,7 @@ def load(hub, tmp_path, name, revision=""):
         "HF_HOME": str(tmp_path / "home"),
     }
     done = subprocess.run(
-        [sys.executable, "-c", LOAD, name, revision],
+        [sys.executable, "-c", LOAD, *(part for model in models for part in model)],
         env=environment,
         capture_output=True,
         text=True,
@@ -107,21 +108,23 @@ def load(hub, tmp_path, name, revision=""):
 
 
 def test_a_model_is_fetched_once_and_loads_again_without_the_hub(hub, tmp_path):
-    assert load(hub, tmp_path, "owner/small") == "3 4 True True"
+    assert load(hub, tmp_path, ("owner/small", "")) == "3 4 True True"
     assert not any("onnx" in path for path in hub.asked if "/resolve/" in path)
     hub.shutdown()
     hub.server_close()
-    assert load(hub, tmp_path, "owner/small").startswith("3 4")
+    assert load(hub, tmp_path, ("owner/small", "")).startswith("3 4")
 
 
-@pytest.mark.parametrize(
-    ("name", "revision", "words"),
-    [
-        ("owner/small", "nowhere", "has no revision 'nowhere'"),
-        ("owner/pickled", "", "only pickled weights (pytorch_model.bin)"),
-        ("owner/gated", "", "is gated"),
-        ("nobody/nothing", "", "no model nobody/nothing, or it is private"),
-    ],
-)
-def test_what_the_hub_refuses_is_one_sentence(hub, tmp_path, name, revision, words):
-    assert words in load(hub, tmp_path, name, revision)
+REFUSED = {
+    ("owner/small", "nowhere"): "has no revision 'nowhere'",
+    ("owner/pickled", ""): "only pickled weights (pytorch_model.bin)",
+    ("owner/gated", ""): "is gated",
+    ("nobody/nothing", ""): "no model nobody/nothing, or it is private",
+}
+
+
+def test_what_the_hub_refuses_is_one_sentence(hub, tmp_path):
+    said = load(hub, tmp_path, *REFUSED).splitlines()
+    assert len(said) == len(REFUSED)
+    for sentence, words in zip(said, REFUSED.values(), strict=True):
+        assert words in sentence
