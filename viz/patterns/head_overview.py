@@ -275,7 +275,7 @@ def _pooled(record: Layer, side: int, going: Callable[[], None]) -> LayerSurvey:
     everyone = torch.arange(queries, device=device)
     for rows, weights, first in blocks(record, slice(0, heads), everyone):
         going()
-        block = WeightBlock(weights, rows + (keys - queries), first)
+        block = WeightBlock(weights, rows + (keys - queries), first, keys)
         totals += torch.stack([one.sum_of(block) for one in every]).double()
         looking += (weights.sum(dim=-1) > 0).sum(dim=1)  # heads may have masks of their own
         pool_max_into(picture, weights, rows, first, queries, keys)
@@ -292,7 +292,7 @@ def _sums(record: Layer, every: Sequence[Statistic], going: Callable[[], None]) 
     everyone = torch.arange(queries, device=device)
     for rows, weights, first in blocks(record, slice(0, record.heads), everyone):
         going()
-        block = WeightBlock(weights, rows + (keys - queries), first)
+        block = WeightBlock(weights, rows + (keys - queries), first, keys)
         totals += torch.stack([one.sum_of(block) for one in every]).double()
     return totals
 

@@ -21,11 +21,13 @@ class WeightBlock:
 
     Attributes:
         first: the run's first key; weights on keys outside of the run are 0.
+        keys: how many keys there are in all; a run may end before the last.
     """
 
     weights: Tensor
     at: Tensor
     first: int
+    keys: int
 
     @cached_property
     def distance(self) -> Tensor:
