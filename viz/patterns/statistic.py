@@ -48,7 +48,7 @@ class WeightBlock:
 class Statistic:
     """One number a head: the mean of something over its query rows.
 
-    Words may hold {unit} and {units}, what an axis counts, and {first}, what its first key is called.
+    Words may hold {unit} and {units}, what an axis counts, and {first} and {the_first}, what its first key is called.
 
     Attributes:
         name: in links and in lists of what heads are sorted by.
