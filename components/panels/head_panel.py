@@ -14,6 +14,7 @@ from components.panels.map_panel import map_panel
 from components.panels.plain_text import literal
 from components.panels.statistic_labels import left_out, padding_words, size_of, statistics_of
 from components.panels.token_panel import display_panel
+from components.run_panel import in_words
 from components.selection_limits import is_mapped
 from components.session_state import recall, remember
 from viz.analysis import EXPORT_FORMATS, HeadToExport, strongest_edges
@@ -163,7 +164,7 @@ def _comparison(analysis: Analysis) -> None:
             with st.spinner("Running the model a second time"):
                 checked = workbench().check(analysis.request, lambda _phase, _share: None)
         except LoupeError as error:
-            st.error(literal(f"{error.message} {error.hint}"))
+            st.error(in_words(error))
             return
         remember("checked", (analysis.request, checked))
     request, checked = recall("checked", (None, None))

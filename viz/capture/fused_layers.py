@@ -19,7 +19,7 @@ PLAIN = (nn.Linear, NonDynamicallyQuantizableLinear)
 def may_leave_parts_out(module: nn.Module) -> bool:
     """Whether a module holds a fused layer with a linear part that is not PyTorch's own."""
     return any(
-        "weight" in dir(part) and type(part) not in PLAIN
+        hasattr(part, "weight") and type(part) not in PLAIN
         for layer in module.modules()
         if isinstance(layer, FUSED)
         for name, part in layer.named_children()

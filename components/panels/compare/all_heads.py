@@ -12,9 +12,8 @@ from components.compare_state import ALL, CompareView, chosen_heads
 from components.explore_session import is_dark
 from components.panels.compare.compare_url import SIDES, change_side
 from components.panels.compare.run_both_sides import Both
-from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
-from components.run_panel import while_measuring
+from components.run_panel import in_words, while_measuring
 from components.session_state import value_of
 from viz.analysis import Predictions
 from viz.compare import Similarity, outcome, similar_heads
@@ -107,7 +106,7 @@ def _prediction(runs: Both) -> None:
             tokenizers=(runs.first.tokenizer, runs.second.tokenizer),
         )
     except LoupeError as error:
-        st.caption(literal(f"{error.message} {error.hint}"))
+        st.caption(in_words(error))
         return
     where = "at the mask" if first.kind == "masked" else "after the last token"
     st.markdown(f"**Change in the prediction {where}**")

@@ -12,8 +12,8 @@ from components.explore_session import is_dark
 from components.panels.compare.all_heads import clicked, show_head
 from components.panels.compare.compare_url import SIDES, change_side, view
 from components.panels.compare.pattern_drawing import draw
-from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
+from components.run_panel import in_words
 from components.session_state import remember, value_of
 from viz.capture.trace import Trace
 from viz.compare import Side, aligned_units, compare_sides
@@ -119,7 +119,7 @@ def patterns_panel(
     try:
         units = aligned_units(start, other, first, second, words=words, how=how)
     except LoupeError as error:
-        st.error(literal(f"{error.message} {error.hint}"))
+        st.error(in_words(error))
         return
     which = _said(first.heads, together)
     draw(

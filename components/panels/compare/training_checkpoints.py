@@ -15,7 +15,7 @@ from components.panels.compare.run_both_sides import Both
 from components.panels.plain_text import literal
 from components.panels.training.session_trainings import known, list_training, trainings
 from components.panels.training.training_progress import STATES
-from components.run_panel import while_measuring
+from components.run_panel import in_words, while_measuring
 from components.session_state import remember, value_of
 from viz.capture.trace import Trace
 from viz.compare import Side
@@ -38,7 +38,7 @@ def training_panel(runs: Both) -> None:
         steps = folder.steps()
         scored = trainings().examples.of(folder).probes[0].stack
     except LoupeError as error:
-        st.warning(literal(f"{error.message} {error.hint}"))
+        st.warning(in_words(error))
         return
     if len(steps) < 2:
         st.info("This training has no two checkpoints yet; come back when it has made more steps.")

@@ -24,6 +24,7 @@ from components.panels.compare.run_both_sides import Both
 from components.panels.compare.zoomed_part import Part, part_of, whole
 from components.panels.plain_text import literal
 from components.panels.unread_text import unread_words
+from components.run_panel import in_words
 from components.session_state import recall, remember, value_of
 from viz.compare import Comparison, Side, aligned_units, compare_sides
 from viz.errors import AlignmentError, LoupeError
@@ -78,7 +79,7 @@ def compared(runs: Both, *, quiet: bool = False) -> Comparison | None:
         found = _measured(runs)
     except LoupeError as error:
         if not quiet:
-            st.error(f"{literal(error.message)} {literal(error.hint)}")
+            st.error(in_words(error))
             if isinstance(error, AlignmentError) and _of_texts(runs):
                 pairing_panel()
             elif isinstance(error, AlignmentError):

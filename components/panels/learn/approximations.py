@@ -16,7 +16,7 @@ from components.panels.learn.lesson_input import before
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
 from components.panels.run_input import shown
-from components.run_panel import RunPanel, progress_bar
+from components.run_panel import RunPanel, in_words, progress_bar
 from components.session_state import recall, remember, take, value_of
 from viz.analysis.approximation_error import WAYS, Tried, settings_of, try_all
 from viz.analysis.exact_head import MOST_TOKENS, Exact, exact_head, singular_values
@@ -59,7 +59,7 @@ def cheaper_panel() -> None:
     try:
         exact, tried = _tried(analysis, *where)
     except LoupeError as error:
-        st.error(f"{literal(error.message)} {literal(error.hint)}")
+        st.error(in_words(error))
         _say(where, None)
         return
     if exact.reason:

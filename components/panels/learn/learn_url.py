@@ -8,8 +8,12 @@ import streamlit as st
 
 from components.link_parameters import allowed_words, unknown
 from components.session_state import recall, recall_or_begin, remember, take, value_of
+from components.url_binding import Address
 
-KEPT = "learn address"
+# Each part of the page binds its own parameters; what starts a run is the page's.
+PAGE = Address("learn")
+
+KEPT = "learn kept"
 NOTED = "learn noted"
 STRANGE = "learn strange"
 
@@ -97,9 +101,9 @@ def come_back() -> None:
 
 def touched() -> None:
     """Note that this run was started by something on the page, and not by Back or Forward."""
-    remember("learn touched", True)
+    PAGE.act()
 
 
 def was_touched() -> bool:
     """Whether it was; asked once a run."""
-    return bool(take("learn touched", False))
+    return PAGE.acted()

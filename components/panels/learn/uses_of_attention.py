@@ -11,8 +11,7 @@ import streamlit as st
 from components.explore_session import page_link, workbench
 from components.panels.learn.learn_url import touched
 from components.panels.learn.widget_url_binding import text_fields
-from components.panels.plain_text import literal
-from components.run_panel import RunPanel
+from components.run_panel import RunPanel, in_words
 from viz.analysis.sentence_similarity import central, closeness
 from viz.errors import LoupeError, TextTooLongError
 from viz.models import Model
@@ -226,7 +225,7 @@ def _fetched(model: str, words: str, file: str) -> None:
     try:
         media = workbench().media.put(sample.read_bytes(), sample.suffix)
     except LoupeError as error:
-        st.error(f"{literal(error.message)} {literal(error.hint)}")
+        st.error(in_words(error))
         return
     cost = "" if is_available(entry) else f" It is fetched first, {entry.download_mb} MB."
     st.caption(words + cost)

@@ -17,6 +17,7 @@ from components.panels.training.session_trainings import notes, trainings
 from components.panels.training.train_url import Parts, choose, complain, linked, settle
 from components.panels.training.training_labels import HELP
 from components.panels.training.unseen_example import example_panel
+from components.run_panel import in_words
 from components.session_state import forget, recall, remember
 from viz.errors import LoupeError
 from viz.figures import Display, apply, pattern_figure
@@ -42,7 +43,7 @@ def checkpoint_panel(name: str) -> None:
         about, folder = trainings().about(name), trainings().folder(name)
         loaded = trainings().examples.of(folder)
     except LoupeError as error:
-        st.warning(literal(f"{error.message} {error.hint}"))
+        st.warning(in_words(error))
         return
     trials = notes(name, "trials")
     steps = folder.steps()

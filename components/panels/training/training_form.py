@@ -12,6 +12,7 @@ from components.panels.training.session_trainings import began, trainings
 from components.panels.training.train_url import complain, show
 from components.panels.training.training_labels import HELP, POSITIONS, model_words
 from components.panels.training.training_text import Chosen, text_panel, use_text
+from components.run_panel import in_words
 from components.session_state import forget, forget_all_under, recall, remember, remembers, take
 from viz.errors import ConfigError, LoupeError
 from viz.models.custom.model_options import Positions
@@ -67,7 +68,7 @@ def form_panel() -> None:
             )
         )
     except LoupeError as error:
-        st.error(literal(f"{error.message} {error.hint}"))
+        st.error(in_words(error))
     asked = (name, tuple(model.values()), settings, given.text)
     is_ready = settings is not None and given.is_there
     if st.button("Start", type="primary", width="stretch", disabled=not is_ready) and settings:

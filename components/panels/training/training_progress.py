@@ -17,6 +17,7 @@ from components.panels.training.session_trainings import (
 from components.panels.training.train_url import complain, show
 from components.panels.training.training_form import use_settings
 from components.panels.training.training_labels import begun_words, model_words, settings_words
+from components.run_panel import in_words
 from components.session_state import remember, take
 from viz.errors import LoupeError
 from viz.service.training_jobs import Standing
@@ -156,7 +157,7 @@ def _standing(name: str, seen: str) -> None:
         about, standing = trainings().about(name), trainings().standing(name)
         elsewhere = trainings().works_elsewhere(name)
     except LoupeError as error:
-        st.warning(literal(f"{error.message} {error.hint}"))
+        st.warning(in_words(error))
         return
     st.progress(min(1.0, standing.step / about.settings.steps), _said(about, standing, elsewhere))
     if elsewhere:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from components.panels.plain_text import literal
 from components.panels.training.training_labels import HELP
+from components.run_panel import in_words
 from components.session_state import recall, remember
 from viz.errors import LoupeError
 from viz.training.bundled_data import TEXTS, text_of
@@ -65,7 +66,7 @@ def text_panel(default: str) -> Chosen:
             return NOTHING
         require_learnable(text)
     except LoupeError as error:
-        st.error(literal(f"{error.message} {error.hint}"))
+        st.error(in_words(error))
         return NOTHING
     more = f"; the first {MOST_CHARACTERS:,} are used" if len(text) > MOST_CHARACTERS else ""
     st.caption(literal(f"In use: {name}, {len(text):,} characters{more}."))
