@@ -15,7 +15,8 @@ export default function ({ data }) {
   }
   watched.add(document);
   document.addEventListener("input", note);
-  const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";
+  // Chromium sometimes does not say how a page came: a draft is rather put back than lost.
+  const reloaded = (performance.getEntriesByType("navigation")[0]?.type ?? "reload") === "reload";
   for (const label of Object.keys(texts)) {
     const draft = recall(label);
     if (reloaded && draft && draft.over === texts[label]) putBack(label, draft.typed, Date.now() + PATIENCE);
