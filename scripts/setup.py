@@ -22,6 +22,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOCKS = {"app": ["requirements.lock"], "test": ["requirements.lock", "requirements-test.lock"]}
 CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 OLDEST = (3, 11)
+UV = "uv==0.13.9"
 
 
 def main() -> None:
@@ -40,13 +41,21 @@ def main() -> None:
         venv.create(VENV, with_pip=True, symlinks=os.name != "nt")
     print("1/3 PyTorch", flush=True)
     torch = next(line for line in _lines("requirements.lock") if line.startswith("torch=="))
-    _pip("install", *_torch_arguments(torch))
+    _pip("install", "--no-compile", *_torch_arguments(torch))
     print("2/3 everything else", flush=True)
-    for lock in LOCKS[purpose]:
-        _pip("install", "-r", lock)
+    _install_locks(LOCKS[purpose])
     print("3/3 Attention Loupe", flush=True)
     _pip("install", "--no-deps", "--editable", ".")
     stamp.write_text(wanted)
+
+
+def _install_locks(locks: list[str]) -> None:
+    """Install what the locks say: by uv, which takes a tenth of the time, or by pip, which knows its mirrors."""
+    _pip("install", UV)
+    files = [argument for lock in locks for argument in ("-r", lock)]
+    uv = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--python", str(PYTHON), *files]
+    if subprocess.run(uv, cwd=ROOT, check=False, capture_output=True).returncode:
+        _pip("install", *files)
 
 
 def _torch_arguments(torch: str) -> list[str]:
