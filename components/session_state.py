@@ -50,6 +50,34 @@ def remembers(name: str) -> bool:
     return name in st.session_state
 
 
+def key_showing(name: str, value: Any) -> str:
+    """Let a widget show a value, and return the widget's key; what it is set to says `chosen`.
+
+    The browser keeps what the widgets of a popover that was opened and closed were set to, and sends it with
+    the next act, over what they were told meanwhile. A widget of another key has no such past.
+    """
+    key = _key_of(name)
+    if recall(key, value) != value:
+        remember(f"{name} version", recall(f"{name} version", 0) + 1)
+        key = _key_of(name)
+    remember(key, value)
+    return key
+
+
+def chosen(name: str) -> Any:
+    """Return what a widget is set to whose key `key_showing` gave.
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    return value_of(_key_of(name))
+
+
+def _key_of(name: str) -> str:
+    version = recall(f"{name} version", 0)
+    return f"{name} {version}" if version else name
+
+
 def forget_all_under(start: str) -> None:
     """Forget all whose name begins so, with a space after it."""
     forget(*(str(name) for name in st.session_state if str(name).startswith(f"{start} ")))

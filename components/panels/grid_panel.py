@@ -15,7 +15,7 @@ from components.panels.drawing_progress import drawing_panel
 from components.panels.media_panel import pinned_query
 from components.panels.plain_text import literal
 from components.panels.statistic_labels import Words, statistics_of
-from components.session_state import remember, value_of
+from components.session_state import chosen, key_showing, remember, value_of
 from viz.capture.stack import Stack
 from viz.figures import palette_rgb
 from viz.inputs.units import Grid, patch_grid
@@ -136,20 +136,18 @@ def _kept(analysis: Analysis) -> dict[str, Bounds]:
 def _sorting(analysis: Analysis) -> None:
     """Ask for the order."""
     offered = statistics_of(analysis.trace.stacks[view().stack])
-    remember("grid sort", _sort(analysis))
-    remember("grid descending", view().descending)
     st.selectbox(
         "Sort by",
         [LAYER, *offered],
-        key="grid sort",
+        key=key_showing("grid sort", _sort(analysis)),
         format_func=lambda choice: offered[choice].name if choice in offered else choice,
-        on_change=lambda: change(sort=value_of("grid sort")),
+        on_change=lambda: change(sort=chosen("grid sort")),
         help="What the small patterns are ordered by: their layer, or a number of each head.",
     )
     st.toggle(
         "Last layer first" if _sort(analysis) == LAYER else "Largest first",
-        key="grid descending",
-        on_change=lambda: change(descending=value_of("grid descending")),
+        key=key_showing("grid descending", view().descending),
+        on_change=lambda: change(descending=chosen("grid descending")),
         help="Turns the order round.",
     )
 
@@ -189,17 +187,17 @@ def _filter(
     name: str, label: str, low: float, high: float, step: float, bounds: Bounds | None
 ) -> None:
     """Ask for the bounds of one number; a slider's ends bound nothing."""
-    key = f"grid keep {name}"
+    widget = f"grid keep {name}"
     first, last = bounds or (-math.inf, math.inf)
-    remember(key, (min(max(first, low), high), max(min(last, high), low)))
+    key = key_showing(widget, (min(max(first, low), high), max(min(last, high), low)))
 
     def keep() -> None:
-        least, most = value_of(key)
-        chosen = (
+        least, most = chosen(widget)
+        within = (
             least if least > low + step / 2 else -math.inf,
             most if most < high - step / 2 else math.inf,
         )
-        change(keep=written_bounds({**view().kept, name: chosen}))
+        change(keep=written_bounds({**view().kept, name: within}))
 
     digits = max(0, -math.floor(math.log10(step)))
     st.slider(

@@ -12,7 +12,15 @@ from components.explore_session import acted, request_of, view, workbench
 from components.explore_state import View
 from components.panels.run_input import RUN
 from components.panels.upload import attach_panel, attached
-from components.session_state import forget, recall, remember, remembers, value_of
+from components.session_state import (
+    chosen,
+    forget,
+    key_showing,
+    recall,
+    remember,
+    remembers,
+    value_of,
+)
 from viz.errors import LoupeError
 from viz.inputs.input_checks import check_text
 from viz.inputs.text import count_tokens
@@ -262,13 +270,15 @@ def _settings() -> None:
     st.selectbox(
         "Device",
         ["auto", *available_devices()],
-        key="device",
+        key=key_showing("device choice", value_of("device")),
+        on_change=lambda: remember("device", chosen("device choice")),
         help="What the model runs on; auto takes an accelerator where there is one.",
     )
     st.selectbox(
         "Number type",
         ["auto", *DTYPES],
-        key="dtype",
+        key=key_showing("dtype choice", value_of("dtype")),
+        on_change=lambda: remember("dtype", chosen("dtype choice")),
         help="What the model computes in; auto suits the device. The half types take half the memory and round more.",
     )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from components.canvas import head_path, token_strip, units_path
 from components.explore_session import change, is_dark, view
 from components.explore_state import MOST_TOP_K
-from components.session_state import remember, value_of
+from components.session_state import chosen, key_showing, value_of
 from viz.capture.stack import Stack
 from viz.figures import SEQUENTIAL, palette_rgb
 from viz.service import Analysis
@@ -51,18 +53,16 @@ def tokens_panel(analysis: Analysis) -> None:
 def display_panel(stack: Stack, *, mapped: bool) -> None:
     """Offer ways to show the pattern that never change the stored numbers; of a map its colours."""
     seen = view()
-    for name in CHOICES_SHOWN:
-        # Set in every run, because a closed popover forgets what it was told in an earlier one.
-        remember(f"display {name}", getattr(seen, name))
+    keys = {name: key_showing(f"display {name}", getattr(seen, name)) for name in CHOICES_SHOWN}
     with st.popover("Display"):
         st.caption("How weights are shown; the stored numbers never change.")
         if not mapped:
-            _contents(stack)
+            _contents(stack, keys)
         left, right = st.columns(2)
         left.segmented_control(
             "Colour scale",
             ["linear", "log"],
-            key="display scale",
+            key=keys["scale"],
             on_change=_show,
             required=True,
             help="A log scale also tells small weights apart, where one large weight takes all colours.",
@@ -70,31 +70,31 @@ def display_panel(stack: Stack, *, mapped: bool) -> None:
         right.selectbox(
             "Palette",
             SEQUENTIAL,
-            key="display palette",
+            key=keys["palette"],
             on_change=_show,
             help="Colours from zero to the largest weight.",
         )
 
 
-def _contents(stack: Stack) -> None:
+def _contents(stack: Stack, keys: Mapping[str, str]) -> None:
     """Offer to merge, hide and thin out what is drawn."""
     if "token" in (stack.queries.kind, stack.keys.kind):
         st.toggle(
             "Merge sub-words into words",
-            key="display words",
+            key=keys["words"],
             on_change=_show,
             help="Models cut words into parts. A word's row is the mean of its parts', and its column their sum.",
         )
     if any((*stack.queries.special, *stack.keys.special)):
         st.toggle(
             "Hide special tokens",
-            key="display hide_special",
+            key=keys["hide_special"],
             on_change=_show,
             help="Tokens that the model adds to the text, such as [CLS].",
         )
     st.toggle(
         "Without the sink",
-        key="display without_sink",
+        key=keys["without_sink"],
         on_change=_show,
         help=f"A sink is a {stack.keys.kind}, often the first, that takes weight a head does not need.",
     )
@@ -104,7 +104,7 @@ def _contents(stack: Stack) -> None:
         0.0,
         1.0,
         step=0.01,
-        key="display threshold",
+        key=keys["threshold"],
         on_change=_show,
         help="A share of 1, which is what all weights of a row add up to; 0 hides none.",
     )
@@ -112,15 +112,15 @@ def _contents(stack: Stack) -> None:
         "Largest of a row",
         0,
         MOST_TOP_K,
-        key="display top_k",
+        key=keys["top_k"],
         on_change=_show,
         help="Only so many largest weights of each row are drawn; 0 draws all.",
     )
 
 
 def _show() -> None:
-    chosen = {name: value_of(f"display {name}") for name in CHOICES_SHOWN}
-    change(**{name: value for name, value in chosen.items() if value is not None})
+    shown = {name: chosen(f"display {name}") for name in CHOICES_SHOWN}
+    change(**{name: value for name, value in shown.items() if value is not None})
 
 
 def _pin() -> None:

@@ -25,6 +25,8 @@ from viz.service import FileStore
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "assets" / "samples"
+VIEWPORT = {"width": 1280, "height": 720}
+OUTCOME = pytest.StashKey[pytest.TestReport]()
 FAILURES = Path(__file__).parent / "failures"
 CHROMIUM = [
     "--headless",
@@ -67,10 +69,35 @@ def warm(browser, browser_context_args):
 
 
 @pytest.fixture
+def page(warm, request):
+    """A page that goes on from test to test, so that a link is followed in it and not loaded anew."""
+    context, residents = warm
+    if len(residents) == 1:
+        residents.append(context.new_page())
+    page = residents[1]
+    yield page
+    outcome = request.node.stash.get(OUTCOME, None)
+    if page.is_closed() or outcome is None or not outcome.passed:
+        del residents[1:]
+        page.close()
+        return
+    page.unroute_all()
+    if page.get_by_test_id("stPopoverBody").count():
+        page.keyboard.press("Escape")
+    page.emulate_media(color_scheme="null", reduced_motion="null")
+    page.set_viewport_size(VIEWPORT)
+    page.mouse.move(0, 0)
+
+
+@pytest.fixture
 def context(warm):
     """The warm profile; what a test leaves in it is gone before the next."""
     context, residents = warm
     yield context
+    # Without its cookies a page that goes on would be a stranger to its own server.
+    for page in residents[1:]:
+        page.close()
+    del residents[1:]
     origins = {"{0.scheme}://{0.netloc}".format(urlsplit(page.url)) for page in context.pages}
     for page in set(context.pages) - set(residents):
         page.close()
@@ -80,17 +107,6 @@ def context(warm):
         asked = {"origin": origin, "storageTypes": "local_storage,indexeddb,cache_storage"}
         session.send("Storage.clearDataForOrigin", asked)
     session.detach()
-
-
-@pytest.fixture(scope="module")
-def shared_page(warm):
-    """A page for tests of a module that leave it as they found it."""
-    context, residents = warm
-    page = context.new_page()
-    residents.append(page)
-    yield page
-    residents.remove(page)
-    page.close()
 
 
 @pytest.fixture
@@ -185,7 +201,9 @@ def stack():
 def pytest_runtest_makereport(item, call):
     """Keep a picture of the page when a test fails."""
     outcome = yield
+    if call.when == "call":
+        item.stash[OUTCOME] = outcome.get_result()
     pages = [one for one in item.funcargs.values() if isinstance(one, Page)]
-    if pages and outcome.get_result().failed:
+    if pages and not pages[0].is_closed() and outcome.get_result().failed:
         FAILURES.mkdir(exist_ok=True)
         pages[0].screenshot(path=FAILURES / f"{item.name}.png", full_page=True)

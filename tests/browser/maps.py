@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.pages import READY, settle
+from tests.browser.pages import READY, settle, visit
 
 LAYER, HEAD = 5, 3
 TEXT = " ".join(
@@ -23,7 +23,7 @@ DEMO_TEXT = "the cat saw a dog " * 80
 
 def opened(page: Page, server: str, **more: object) -> Page:
     asked = {"model": "smollm2", "text": TEXT, "layer": LAYER, "head": HEAD, **more}
-    page.goto(f"{server}/?{urlencode({**asked, 'dtype': 'float32'})}")
+    visit(page, f"{server}/?{urlencode({**asked, 'dtype': 'float32'})}")
     expect(page.locator('.map[data-state="sharp"]')).to_be_visible(timeout=READY)
     settle(page)
     page.locator(".map canvas.over").scroll_into_view_if_needed()
@@ -33,7 +33,7 @@ def opened(page: Page, server: str, **more: object) -> Page:
 def opened_demo(page: Page, server: str, **more: object) -> Page:
     """The small model reads a text of 402 tokens."""
     asked = {"text": DEMO_TEXT, "layer": 2, "head": 3, **more}
-    page.goto(f"{server}/?{urlencode(asked)}")
+    visit(page, f"{server}/?{urlencode(asked)}")
     expect(page.locator('.map[data-state="sharp"]')).to_be_visible(timeout=READY)
     settle(page)
     page.locator(".map canvas.over").scroll_into_view_if_needed()

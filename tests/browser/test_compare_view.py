@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from components.canvas.compare_view import AGREED, HUES
 from tests.browser.conftest import ROOT, free_port, wait_until_healthy
-from tests.browser.pages import READY, frames, settle
+from tests.browser.pages import READY, frames, settle, visit
 from viz.figures import NOT_ATTENDED, diverging_rgb, hex_rgb, palette_rgb
 
 FIRST, SECOND, THIRD = range(3)
@@ -43,8 +43,8 @@ def compare_app(tmp_path_factory):
 def opened(page, compare_app):
     """Open the page, of the small sides or of the large ones."""
 
-    def open_case(case: str = "") -> Page:
-        page.goto(f"{compare_app}/?case={case}")
+    def open_case(case: str = "", page: Page = page) -> Page:
+        visit(page, f"{compare_app}/?case={case}")
         expect(page.locator(".compare[data-box]")).to_be_visible(timeout=READY)
         settle(page)
         return page
@@ -325,8 +325,8 @@ def test_a_row_that_the_page_chooses_comes_into_sight(opened):
     assert start <= 50 < stop
 
 
-def test_flicker_shows_one_side_after_the_other_until_it_is_paused(opened):
-    page = opened()
+def test_flicker_shows_one_side_after_the_other_until_it_is_paused(opened, context):
+    page = opened(page=context.new_page())
     page.clock.install()
     choose_mode(page, "flicker")
     for side in ("second", "first", "second"):
@@ -341,9 +341,10 @@ def test_flicker_shows_one_side_after_the_other_until_it_is_paused(opened):
     expect(page.locator("figcaption b").nth(THIRD)).to_have_text(f"Flicker: {other}")
 
 
-def test_nothing_moves_by_itself_where_little_motion_is_asked_for(opened, page):
+def test_nothing_moves_by_itself_where_little_motion_is_asked_for(opened, context):
+    page = context.new_page()
     page.emulate_media(reduced_motion="reduce")
-    page = opened()
+    opened(page=page)
     page.clock.install()
     choose_mode(page, "flicker")
     weights = palette_rgb("cividis", False)

@@ -8,14 +8,14 @@ import pytest
 from playwright.sync_api import expect
 
 import viz
-from tests.browser.pages import go_back, settle
+from tests.browser.pages import go_back, settle, visit
 
 SAMPLE = "The animal didn't cross the street because it was too tired."
 READY = 60_000
 
 
 def open_page(page, url):
-    page.goto(url)
+    visit(page, url)
     expect(page.get_by_role("heading", name="About this head")).to_be_visible(timeout=READY)
     expect(page.locator(".token").first).to_be_visible(timeout=READY)
     settle(page)

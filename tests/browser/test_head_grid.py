@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 import viz
+from tests.browser.pages import settle
 from tests.browser.test_explore import SAMPLE, open_page
 from viz.figures import OKABE_ITO
 from viz.patterns import statistics as computed
@@ -105,6 +106,21 @@ def test_a_filter_leaves_only_what_is_within_and_can_be_cleared(page, server):
     page.get_by_role("button", name="Show all heads").click()
     expect(page.get_by_text("of 72 heads")).to_have_count(0)
     expect(page).not_to_have_url(re.compile("keep="))
+
+
+def test_a_popover_that_was_open_keeps_nothing_that_was_changed_elsewhere(page, server):
+    open_page(page, f"{server}/?layer=3&head=1&keep=layer:2..4&scale=log")
+    for popover in ("Sort and filter", "Display"):
+        page.get_by_role("button", name=popover).click()
+        expect(page.get_by_test_id("stPopoverBody")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)
+    open_page(page, f"{server}/?layer=3&head=1")
+    page.mouse.click(*point_of(page, 4, 10))
+    expect(page).to_have_url(re.compile("layer=4&head=10"))
+    settle(page)
+    assert "keep" not in page.url
+    assert "scale" not in page.url
 
 
 def test_when_no_head_fits_the_page_says_so_and_clears(page, server):

@@ -16,12 +16,15 @@ QUERY, KEY = ".view .looking", ".view .looked"
 
 # Each line is counted as it is drawn, with its colour.
 COUNTED = """
+() => {
+    if (window.strokes) return;
     window.strokes = [];
     const stroke = CanvasRenderingContext2D.prototype.stroke;
     CanvasRenderingContext2D.prototype.stroke = function () {
         if (this.canvas.closest(".view")) window.strokes.push(this.strokeStyle);
         return stroke.call(this);
     };
+}
 """
 
 
@@ -31,13 +34,19 @@ def stack():
 
 
 def open_lines(page, url):
-    page.add_init_script(COUNTED)
     open_page(page, url)
-    page.locator("summary").get_by_text("Lines", exact=True).click()
-    expect(page.locator(f"{QUERY} .row").first).to_be_visible(timeout=READY)
-    settle(page)
+    page.evaluate(COUNTED)
+    show_lines(page)
     page.locator(".view").scroll_into_view_if_needed()
     frames(page)
+
+
+def show_lines(page):
+    lines = page.locator("details", has=page.locator("summary").get_by_text("Lines", exact=True))
+    if lines.get_attribute("open") is None:
+        lines.locator("summary").click()
+    expect(page.locator(f"{QUERY} .row").first).to_be_visible(timeout=READY)
+    settle(page)
 
 
 def strokes(page, act):
@@ -179,7 +188,7 @@ def test_of_a_long_text_only_the_rows_in_sight_exist(page, server):
     page.get_by_role("textbox", name="Text", exact=True).fill(words)
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.get_by_text("a coarse cell").first).to_be_visible(timeout=READY)
-    page.locator("summary").get_by_text("Lines", exact=True).click()
+    show_lines(page)
     expect(row(page, QUERY, 0)).to_be_visible(timeout=READY)
     page.locator(".view").scroll_into_view_if_needed()
     page.locator(QUERY).focus()
@@ -221,7 +230,7 @@ def test_markup_and_any_script_stay_text(page, server):
     box.fill("<img src=x onerror=alert(1)> **החתול** 猫")
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator(".token", has_text="猫")).to_be_visible(timeout=READY)
-    page.locator("summary").get_by_text("Lines", exact=True).click()
+    show_lines(page)
     expect(row(page, QUERY, 2)).to_be_visible(timeout=READY)
     page.locator(QUERY).press("End")
     expect(page.locator(f"{QUERY} .row bdi", has_text="猫")).to_be_visible()

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from components.panels.learn.step_texts import STEPS
-from tests.browser.pages import READY, frames, settle
+from tests.browser.pages import READY, frames, settle, visit
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def test_explore_goes_on_where_it_was_left(page, server):
 
 
 def test_a_use_leads_to_its_text_in_explore(page, server):
-    page.goto(f"{server}/learn?section=uses")
+    visit(page, f"{server}/learn?section=uses")
     link = page.get_by_role("link", name=re.compile("See where every head looks")).first
     expect(link).to_be_visible(timeout=READY)
     # Examples above it that are still at work would move it from under the pointer.
@@ -237,32 +237,25 @@ def test_a_use_leads_to_its_text_in_explore(page, server):
     expect(page.get_by_role("heading", name="Learn self-attention")).to_be_visible(timeout=READY)
 
 
-@pytest.fixture(scope="module", params=["steps", "textbook", "why", "cheaper", "uses", "reading"])
-def section(request, shared_page, server):
-    """A section of the page, opened on a telephone."""
-    shared_page.set_viewport_size({"width": 390, "height": 900})
-    shared_page.goto(f"{server}/learn?section={request.param}")
-    heading = shared_page.get_by_role("heading", name="Learn self-attention")
+@pytest.mark.parametrize("section", ["steps", "textbook", "why", "cheaper", "uses", "reading"])
+def test_nothing_reaches_beyond_the_page(page, server, section):
+    visit(page, f"{server}/learn?section={section}")
+    heading = page.get_by_role("heading", name="Learn self-attention")
     expect(heading).to_be_visible(timeout=READY)
-    return shared_page
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_reaches_beyond_the_page(section, width):
-    page = section
-    page.set_viewport_size({"width": width, "height": 900})
-    settle(page)
-    wide = page.locator('[data-testid="stMain"]').evaluate(
-        "(main) => main.scrollWidth - main.clientWidth"
-    )
-    assert wide <= 1
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        settle(page)
+        wide = page.locator('[data-testid="stMain"]').evaluate(
+            "(main) => main.scrollWidth - main.clientWidth"
+        )
+        assert wide <= 1
 
 
 @pytest.mark.parametrize("section", ["steps", "textbook"])
 def test_pointing_at_any_matrix_throws_nothing(page, server, section):
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(f"{server}/learn?section={section}")
+    visit(page, f"{server}/learn?section={section}")
     expect(page.locator(".matrices .cell").first).to_be_visible(timeout=READY)
     settle(page)
     for drawn in page.locator(".matrices").all():

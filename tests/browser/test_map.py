@@ -20,7 +20,7 @@ from tests.browser.maps import (
     seen,
     three_digits,
 )
-from tests.browser.pages import READY, WATCH, frames, settle
+from tests.browser.pages import READY, WATCH, frames, leave, settle
 
 
 def test_the_weight_under_the_pointer_is_exact_at_every_zoom(page, server, stack):
@@ -130,6 +130,7 @@ def test_nothing_of_the_text_before_stays_on_the_map(page, server):
 
 
 def test_a_result_that_is_not_there_is_said_and_what_is_drawn_stays(page, server):
+    leave(page)  # which has its tiles already
     opened(page, server)
     # The tile's address is changed on its way, so that the server's own answer is seen.
     page.route(

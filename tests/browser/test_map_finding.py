@@ -18,7 +18,7 @@ from tests.browser.maps import (
     seen,
     three_digits,
 )
-from tests.browser.pages import READY, settle
+from tests.browser.pages import READY, leave, settle
 
 
 def test_a_text_is_found(page, server, stack):
@@ -38,6 +38,7 @@ def test_a_text_is_found(page, server, stack):
 
 def test_a_search_that_is_ahead_of_the_names_finds_them(page, server):
     held: list = []
+    leave(page)  # which has the names already
     page.route("**/units", lambda route: held.append(route))
     opened(page, server)
     find = page.get_by_role("searchbox")

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from sklearn.datasets import load_sample_images
 
-from tests.browser.pages import settle
+from tests.browser.pages import settle, visit
 
 READY = 120_000
 SAMPLES = Path(__file__).parents[2] / "assets" / "samples"
@@ -24,7 +24,7 @@ def example(page, title):
 
 
 def opened(page, url):
-    page.goto(url)
+    visit(page, url)
     expect(page.get_by_role("heading", name="About this head")).to_be_visible(timeout=READY)
     settle(page)
 
