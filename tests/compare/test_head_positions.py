@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.distance import pdist, squareform
 
 from tests.compare.stacks import mixed_stack
@@ -76,9 +77,12 @@ def test_a_missing_package_is_named(monkeypatch):
 
 
 def test_neighbours_stay_neighbours_by_umap():
+    threads = torch.get_num_threads()
     generator = np.random.default_rng(2)
     points = np.concatenate([generator.normal(at, 0.01, (20, 2)) for at in (0.0, 1.0)])
     found = places(lying(points), method="umap")
     assert np.array_equal(found.points, places(lying(points), method="umap").points)
     distances = squareform(pdist(found.points)) + np.diag(np.full(40, np.inf))
     assert all((near < 20) == (head < 20) for head, near in enumerate(distances.argmin(axis=1)))
+    # numba would let it take a thread a core.
+    assert torch.get_num_threads() == threads

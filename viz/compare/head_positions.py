@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist, squareform
 
@@ -96,7 +99,7 @@ def _by_mds(distances: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _by_umap(distances: NDArray[np.float64]) -> NDArray[np.float64]:
     few = len(distances) <= NEIGHBOURS
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _same_threads():
         # It says that its neural variant is not there, and that new points cannot be added later.
         warnings.filterwarnings("ignore", category=ImportWarning)
         warnings.filterwarnings("ignore", message="using precomputed metric")
@@ -117,6 +120,16 @@ def _by_umap(distances: NDArray[np.float64]) -> NDArray[np.float64]:
             n_jobs=1,
         ).fit_transform(distances)
     return np.asarray(points, dtype=np.float64)
+
+
+@contextmanager
+def _same_threads() -> Iterator[None]:
+    """Leave PyTorch as many threads as it has: numba, on which UMAP runs, gives it one a core."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _stress(points: NDArray[np.float64], distances: NDArray[np.float64]) -> float:
