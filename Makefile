@@ -6,13 +6,14 @@ BIN := .venv/bin
 app: setup
 	$(BIN)/python app.py
 
-# Those in a browser come by themselves: each of the two processes has a server and a browser of its own.
+# Those in a browser come by themselves: each of the three processes has a server and a browser of its own, and
+# waits for them a third of the time.
 test: setup-test
 	bash scripts/browser.sh
 	bash scripts/node.sh
 	$(BIN)/loupe fetch smollm2 whisper dinov2
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --durations 25 --ignore tests/browser
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --durations 25 tests/browser
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal --durations 25 tests/browser
 
 # With as many random examples as the tests themselves name, and new ones each time.
 test-all:
