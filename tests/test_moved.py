@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -18,6 +19,18 @@ def test_a_module_is_found_by_its_old_name(old):
         module = importlib.import_module(old)
     assert module is importlib.import_module(NEW_NAMES[old])
     assert module.__spec__.name == module.__name__ == NEW_NAMES[old]
+    del sys.modules[old]
+
+
+@pytest.mark.parametrize("old", NEW_NAMES)
+def test_what_has_the_name_of_a_module_of_before_stays_what_it_is(old):
+    package, _, name = old.rpartition(".")
+    before = vars(importlib.import_module(package)).get(name)
+    sys.modules.pop(old, None)
+    with pytest.warns(DeprecationWarning, match=f"{old} is now"):
+        module = importlib.import_module(old)
+    after = vars(sys.modules[package])[name]
+    assert after is (module if before is None or isinstance(before, ModuleType) else before)
     del sys.modules[old]
 
 

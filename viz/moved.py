@@ -77,7 +77,7 @@ MOVED: tuple[tuple[str, str, dict[str, str]], ...] = (
             "plans": "plans",
             "ways": "attention_implementations",
             "probe": "sample_probe",
-            "proof": "output_match",
+            "proof": "compare_outputs",
             "refusal": "refusals",
             "hidden": "unshown_parts",
             "calling": "running_part",
@@ -187,7 +187,7 @@ MOVED: tuple[tuple[str, str, dict[str, str]], ...] = (
             "passes": "observed_pass",
             "proving": "proven_pass",
             "batch": "batch_item",
-            "eager": "read_layers",
+            "eager": "unregistered_layers",
         },
     ),
     (
@@ -256,7 +256,7 @@ MOVED: tuple[tuple[str, str, dict[str, str]], ...] = (
             "store": "lru_store",
             "texts": "link_text_store",
             "files": "file_store",
-            "tokens": "result_tokens",
+            "tokens": "result_ids",
             "tiles": "tile_data",
             "visitors": "browser_sessions",
             "trainings": "training_jobs",
@@ -317,7 +317,7 @@ MOVED: tuple[tuple[str, str, dict[str, str]], ...] = (
             "attention": "attention_module",
             "blocks": "transformer_block",
             "checks": "option_checks",
-            "config": "transformers_config",
+            "config": "pretrained_config",
             "folder": "model_folder",
             "inside": "recorded_steps",
             "losses": "task_losses",
@@ -337,6 +337,20 @@ NEW_NAMES = {
     for old, new, names in MOVED
     for before, after in names.items()
 }
+
+
+class _Package(ModuleType):
+    """A package in which what has the name that a module had once stays what it is.
+
+    `viz.compare.changed` is a function, and was the module of that function, too. Python gives a package each
+    module that is imported out of it, over whatever else has its name there.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        own = self.__dict__.get(name)
+        moved = f"{self.__name__}.{name}" in NEW_NAMES and isinstance(value, ModuleType)
+        if own is None or isinstance(own, ModuleType) or not moved:
+            super().__setattr__(name, value)
 
 
 class _Moved(Loader):
@@ -370,6 +384,9 @@ class _Finder(MetaPathFinder):
         new = NEW_NAMES.get(fullname)
         if new is None:
             return None
+        package = sys.modules[fullname.rpartition(".")[0]]
+        if type(package) is ModuleType:
+            package.__class__ = _Package
         warnings.warn(f"{fullname} is now {new}.", DeprecationWarning, stacklevel=2)
         return ModuleSpec(fullname, _Moved(new))
 

@@ -13,7 +13,6 @@ from torch import Tensor
 from viz.capture.layers.recorded_layer import Layer
 from viz.capture.layers.sparse_layer import SparseLayer
 from viz.capture.layers.windowed_layer import ReportedWindows, WindowedLayer
-from viz.capture.read_layers import read_layer, refuse_unproven, reported_layers
 from viz.capture.recorder import Recorder
 from viz.capture.replay.module_runs import with_attentions
 from viz.capture.tiers.eager import is_related, returned_weights
@@ -21,6 +20,7 @@ from viz.capture.tiers.observation import Observation
 from viz.capture.tiers.sample_probe import replace_plan, tier_of
 from viz.capture.tiers.softmax_calls import STREAM
 from viz.capture.tiers.value_probe import Reading
+from viz.capture.unregistered_layers import read_layer, refuse_unproven, reported_layers
 from viz.inputs.input_copies import copies
 from viz.inputs.prepared import Prepared
 from viz.models import Model

@@ -18,7 +18,7 @@ from viz.capture.fused_layers import may_leave_parts_out
 from viz.capture.observed_pass import Shown, Telling, run_observed
 from viz.capture.positions.units_in_input_order import arrange
 from viz.capture.tiers.attention_implementations import switched
-from viz.capture.tiers.output_match import difference
+from viz.capture.tiers.compare_outputs import difference
 from viz.capture.tiers.plans import plans_to_try
 from viz.capture.tiers.refusals import refuse_attention
 from viz.errors import CaptureError, LoupeError, VerificationError

@@ -34,7 +34,7 @@ from viz.service.background_statistics import Drawing
 from viz.service.browser_sessions import Visitors
 from viz.service.file_store import FileStore
 from viz.service.lru_store import BoundedStore
-from viz.service.result_tokens import Tokens
+from viz.service.result_ids import ResultIds
 from viz.service.run_request import check_texts, model_key, require_given, second_text, source_of
 from viz.service.run_result import Analysis, Request
 from viz.service.uploaded_media import loudness, require_readable, seen_picture, sense_of
@@ -93,7 +93,7 @@ class Workbench:
         self._begun: BoundedStore[Begun] = BoundedStore(
             BEGUN_BYTES, lambda begun: begun.analysis.memory_bytes, owner=lambda key: key[0]
         )
-        self._tokens = Tokens()
+        self._ids = ResultIds()
         self._shown: weakref.WeakValueDictionary[str, Analysis] = weakref.WeakValueDictionary()
         self._loading = threading.Lock()
         self._locks: dict[tuple[str | None, ...], threading.Lock] = {}
@@ -141,7 +141,7 @@ class Workbench:
         Raises:
             InputError: it does not, or there never was such a result.
         """
-        self._tokens.require_ours(token, self.visitors.owners(browser))
+        self._ids.require_ours(token, self.visitors.owners(browser))
 
     def analyse(
         self,
@@ -217,7 +217,7 @@ class Workbench:
             trace = replace(trace, stacks=heard(trace.stacks, loud[1]))
         return Analysis(
             request=request,
-            token=self._tokens.issue(owner),
+            token=self._ids.issue(owner),
             trace=trace,
             surveys={},
             predictions=ranked,

@@ -22,8 +22,8 @@ from viz.errors import (
     StorageError,
 )
 from viz.models.custom import TransformerOptions, build_model, save_model
+from viz.models.custom.pretrained_config import LoupeConfig
 from viz.models.custom.task_losses import shifted_right
-from viz.models.custom.transformers_config import LoupeConfig
 from viz.models.custom.transformers_models import LoupeForCausalLM
 
 KINDS = {

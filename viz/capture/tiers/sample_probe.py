@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from viz.capture.replay.module_runs import try_run, with_attentions
 from viz.capture.tiers.attention_implementations import switched
+from viz.capture.tiers.compare_outputs import difference
 from viz.capture.tiers.eager import returned_weights
 from viz.capture.tiers.observation import Observation
-from viz.capture.tiers.output_match import difference
 from viz.capture.tiers.plans import plans_to_try
 from viz.capture.tiers.registry import AttentionCall
 from viz.capture.tiers.value_probe import Reading

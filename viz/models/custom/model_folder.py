@@ -14,7 +14,7 @@ from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from viz.errors import StorageError
 from viz.models.custom.model_options import TransformerOptions
-from viz.models.custom.transformers_config import MODEL_TYPE, LoupeConfig
+from viz.models.custom.pretrained_config import MODEL_TYPE, LoupeConfig
 from viz.models.custom.transformers_models import LoupeModel, class_of
 from viz.models.load_lock import building
 

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from viz.errors import ShapeError
 from viz.models.custom.model_options import TransformerOptions
-from viz.models.custom.transformers_config import LoupeConfig
+from viz.models.custom.pretrained_config import LoupeConfig
 
 # Labels that count for nothing, as in PyTorch and transformers.
 IGNORED = -100

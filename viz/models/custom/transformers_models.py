@@ -19,9 +19,9 @@ from transformers.modeling_outputs import (
 
 from viz.errors import ConfigError, ShapeError
 from viz.models.custom.model_options import TransformerOptions
+from viz.models.custom.pretrained_config import LoupeConfig
 from viz.models.custom.task_losses import shifted_right, task_loss, token_loss
 from viz.models.custom.transformer import Transformer
-from viz.models.custom.transformers_config import LoupeConfig
 
 
 class LoupeModel(PreTrainedModel):  # type: ignore[misc]

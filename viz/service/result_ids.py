@@ -12,7 +12,7 @@ ID_BYTES = 16
 KEY_BYTES = 32
 
 
-class Tokens:
+class ResultIds:
     """Issues names, each for one owner, and knows its own again without keeping a list of them."""
 
     def __init__(self) -> None:
