@@ -274,33 +274,6 @@ def test_a_training_that_diverges_says_where_and_shows_the_last_good_checkpoint(
     expect(train.get_by_role("button", name="Go on", exact=True)).to_have_count(0)
 
 
-def test_two_train_at_once_and_a_third_waits_and_is_told_so(train, server, context):
-    pages = [train, context.new_page(), context.new_page()]
-    names = []
-    # All is set before anything takes the processor.
-    for one in pages:
-        if one is not train:
-            opened(one, f"{server}/train?task=reverse")
-        choose(one, ENDLESS)
-    for one in pages:
-        start(one)
-        names += run_of(one.url)
-        if one is not pages[-1]:
-            said(one, "left")
-    said(pages[-1], "Waits for its turn: 2 trainings are worked on at a time")
-    stop(pages[0])
-    said(pages[-1], "left")
-    # Each page lists its own alone.
-    for one in pages:
-        expect(one.get_by_text("Your other trainings")).to_have_count(0)
-    for one in pages[1:]:
-        stop(one)
-        said(one, "Stopped")
-        one.close()
-    for name in names[1:]:
-        shutil.rmtree(runs_root() / name, ignore_errors=True)
-
-
 def test_a_link_names_a_task_or_a_training_and_says_what_is_none(train, server):
     opened(train, f"{server}/train?task=reverse")
     expect(train.get_by_text("Letters go in, and the same letters are to come out")).to_be_visible()

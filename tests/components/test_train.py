@@ -15,11 +15,13 @@ from components.explore_session import as_written
 from components.panels.learn import uses_of_attention as uses
 from components.panels.training.checkpoint_panel import usual_step
 from components.panels.training.downloads import zipped
+from components.panels.training.session_trainings import trainings
 from components.panels.training.training_progress import _said
 from components.panels.training.unseen_example import text_of
 from tests.training.test_training_run import wait_for
 from viz.models.custom.small_tokenizers import byte_pair_tokenizer, symbol_tokenizer
 from viz.service.training_jobs import Standing, Trainings
+from viz.training.cpu_threads import AT_ONCE
 from viz.training.folder_lock import held
 from viz.training.task import Loaded, Probe
 from viz.training.tasks import TASKS, find_task
@@ -169,6 +171,11 @@ def slider(app):
     return next(one for one in app.select_slider if one.label == "Checkpoint after step")
 
 
+def standing_of(app):
+    """What the progress line says."""
+    return [one.proto.text for one in app.get("progress")]
+
+
 def told(app):
     return [one.value.replace("\\", "") for one in (*app.caption, *app.markdown)]
 
@@ -254,6 +261,33 @@ def test_only_what_a_session_began_is_thrown_away_by_it(kept):
     assert not (kept.path.parent / name).exists()
     assert kept.path.exists()
     assert "run" not in app.query_params
+
+
+def test_two_train_at_once_and_a_third_waits_and_is_told_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOUPE_CACHE", str(tmp_path))
+    pages = []
+    for _ in range(AT_ONCE + 1):
+        app = opened(task="reverse")
+        for label, value in (("Steps", 100_000), ("Checkpoint every", 1_000), ("Batch", 4)):
+            number(app, label).set_value(value)
+        app.run()
+        button(app, "Start").click().run()
+        pages.append(app)
+    here = trainings()
+    names = [app.query_params["run"] for app in pages]
+    wait_for(
+        lambda: [here.about(one).state for one in names] == [*["running"] * AT_ONCE, "waiting"]
+    )
+    waiting = pages[-1].run()
+    assert any("Waits for its turn: 2 trainings are" in text for text in standing_of(waiting))
+    button(pages[0], "Stop").click().run()
+    wait_for(lambda: here.about(names[-1]).state == "running")
+    # Each page lists its own alone.
+    assert not any("Your other trainings" in one for app in pages for one in told(app))
+    for app, name in zip(pages[1:], names[1:], strict=True):
+        button(app.run(), "Stop").click().run()
+        wait_for(lambda name=name: not here.works(name))
+        assert any("Stopped" in text for text in standing_of(app.run()))
 
 
 @pytest.mark.parametrize(
