@@ -154,7 +154,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/how-to.md"])
+@pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/how-to.md", "docs/effects.md"])
 def test_the_python_of_a_page_runs(page, folder):
     names: dict[str, object] = {}
     for code in python_of(page):

@@ -53,7 +53,9 @@ def attention_rows(
     scores = torch.baddbmm(empty, grouped, key.float().transpose(1, 2), beta=0, alpha=scale)
     scores = scores.view(heads, rows, key.shape[1])  # [head, query, key]
     if softcap is not None:
-        scores = torch.tanh_(scores.div_(softcap)).mul_(softcap)
+        scores = torch.tanh_(scores.div_(softcap))
+        # The gradient of tanh is made of its output, which must not be written over then.
+        scores = scores * softcap if scores.requires_grad else scores.mul_(softcap)
     if bias is not None:
         scores = scores.add_(bias)
     if allowed is not None:
@@ -67,5 +69,8 @@ def attention_rows(
         weights = torch.softmax(scores, dim=-1)
     # A row with nothing to look at is 0/0 in softmax, all along; it looks at nothing, which is 0.
     if (allowed is not None or hidden) and bool(weights[..., :1].isnan().any()):
-        weights = weights.nan_to_num_(nan=0.0)
+        if not weights.requires_grad:
+            return weights.nan_to_num_(nan=0.0)
+        nothing = torch.isneginf(scores).all(dim=-1, keepdim=True)
+        weights = torch.softmax(scores.masked_fill(nothing, 0.0), dim=-1) * ~nothing
     return weights

@@ -91,6 +91,11 @@ Observer = Callable[[AttentionCall], None]
 _observer: ContextVar[Observer | None] = ContextVar("attention_observer", default=None)
 
 
+# Changes what a part's heads put out, [batch, query, head, d], before the model goes on with it.
+Editor = Callable[[nn.Module, Tensor], Tensor]
+
+_editor: ContextVar[Editor | None] = ContextVar("attention_editor", default=None)
+
 covered: ContextVar[bool] = ContextVar("attention_covered", default=False)
 
 
@@ -112,6 +117,21 @@ def observe(observer: Observer) -> Iterator[None]:
         yield
     finally:
         _observer.reset(token)
+
+
+@contextmanager
+def edit(editor: Editor) -> Iterator[None]:
+    """Let `editor` change the output of every attention call made in this context, and only here."""
+    token = _editor.set(editor)
+    try:
+        yield
+    finally:
+        _editor.reset(token)
+
+
+def _edited(module: nn.Module, output: Tensor) -> Tensor:
+    editor = _editor.get()
+    return output if editor is None else editor(module, output)
 
 
 @contextmanager
@@ -152,6 +172,7 @@ class Watched:
         """Call the function as the model does; what it leaves out (sinks) is left out of the call."""
         with _on_behalf():
             output, others = self.stock(module, query, key, value, attention_mask, **options)
+        output = _edited(module, output)
         observer = _observer.get()
         if observer is not None:
             scale, told = options.get("scaling"), options.get("is_causal")
@@ -233,6 +254,7 @@ def masked_attention(
             output = _attend_in_blocks(
                 query, key, value, attention_mask, scale, position_bias, softcap, s_aux
             )
+    output = _edited(module, output)
     observer = _observer.get()
     if observer is not None:
         observer(

@@ -1,0 +1,305 @@
+"""The gradient of a prediction by every attention weight, as slices on demand.
+
+A head's output is o = w @ v, so the gradient of any number L by a weight is dL/dw[q, k] = dL/do[q] . v[k]. What is
+kept is as large as the queries: the gradient of each head's output and the values.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from viz.capture.batch_item import output_of_item
+from viz.capture.capture import capture_prepared
+from viz.capture.layers.recorded_layer import RecordedLayer
+from viz.capture.stack import Stack
+from viz.capture.tiers.attention_implementations import switched
+from viz.capture.tiers.compare_outputs import difference
+from viz.capture.tiers.registry import AttentionCall, observe
+from viz.capture.trace import Trace
+from viz.effects.differentiable_pass import all_of, differentiable, differentiable_inputs
+from viz.effects.target import Objective, Target, objective
+from viz.errors import CaptureError, ShapeError, VerificationError
+from viz.inputs.modalities import prepare_any
+from viz.inputs.prepared import Prepared
+from viz.models import Model
+from viz.models.argument_checks import require_model
+from viz.models.context_length import forget_longer_texts
+from viz.models.model_outputs import first_output
+from viz.models.preserve_state import preserved
+
+
+@dataclass(frozen=True, slots=True)
+class HeadGradients:
+    """What one layer's heads put out, and how the prediction changes with it.
+
+    Shapes, in the model's dtype: output and gradient [head, query, d]; value [kv_head, key, d].
+    """
+
+    output: Tensor
+    gradient: Tensor
+    value: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class WeightGradients:
+    """How a prediction changes with each attention weight of a pass.
+
+    Attributes:
+        trace: the pass, with its exact weights.
+        objective: the prediction.
+        value: of the prediction.
+        layers: by stack, in the order of its layers.
+    """
+
+    trace: Trace
+    objective: Objective
+    value: float
+    layers: Mapping[str, Sequence[HeadGradients]]
+
+    def gradient(
+        self,
+        layer: int,
+        head: int,
+        rows: Sequence[int] | None = None,
+        columns: Sequence[int] | None = None,
+        *,
+        stack: str = "self",
+    ) -> Tensor:
+        """Differentiate the prediction by a head's weights.
+
+        Args:
+            layer: of the stack.
+            head: of the layer.
+            rows: queries; all by default.
+            columns: keys; all by default.
+            stack: which attention.
+
+        Returns:
+            Float32 [row, column], in units of the prediction per unit of weight. A weight that the mask
+            holds at 0 has a gradient, too: what it would do if it were let in.
+
+        Raises:
+            ShapeError: there is no such stack, layer, head, query or key.
+        """
+        one = self._of(layer, head, stack)
+        groups = len(one.output) // len(one.value)
+        gradient, value = one.gradient[head].float(), one.value[head // groups].float()
+        gradient, value = _some(gradient, rows, "query"), _some(value, columns, "key")
+        return gradient @ value.T
+
+    def weight_times_gradient(
+        self,
+        layer: int,
+        head: int,
+        rows: Sequence[int] | None = None,
+        columns: Sequence[int] | None = None,
+        *,
+        stack: str = "self",
+    ) -> Tensor:
+        """Multiply each weight with its gradient: its share of the prediction, to first order, signed.
+
+        Source: Hao et al. 2021, "Self-Attention Attribution"; its positive part is what Chefer et al. 2021,
+        "Generic Attention-model Explainability", take.
+
+        Args, shapes, units and errors: as in `gradient`, but in units of the prediction.
+        """
+        gradient = self.gradient(layer, head, rows, columns, stack=stack)
+        chosen = (None if one is None else list(one) for one in (rows, columns))
+        weights = self.trace.stacks[stack].weights(layer, head, *chosen)
+        return weights.to(gradient.device, torch.float32) * gradient
+
+    def first_order(self, *, stack: str = "self") -> Tensor:
+        """Estimate how the prediction changes where one head's output is set to 0 at all positions.
+
+        Source: Nanda 2023, "Attribution Patching": the change to first order, -sum dL/do . o.
+
+        Returns:
+            Float32 [layer, head], in units of the prediction; NaN where a layer has fewer heads.
+        """
+        layers = self._layers(stack)
+        most = max(len(one.output) for one in layers)
+        found = torch.full((len(layers), most), torch.nan)
+        for layer, one in enumerate(layers):
+            change = -(one.gradient.float() * one.output.float()).sum(dim=(1, 2))
+            found[layer, : len(change)] = change.cpu()
+        return found
+
+    def _layers(self, stack: str) -> Sequence[HeadGradients]:
+        if stack not in self.layers:
+            raise ShapeError(
+                f"There is no stack {stack!r:.40}.", f"Choose one of {', '.join(self.layers)}."
+            )
+        return self.layers[stack]
+
+    def _of(self, layer: int, head: int, stack: str) -> HeadGradients:
+        layers = self._layers(stack)
+        if not 0 <= layer < len(layers):
+            raise ShapeError(
+                f"There is no layer {layer} in {stack}.", f"Choose 0 to {len(layers) - 1}."
+            )
+        heads = len(layers[layer].output)
+        if not 0 <= head < heads:
+            raise ShapeError(f"Layer {layer} has no head {head}.", f"Choose 0 to {heads - 1}.")
+        return layers[layer]
+
+
+def _some(numbers: Tensor, chosen: Sequence[int] | None, kind: str) -> Tensor:
+    """Take some queries or keys [unit, d]."""
+    if chosen is None:
+        return numbers
+    for one in chosen:
+        if not 0 <= one < len(numbers):
+            raise ShapeError(
+                f"There is no {kind} {one}; there are {len(numbers)}, counted from 0.",
+                f"Name a {kind} from 0 to {len(numbers) - 1}.",
+            )
+    return numbers[list(chosen)]
+
+
+def weight_gradients(
+    model: Model,
+    inputs: str | Mapping[str, Any],
+    explained: Target | None = None,
+    *,
+    pair: str | None = None,
+    target: str | None = None,
+    item: int | None = None,
+) -> WeightGradients:
+    """Differentiate a prediction by every attention weight.
+
+    Args:
+        model: from `viz.load_model` or `viz.wrap_model`, its attention seen at transformers' registry.
+        inputs: a text, or the model's own inputs.
+        explained: the prediction; by default the last position's first token against its runner-up.
+        pair: a second text, for models that read pairs.
+        target: what an encoder-decoder writes.
+        item: which input of a batch.
+
+    Raises:
+        InputError, ShapeError: the target or the inputs are none of this model's.
+        CaptureError: its weights are not seen at the registry, or gradients are not finite.
+        VerificationError: the pass with gradients returns something else than the model.
+
+    Cost: the capture, and one pass forward and backward; memory for outputs, their gradients and values.
+    """
+    require_model(model)
+    prepared = prepare_any(
+        model, inputs, pair=pair, target=target, image=None, sound=None, item=item
+    )
+    trace = capture_prepared(model, prepared)
+    chosen = objective(explained or Target(), trace, model.tokenizer)
+    calls, value = _backward(model, prepared, trace, chosen)
+    layers = {name: _matched(stack, calls, model.name) for name, stack in trace.stacks.items()}
+    return WeightGradients(trace, chosen, value, layers)
+
+
+class _Kept:
+    """Keeps outputs, values and gradients of one input's calls, by the name of the part that made them."""
+
+    def __init__(self, model: Model, item: int, batch: int) -> None:
+        self.names = {id(part): name for name, part in model.module.named_modules()}
+        self.item, self.batch = item, batch
+        self.calls: dict[str, list[HeadGradients]] = defaultdict(list)
+        self.unfinished: list[str] = []
+
+    def __call__(self, call: AttentionCall) -> None:
+        name = self.names.get(id(call.module), "")
+        if call.finish is not None or call.output.ndim != 4 or not call.output.requires_grad:
+            self.unfinished.append(name)
+            return
+        at = len(self.calls[name])
+        value = call.value[self._at(call.value)].detach().clone()
+        output = call.output[self._at(call.output)].detach().transpose(0, 1).clone()
+        self.calls[name].append(HeadGradients(output, torch.zeros_like(output), value))
+
+        def on_gradient(gradient: Tensor) -> None:
+            found = gradient[self._at(gradient)].detach().transpose(0, 1).clone()
+            self.calls[name][at] = HeadGradients(output, found, value)
+
+        call.output.register_hook(on_gradient)  # type: ignore[no-untyped-call]
+
+    def _at(self, tensor: Tensor) -> int:
+        return self.item if len(tensor) == self.batch else 0
+
+
+def _backward(
+    model: Model, prepared: Prepared, trace: Trace, chosen: Objective
+) -> tuple[dict[str, list[HeadGradients]], float]:
+    """Run forward and backward once, the attention set as in the capture."""
+    plan = model.plan
+    if plan is None or not plan.registry:
+        raise CaptureError(
+            f"The attention of {model.name} is not called through transformers' registry (its tier is "
+            f"{model.tier}), where alone gradients are kept.",
+            "Choose a model of the tier registry.",
+        )
+    kept = _Kept(model, prepared.item, prepared.batch)
+    module = model.module
+    with model.lock:
+        forget_longer_texts(module)
+        with all_of(switched(module, plan.way), preserved(module), differentiable(module)):
+            with observe(kept):
+                result = module(**differentiable_inputs(prepared.inputs))
+            output = output_of_item(
+                first_output(result), item=prepared.item, batch=prepared.batch, axis=prepared.axis
+            )
+            _require_same(output, trace, model.name)
+            value = chosen.of(output)
+            torch.autograd.backward(value)
+    if kept.unfinished:
+        raise CaptureError(
+            f"The output of the heads of {kept.unfinished[0]} cannot be differentiated.",
+            "Choose a model whose layers call their kernel with the heads apart.",
+        )
+    for name, calls in kept.calls.items():
+        if not all(bool(torch.isfinite(one.gradient).all()) for one in calls):
+            raise CaptureError(
+                f"The gradients in {name} are not finite in {model.dtype}.",
+                "Load the model with dtype float32.",
+            )
+    return dict(kept.calls), float(value.detach())
+
+
+def _require_same(output: Tensor, trace: Trace, name: str) -> None:
+    """Make sure that the pass with gradients computes what was captured."""
+    assert trace.output is not None
+    apart, allowed = difference({"": output.detach()}, {"": trace.output})
+    if not apart <= allowed:
+        raise VerificationError(
+            f"{name} computes something else when it keeps gradients: outputs are {apart:.2g} apart as a share "
+            f"of their size, allowed {allowed:.2g}.",
+            "Load it with another attn_implementation, or with dtype float32.",
+        )
+
+
+def _matched(
+    stack: Stack, calls: Mapping[str, Sequence[HeadGradients]], model: str
+) -> list[HeadGradients]:
+    """Put calls in the order of a stack's layers."""
+    seen: dict[str, int] = defaultdict(int)
+    found = []
+    for record in stack.records:
+        own = calls.get(record.name, ())
+        at = seen[record.name]
+        seen[record.name] += 1
+        fits = (
+            isinstance(record, RecordedLayer)
+            and at < len(own)
+            and own[at].output.shape[:2] == (record.heads, record.shape[0])
+            and own[at].value.shape[1] >= record.shape[1]
+        )
+        if not fits:
+            raise CaptureError(
+                f"Layer {record.name} of {model} is not one call of the kernel for one input, so the gradients "
+                "of its weights are not known.",
+                "Choose a model whose layers attend over whole texts.",
+            )
+        one = own[at]
+        found.append(HeadGradients(one.output, one.gradient, one.value[:, : record.shape[1]]))
+    return found
