@@ -18,6 +18,7 @@ from viz.capture.positions.position_code_contents import Contents
 from viz.capture.positions.position_code_records import Code, Coded, Side, Source
 from viz.capture.positions.skipped_convolutions import convolved_shape, convolved_spread, spread_of
 from viz.capture.positions.sorting_calls import chooses
+from viz.capture.positions.stand_ins import stand_in
 from viz.capture.replay.identity_attention import own_projected, own_values
 from viz.capture.replay.product_axes import PRODUCTS
 from viz.capture.replay.rounding import wide
@@ -48,13 +49,14 @@ class EnoughError(Exception):
 class Parts:
     """A module's parts by name and the contents of its grids, found once for all passes."""
 
-    def __init__(self, module: nn.Module, seed: int = 0) -> None:
+    def __init__(self, module: nn.Module, seed: int = 0, *, all_compute: bool = False) -> None:
         self.module = module
         self.contents = Contents(seed)
         self.names = {id(part): name for name, part in module.named_modules()}
         self.softmaxes = Softmaxes(module)
         self.every = list(module.modules())
-        self.grids = [part for part in self.every if isinstance(part, GRIDS)]
+        self.grids: list[nn.Module] = [part for part in self.every if isinstance(part, GRIDS)]
+        self.stand_ins = {} if all_compute else {part: stand_in(part) for part in self.every}
         self.embeddings = [part for part in self.every if isinstance(part, nn.Embedding)]
 
 
@@ -147,6 +149,12 @@ class Seeing(TorchFunctionMode):
         handles += [part.register_forward_hook(on_grid) for part in self.parts.grids]
         handles += [part.register_forward_hook(on_ids) for part in self.parts.embeddings]
         left_out = [part for part in self.parts.grids if self._leave_out(part, owner)]
+        if SERIES not in self.given:
+            left_out += [
+                part
+                for part, cheap in self.parts.stand_ins.items()
+                if cheap is not None and self._replace(part, cheap, owner)
+            ]
         try:
             yield
         finally:
@@ -170,6 +178,21 @@ class Seeing(TorchFunctionMode):
         if "forward" in part.__dict__:
             return False
         part.forward = empty
+        return True
+
+    def _replace(self, part: nn.Module, cheap: Callable[[Tensor], Tensor], owner: int) -> bool:
+        """Let a part that moves nothing from place to place mix channels in a cheaper way."""
+        if "forward" in part.__dict__:
+            return False
+        compute = part.forward
+
+        def forward(given: Tensor) -> Any:
+            if threading.get_ident() != owner or given.dtype != part.weight.dtype:
+                return compute(given)
+            with torch._C.DisableTorchFunction():
+                return cheap(given)
+
+        part.forward = forward
         return True
 
     def _ids(self, name: str, ids: Tensor, output: Tensor) -> Tensor | None:
@@ -308,9 +331,11 @@ class Seeing(TorchFunctionMode):
             result = own_values(*args, **named)
             self._follow(self.names[id(calling_part(self.names, self.module))], result)
             return result
-        result = func(*args, **named)
+        known = func in SOFTMAX and not self.result.is_first and args[0].ndim >= 3
+        # Of a softmax only the shape is wanted, once it has been seen.
+        result = args[0].to(named.get("dtype")) if known else func(*args, **named)
         if self.result.is_first:
-            self.result.decisions.note(func, result, self.order)
+            self.result.decisions.note(func, args, result, self.order)
         if self.result.is_first and chooses(func, args, named, self.result.sources):
             self.result.chosen = min(self.result.chosen, self.order)
         if self.following is not None:

@@ -10,6 +10,7 @@ own number instead, pass by pass.
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from viz.capture.positions.data_dependent_branches import decides_by_contents
 from viz.capture.positions.position_code_pass import EnoughError, Parts, Seeing
 from viz.capture.positions.position_code_records import Code, Coded, Scale, Side, Source
 from viz.capture.positions.position_code_steps import (
@@ -74,6 +76,11 @@ def coded(
     try:
         with torch.random.fork_rng(), preserved(module), torch.inference_mode():
             passes.run(_all(0))
+            seen = passes.result
+            if seen.chosen < math.inf or decides_by_contents(module, inputs, seen.decisions):
+                # Decisions are to be made by what the model itself computes.
+                passes = _Passes(module, inputs, wanted, seed, all_compute=True)
+                passes.run(_all(0))
             if not all(map(torch.equal, before, random_state())):
                 return None
             if planes and not has_plane(passes.result):
@@ -91,9 +98,15 @@ class _Passes:
     """The passes over one module, in their order."""
 
     def __init__(
-        self, module: nn.Module, inputs: Mapping[str, Any], wanted: Mapping[str, int], seed: int
+        self,
+        module: nn.Module,
+        inputs: Mapping[str, Any],
+        wanted: Mapping[str, int],
+        seed: int,
+        *,
+        all_compute: bool = False,
     ) -> None:
-        self.parts = Parts(module, seed)
+        self.parts = Parts(module, seed, all_compute=all_compute)
         self.inputs = inputs
         self.wanted = wanted
         self.tokens = [name for name, _ in module.named_parameters() if is_token(name)]

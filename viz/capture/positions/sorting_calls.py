@@ -6,18 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from viz.capture.positions.position_code_records import MOST_TOKENS, Source
-
-# Functions whose dimension is the argument after the tensor, and after a number.
-BY_DIMENSION = {
-    *(torch.sort, Tensor.sort, torch.argsort, Tensor.argsort, torch.msort, Tensor.msort),
-    *(torch.argmax, Tensor.argmax, torch.argmin, Tensor.argmin),
-    *(torch.multinomial, Tensor.multinomial),
-}
-BY_NUMBER = {torch.topk, Tensor.topk, torch.kthvalue, Tensor.kthvalue}
+from viz.capture.positions.sorting_functions import BY_DIMENSION, BY_NUMBER
 
 
 def chooses(
