@@ -4,9 +4,7 @@
 #
 # Seen (umap-learn 0.5.12, numba 0.68.1, torch 2.13.0): after `UMAP(n_jobs=1).fit_transform` of 60 points torch computes
 # with a thread a core again. The fit starts numba's OpenMP layer, which sets the number of threads of the runtime that
-# both have in common. Importing umap, or making the object, changes nothing. What the process trains or runs
-# afterwards is slowed down where several such processes share the cores: our training of a small model took 36 s after
-# it instead of 12. Needs two cores to be seen.
+# both have in common. Importing umap, or making the object, changes nothing. Needs two cores to be seen.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -110,8 +110,8 @@ class Stack:
         heads = slice(0, record.heads) if head is None else slice(int(head), int(head) + 1)
         queries, keys = record.shape
         device = record.tensors[0].device
-        row_numbers = _numbers(rows, queries, "query", device)
-        column_numbers = None if columns is None else _numbers(columns, keys, "key", device)
+        row_numbers = unit_numbers(rows, queries, "query", device)
+        column_numbers = None if columns is None else unit_numbers(columns, keys, "key", device)
         wide = keys if column_numbers is None else len(column_numbers)
         shape: tuple[int, ...] = (len(row_numbers), wide)
         shape = (record.heads, *shape) if head is None else shape
@@ -139,8 +139,8 @@ class Stack:
         """
         record = self.record_with(layer, head)
         device = record.tensors[0].device
-        row_numbers = _numbers(rows, record.shape[0], "query", device)
-        column_numbers = _numbers(columns, record.shape[1], "key", device)
+        row_numbers = unit_numbers(rows, record.shape[0], "query", device)
+        column_numbers = unit_numbers(columns, record.shape[1], "key", device)
         allowed = record.may_look(row_numbers)
         return allowed[min(head, len(allowed) - 1)][:, column_numbers]
 
@@ -175,8 +175,12 @@ class Stacks(dict[str, Stack]):
         )
 
 
-def _numbers(index: Index, count: int, what: str, device: torch.device) -> Tensor:
-    """Turn any way to name rows or columns into their numbers."""
+def unit_numbers(index: Index, count: int, what: str, device: torch.device) -> Tensor:
+    """Turn any way to name rows or columns into their numbers.
+
+    Raises:
+        ShapeError: one of them is not there, or is no whole number.
+    """
     if index is None:
         return torch.arange(count, device=device)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -50,12 +50,3 @@ def differentiable_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, Tensor) and value.is_floating_point() and value.ndim > 2:
             given[name] = value.requires_grad_().clone() if "mask" not in name else value
     return given
-
-
-@contextmanager
-def all_of(*contexts: Any) -> Iterator[None]:
-    """Enter several contexts as one."""
-    with ExitStack() as stack:
-        for context in contexts:
-            stack.enter_context(context)
-        yield

@@ -12,20 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from viz.capture.capture import capture_prepared
-from viz.capture.tiers.attention_implementations import switched
-from viz.capture.tiers.compare_outputs import difference
+from viz.capture.stack import unit_numbers
 from viz.capture.tiers.registry import edit
 from viz.capture.trace import Trace
-from viz.effects.differentiable_pass import all_of
+from viz.effects.registry_pass import as_captured, require_same
 from viz.effects.target import Objective, Target, objective
-from viz.errors import CaptureError, InputError, ShapeError, VerificationError
+from viz.errors import CaptureError, InputError
 from viz.inputs.input_copies import copies
 from viz.inputs.modalities import prepare_any
 from viz.models import Model
 from viz.models.argument_checks import require_model
-from viz.models.context_length import forget_longer_texts
 from viz.models.model_outputs import first_output
-from viz.models.preserve_state import preserved
 
 # Variants that are run in one batch, and the numbers that their logits may have together (512 MB in float32).
 MOST_VARIANTS = 16
@@ -124,16 +121,12 @@ def knock_out(
         )
     trace = capture_prepared(model, prepared)
     chosen = objective(explained or Target(), trace, model.tokenizer)
-    if model.plan is None or not model.plan.registry:
-        raise CaptureError(
-            f"The attention of {model.name} is not called through transformers' registry (its tier is "
-            f"{model.tier}), where alone heads are knocked out.",
-            "Choose a model of the tier registry.",
-        )
     calls = _calls(trace)
     wanted = _wanted(trace, heads)
     for one in wanted:
-        _require(one, trace, queries)
+        own = trace.stacks[one.stack]
+        own.record_with(one.layer, one.head)
+        unit_numbers(queries, len(own.queries), "query", torch.device("cpu"))
     assert trace.output is not None
     room = max(1, min(MOST_VARIANTS, MOST_LOGITS // trace.output.numel() - 1))
     without: list[float] = []
@@ -141,7 +134,7 @@ def knock_out(
     for start in range(0, len(wanted), room):
         some = wanted[start : start + room]
         logits = _run(model, prepared.inputs, [(calls[one], one.head) for one in some], queries)
-        _require_apart(logits[0], trace, model.name)
+        require_same(logits[0], trace, "in a batch, whose inputs may look at one another")
         # What is compared was computed in one batch, so that its rounding takes no part.
         shift = value - float(chosen.of(logits[0]))
         without += [float(chosen.of(one)) + shift for one in logits[1:]]
@@ -166,26 +159,6 @@ def _wanted(trace: Trace, heads: Sequence[Head | tuple[int, int]] | None) -> lis
     if heads is None:
         return list(_calls(trace))
     return [one if isinstance(one, Head) else Head(*one) for one in heads]
-
-
-def _require(head: Head, trace: Trace, queries: Sequence[int] | None) -> None:
-    stack = trace.stacks.get(head.stack)
-    if stack is None:
-        raise ShapeError(
-            f"There is no stack {head.stack!r:.40}.", f"Choose one of {', '.join(trace.stacks)}."
-        )
-    if not 0 <= head.layer < stack.layers or not 0 <= head.head < stack.heads(head.layer):
-        raise ShapeError(
-            f"There is no layer {head.layer}, head {head.head} in {head.stack}.",
-            f"It has {stack.layers} layers; choose (0, 0) to ({stack.layers - 1}, "
-            f"{stack.heads(stack.layers - 1) - 1}).",
-        )
-    for query in queries or ():
-        if not 0 <= query < len(stack.queries):
-            raise ShapeError(
-                f"There is no position {query} in {head.stack}.",
-                f"Choose 0 to {len(stack.queries) - 1}.",
-            )
 
 
 @torch.inference_mode()
@@ -213,12 +186,8 @@ def _run(
             output[variant, rows, head] = 0
         return output
 
-    plan = model.plan
-    assert plan is not None
-    with model.lock:
-        forget_longer_texts(model.module)
-        with all_of(switched(model.module, plan.way), preserved(model.module), edit(silence)):
-            result = model.module(**dict(_repeated(copies(inputs), 1 + len(silenced))))
+    with as_captured(model), edit(silence):
+        result = model.module(**dict(_repeated(copies(inputs), 1 + len(silenced))))
     if missing := {call.name for call in by_call if not turns[call.name]}:
         raise CaptureError(
             f"Layer {min(missing)} of {model.name} made no call that could be changed.",
@@ -238,15 +207,3 @@ def _repeated(inputs: Mapping[str, Any], count: int) -> Iterator[tuple[str, Any]
                 f"The input {name} is {type(value).__name__}, which cannot be repeated for each head.",
                 "Leave it out, or give the whole text.",
             )
-
-
-def _require_apart(logits: Tensor, trace: Trace, name: str) -> None:
-    """Make sure that a batch computes for its first input what that computes alone."""
-    assert trace.output is not None
-    apart, allowed = difference({"": logits}, {"": trace.output})
-    if not apart <= allowed:
-        raise VerificationError(
-            f"{name} computes something else in a batch: outputs are {apart:.2g} apart as a share of their size, "
-            f"allowed {allowed:.2g}; its inputs look at one another, or a half type rounds differently.",
-            "Load it with dtype float32.",
-        )

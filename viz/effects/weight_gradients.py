@@ -17,21 +17,18 @@ from torch import Tensor
 from viz.capture.batch_item import output_of_item
 from viz.capture.capture import capture_prepared
 from viz.capture.layers.recorded_layer import RecordedLayer
-from viz.capture.stack import Stack
-from viz.capture.tiers.attention_implementations import switched
-from viz.capture.tiers.compare_outputs import difference
+from viz.capture.stack import Index, Stack, unit_numbers
 from viz.capture.tiers.registry import AttentionCall, observe
 from viz.capture.trace import Trace
-from viz.effects.differentiable_pass import all_of, differentiable, differentiable_inputs
+from viz.effects.differentiable_pass import differentiable, differentiable_inputs
+from viz.effects.registry_pass import as_captured, require_same
 from viz.effects.target import Objective, Target, objective
-from viz.errors import CaptureError, ShapeError, VerificationError
+from viz.errors import CaptureError
 from viz.inputs.modalities import prepare_any
 from viz.inputs.prepared import Prepared
 from viz.models import Model
 from viz.models.argument_checks import require_model
-from viz.models.context_length import forget_longer_texts
 from viz.models.model_outputs import first_output
-from viz.models.preserve_state import preserved
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +63,8 @@ class WeightGradients:
         self,
         layer: int,
         head: int,
-        rows: Sequence[int] | None = None,
-        columns: Sequence[int] | None = None,
+        rows: Index = None,
+        columns: Index = None,
         *,
         stack: str = "self",
     ) -> Tensor:
@@ -87,18 +84,20 @@ class WeightGradients:
         Raises:
             ShapeError: there is no such stack, layer, head, query or key.
         """
-        one = self._of(layer, head, stack)
+        self.trace.stacks[stack].record_with(layer, head)
+        one = self.layers[stack][layer]
         groups = len(one.output) // len(one.value)
         gradient, value = one.gradient[head].float(), one.value[head // groups].float()
-        gradient, value = _some(gradient, rows, "query"), _some(value, columns, "key")
-        return gradient @ value.T
+        queries = unit_numbers(rows, len(gradient), "query", gradient.device)
+        keys = unit_numbers(columns, len(value), "key", value.device)
+        return gradient[queries] @ value[keys].T
 
     def weight_times_gradient(
         self,
         layer: int,
         head: int,
-        rows: Sequence[int] | None = None,
-        columns: Sequence[int] | None = None,
+        rows: Index = None,
+        columns: Index = None,
         *,
         stack: str = "self",
     ) -> Tensor:
@@ -110,8 +109,7 @@ class WeightGradients:
         Args, shapes, units and errors: as in `gradient`, but in units of the prediction.
         """
         gradient = self.gradient(layer, head, rows, columns, stack=stack)
-        chosen = (None if one is None else list(one) for one in (rows, columns))
-        weights = self.trace.stacks[stack].weights(layer, head, *chosen)
+        weights = self.trace.stacks[stack].weights(layer, head, rows, columns)
         return weights.to(gradient.device, torch.float32) * gradient
 
     def first_order(self, *, stack: str = "self") -> Tensor:
@@ -122,44 +120,13 @@ class WeightGradients:
         Returns:
             Float32 [layer, head], in units of the prediction; NaN where a layer has fewer heads.
         """
-        layers = self._layers(stack)
-        most = max(len(one.output) for one in layers)
-        found = torch.full((len(layers), most), torch.nan)
-        for layer, one in enumerate(layers):
+        own = self.trace.stacks[stack]
+        most = max(map(own.heads, range(own.layers)))
+        found = torch.full((own.layers, most), torch.nan)
+        for layer, one in enumerate(self.layers[stack]):
             change = -(one.gradient.float() * one.output.float()).sum(dim=(1, 2))
             found[layer, : len(change)] = change.cpu()
         return found
-
-    def _layers(self, stack: str) -> Sequence[HeadGradients]:
-        if stack not in self.layers:
-            raise ShapeError(
-                f"There is no stack {stack!r:.40}.", f"Choose one of {', '.join(self.layers)}."
-            )
-        return self.layers[stack]
-
-    def _of(self, layer: int, head: int, stack: str) -> HeadGradients:
-        layers = self._layers(stack)
-        if not 0 <= layer < len(layers):
-            raise ShapeError(
-                f"There is no layer {layer} in {stack}.", f"Choose 0 to {len(layers) - 1}."
-            )
-        heads = len(layers[layer].output)
-        if not 0 <= head < heads:
-            raise ShapeError(f"Layer {layer} has no head {head}.", f"Choose 0 to {heads - 1}.")
-        return layers[layer]
-
-
-def _some(numbers: Tensor, chosen: Sequence[int] | None, kind: str) -> Tensor:
-    """Take some queries or keys [unit, d]."""
-    if chosen is None:
-        return numbers
-    for one in chosen:
-        if not 0 <= one < len(numbers):
-            raise ShapeError(
-                f"There is no {kind} {one}; there are {len(numbers)}, counted from 0.",
-                f"Name a {kind} from 0 to {len(numbers) - 1}.",
-            )
-    return numbers[list(chosen)]
 
 
 def weight_gradients(
@@ -232,26 +199,16 @@ def _backward(
     model: Model, prepared: Prepared, trace: Trace, chosen: Objective
 ) -> tuple[dict[str, list[HeadGradients]], float]:
     """Run forward and backward once, the attention set as in the capture."""
-    plan = model.plan
-    if plan is None or not plan.registry:
-        raise CaptureError(
-            f"The attention of {model.name} is not called through transformers' registry (its tier is "
-            f"{model.tier}), where alone gradients are kept.",
-            "Choose a model of the tier registry.",
-        )
     kept = _Kept(model, prepared.item, prepared.batch)
-    module = model.module
-    with model.lock:
-        forget_longer_texts(module)
-        with all_of(switched(module, plan.way), preserved(module), differentiable(module)):
-            with observe(kept):
-                result = module(**differentiable_inputs(prepared.inputs))
-            output = output_of_item(
-                first_output(result), item=prepared.item, batch=prepared.batch, axis=prepared.axis
-            )
-            _require_same(output, trace, model.name)
-            value = chosen.of(output)
-            torch.autograd.backward(value)
+    with as_captured(model), differentiable(model.module):
+        with observe(kept):
+            result = model.module(**differentiable_inputs(prepared.inputs))
+        output = output_of_item(
+            first_output(result), item=prepared.item, batch=prepared.batch, axis=prepared.axis
+        )
+        require_same(output, trace, "when it keeps gradients")
+        value = chosen.of(output)
+        torch.autograd.backward(value)
     if kept.unfinished:
         raise CaptureError(
             f"The output of the heads of {kept.unfinished[0]} cannot be differentiated.",
@@ -264,18 +221,6 @@ def _backward(
                 "Load the model with dtype float32.",
             )
     return dict(kept.calls), float(value.detach())
-
-
-def _require_same(output: Tensor, trace: Trace, name: str) -> None:
-    """Make sure that the pass with gradients computes what was captured."""
-    assert trace.output is not None
-    apart, allowed = difference({"": output.detach()}, {"": trace.output})
-    if not apart <= allowed:
-        raise VerificationError(
-            f"{name} computes something else when it keeps gradients: outputs are {apart:.2g} apart as a share "
-            f"of their size, allowed {allowed:.2g}.",
-            "Load it with another attn_implementation, or with dtype float32.",
-        )
 
 
 def _matched(

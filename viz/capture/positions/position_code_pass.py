@@ -175,15 +175,10 @@ class Seeing(TorchFunctionMode):
                 return compute(given, *args, **kwargs)
             return given.new_zeros(()).expand(shape)
 
-        if "forward" in part.__dict__:
-            return False
-        part.forward = empty
-        return True
+        return _put(part, empty)
 
     def _replace(self, part: nn.Module, cheap: Callable[[Tensor], Tensor], owner: int) -> bool:
         """Let a part that moves nothing from place to place mix channels in a cheaper way."""
-        if "forward" in part.__dict__:
-            return False
         compute = part.forward
 
         def forward(given: Tensor) -> Any:
@@ -192,8 +187,7 @@ class Seeing(TorchFunctionMode):
             with torch._C.DisableTorchFunction():
                 return cheap(given)
 
-        part.forward = forward
-        return True
+        return _put(part, forward)
 
     def _ids(self, name: str, ids: Tensor, output: Tensor) -> Tensor | None:
         """Code the embeddings of a model's ids; those of positions stay what they are."""
@@ -398,6 +392,14 @@ class Seeing(TorchFunctionMode):
             return self.parts.softmaxes.by_head(name, whole.reshape(*lead, *factor.shape[-2:]))
         except RuntimeError:
             return None
+
+
+def _put(part: nn.Module, forward: Callable[..., Any]) -> bool:
+    """Let a part compute something else, unless somebody has done so already."""
+    if "forward" in part.__dict__:
+        return False
+    part.forward = forward
+    return True
 
 
 def _some(rows: Tensor, most: int = MOST_NUMBERS) -> Tensor:

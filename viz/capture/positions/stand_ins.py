@@ -26,7 +26,7 @@ def stand_in(part: nn.Module) -> Callable[[Tensor], Tensor] | None:
         return None
     if type(part) is nn.Linear:
         return partial(mixed_channels, channels=part.out_features)
-    if type(part) in NORMS and not part.training and part.running_mean is not None:
+    if type(part) in NORMS and part.affine and part.track_running_stats and not part.training:
         # A copy, because what comes next may write to it.
         return torch.clone
     return None

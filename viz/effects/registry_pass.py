@@ -1,0 +1,59 @@
+"""Passes of a model beside its capture: the attention set as that proved it, and the same output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import Tensor
+
+from viz.capture.tiers.attention_implementations import switched
+from viz.capture.tiers.compare_outputs import difference
+from viz.capture.trace import Trace
+from viz.errors import CaptureError, VerificationError
+from viz.models import Model
+from viz.models.context_length import forget_longer_texts
+from viz.models.preserve_state import preserved
+
+
+@contextmanager
+def as_captured(model: Model) -> Iterator[None]:
+    """Set a model as in its last capture, with nobody else running it, and put it back.
+
+    Raises:
+        CaptureError: its attention is not called through transformers' registry, where alone what its heads put
+            out is at hand.
+    """
+    plan = model.plan
+    if plan is None or not plan.registry:
+        raise CaptureError(
+            f"The attention of {model.name} is not called through transformers' registry (its tier is "
+            f"{model.tier}), where alone effects of heads are found out.",
+            "Choose a model of the tier registry.",
+        )
+    with model.lock:
+        forget_longer_texts(model.module)
+        with switched(model.module, plan.way), preserved(model.module):
+            yield
+
+
+def require_same(output: Tensor, trace: Trace, when: str) -> None:
+    """Make sure that a pass returned what was captured.
+
+    Args:
+        output: of the pass.
+        trace: of the capture, with its output.
+        when: what was done otherwise, after "computes something else".
+
+    Raises:
+        VerificationError: it did not.
+    """
+    assert trace.output is not None
+    apart, allowed = difference({"": output.detach()}, {"": trace.output})
+    # Negated, so that NaN does not pass.
+    if not apart <= allowed:
+        raise VerificationError(
+            f"{trace.model.name} computes something else {when}: outputs are {apart:.2g} apart as a share of "
+            f"their size, allowed {allowed:.2g}.",
+            "Load it with another attn_implementation, or with dtype float32.",
+        )
