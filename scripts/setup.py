@@ -40,45 +40,49 @@ def main() -> None:
     if not PYTHON.exists():
         venv.create(VENV, with_pip=True, symlinks=os.name != "nt")
     print("1/3 PyTorch", flush=True)
+    _pip("install", UV)
     torch = next(line for line in _lines("requirements.lock") if line.startswith("torch=="))
-    _pip("install", "--no-compile", *_torch_arguments(torch))
+    _install(*_torch_arguments(torch))
     print("2/3 everything else", flush=True)
-    _install_locks(LOCKS[purpose])
+    _install(*(argument for lock in LOCKS[purpose] for argument in ("-r", lock)))
     print("3/3 Attention Loupe", flush=True)
     _pip("install", "--no-deps", "--editable", ".")
     stamp.write_text(wanted)
 
 
-def _install_locks(locks: list[str]) -> None:
-    """Install what the locks say: by uv, which takes a tenth of the time, or by pip, which knows its mirrors."""
-    _pip("install", UV)
-    files = [argument for lock in locks for argument in ("-r", lock)]
-    uv = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--python", str(PYTHON), *files]
-    if subprocess.run(uv, cwd=ROOT, check=False, capture_output=True).returncode:
-        _pip("install", *files)
+def _install(*arguments: str) -> None:
+    """Install by uv, which takes a tenth of the time, or by pip, which knows its mirrors."""
+    uv = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--python", str(PYTHON)]
+    if subprocess.run([*uv, *arguments], cwd=ROOT, check=False, capture_output=True).returncode:
+        _pip("install", *arguments)
 
 
 def _torch_arguments(torch: str) -> list[str]:
-    """Choose the build of torch: without an NVIDIA GPU, never one that brings CUDA along."""
-    if sys.platform != "linux" or _has_nvidia_gpu() or not _brings_cuda(torch):
+    """Choose the build of torch: without an NVIDIA GPU, never one that brings CUDA along.
+
+    The wheel that pip would take is named by its address, because uv does not read pip's configuration. What torch
+    needs besides is in the lock.
+    """
+    if sys.platform != "linux" or _has_nvidia_gpu():
         return [torch]
-    return [torch, "--index-url", CPU_WHEELS, "--extra-index-url", CPU_WHEELS]
+    planned = _would_install(torch)
+    if any(name.startswith(("nvidia-", "cuda-", "triton")) for name in planned):
+        return [torch, "--index-url", CPU_WHEELS, "--extra-index-url", CPU_WHEELS]
+    return ["--no-deps", f"torch @ {planned['torch']}"]
 
 
 def _has_nvidia_gpu() -> bool:
     return Path("/proc/driver/nvidia").exists() or shutil.which("nvidia-smi") is not None
 
 
-def _brings_cuda(torch: str) -> bool:
-    """Ask pip what installing torch would install, without installing it."""
+def _would_install(requirement: str) -> dict[str, str]:
+    """Ask pip what it would install and from where, without installing it: addresses by name."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        arguments = ["install", "--dry-run", "--ignore-installed", "--report", str(report), torch]
-        _pip(*arguments)
-        names = [
-            item["metadata"]["name"].lower() for item in json.loads(report.read_text())["install"]
-        ]
-    return any(name.startswith(("nvidia-", "cuda-", "triton")) for name in names)
+        arguments = ["install", "--dry-run", "--ignore-installed", "--report", str(report)]
+        _pip(*arguments, requirement)
+        planned = json.loads(report.read_text())["install"]
+    return {one["metadata"]["name"].lower(): one["download_info"]["url"] for one in planned}
 
 
 def _pip(*arguments: str) -> None:

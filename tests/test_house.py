@@ -17,11 +17,12 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_backend_runs_without_streamlit():
+def test_the_backend_runs_without_streamlit_and_uses_no_old_name():
     code = (
         "import sys, viz, viz.service, viz.figures, viz.cli; assert 'streamlit' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True)
+    strict = [sys.executable, "-W", "error:viz:DeprecationWarning", "-c", code]
+    done = subprocess.run(strict, cwd=ROOT, check=False, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
 
 

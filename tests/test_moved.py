@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import subprocess
 import sys
 from types import ModuleType
 
@@ -47,19 +46,3 @@ def test_names_that_left_the_models_are_found_there(name):
 def test_names_that_never_were_are_refused():
     with pytest.raises(AttributeError, match="nothing"):
         viz.models.nothing  # noqa: B018
-
-
-def test_nothing_of_ours_uses_an_old_name():
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "error:viz:DeprecationWarning",
-            "-c",
-            "import viz, viz.cli, viz.service",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr

@@ -43,22 +43,30 @@ WATCH = """
 })();
 """
 
-# Looked at once a frame; whatever moves, runs or is not yet drawn begins the rest anew.
+# How often a page is looked at, in milliseconds. Once a frame, as Playwright does unless told otherwise, the looking
+# itself takes half of a core.
+GLANCE = 50
+
+# Whatever moves, runs or is not yet drawn begins the rest anew.
 AT_REST = """
 ([rest, waiting]) => {
     const { watch } = window;
     const app = document.querySelector('[data-testid="stApp"]');
     const runs = app?.dataset.testScriptState !== "notRunning" || watch.heard <= watch.asked;
     const undrawn = '[data-testid="stSkeleton"], .stPlotlyChart:not(:has(.main-svg))';
-    const draws = [...document.querySelectorAll(undrawn)].some((one) => one.checkVisibility());
-    const placed = document.querySelectorAll('[data-testid="stElementContainer"], [role="option"]');
-    const looks = [...placed].map((one) => Object.values(one.getBoundingClientRect().toJSON())).join();
-    if (watch.waiting !== waiting || runs || draws || looks !== watch.looks) {
-        Object.assign(watch, { waiting, looks, since: performance.now(), frames: 0 });
+    const draws = () => [...document.querySelectorAll(undrawn)].some((one) => one.checkVisibility());
+    const placed = '[data-testid="stElementContainer"], [role="option"]';
+    const looks = () => [...document.querySelectorAll(placed)].map((one) => {
+        const { x, y, width, height } = one.getBoundingClientRect();
+        return `${x} ${y} ${width} ${height}`;
+    }).join();
+    const seen = watch.waiting !== waiting || runs || draws() ? null : looks();
+    if (seen === null || seen !== watch.looks) {
+        Object.assign(watch, { waiting, looks: seen, since: performance.now(), glances: 0 });
         return false;
     }
-    watch.frames += 1;
-    return watch.frames > 3 && performance.now() - watch.since > rest;
+    watch.glances += 1;
+    return watch.glances > 3 && performance.now() - watch.since > rest;
 }
 """
 
@@ -97,12 +105,12 @@ def rested(page: Page) -> None:
     """Wait until another address is no more taken for a late answer."""
     settle(page)
     written = "(rests) => performance.now() - window.watch.written > rests"
-    page.wait_for_function(written, arg=LINK_RESTS)
+    page.wait_for_function(written, arg=LINK_RESTS, polling=GLANCE)
 
 
 def settle(page: Page) -> None:
     """Wait until what was asked is answered, the page's script has ended, and nothing moves any more."""
-    page.wait_for_function(AT_REST, arg=[REST, next(waitings)], timeout=READY)
+    page.wait_for_function(AT_REST, arg=[REST, next(waitings)], timeout=READY, polling=GLANCE)
 
 
 def go_back(page: Page) -> None:

@@ -130,23 +130,24 @@ def test_when_no_head_fits_the_page_says_so_and_clears(page, server):
     expect(page.locator(".grid canvas")).to_be_visible()
 
 
-@pytest.mark.parametrize("modifier", ["Shift", "Control", "Meta"])
-def test_a_click_with_a_modifier_adds_a_head_and_takes_it_away(page, server, modifier):
+def test_a_click_with_a_modifier_adds_a_head_and_takes_it_away(page, server):
     open_page(page, f"{server}/?layer=3&head=1")
-    page.keyboard.down(modifier)
-    page.mouse.click(*point_of(page, 4, 10))
-    page.mouse.click(*point_of(page, 0, 2))
-    page.keyboard.up(modifier)
+    click_with(page, "Shift", 4, 10)
+    click_with(page, "Control", 0, 2)
     expect(page).to_have_url(re.compile(r"layer=3&head=1&also=4.10%2C0.2"))
     expect(page.get_by_role("heading", name="Layer 3, head 1")).to_be_visible()
     page.mouse.move(0, 0)
     for place, colour in zip([(3, 1), (4, 10), (0, 2)], OKABE_ITO, strict=False):
         expect_outline(page, *place, colour)
-    page.keyboard.down(modifier)
-    page.mouse.click(*point_of(page, 3, 1))  # the next becomes the first
-    page.keyboard.up(modifier)
+    click_with(page, "Meta", 3, 1)  # the next becomes the first
     expect(page.get_by_role("heading", name="Layer 4, head 10")).to_be_visible()
     expect(page).to_have_url(re.compile(r"layer=4&head=10&also=0.2"))
+
+
+def click_with(page, modifier, layer, head):
+    page.keyboard.down(modifier)
+    page.mouse.click(*point_of(page, layer, head))
+    page.keyboard.up(modifier)
 
 
 def test_a_link_with_several_heads_comes_back(page, server):

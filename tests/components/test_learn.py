@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from components.panels.learn.attention_flow_diagram import flow
@@ -325,14 +327,14 @@ def test_questions_words_and_papers_are_there():
     assert all(title in written for _, title, _, _ in PAPERS)
 
 
-def test_the_folder_of_pages_is_not_taken_for_pages():
+def test_the_folder_of_pages_is_not_taken_for_pages(monkeypatch):
     """Else the first address to be opened, if it is /learn, runs a page's file and shows nothing."""
-    code = (
-        "import app; from streamlit.runtime.pages_manager import PagesManager as P;"
-        "P('components/main.py'); assert P.uses_pages_directory is False"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", None)
+    monkeypatch.delitem(sys.modules, "app", raising=False)
+    importlib.import_module("app")
+    gc.unfreeze()
+    PagesManager(str(ROOT / "components" / "main.py"))
+    assert PagesManager.uses_pages_directory is False
 
 
 def test_explore_goes_on_where_it_was_left(tmp_path, monkeypatch):

@@ -107,14 +107,6 @@ def load(hub, tmp_path, *models):
     return done.stdout.strip()
 
 
-def test_a_model_is_fetched_once_and_loads_again_without_the_hub(hub, tmp_path):
-    assert load(hub, tmp_path, ("owner/small", "")) == "3 4 True True"
-    assert not any("onnx" in path for path in hub.asked if "/resolve/" in path)
-    hub.shutdown()
-    hub.server_close()
-    assert load(hub, tmp_path, ("owner/small", "")).startswith("3 4")
-
-
 REFUSED = {
     ("owner/small", "nowhere"): "has no revision 'nowhere'",
     ("owner/pickled", ""): "only pickled weights (pytorch_model.bin)",
@@ -123,8 +115,14 @@ REFUSED = {
 }
 
 
-def test_what_the_hub_refuses_is_one_sentence(hub, tmp_path):
-    said = load(hub, tmp_path, *REFUSED).splitlines()
-    assert len(said) == len(REFUSED)
-    for sentence, words in zip(said, REFUSED.values(), strict=True):
+def test_a_model_is_fetched_once_and_what_is_refused_is_one_sentence(hub, tmp_path):
+    fetched, *refused = load(hub, tmp_path, ("owner/small", ""), *REFUSED).splitlines()
+    assert fetched == "3 4 True True"
+    assert not any("onnx" in path for path in hub.asked if "/resolve/" in path)
+    assert len(refused) == len(REFUSED)
+    for sentence, words in zip(refused, REFUSED.values(), strict=True):
         assert words in sentence
+    hub.shutdown()
+    hub.server_close()
+    # It loads again without the hub.
+    assert load(hub, tmp_path, ("owner/small", "")).startswith("3 4")
