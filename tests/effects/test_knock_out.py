@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers as hf
 
 import viz
 from tests.effects.test_weight_gradients import CAUSAL, ENCODER_DECODER, IDS, built
@@ -38,13 +39,13 @@ SIDES = {
 }
 
 
-def plainly(module, inputs, projection, head, chosen, queries=None):
-    """The prediction of a plain pass whose output projection gets 0 from a head of four."""
+def plainly(module, inputs, projection, head, chosen, queries=None, instead=None):
+    """The prediction of a plain pass whose output projection gets 0, or something else, from a head of four."""
     rows = slice(None) if queries is None else queries
 
     def zero(_part, args):
         heads = args[0].clone().unflatten(-1, (4, -1))
-        heads[:, rows, head] = 0
+        heads[:, rows, head] = 0 if instead is None else instead[:, rows, head]
         return (heads.flatten(-2), *args[1:])
 
     handle = module.get_submodule(projection).register_forward_pre_hook(zero)
@@ -73,6 +74,121 @@ def test_every_head_of_a_decoder_is_knocked_out_exactly(name, queries):
     assert changes.is_monotonic_decreasing
     # What is far behind a window reaches the prediction through no layer.
     assert (changes.max() > 1e-3) == (name != "sliding window" or queries != [0, 3])
+
+
+def mixed(module, ids, projection):
+    """What an output projection is handed in a plain pass, [batch, query, head, d]."""
+    seen = []
+    handle = module.get_submodule(projection).register_forward_pre_hook(
+        lambda _part, args: seen.append(args[0].unflatten(-1, (4, -1)))
+    )
+    with torch.no_grad():
+        module(ids)
+    handle.remove()
+    return seen[0]
+
+
+@pytest.mark.parametrize("queries", [None, [11]])
+@pytest.mark.parametrize("replacement", ["mean", "resample"])
+@pytest.mark.parametrize("name", PROJECTIONS)
+def test_the_mean_or_another_text_takes_a_heads_place(name, replacement, queries):
+    module = built(CAUSAL[name])
+    other = IDS.flip(1)
+    found = knock_out(
+        viz.wrap_model(module),
+        {"input_ids": IDS},
+        TARGET,
+        heads=[(0, 1), (1, 2)],
+        queries=queries,
+        replacement=replacement,
+        other={"input_ids": other} if replacement == "resample" else None,
+    )
+    for one, without in zip(found.heads, found.without, strict=True):
+        projection = PROJECTIONS[name].format(one.layer)
+        if replacement == "mean":
+            own = mixed(module, IDS, projection)
+            instead = own.mean(dim=1, keepdim=True).expand_as(own)
+        else:
+            instead = mixed(module, other, projection)
+        expected = plainly(
+            module, {"input_ids": IDS}, projection, one.head, found.objective, queries, instead
+        )
+        assert without == pytest.approx(expected, abs=1e-5 * max(1.0, abs(found.value)))
+        assert abs(expected - found.value) > 1e-4
+
+
+@pytest.mark.parametrize("queries", [None, [11]])
+def test_all_heads_of_a_layer_are_knocked_out_at_once(queries):
+    module = built(CAUSAL["grouped queries"])
+    found = knock_out(
+        viz.wrap_model(module),
+        {"input_ids": IDS},
+        TARGET,
+        heads=[(0, None), (1, 3), (1, None)],
+        queries=queries,
+    )
+    for one, without in zip(found.heads, found.without, strict=True):
+        expected = plainly(
+            module,
+            {"input_ids": IDS},
+            PROJECTIONS["grouped queries"].format(one.layer),
+            slice(None) if one.head is None else one.head,
+            found.objective,
+            queries,
+        )
+        assert without == pytest.approx(expected, abs=1e-5 * max(1.0, abs(found.value)))
+    assert found.table["head"].isna().sum() == 2
+
+
+def passes(module):
+    """Shapes of the texts that a model is run on from now on."""
+    seen = []
+    module.register_forward_pre_hook(
+        lambda _part, _args, options: seen.append(tuple(options["input_ids"].shape)),
+        with_kwargs=True,
+    )
+    return seen
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_at_the_position_of_the_prediction_all_heads_are_one_batch_of_tokens(name):
+    module = built(CAUSAL[name])
+    model = viz.wrap_model(module)
+    seen = passes(module)
+    found = knock_out(model, {"input_ids": IDS}, TARGET, queries=[11])
+    assert len(found.heads) == 8
+    # The capture and what heads put out, the position alone, and once more with all of its variants.
+    assert {shape for shape in seen if shape != (1, 13)} == {(1, 1), (9, 1)}
+    assert seen.count((9, 1)) == 1
+
+
+def test_a_bidirectional_model_is_run_whole():
+    module = hf.BertForMaskedLM(
+        hf.BertConfig(vocab_size=97, hidden_size=32, num_attention_heads=4, intermediate_size=48)
+    ).eval()
+    model = viz.wrap_model(module)
+    found = knock_out(model, {"input_ids": IDS}, TARGET, heads=[(1, 2)], queries=[11])
+    projection = "bert.encoder.layer.1.attention.output.dense"
+    expected = plainly(module, {"input_ids": IDS}, projection, 2, found.objective, [11])
+    assert found.without[0] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"replacement": "noise"}, "no replacement 'noise'"),
+        ({"replacement": "resample"}, "second text goes with"),
+        ({"other": {"input_ids": IDS}}, "second text goes with"),
+        (
+            {"replacement": "resample", "other": {"input_ids": IDS[:, :5]}},
+            "has 5 tokens, and the one to be explained 13",
+        ),
+    ],
+)
+def test_what_cannot_take_a_heads_place_is_said(how, said):
+    model = viz.wrap_model(built(CAUSAL["grouped queries"]))
+    with pytest.raises(InputError, match=said):
+        knock_out(model, {"input_ids": IDS}, TARGET, heads=[(0, 0)], **how)
 
 
 @pytest.mark.parametrize("name", SIDES)

@@ -174,7 +174,7 @@ def test_a_target_is_a_token_by_its_text_against_the_runner_up(language):
     assert objective(Target(), trace).against == second
     assert objective(Target(token=second), trace).against == first
     paris = language.tokenizer.encode(" Paris")[0]
-    chosen = objective(Target(token=" Paris", measure="log_probability"), trace, language.tokenizer)
+    chosen = objective(Target(token=" Paris", measure="log_probability"), trace, language)
     assert (chosen.position, chosen.token, chosen.against) == (4, paris, None)
     expected = torch.log_softmax(trace.output[-1].double(), 0)[paris]
     assert float(chosen.of(trace.output)) == pytest.approx(float(expected), abs=1e-5)
@@ -195,7 +195,7 @@ def test_a_target_is_a_token_by_its_text_against_the_runner_up(language):
 def test_a_target_that_is_none_is_said_in_a_sentence(language, target, error, said):
     trace = viz.capture(language, "The capital of France is")
     with pytest.raises(error, match=said):
-        objective(target, trace, language.tokenizer)
+        objective(target, trace, language)
 
 
 def test_a_model_that_predicts_nothing_is_refused():
@@ -215,5 +215,5 @@ def test_a_model_that_writes_its_attention_by_hand_is_refused():
             max_position_embeddings=64,
         )
     )
-    with pytest.raises(CaptureError, match="not called through transformers' registry"):
+    with pytest.raises(CaptureError, match="called through transformers' registry"):
         weight_gradients(viz.wrap_model(module.eval()), {"input_ids": IDS})

@@ -1,40 +1,42 @@
-"""What a prediction becomes without a head: its output set to 0 before the output projection."""
+"""What a prediction becomes without a head, or without all heads of a layer, exactly.
+
+What heads put out is replaced before the output projection: by 0, by its mean over positions, or by what the same heads
+put out for a second text.
+"""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from viz.capture.capture import capture_prepared
 from viz.capture.stack import unit_numbers
-from viz.capture.tiers.registry import edit
 from viz.capture.trace import Trace
-from viz.effects.registry_pass import as_captured, require_same
+from viz.effects.attention_calls import calls_of
+from viz.effects.head_states import HeadStates, head_states
+from viz.effects.one_token import one_token
 from viz.effects.target import Objective, Target, objective
-from viz.errors import CaptureError, InputError
-from viz.inputs.input_copies import copies
+from viz.effects.variants import Edit, PassVariants, TokenVariants
+from viz.errors import InputError
 from viz.inputs.modalities import prepare_any
+from viz.inputs.prepared import Prepared
 from viz.models import Model
 from viz.models.argument_checks import require_model
-from viz.models.model_outputs import first_output
 
-# Variants that are run in one batch, and the numbers that their logits may have together (512 MB in float32).
-MOST_VARIANTS = 16
-MOST_LOGITS = 1 << 27
+Replacement = Literal["zero", "mean", "resample"]
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One head of a trace."""
+    """One head of a trace, or all heads of a layer where `head` is None."""
 
     layer: int
-    head: int
+    head: int | None
     stack: str = "self"
 
 
@@ -48,6 +50,7 @@ class KnockOuts:
         value: of it with all heads.
         without: of it without each head, in the order asked for.
         heads: that were knocked out, one after the other.
+        replacement: what took the place of their output.
     """
 
     trace: Trace
@@ -55,28 +58,24 @@ class KnockOuts:
     value: float
     without: tuple[float, ...]
     heads: tuple[Head, ...]
+    replacement: Replacement
 
     @property
     def table(self) -> pd.DataFrame:
-        """Columns stack, layer, head, without, change (without - with); the largest change first."""
+        """Columns stack, layer, head, without, change (without - with); the largest change first.
+
+        Where all heads of a layer were knocked out, head is <NA>.
+        """
         rows = pd.DataFrame(
             [
                 {"stack": one.stack, "layer": one.layer, "head": one.head, "without": value}
                 for one, value in zip(self.heads, self.without, strict=True)
             ],
             columns=["stack", "layer", "head", "without"],
-        )
+        ).astype({"head": "Int64"})
         rows["change"] = rows["without"] - self.value
         order = rows["change"].abs().sort_values(ascending=False, kind="stable").index
         return rows.loc[order].reset_index(drop=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One attention call of a pass: the part that makes it, and which of its calls."""
-
-    name: str
-    turn: int
 
 
 def knock_out(
@@ -84,8 +83,10 @@ def knock_out(
     inputs: str | Mapping[str, Any],
     explained: Target | None = None,
     *,
-    heads: Sequence[Head | tuple[int, int]] | None = None,
+    heads: Sequence[Head | tuple[int, int | None]] | None = None,
     queries: Sequence[int] | None = None,
+    replacement: Replacement = "zero",
+    other: str | Mapping[str, Any] | None = None,
     pair: str | None = None,
     target: str | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -96,21 +97,73 @@ def knock_out(
         model: from `viz.load_model` or `viz.wrap_model`, its attention seen at transformers' registry.
         inputs: a text, or the model's own inputs; one input.
         explained: the prediction; by default the last position's first token against its runner-up.
-        heads: to be knocked out one by one, as `Head` or (layer, head) of the stack `self`; all by default.
+        heads: to be knocked out one by one, as `Head` or (layer, head) of the stack `self`; all by default. Where head
+            is None, all heads of the layer at once.
         queries: positions at which they are silenced; all by default.
+        replacement: what takes the place of a head's output: 0, its mean over all positions, or what it puts out at
+            the same position of another text.
+        other: that text, or the model's own inputs, as many tokens long.
         pair: a second text, for models that read pairs.
         target: what an encoder-decoder writes.
         progress: called with how many heads are done, and of how many; may raise to cancel.
 
     Raises:
-        InputError, ShapeError: the target, a head or a position is none of this model's, or there are several
-            inputs.
+        InputError, ShapeError: the target, a head or a position is none of this model's, there are several inputs, or
+            the other text is of another length.
         CaptureError: the model's attention is not called at the registry.
         VerificationError: the same pass in a batch returns something else, so that its inputs are not apart.
 
-    Cost: the capture, and a pass for each head, up to 16 in one batch.
+    Cost: the capture, and a pass for each head, up to 16 in one batch. In a decoder, and where they are silenced at the
+    position of the prediction alone: one pass, and a token for each head.
     """
     require_model(model)
+    if replacement not in get_args(Replacement):
+        raise InputError(
+            f"There is no replacement {replacement!r}.",
+            f"Choose one of {', '.join(get_args(Replacement))}.",
+        )
+    if (other is None) == (replacement == "resample"):
+        raise InputError(
+            "A second text goes with replacement='resample', and only with it.",
+            "Give both, or neither.",
+        )
+    prepared, trace = _captured(model, inputs, pair, target)
+    chosen = objective(explained or Target(), trace, model)
+    wanted = _wanted(trace, heads)
+    rows = _rows(trace, wanted, queries)
+    at_target = rows == [chosen.position]
+    states = None
+    if at_target or replacement == "mean":
+        states = head_states(model, prepared, trace)
+    source = states if other is None else _other_states(model, other, trace, pair, target)
+    edits = [_edit(trace, one, replacement, source) for one in wanted]
+    ready = None
+    if at_target and states is not None:
+        ready = one_token(model, prepared, trace, states, chosen.position)
+    run: TokenVariants | PassVariants
+    if ready is not None:
+        run = TokenVariants(model, trace, ready)
+    else:
+        run = PassVariants(model, prepared, trace, chosen.position, rows)
+    value = float(chosen.of(_output(trace)))
+    without: list[float] = []
+    for start in range(0, len(edits), run.room):
+        predicted = chosen.of_row(run(edits[start : start + run.room])).tolist()
+        # What is compared was computed in one batch, so that its rounding takes no part.
+        without += [one + value - predicted[0] for one in predicted[1:]]
+        if progress is not None:
+            progress(len(without), len(wanted))
+    return KnockOuts(trace, chosen, value, tuple(without), tuple(wanted), replacement)
+
+
+def _captured(
+    model: Model, inputs: str | Mapping[str, Any], pair: str | None, target: str | None
+) -> tuple[Prepared, Trace]:
+    """Capture one input.
+
+    Raises:
+        InputError: there are several.
+    """
     prepared = prepare_any(
         model, inputs, pair=pair, target=target, image=None, sound=None, item=None
     )
@@ -119,91 +172,89 @@ def knock_out(
             f"There are {prepared.batch} inputs in the batch.",
             "Give the one that is to be explained.",
         )
-    trace = capture_prepared(model, prepared)
-    chosen = objective(explained or Target(), trace, model.tokenizer)
-    calls = _calls(trace)
-    wanted = _wanted(trace, heads)
-    for one in wanted:
-        own = trace.stacks[one.stack]
-        own.record_with(one.layer, one.head)
-        unit_numbers(queries, len(own.queries), "query", torch.device("cpu"))
+    return prepared, capture_prepared(model, prepared)
+
+
+def _output(trace: Trace) -> Tensor:
     assert trace.output is not None
-    room = max(1, min(MOST_VARIANTS, MOST_LOGITS // trace.output.numel() - 1))
-    without: list[float] = []
-    value = float(chosen.of(trace.output))
-    for start in range(0, len(wanted), room):
-        some = wanted[start : start + room]
-        logits = _run(model, prepared.inputs, [(calls[one], one.head) for one in some], queries)
-        require_same(logits[0], trace, "in a batch, whose inputs may look at one another")
-        # What is compared was computed in one batch, so that its rounding takes no part.
-        shift = value - float(chosen.of(logits[0]))
-        without += [float(chosen.of(one)) + shift for one in logits[1:]]
-        if progress is not None:
-            progress(len(without), len(wanted))
-    return KnockOuts(trace, chosen, value, tuple(without), tuple(wanted))
+    return trace.output
 
 
-def _calls(trace: Trace) -> dict[Head, _Call]:
-    """Find the call of a pass that makes each head of a trace."""
-    turns: Counter[str] = Counter()
-    found: dict[Head, _Call] = {}
-    for name, stack in trace.stacks.items():
-        for layer, record in enumerate(stack.records):
-            call = _Call(record.name, turns[record.name])
-            turns[record.name] += 1
-            found |= {Head(layer, head, name): call for head in range(record.heads)}
+def _wanted(trace: Trace, heads: Sequence[Head | tuple[int, int | None]] | None) -> list[Head]:
+    """List the heads that are to be knocked out.
+
+    Raises:
+        ShapeError: one of them is none of the trace's.
+    """
+    if heads is None:
+        return [
+            Head(layer, head, name)
+            for name, stack in trace.stacks.items()
+            for layer in range(stack.layers)
+            for head in range(stack.heads(layer))
+        ]
+    wanted = [one if isinstance(one, Head) else Head(*one) for one in heads]
+    for one in wanted:
+        stack = trace.stacks[one.stack]
+        if one.head is None:
+            stack.record(one.layer)
+        else:
+            stack.record_with(one.layer, one.head)
+    return wanted
+
+
+def _rows(trace: Trace, wanted: Sequence[Head], queries: Sequence[int] | None) -> list[int] | None:
+    """Return the positions at which heads are silenced, from 0; None for all.
+
+    Raises:
+        ShapeError: a stack has no such position.
+    """
+    if queries is None:
+        return None
+    found: list[int] = []
+    for one in {one.stack: one for one in wanted}.values():
+        count = len(trace.stacks[one.stack].queries)
+        found = unit_numbers(queries, count, "query", torch.device("cpu")).tolist()
     return found
 
 
-def _wanted(trace: Trace, heads: Sequence[Head | tuple[int, int]] | None) -> list[Head]:
-    if heads is None:
-        return list(_calls(trace))
-    return [one if isinstance(one, Head) else Head(*one) for one in heads]
-
-
-@torch.inference_mode()
-def _run(
+def _other_states(
     model: Model,
-    inputs: Mapping[str, Any],
-    silenced: Sequence[tuple[_Call, int]],
-    queries: Sequence[int] | None,
-) -> Tensor:
-    """Run the model as it is and once for each head without it, in one batch; logits [1 + variant, ..]."""
-    names = {id(part): name for name, part in model.module.named_modules()}
-    by_call: dict[_Call, list[tuple[int, int]]] = defaultdict(list)
-    for variant, (call, head) in enumerate(silenced, start=1):
-        by_call[call].append((variant, head))
-    turns: Counter[str] = Counter()
-    rows = slice(None) if queries is None else list(queries)
+    other: str | Mapping[str, Any],
+    trace: Trace,
+    pair: str | None,
+    target: str | None,
+) -> dict[str, list[HeadStates]]:
+    """Find what heads put out for another text of the same length.
 
-    def silence(part: nn.Module, output: Tensor) -> Tensor:
-        call = _Call(names[id(part)], turns[names[id(part)]])
-        turns[call.name] += 1
-        if call not in by_call:
-            return output
-        output = output.clone()
-        for variant, head in by_call[call]:
-            output[variant, rows, head] = 0
-        return output
-
-    with as_captured(model), edit(silence):
-        result = model.module(**dict(_repeated(copies(inputs), 1 + len(silenced))))
-    if missing := {call.name for call in by_call if not turns[call.name]}:
-        raise CaptureError(
-            f"Layer {min(missing)} of {model.name} made no call that could be changed.",
-            "Choose a model of the tier registry.",
-        )
-    return first_output(result)
-
-
-def _repeated(inputs: Mapping[str, Any], count: int) -> Iterator[tuple[str, Any]]:
-    for name, value in inputs.items():
-        if isinstance(value, Tensor) and value.ndim and len(value) == 1:
-            yield name, value.expand(count, *value.shape[1:]).clone()
-        elif isinstance(value, (Tensor, bool, int, float, str)) or value is None:
-            yield name, value
-        else:
+    Raises:
+        InputError: it has another.
+    """
+    prepared, theirs = _captured(model, other, pair, target)
+    for name, stack in trace.stacks.items():
+        found = len(theirs.stacks[name].queries) if name in theirs.stacks else 0
+        if found != len(stack.queries):
             raise InputError(
-                f"The input {name} is {type(value).__name__}, which cannot be repeated for each head.",
-                "Leave it out, or give the whole text.",
+                f"The other text has {found} {stack.queries.kind}s, and the one to be explained "
+                f"{len(stack.queries)}.",
+                "Give one that is as long, such as the same with other names in it.",
             )
+    return head_states(model, prepared, theirs)
+
+
+def _edit(
+    trace: Trace,
+    one: Head,
+    replacement: Replacement,
+    source: Mapping[str, Sequence[HeadStates]] | None,
+) -> Edit:
+    """Say what takes the place of a head's output."""
+    record = trace.stacks[one.stack].records[one.layer]
+    heads = slice(0, record.heads) if one.head is None else slice(one.head, one.head + 1)
+    call = calls_of(trace)[one.stack, one.layer]
+    if replacement == "zero" or source is None:
+        return Edit(call, heads, torch.zeros(1, 1, 1))
+    output = source[one.stack][one.layer].output[heads].transpose(0, 1)
+    if replacement == "mean":
+        output = output.float().mean(dim=0, keepdim=True).to(output.dtype)
+    return Edit(call, heads, output)

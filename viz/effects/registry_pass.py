@@ -26,9 +26,10 @@ def as_captured(model: Model) -> Iterator[None]:
     """
     plan = model.plan
     if plan is None or not plan.registry:
+        ways = "" if model.tier == "registry" else f" (its tier is {model.tier})"
         raise CaptureError(
-            f"The attention of {model.name} is not called through transformers' registry (its tier is "
-            f"{model.tier}), where alone effects of heads are found out.",
+            f"Not all attention of {model.name} is called through transformers' registry{ways}, where alone "
+            "effects of heads are found out.",
             "Choose a model of the tier registry.",
         )
     with model.lock:
@@ -37,19 +38,21 @@ def as_captured(model: Model) -> Iterator[None]:
             yield
 
 
-def require_same(output: Tensor, trace: Trace, when: str) -> None:
+def require_same(output: Tensor, trace: Trace, when: str, *, row: int | None = None) -> None:
     """Make sure that a pass returned what was captured.
 
     Args:
         output: of the pass.
         trace: of the capture, with its output.
         when: what was done otherwise, after "computes something else".
+        row: of the capture's output that it is to be; all of it by default.
 
     Raises:
         VerificationError: it did not.
     """
     assert trace.output is not None
-    apart, allowed = difference({"": output.detach()}, {"": trace.output})
+    expected = trace.output if row is None else trace.output[row]
+    apart, allowed = difference({"": output.detach()}, {"": expected})
     # Negated, so that NaN does not pass.
     if not apart <= allowed:
         raise VerificationError(

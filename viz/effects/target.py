@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from viz.capture.trace import Trace
 from viz.errors import InputError, ShapeError
 from viz.inputs.units import label_alone
+from viz.models import Model
 
 Measure = Literal["difference", "logit", "log_probability"]
 
@@ -52,7 +53,11 @@ class Objective:
 
     def of(self, logits: Tensor) -> Tensor:
         """Read the number off logits [.., position, vocabulary]; float32 [..]."""
-        row = logits[..., self.position, :].float()
+        return self.of_row(logits[..., self.position, :])
+
+    def of_row(self, row: Tensor) -> Tensor:
+        """Read the number off the logits at the position, [.., vocabulary]; float32 [..]."""
+        row = row.float()
         if self.measure == "log_probability":
             return torch.log_softmax(row, dim=-1)[..., self.token]
         if self.against is None:
@@ -60,17 +65,20 @@ class Objective:
         return row[..., self.token] - row[..., self.against]
 
 
-def objective(
-    target: Target, trace: Trace, tokenizer: PreTrainedTokenizerBase | None = None
-) -> Objective:
+def objective(target: Target, trace: Trace, model: Model | None = None) -> Objective:
     """Find a target's position and tokens in what a pass predicted.
+
+    Args:
+        target: what is to be explained.
+        trace: of the pass, with its output.
+        model: that made it, whose tokenizer knows the tokens.
 
     Raises:
         InputError: the model predicts no tokens, a token is none of its vocabulary, or it is compared with
             itself.
         ShapeError: there is no such position.
     """
-    if trace.model.kind in ("encoder", "other") or trace.output is None:
+    if trace.output is None or not _ranks_tokens(trace, model):
         raise InputError(
             f"{trace.model.name} predicts no tokens, so there is no prediction to explain.",
             "Choose a causal or masked language model, or an encoder-decoder.",
@@ -92,6 +100,7 @@ def objective(
             f"Choose 0 to {positions - 1}, or -1 for the last.",
         )
     position = target.position % positions
+    tokenizer = None if model is None else model.tokenizer
     first, second = torch.topk(trace.output[position].float(), 2).indices.tolist()
     token = first if target.token is None else _id_of(target.token, tokenizer, vocabulary)
     if target.measure != "difference":
@@ -104,6 +113,16 @@ def objective(
             "Choose another token, or leave `against` out for the most probable other one.",
         )
     return Objective(position, token, against, target.measure)
+
+
+def _ranks_tokens(trace: Trace, model: Model | None) -> bool:
+    """Whether a model's output is a number for each token of its vocabulary."""
+    if trace.model.kind not in ("encoder", "other"):
+        return True
+    find = getattr(None if model is None else model.module, "get_output_embeddings", None)
+    unembedding = find() if callable(find) else None
+    rows = getattr(getattr(unembedding, "weight", None), "shape", (0,))[0]
+    return trace.output is not None and trace.output.shape[-1] == rows
 
 
 def _id_of(token: str | int, tokenizer: PreTrainedTokenizerBase | None, vocabulary: int) -> int:

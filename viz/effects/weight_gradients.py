@@ -6,7 +6,6 @@ kept is as large as the queries: the gradient of each head's output and the valu
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +15,12 @@ from torch import Tensor
 
 from viz.capture.batch_item import output_of_item
 from viz.capture.capture import capture_prepared
-from viz.capture.layers.recorded_layer import RecordedLayer
-from viz.capture.stack import Index, Stack, unit_numbers
-from viz.capture.tiers.registry import AttentionCall, observe
+from viz.capture.stack import Index, unit_numbers
+from viz.capture.tiers.registry import observe
 from viz.capture.trace import Trace
+from viz.effects.attention_calls import CallNames, calls_of
 from viz.effects.differentiable_pass import differentiable, differentiable_inputs
+from viz.effects.head_states import HeadStates, StateKeeper, layer_states
 from viz.effects.registry_pass import as_captured, require_same
 from viz.effects.target import Objective, Target, objective
 from viz.errors import CaptureError
@@ -32,15 +32,13 @@ from viz.models.model_outputs import first_output
 
 
 @dataclass(frozen=True, slots=True)
-class HeadGradients:
+class HeadGradients(HeadStates):
     """What one layer's heads put out, and how the prediction changes with it.
 
     Shapes, in the model's dtype: output and gradient [head, query, d]; value [kv_head, key, d].
     """
 
-    output: Tensor
     gradient: Tensor
-    value: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,46 +158,17 @@ def weight_gradients(
         model, inputs, pair=pair, target=target, image=None, sound=None, item=item
     )
     trace = capture_prepared(model, prepared)
-    chosen = objective(explained or Target(), trace, model.tokenizer)
-    calls, value = _backward(model, prepared, trace, chosen)
-    layers = {name: _matched(stack, calls, model.name) for name, stack in trace.stacks.items()}
+    chosen = objective(explained or Target(), trace, model)
+    layers, value = _backward(model, prepared, trace, chosen)
     return WeightGradients(trace, chosen, value, layers)
-
-
-class _Kept:
-    """Keeps outputs, values and gradients of one input's calls, by the name of the part that made them."""
-
-    def __init__(self, model: Model, item: int, batch: int) -> None:
-        self.names = {id(part): name for name, part in model.module.named_modules()}
-        self.item, self.batch = item, batch
-        self.calls: dict[str, list[HeadGradients]] = defaultdict(list)
-        self.unfinished: list[str] = []
-
-    def __call__(self, call: AttentionCall) -> None:
-        name = self.names.get(id(call.module), "")
-        if call.finish is not None or call.output.ndim != 4 or not call.output.requires_grad:
-            self.unfinished.append(name)
-            return
-        at = len(self.calls[name])
-        value = call.value[self._at(call.value)].detach().clone()
-        output = call.output[self._at(call.output)].detach().transpose(0, 1).clone()
-        self.calls[name].append(HeadGradients(output, torch.zeros_like(output), value))
-
-        def on_gradient(gradient: Tensor) -> None:
-            found = gradient[self._at(gradient)].detach().transpose(0, 1).clone()
-            self.calls[name][at] = HeadGradients(output, found, value)
-
-        call.output.register_hook(on_gradient)  # type: ignore[no-untyped-call]
-
-    def _at(self, tensor: Tensor) -> int:
-        return self.item if len(tensor) == self.batch else 0
 
 
 def _backward(
     model: Model, prepared: Prepared, trace: Trace, chosen: Objective
 ) -> tuple[dict[str, list[HeadGradients]], float]:
     """Run forward and backward once, the attention set as in the capture."""
-    kept = _Kept(model, prepared.item, prepared.batch)
+    names = CallNames(model.module)
+    kept = StateKeeper(names, prepared.item, prepared.batch, keep_whole=True)
     with as_captured(model), differentiable(model.module):
         with observe(kept):
             result = model.module(**differentiable_inputs(prepared.inputs))
@@ -207,44 +176,32 @@ def _backward(
             first_output(result), item=prepared.item, batch=prepared.batch, axis=prepared.axis
         )
         require_same(output, trace, "when it keeps gradients")
+        kept.require_apart()
         value = chosen.of(output)
-        torch.autograd.backward(value)
-    if kept.unfinished:
-        raise CaptureError(
-            f"The output of the heads of {kept.unfinished[0]} cannot be differentiated.",
-            "Choose a model whose layers call their kernel with the heads apart.",
+        for call, whole in kept.whole.items():
+            if not whole.requires_grad:
+                raise CaptureError(
+                    f"The output of the heads of {call.name} cannot be differentiated.",
+                    "Choose a model that does not turn gradients off within its pass.",
+                )
+        found: Sequence[Tensor | None] = torch.autograd.grad(
+            value, list(kept.whole.values()), allow_unused=True
         )
-    for name, calls in kept.calls.items():
-        if not all(bool(torch.isfinite(one.gradient).all()) for one in calls):
+    gradients = dict(zip(kept.whole, found, strict=True))
+    states = layer_states(trace, kept.states)
+    layers: dict[str, list[HeadGradients]] = {name: [] for name in states}
+    for (stack, layer), call in calls_of(trace).items():
+        own = states[stack][layer]
+        by_whole = gradients[call]
+        if by_whole is None:
+            # What the prediction does not rest on changes nothing.
+            gradient = torch.zeros_like(own.output)
+        else:
+            gradient = kept.of_item(by_whole).transpose(0, 1).contiguous()
+        if not bool(torch.isfinite(gradient).all()):
             raise CaptureError(
-                f"The gradients in {name} are not finite in {model.dtype}.",
+                f"The gradients in {call.name} are not finite in {model.dtype}.",
                 "Load the model with dtype float32.",
             )
-    return dict(kept.calls), float(value.detach())
-
-
-def _matched(
-    stack: Stack, calls: Mapping[str, Sequence[HeadGradients]], model: str
-) -> list[HeadGradients]:
-    """Put calls in the order of a stack's layers."""
-    seen: dict[str, int] = defaultdict(int)
-    found = []
-    for record in stack.records:
-        own = calls.get(record.name, ())
-        at = seen[record.name]
-        seen[record.name] += 1
-        fits = (
-            isinstance(record, RecordedLayer)
-            and at < len(own)
-            and own[at].output.shape[:2] == (record.heads, record.shape[0])
-            and own[at].value.shape[1] >= record.shape[1]
-        )
-        if not fits:
-            raise CaptureError(
-                f"Layer {record.name} of {model} is not one call of the kernel for one input, so the gradients "
-                "of its weights are not known.",
-                "Choose a model whose layers attend over whole texts.",
-            )
-        one = own[at]
-        found.append(HeadGradients(one.output, one.gradient, one.value[:, : record.shape[1]]))
-    return found
+        layers[stack].append(HeadGradients(own.output, own.value, gradient))
+    return layers, float(value.detach())

@@ -129,7 +129,8 @@ def edit(editor: Editor) -> Iterator[None]:
         _editor.reset(token)
 
 
-def _edited(module: nn.Module, output: Tensor) -> Tensor:
+def edited(module: nn.Module, output: Tensor) -> Tensor:
+    """Let the editor of the context, if there is one, change what the heads of a part put out."""
     editor = _editor.get()
     return output if editor is None else editor(module, output)
 
@@ -172,7 +173,7 @@ class Watched:
         """Call the function as the model does; what it leaves out (sinks) is left out of the call."""
         with _on_behalf():
             output, others = self.stock(module, query, key, value, attention_mask, **options)
-        output = _edited(module, output)
+        output = edited(module, output)
         observer = _observer.get()
         if observer is not None:
             scale, told = options.get("scaling"), options.get("is_causal")
@@ -254,7 +255,7 @@ def masked_attention(
             output = _attend_in_blocks(
                 query, key, value, attention_mask, scale, position_bias, softcap, s_aux
             )
-    output = _edited(module, output)
+    output = edited(module, output)
     observer = _observer.get()
     if observer is not None:
         observer(

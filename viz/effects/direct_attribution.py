@@ -1,0 +1,377 @@
+"""Each head's, each MLP's and the embedding's share of a logit, which add up to it.
+
+Source: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits"; nostalgebraist 2020 for the frozen norm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Literal
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from viz.capture.batch_item import output_of_item
+from viz.capture.capture import capture_prepared
+from viz.capture.tiers.registry import observe
+from viz.capture.trace import Trace
+from viz.effects.attention_calls import Call, CallNames, calls_of
+from viz.effects.differentiable_pass import differentiable, differentiable_inputs
+from viz.effects.frozen_norm import frozen_norm
+from viz.effects.head_states import StateKeeper
+from viz.effects.registry_pass import as_captured, require_same
+from viz.effects.residual_stream import (
+    Maker,
+    StreamTracer,
+    Term,
+    line_of,
+    makers_of,
+    nearest,
+    terms_of,
+    traced,
+)
+from viz.effects.target import Objective, Target, objective
+from viz.errors import InputError, ModelRefusedError, VerificationError
+from viz.inputs.modalities import prepare_any
+from viz.inputs.prepared import Prepared
+from viz.models import Model
+from viz.models.argument_checks import require_model
+from viz.models.model_outputs import first_output
+
+# How far shares may add up to something else, as a share of what they are together: float32 and the half types.
+APART = {torch.float32: 1e-4, torch.float64: 1e-4}
+HALF_APART = 0.05
+
+PartKind = Literal["embedding", "head", "attention bias", "mlp", "other", "bias"]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one part writes into a logit.
+
+    Attributes:
+        kind: of the part; "bias" is that of the final norm and of the unembedding.
+        stack: of a head; None of others.
+        layer: of the part; None where it has none.
+        head: None where it is no head.
+        share: in logits.
+        name: of the module.
+    """
+
+    kind: PartKind
+    stack: str | None
+    layer: int | None
+    head: int | None
+    share: float
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DirectAttribution:
+    """Shares of a logit, or of the difference of two.
+
+    Attributes:
+        trace: the pass.
+        objective: the prediction.
+        value: of it, before a cap or a scale of the model's on all of its logits.
+        shares: of each part, in the order of the stream.
+        capped: whether the model caps or scales its logits, so that `value` is not its output itself.
+    """
+
+    trace: Trace
+    objective: Objective
+    value: float
+    shares: tuple[Share, ...]
+    capped: bool
+
+    @property
+    def sum(self) -> float:
+        """Of all shares; it is the value."""
+        return float(sum(one.share for one in self.shares))
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Columns kind, stack, layer, head, share, name; the largest share first."""
+        columns = ["kind", "stack", "layer", "head", "share", "name"]
+        rows = pd.DataFrame(
+            [[getattr(one, name) for name in columns] for one in self.shares], columns=columns
+        ).astype({"layer": "Int64", "head": "Int64"})
+        order = rows["share"].abs().sort_values(ascending=False, kind="stable").index
+        return rows.loc[order].reset_index(drop=True)
+
+    def heads(self, *, stack: str = "self") -> Tensor:
+        """Return each head's share, float32 [layer, head]; NaN where a layer has fewer heads."""
+        own = self.trace.stacks[stack]
+        found = torch.full((own.layers, max(map(own.heads, range(own.layers)))), torch.nan)
+        for one in self.shares:
+            if one.stack == stack and one.layer is not None and one.head is not None:
+                found[one.layer, one.head] = one.share
+        return found
+
+
+def direct_attribution(
+    model: Model,
+    inputs: str | Mapping[str, Any],
+    explained: Target | None = None,
+    *,
+    pair: str | None = None,
+    target: str | None = None,
+) -> DirectAttribution:
+    """Divide a logit among what is added to the residual stream.
+
+    The norms between a part and the logit are held at the scale that they had, so that shares add up; what a part does
+    by way of later parts is theirs.
+
+    Args:
+        model: from `viz.load_model` or `viz.wrap_model`, its attention seen at transformers' registry.
+        inputs: a text, or the model's own inputs; one input.
+        explained: the prediction; a logit or the difference of two.
+        pair: a second text, for models that read pairs.
+        target: what an encoder-decoder writes.
+
+    Raises:
+        InputError: the target is none of this model's, or the logarithm of a probability, which is no sum.
+        ModelRefusedError: the model has no residual stream from its embedding to its unembedding.
+        VerificationError: shares add up to something else than the logit.
+
+    Cost: the capture, one pass forward that keeps what can be differentiated, and a step back for each layer.
+    """
+    require_model(model)
+    prepared = prepare_any(
+        model, inputs, pair=pair, target=target, image=None, sound=None, item=None
+    )
+    trace = capture_prepared(model, prepared)
+    chosen = objective(explained or Target(), trace, model)
+    if chosen.measure == "log_probability":
+        raise InputError(
+            "The logarithm of a probability is no sum of shares.",
+            "Choose the measure 'difference' or 'logit'.",
+        )
+    pieces = _run(model, prepared, trace, chosen)
+    return _attributed(model, trace, chosen, pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """What one pass left: the unembedding's input and output at the position, and the heads' outputs."""
+
+    hidden: Tensor
+    makers: tuple[Maker, ...]
+    terms: tuple[Term, ...]
+    raw: Tensor
+    output: Tensor
+    kept: StateKeeper
+    item: int
+
+
+def _run(model: Model, prepared: Prepared, trace: Trace, chosen: Objective) -> _Pieces:
+    unembedding = _unembedding(model)
+    seen: list[tuple[Tensor, Tensor]] = []
+    handle = unembedding.register_forward_hook(
+        lambda _part, args, output: seen.append((args[0], output))
+    )
+    kept = StateKeeper(CallNames(model.module), prepared.item, prepared.batch, keep_whole=True)
+    tracer = StreamTracer(prepared.item, chosen.position, len(_output(trace)))
+    try:
+        with (
+            as_captured(model),
+            differentiable(model.module),
+            observe(kept),
+            traced(model.module, tracer),
+        ):
+            result = model.module(**differentiable_inputs(prepared.inputs))
+    finally:
+        handle.remove()
+    output = output_of_item(
+        first_output(result), item=prepared.item, batch=prepared.batch, axis=prepared.axis
+    )
+    require_same(output, trace, "when its residual stream is watched")
+    kept.require_apart()
+    if len(seen) != 1 or seen[0][0].ndim != 3 or seen[0][0].shape[1] != len(output):
+        raise _no_stream(model, "its unembedding is not called once, with the whole text")
+    hidden, raw = seen[0]
+    item = prepared.item if len(hidden) > 1 else 0
+    return _Pieces(hidden, makers_of(hidden), terms_of(hidden), raw[item], output, kept, item)
+
+
+def _output(trace: Trace) -> Tensor:
+    assert trace.output is not None
+    return trace.output
+
+
+def _unembedding(model: Model) -> nn.Module:
+    find = getattr(model.module, "get_output_embeddings", None)
+    found = find() if callable(find) else None
+    if not isinstance(found, nn.Module):
+        raise _no_stream(model, "it has no unembedding")
+    return found
+
+
+def _no_stream(model: Model, why: str) -> ModelRefusedError:
+    return ModelRefusedError(
+        f"The logits of {model.name} cannot be divided among its parts, because {why}.",
+        "Knock heads out instead, or look at gradients; both work for it.",
+    )
+
+
+def _attributed(
+    model: Model, trace: Trace, chosen: Objective, pieces: _Pieces
+) -> DirectAttribution:
+    value = chosen.of(pieces.raw)
+    shares, direction, terms = _before_norm(model, chosen, pieces, value)
+    records = {call.name: (stack, layer, call) for (stack, layer), call in calls_of(trace).items()}
+    attended = set()
+    for term in terms:
+        whole = float((direction * term.vector.detach().float()).sum())
+        owner = _owner(line_of(term.makers), list(records))
+        if owner is None:
+            shares.append(_other(term, list(records), records, whole))
+            continue
+        stack, layer, call = records[owner]
+        attended.add((stack, layer))
+        found = _by_head(model, term, direction, pieces.kept.whole[call], pieces, chosen.position)
+        shares += [
+            Share("head", stack, layer, head, float(one), owner)
+            for head, one in enumerate(found.tolist())
+        ]
+        shares.append(
+            Share("attention bias", stack, layer, None, whole - float(found.sum()), owner)
+        )
+    stacks = {stack for stack, _ in attended}
+    wanted = {key for key in calls_of(trace) if key[0] in stacks or not stacks}
+    if attended != wanted:
+        raise _no_stream(
+            model,
+            f"{len(attended)} of its {len(wanted)} attention layers add to one stream; the others are "
+            "normalised within it, or add to it in another way",
+        )
+    total = float(value.detach())
+    apart = abs(sum(one.share for one in shares) - total)
+    most = APART.get(pieces.raw.dtype, HALF_APART)
+    size = max(abs(total), *(abs(one.share) for one in shares))
+    if not apart <= most * size:
+        raise VerificationError(
+            f"Shares of {model.name} add up to {apart:.2g} more or less than the logit, allowed {most * size:.2g}.",
+            "Load it with dtype float32, or knock heads out instead.",
+        )
+    capped = abs(float(chosen.of(pieces.output.detach())) - total) > most * size
+    return DirectAttribution(trace, chosen, total, tuple(sorted(shares, key=_place)), capped)
+
+
+def _place(share: Share) -> float:
+    """Say where a part stands in the stream, whatever order its model adds in."""
+    if share.layer is None:
+        return -1 if share.kind == "embedding" else inf
+    return share.layer
+
+
+def _before_norm(
+    model: Model, chosen: Objective, pieces: _Pieces, value: Tensor
+) -> tuple[list[Share], Tensor, tuple[Term, ...]]:
+    """Carry the logit back through the final norm: what biases add, the direction in the stream, its terms."""
+    stream = [one for one in pieces.makers if one.source is not None and terms_of(one.source)]
+    at = (pieces.item, chosen.position)
+    if pieces.terms:
+        inner = torch.autograd.grad(value, pieces.hidden, retain_graph=True)[0][at].float()
+        rest = float(value.detach()) - float((inner * pieces.hidden.detach()[at].float()).sum())
+        return [Share("bias", None, None, None, rest, "")], inner, pieces.terms
+    if not stream:
+        raise _no_stream(model, "what its unembedding reads is no norm of a sum")
+    norm = stream[-1]
+    assert norm.source is not None
+    given, result = norm.source.detach()[at], norm.result.detach()[at]
+    frozen = frozen_norm(norm.part, given, result)
+    if frozen is None:
+        raise _no_stream(model, f"{norm.name}, before its unembedding, is no norm that is known")
+    outer = torch.autograd.grad(value, norm.result, retain_graph=True)[0][at].float()
+    direction = frozen.back(outer)
+    rest = float(value.detach()) - float((direction * given.float()).sum())
+    return [Share("bias", None, None, None, rest, norm.name)], direction, terms_of(norm.source)
+
+
+def _owner(makers: Sequence[Maker], records: Sequence[str]) -> str | None:
+    """Name the attention part that returned a term, or that is within or around what did."""
+    for maker in makers:
+        for name in records:
+            if maker.name == name or maker.name.startswith(f"{name}."):
+                return name
+    inside = [name for name in records for one in makers if name.startswith(f"{one.name}.")]
+    return inside[0] if len(set(inside)) == 1 else None
+
+
+def _other(
+    term: Term,
+    names: Sequence[str],
+    records: Mapping[str, tuple[str, int, Call]],
+    share: float,
+) -> Share:
+    """Say what adds a term that is no attention."""
+    line = line_of(term.makers)
+    name = line[-1].name if line else term.within
+    near = nearest(names, name)
+    layers = {records[one][1] for one in near}
+    # What no part returned, and what is added around parts and not in one, is what the stream begins with.
+    begins = not line and any(one.startswith(f"{name}.") for one in names)
+    if begins or any(isinstance(one.part, nn.Embedding) for one in line):
+        return Share("embedding", None, None, None, share, name)
+    if len(near) == len(names) and len(layers) > 1:
+        return Share("other", None, None, None, share, name)
+    return Share("mlp", None, min(layers), None, share, name)
+
+
+def _by_head(
+    model: Model, term: Term, direction: Tensor, output: Tensor, pieces: _Pieces, position: int
+) -> Tensor:
+    """Divide what an attention layer adds among its heads, float32 [head].
+
+    Args:
+        term: what it adds.
+        direction: in the stream, [d_model].
+        output: of its heads, [batch, query, head, d].
+    """
+    share = (direction * term.vector.float()).sum()
+    gradient = _affine_gradient(share, output)
+    if gradient is None:
+        # A norm of its own stands between the heads and the stream (sandwich norms).
+        for maker in reversed(term.makers):
+            if maker.source is None or maker.source.ndim != 3:
+                continue
+            at = (pieces.item, position)
+            frozen = frozen_norm(maker.part, maker.source.detach()[at], maker.result.detach()[at])
+            if frozen is None:
+                continue
+            outer: Tensor | None = torch.autograd.grad(
+                share, maker.result, retain_graph=True, allow_unused=True
+            )[0]
+            if outer is None:
+                continue
+            inner = (frozen.back(outer[at]) * maker.source[at].float()).sum()
+            gradient = _affine_gradient(inner, output)
+            break
+    if gradient is None:
+        raise _no_stream(
+            model, f"{term.makers[-1].name} is no linear map of what its heads put out"
+        )
+    own = pieces.kept.of_item(output.detach())[position].float()
+    return (pieces.kept.of_item(gradient)[position].float() * own).sum(dim=-1)
+
+
+def _affine_gradient(share: Tensor, output: Tensor) -> Tensor | None:
+    """Differentiate by what heads put out; None where the gradient depends on that itself."""
+    gradient: Tensor | None = torch.autograd.grad(
+        share, output, retain_graph=True, create_graph=True, allow_unused=True
+    )[0]
+    if gradient is None:
+        return None
+    if gradient.requires_grad:
+        draw = torch.Generator().manual_seed(0)
+        weights = torch.randn(gradient.shape, generator=draw).to(gradient)
+        again: Tensor | None = torch.autograd.grad(
+            (gradient * weights).sum(), output, retain_graph=True, allow_unused=True
+        )[0]
+        if again is not None and bool(again.any()):
+            return None
+    return gradient.detach()
