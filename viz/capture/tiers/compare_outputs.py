@@ -15,6 +15,12 @@ from viz.models.model_outputs import Outputs
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-4}
 HALF_TOLERANCE = 0.1
 
+# Numbers that are compared at a time: in a core's own cache logits take a tenth of the time.
+PIECE = 1 << 16
+
+# A GPU would only wait for the calls of so small pieces.
+GPU_PIECE = 1 << 24
+
 
 def difference(outputs: Outputs, expected: Outputs) -> tuple[float, float]:
     """Compare all that two passes returned; a single logit could be the same by chance.
@@ -36,12 +42,17 @@ def allowed(output: Tensor) -> float:
 
 
 def _distance(output: Tensor, expected: Tensor) -> float:
-    output, expected = output.double(), expected.double()
-    known = torch.isfinite(expected)
-    if not torch.equal(known, torch.isfinite(output)):
-        return inf
-    # Infinities (masked logits) stand at the same places, and say nothing of the others.
-    output, expected = output[known], expected[known]
-    norm = float(torch.linalg.vector_norm(expected))
-    distance = float(torch.linalg.vector_norm(output - expected))
-    return distance / norm if norm > 0 else distance
+    squares = torch.zeros(2, dtype=torch.float64, device=expected.device)
+    size = PIECE if expected.device.type == "cpu" else GPU_PIECE
+    pieces = (torch.split(tensor.reshape(-1), size) for tensor in (output, expected))
+    for piece, expected_piece in zip(*pieces, strict=True):
+        known = torch.isfinite(expected_piece)
+        if not torch.equal(known, torch.isfinite(piece)):
+            return inf
+        # Infinities (masked logits) stand at the same places, and say nothing of the others.
+        whole = bool(known.all())
+        mine, theirs = ((one if whole else one[known]).double() for one in (piece, expected_piece))
+        squares[0] += (mine - theirs).square_().sum()
+        squares[1] += theirs.square_().sum()
+    distance, norm = squares.sqrt().tolist()
+    return float(distance / norm if norm > 0 else distance)
