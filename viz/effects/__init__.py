@@ -1,12 +1,15 @@
 """What heads, weights and tokens do to a prediction."""
 
 from viz.effects.direct_attribution import DirectAttribution, Share, direct_attribution
-from viz.effects.knock_out import Head, KnockOuts, knock_out
+from viz.effects.edges import Edges
+from viz.effects.knock_out import EdgeKnockOuts, Head, KnockOuts, knock_out, knock_out_edges
 from viz.effects.target import Objective, Target, objective
 from viz.effects.weight_gradients import HeadGradients, WeightGradients, weight_gradients
 
 __all__ = [
     "DirectAttribution",
+    "EdgeKnockOuts",
+    "Edges",
     "Head",
     "HeadGradients",
     "KnockOuts",
@@ -16,6 +19,7 @@ __all__ = [
     "WeightGradients",
     "direct_attribution",
     "knock_out",
+    "knock_out_edges",
     "objective",
     "weight_gradients",
 ]

@@ -12,16 +12,15 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 import torch
-from torch import Tensor
 
 from viz.capture.capture import capture_prepared
 from viz.capture.stack import unit_numbers
 from viz.capture.trace import Trace
 from viz.effects.attention_calls import calls_of
+from viz.effects.edges import Edges, edge_edits
 from viz.effects.head_states import HeadStates, head_states
-from viz.effects.one_token import one_token
 from viz.effects.target import Objective, Target, objective
-from viz.effects.variants import Edit, PassVariants, TokenVariants
+from viz.effects.variants import HeadEdit, predicted_without
 from viz.errors import InputError
 from viz.inputs.modalities import prepare_any
 from viz.inputs.prepared import Prepared
@@ -131,29 +130,77 @@ def knock_out(
     chosen = objective(explained or Target(), trace, model)
     wanted = _wanted(trace, heads)
     rows = _rows(trace, wanted, queries)
-    at_target = rows == [chosen.position]
     states = None
-    if at_target or replacement == "mean":
+    if replacement == "mean" or rows == [chosen.position]:
         states = head_states(model, prepared, trace)
     source = states if other is None else _other_states(model, other, trace, pair, target)
-    edits = [_edit(trace, one, replacement, source) for one in wanted]
-    ready = None
-    if at_target and states is not None:
-        ready = one_token(model, prepared, trace, states, chosen.position)
-    run: TokenVariants | PassVariants
-    if ready is not None:
-        run = TokenVariants(model, trace, ready)
-    else:
-        run = PassVariants(model, prepared, trace, chosen.position, rows)
-    value = float(chosen.of(_output(trace)))
-    without: list[float] = []
-    for start in range(0, len(edits), run.room):
-        predicted = chosen.of_row(run(edits[start : start + run.room])).tolist()
-        # What is compared was computed in one batch, so that its rounding takes no part.
-        without += [one + value - predicted[0] for one in predicted[1:]]
-        if progress is not None:
-            progress(len(without), len(wanted))
-    return KnockOuts(trace, chosen, value, tuple(without), tuple(wanted), replacement)
+    variants = [[_edit(trace, one, replacement, source)] for one in wanted]
+    value, without = predicted_without(
+        model, prepared, trace, chosen, variants, rows=rows, states=states, progress=progress
+    )
+    return KnockOuts(trace, chosen, value, without, tuple(wanted), replacement)
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeKnockOuts:
+    """A prediction with and without some weights.
+
+    Attributes:
+        trace: the pass with all of them.
+        objective: the prediction.
+        value: of it with all weights.
+        without: of it without each set of edges, in the order asked for.
+        edges: that were knocked out, one set after the other.
+    """
+
+    trace: Trace
+    objective: Objective
+    value: float
+    without: tuple[float, ...]
+    edges: tuple[Edges, ...]
+
+
+def knock_out_edges(
+    model: Model,
+    inputs: str | Mapping[str, Any],
+    explained: Target | None = None,
+    *,
+    edges: Sequence[Edges],
+    pair: str | None = None,
+    target: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> EdgeKnockOuts:
+    """Run a model without some of its attention weights, exactly: their queries attend to what is left.
+
+    Source: Geva et al. 2023, "Dissecting Recall of Factual Associations", attention knock-out.
+
+    Args:
+        model: from `viz.load_model` or `viz.wrap_model`, its attention seen at transformers' registry.
+        inputs: a text, or the model's own inputs; one input.
+        explained: the prediction; by default the last position's first token against its runner-up.
+        edges: sets of weights; each set is knocked out on its own.
+        pair: a second text, for models that read pairs.
+        target: what an encoder-decoder writes.
+        progress: called with how many sets are done, and of how many; may raise to cancel.
+
+    Raises:
+        InputError, ShapeError: the target or an edge is none of this model's, or there are several inputs.
+        CaptureError: the model's attention is not called at the registry.
+        VerificationError: the same pass in a batch returns something else.
+
+    Cost: the capture, and a pass for each set, up to 16 in one batch. In a decoder, and where all edges start at the
+    position of the prediction: one pass, and a token for each set.
+    """
+    require_model(model)
+    prepared, trace = _captured(model, inputs, pair, target)
+    chosen = objective(explained or Target(), trace, model)
+    variants = [edge_edits(trace, one) for one in edges]
+    rows = sorted({int(row) for edits in variants for one in edits for row in one.rows})
+    states = head_states(model, prepared, trace) if rows == [chosen.position] else None
+    value, without = predicted_without(
+        model, prepared, trace, chosen, variants, rows=rows, states=states, progress=progress
+    )
+    return EdgeKnockOuts(trace, chosen, value, without, tuple(edges))
 
 
 def _captured(
@@ -173,11 +220,6 @@ def _captured(
             "Give the one that is to be explained.",
         )
     return prepared, capture_prepared(model, prepared)
-
-
-def _output(trace: Trace) -> Tensor:
-    assert trace.output is not None
-    return trace.output
 
 
 def _wanted(trace: Trace, heads: Sequence[Head | tuple[int, int | None]] | None) -> list[Head]:
@@ -247,14 +289,14 @@ def _edit(
     one: Head,
     replacement: Replacement,
     source: Mapping[str, Sequence[HeadStates]] | None,
-) -> Edit:
+) -> HeadEdit:
     """Say what takes the place of a head's output."""
     record = trace.stacks[one.stack].records[one.layer]
     heads = slice(0, record.heads) if one.head is None else slice(one.head, one.head + 1)
     call = calls_of(trace)[one.stack, one.layer]
     if replacement == "zero" or source is None:
-        return Edit(call, heads, torch.zeros(1, 1, 1))
+        return HeadEdit(call, heads, torch.zeros(1, 1, 1))
     output = source[one.stack][one.layer].output[heads].transpose(0, 1)
     if replacement == "mean":
         output = output.float().mean(dim=0, keepdim=True).to(output.dtype)
-    return Edit(call, heads, output)
+    return HeadEdit(call, heads, output)

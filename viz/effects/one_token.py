@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from transformers.cache_utils import CacheLayerMixin
 
 from viz.capture.layers.recorded_layer import RecordedLayer
 from viz.capture.tiers.attention_implementations import switched
-from viz.capture.tiers.registry import Editor, edit, edited
+from viz.capture.tiers.registry import AttentionCall, Editor, edit, shown
 from viz.capture.trace import Trace
 from viz.effects.attention_calls import Call, CallNames, calls_of
 from viz.effects.head_states import HeadStates
@@ -29,6 +30,8 @@ from viz.models import Model
 from viz.models.model_outputs import first_output
 
 IMPLEMENTATION = "loupe_one_token"
+
+NOTHING: Mapping[Call, Tensor] = MappingProxyType({})
 
 # Inputs that say nothing more about one unpadded text than its tokens do.
 PLAIN_INPUTS = frozenset({"input_ids", "attention_mask"})
@@ -65,19 +68,22 @@ class OneToken:
     token: int
     layers: Mapping[Call, Before]
 
-    def run(self, model: Model, variants: int, editor: Editor) -> Tensor:
+    def run(
+        self, model: Model, variants: int, editor: Editor, hidden: Mapping[Call, Tensor] = NOTHING
+    ) -> Tensor:
         """Run the position so many times at once; logits [variant, vocabulary].
 
         Args:
             model: that the text was captured with.
             variants: how many.
             editor: changes what heads put out, [variant, 1, head, d].
+            hidden: keys that heads may not look at besides, by call, bool [head, variant, 1 + key].
         """
         calls = CallNames(model.module)
         ids = torch.full((variants, 1), self.token, device=torch.device(model.device))
         cache = Cache(layers=[_Earlier(self.position) for _ in range(_cache_layers(model.module))])
         with as_captured(model), switched(model.module, IMPLEMENTATION):
-            token = _running.set((calls, self.layers))
+            token = _running.set((calls, self.layers, hidden))
             try:
                 with edit(editor):
                     result = model.module(input_ids=ids, past_key_values=cache, use_cache=True)
@@ -129,7 +135,7 @@ def one_token(
     ready = OneToken(position, int(ids[0, position]), found)
     try:
         with torch.inference_mode():
-            logits = ready.run(model, 1, lambda _part, output: output)
+            logits = ready.run(model, 1, lambda call: call.output)
         require_same(logits[0], trace, "as a single token", row=position)
     except Exception:  # Not every model can go on from a cache; whole passes can be run of each.
         return None
@@ -196,7 +202,9 @@ def _cache_layers(module: nn.Module) -> int:
     return 1 + max((one for one in numbers if isinstance(one, int)), default=0)
 
 
-_running: ContextVar[tuple[CallNames, Mapping[Call, Before]]] = ContextVar("one_token")
+_running: ContextVar[tuple[CallNames, Mapping[Call, Before], Mapping[Call, Tensor]]] = ContextVar(
+    "one_token"
+)
 
 
 def _attend(
@@ -211,8 +219,9 @@ def _attend(
 
     Shapes: query [variant, head, 1, d]; key, value [variant, kv_head, 1, d]; returns [variant, 1, head, d].
     """
-    calls, layers = _running.get()
-    before = layers[calls(module)]
+    calls, layers, hidden = _running.get()
+    call = calls(module)
+    before = layers[call]
     variants, heads, width = len(query), query.shape[1], query.shape[3]
     shared = len(before.key)
     mine = query[:, :, 0].float().transpose(0, 1).reshape(shared, -1, width)
@@ -225,15 +234,45 @@ def _attend(
     if before.bias is not None:
         scores = scores + before.bias
     scores = scores.masked_fill(before.hidden, -torch.inf)
+    if call in hidden:
+        scores = scores.masked_fill(hidden[call], -torch.inf)
+        # Who may look at nothing any more puts out 0: the token itself stands in for the softmax.
+        nothing = torch.isneginf(scores).all(dim=-1, keepdim=True)
+        scores = scores.masked_fill(nothing, 0.0)
+    else:
+        nothing = None
     if before.sinks is not None:
         scores = torch.cat([scores, before.sinks.expand(heads, variants, 1)], dim=-1)
     weights = torch.softmax(scores, dim=-1)
+    if nothing is not None:
+        weights = weights * ~nothing
     keys = before.key.shape[1]
     earlier = weights[..., :keys].reshape(shared, -1, keys)
     output = torch.bmm(earlier, before.value).view(heads, variants, -1)
     own_value = value[:, :, 0].float().transpose(0, 1).repeat_interleave(heads // shared, dim=0)
     output = output + weights[..., keys : keys + 1] * own_value
-    return edited(module, output.transpose(0, 1)[:, None].to(value.dtype).contiguous()), None
+    output = output.transpose(0, 1)[:, None].to(value.dtype).contiguous()
+    return shown(_as_call(module, query, key, value, before, output)), None
+
+
+def _as_call(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, before: Before, output: Tensor
+) -> AttentionCall:
+    return AttentionCall(
+        module=module,
+        query=query,
+        key=key,
+        value=value,
+        mask=None,
+        is_causal=False,
+        scale=before.scale,
+        bias=before.bias,
+        softcap=before.softcap,
+        sinks=before.sinks,
+        window=None,
+        dropout=0.0,
+        output=output,
+    )
 
 
 def register() -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from viz.capture.tiers.registry import Editor, edit
+from viz.capture.tiers.registry import AttentionCall, Editor, edit
 from viz.capture.trace import Trace
 from viz.effects.attention_calls import Call, CallNames
-from viz.effects.one_token import OneToken
+from viz.effects.edges import EdgeEdit
+from viz.effects.head_states import HeadStates
+from viz.effects.one_token import OneToken, one_token
 from viz.effects.registry_pass import as_captured, require_same
+from viz.effects.target import Objective
 from viz.errors import CaptureError, InputError
 from viz.inputs.input_copies import copies
 from viz.inputs.prepared import Prepared
@@ -30,8 +33,8 @@ MOST_NUMBERS = 1 << 27
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
-    """What one variant replaces in what heads put out.
+class HeadEdit:
+    """What takes the place of what heads put out.
 
     Attributes:
         call: whose heads.
@@ -42,6 +45,53 @@ class Edit:
     call: Call
     heads: slice
     value: Tensor
+
+
+# What is changed in one variant, all at once.
+Edits = Sequence[HeadEdit | EdgeEdit]
+
+
+def predicted_without(
+    model: Model,
+    prepared: Prepared,
+    trace: Trace,
+    chosen: Objective,
+    variants: Sequence[Edits],
+    *,
+    rows: list[int] | None,
+    states: Mapping[str, Sequence[HeadStates]] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[float, tuple[float, ...]]:
+    """Predict with everything and in each variant.
+
+    Args:
+        model: that the text was captured with.
+        prepared: its inputs.
+        trace: of the pass.
+        chosen: the prediction.
+        variants: what is changed in each.
+        rows: positions at which anything is changed; None for all.
+        states: of the pass, for variants of the prediction's position alone.
+        progress: called with how many variants are done, and of how many; may raise to cancel.
+    """
+    ready = None
+    if states is not None and rows == [chosen.position]:
+        ready = one_token(model, prepared, trace, states, chosen.position)
+    run: TokenVariants | PassVariants
+    if ready is not None:
+        run = TokenVariants(model, trace, ready)
+    else:
+        run = PassVariants(model, prepared, trace, chosen.position, rows)
+    assert trace.output is not None
+    value = float(chosen.of(trace.output))
+    without: list[float] = []
+    for start in range(0, len(variants), run.room):
+        predicted = chosen.of_row(run(variants[start : start + run.room])).tolist()
+        # What is compared was computed in one batch, so that its rounding takes no part.
+        without += [one + value - predicted[0] for one in predicted[1:]]
+        if progress is not None:
+            progress(len(without), len(variants))
+    return value, tuple(without)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +116,8 @@ class PassVariants:
         return max(1, min(MOST_PASSES, MOST_NUMBERS // self.trace.output.numel() - 1))
 
     @torch.inference_mode()
-    def __call__(self, edits: Sequence[Edit]) -> Tensor:
-        """Run the model as it is and once with each edit; logits at the position, [1 + edit, vocabulary].
+    def __call__(self, variants: Sequence[Edits]) -> Tensor:
+        """Run the model as it is and in each variant; logits at the position, [1 + variant, vocabulary].
 
         Raises:
             CaptureError: a layer did not call its kernel.
@@ -75,10 +125,11 @@ class PassVariants:
         """
         names = CallNames(self.model.module)
         rows = slice(None) if self.rows is None else self.rows
-        inputs = _repeated(copies(self.prepared.inputs), 1 + len(edits))
-        with as_captured(self.model), edit(_editor(names, edits, rows, rows)):
+        inputs = _repeated(copies(self.prepared.inputs), 1 + len(variants))
+        with as_captured(self.model), edit(_editor(names, variants, rows, rows)):
             result = self.model.module(**dict(inputs))
-        if missing := {one.call.name for one in edits if not names.turns[one.call.name]}:
+        wanted = {one.call.name for edits in variants for one in edits}
+        if missing := {name for name in wanted if not names.turns[name]}:
             raise CaptureError(
                 f"Layer {min(missing)} of {self.model.name} made no call that could be changed.",
                 "Choose a model of the tier registry.",
@@ -105,42 +156,71 @@ class TokenVariants:
         return max(1, min(MOST_TOKENS, MOST_NUMBERS // each - 1))
 
     @torch.inference_mode()
-    def __call__(self, edits: Sequence[Edit]) -> Tensor:
-        """Run the position as it is and once with each edit; logits, [1 + edit, vocabulary].
+    def __call__(self, variants: Sequence[Edits]) -> Tensor:
+        """Run the position as it is and in each variant; logits, [1 + variant, vocabulary].
+
+        Edges are those of the position's own row.
 
         Raises:
             VerificationError: the position as it is predicts something else.
         """
         names = CallNames(self.model.module)
-        editor = _editor(names, edits, slice(None), [self.ready.position])
-        logits = self.ready.run(self.model, 1 + len(edits), editor)
+        heads = [[one for one in edits if isinstance(one, HeadEdit)] for edits in variants]
+        editor = _editor(names, heads, slice(None), [self.ready.position])
+        logits = self.ready.run(
+            self.model, 1 + len(variants), editor, _hidden(variants, self.ready)
+        )
         require_same(logits[0], self.trace, "as a single token", row=self.ready.position)
         return logits
 
 
+def _hidden(variants: Sequence[Edits], ready: OneToken) -> dict[Call, Tensor]:
+    """Say which keys each variant's heads may not look at from the position, bool [head, variant, key]."""
+    found: dict[Call, Tensor] = {}
+    for variant, edits in enumerate(variants, start=1):
+        for one in edits:
+            if not isinstance(one, EdgeEdit):
+                continue
+            if one.call not in found:
+                shape = (one.record.heads, 1 + len(variants), 1 + ready.position)
+                found[one.call] = torch.zeros(shape, dtype=torch.bool, device=one.hidden.device)
+            row = one.hidden[one.rows == ready.position][:, : 1 + ready.position].any(dim=0)
+            found[one.call][list(one.heads), variant] |= row
+    return found
+
+
 def _editor(
-    names: CallNames, edits: Sequence[Edit], rows: slice | list[int], of_value: slice | list[int]
+    names: CallNames,
+    variants: Sequence[Edits],
+    rows: slice | list[int],
+    of_value: slice | list[int],
 ) -> Editor:
     """Make what replaces the output of heads, [variant, query, head, d], in a pass of variants.
 
     Args:
         names: of the calls of that pass.
-        edits: one a variant, from the second on.
-        rows: of the output that are edited.
+        variants: from the second item of the batch on.
+        rows: of the output at which heads are edited.
         of_value: which rows of the values take their place.
     """
-    by_call: dict[Call, list[tuple[int, Edit]]] = defaultdict(list)
-    for variant, one in enumerate(edits, start=1):
-        by_call[one.call].append((variant, one))
+    by_call: dict[Call, list[tuple[int, HeadEdit | EdgeEdit]]] = defaultdict(list)
+    for variant, edits in enumerate(variants, start=1):
+        for one in edits:
+            by_call[one.call].append((variant, one))
 
-    def replace(part: nn.Module, output: Tensor) -> Tensor:
-        call = names(part)
-        if call not in by_call:
-            return output
-        output = output.clone()
-        for variant, one in by_call[call]:
-            value = one.value if len(one.value) == 1 else one.value[of_value]
-            output[variant, rows, one.heads] = value.to(output)
+    def replace(call: AttentionCall) -> Tensor:
+        wanted = by_call.get(names(call.module))
+        if wanted is None:
+            return call.output
+        output = call.output.clone()
+        for variant, one in wanted:
+            if isinstance(one, EdgeEdit):
+                heads = torch.tensor(one.heads, device=output.device)
+                found = one.output(call, variant)
+                output[variant, one.rows[:, None], heads] = found.to(output.dtype)
+            else:
+                value = one.value if len(one.value) == 1 else one.value[of_value]
+                output[variant, rows, one.heads] = value.to(output)
         return output
 
     return replace

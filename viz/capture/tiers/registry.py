@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -91,8 +91,8 @@ Observer = Callable[[AttentionCall], None]
 _observer: ContextVar[Observer | None] = ContextVar("attention_observer", default=None)
 
 
-# Changes what a part's heads put out, [batch, query, head, d], before the model goes on with it.
-Editor = Callable[[nn.Module, Tensor], Tensor]
+# Returns what takes the place of a call's output, [batch, query, head, d], before the model goes on with it.
+Editor = Callable[[AttentionCall], Tensor]
 
 _editor: ContextVar[Editor | None] = ContextVar("attention_editor", default=None)
 
@@ -129,10 +129,19 @@ def edit(editor: Editor) -> Iterator[None]:
         _editor.reset(token)
 
 
-def edited(module: nn.Module, output: Tensor) -> Tensor:
-    """Let the editor of the context, if there is one, change what the heads of a part put out."""
-    editor = _editor.get()
-    return output if editor is None else editor(module, output)
+def is_seen() -> bool:
+    """Whether anybody watches or edits the calls of this context."""
+    return _observer.get() is not None or _editor.get() is not None
+
+
+def shown(call: AttentionCall) -> Tensor:
+    """Show a call to the editor and the observer of the context, and return its output, edited."""
+    editor, observer = _editor.get(), _observer.get()
+    if editor is not None:
+        call = replace(call, output=editor(call))
+    if observer is not None:
+        observer(call)
+    return call.output
 
 
 @contextmanager
@@ -173,12 +182,10 @@ class Watched:
         """Call the function as the model does; what it leaves out (sinks) is left out of the call."""
         with _on_behalf():
             output, others = self.stock(module, query, key, value, attention_mask, **options)
-        output = edited(module, output)
-        observer = _observer.get()
-        if observer is not None:
+        if is_seen():
             scale, told = options.get("scaling"), options.get("is_causal")
             causal = bool(getattr(module, "is_causal", True)) if told is None else bool(told)
-            observer(
+            output = shown(
                 AttentionCall(
                     module=module,
                     query=query,
@@ -255,10 +262,8 @@ def masked_attention(
             output = _attend_in_blocks(
                 query, key, value, attention_mask, scale, position_bias, softcap, s_aux
             )
-    output = edited(module, output)
-    observer = _observer.get()
-    if observer is not None:
-        observer(
+    if is_seen():
+        output = shown(
             AttentionCall(
                 module=module,
                 query=query,
