@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,15 +13,27 @@ from torch import Tensor, nn
 from viz.inputs.input_copies import copies
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What an embedding put out, where gradients end."""
+
+    part: nn.Module
+    output: Tensor
+
+
 @contextmanager
-def differentiable(module: nn.Module) -> Iterator[None]:
+def differentiable(module: nn.Module) -> Iterator[list[Start]]:
     """Let gradients flow through a module, and none be kept for its parameters.
 
     What embeddings put out is where they end: so the pass needs no memory for the parameters' own.
+
+    Yields:
+        Where they end, in the order in which the pass comes there.
     """
+    starts: list[Start] = []
     wanted = [(one, one.requires_grad) for one in module.parameters()]
     handles = [
-        part.register_forward_hook(_begin)
+        part.register_forward_hook(_beginning(starts))
         for part in module.modules()
         if isinstance(part, nn.Embedding)
     ]
@@ -28,7 +41,7 @@ def differentiable(module: nn.Module) -> Iterator[None]:
         for one, _ in wanted:
             one.requires_grad_(False)
         with torch.enable_grad():
-            yield
+            yield starts
     finally:
         for handle in handles:
             handle.remove()
@@ -36,11 +49,16 @@ def differentiable(module: nn.Module) -> Iterator[None]:
             one.requires_grad_(was)
 
 
-def _begin(_part: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
-    if not isinstance(output, Tensor) or output.requires_grad or not output.is_floating_point():
-        return None
-    # A copy, because models add to it in place, which no leaf allows.
-    return output.detach().requires_grad_().clone()
+def _beginning(starts: list[Start]) -> Callable[[nn.Module, tuple[Any, ...], Any], Any]:
+    def begin(part: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
+        if not isinstance(output, Tensor) or output.requires_grad or not output.is_floating_point():
+            return None
+        leaf = output.detach().requires_grad_()
+        starts.append(Start(part, leaf))
+        # A copy, because models add to it in place, which no leaf allows.
+        return leaf.clone()
+
+    return begin
 
 
 def differentiable_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from viz.capture.batch_item import output_of_item
-from viz.capture.capture import capture_prepared
 from viz.capture.tiers.registry import observe
 from viz.capture.trace import Trace
 from viz.effects.attention_calls import Call, CallNames, calls_of
+from viz.effects.captured_pass import CapturedPass, captured_pass
 from viz.effects.differentiable_pass import differentiable, differentiable_inputs
 from viz.effects.frozen_norm import frozen_norm
 from viz.effects.head_states import StateKeeper
@@ -33,12 +33,9 @@ from viz.effects.residual_stream import (
     terms_of,
     traced,
 )
-from viz.effects.target import Objective, Target, objective
+from viz.effects.target import Objective, Target
 from viz.errors import InputError, ModelRefusedError, VerificationError
-from viz.inputs.modalities import prepare_any
-from viz.inputs.prepared import Prepared
 from viz.models import Model
-from viz.models.argument_checks import require_model
 from viz.models.model_outputs import first_output
 
 # How far shares may add up to something else, as a share of what they are together: float32 and the half types.
@@ -139,19 +136,17 @@ def direct_attribution(
 
     Cost: the capture, one pass forward that keeps what can be differentiated, and a step back for each layer.
     """
-    require_model(model)
-    prepared = prepare_any(
-        model, inputs, pair=pair, target=target, image=None, sound=None, item=None
-    )
-    trace = capture_prepared(model, prepared)
-    chosen = objective(explained or Target(), trace, model)
-    if chosen.measure == "log_probability":
+    return attribution_of(captured_pass(model, inputs, explained, pair=pair, target=target))
+
+
+def attribution_of(captured: CapturedPass) -> DirectAttribution:
+    """Divide the logit of a captured pass; errors as in `direct_attribution`."""
+    if captured.objective.measure == "log_probability":
         raise InputError(
             "The logarithm of a probability is no sum of shares.",
             "Choose the measure 'difference' or 'logit'.",
         )
-    pieces = _run(model, prepared, trace, chosen)
-    return _attributed(model, trace, chosen, pieces)
+    return _attributed(captured, _run(captured))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +162,16 @@ class _Pieces:
     item: int
 
 
-def _run(model: Model, prepared: Prepared, trace: Trace, chosen: Objective) -> _Pieces:
+def _run(captured: CapturedPass) -> _Pieces:
+    model, prepared = captured.model, captured.prepared
+    trace, chosen = captured.trace, captured.objective
     unembedding = _unembedding(model)
     seen: list[tuple[Tensor, Tensor]] = []
     handle = unembedding.register_forward_hook(
         lambda _part, args, output: seen.append((args[0], output))
     )
     kept = StateKeeper(CallNames(model.module), prepared.item, prepared.batch, keep_whole=True)
-    tracer = StreamTracer(prepared.item, chosen.position, len(_output(trace)))
+    tracer = StreamTracer(prepared.item, chosen.position, len(captured.output))
     try:
         with (
             as_captured(model),
@@ -197,11 +194,6 @@ def _run(model: Model, prepared: Prepared, trace: Trace, chosen: Objective) -> _
     return _Pieces(hidden, makers_of(hidden), terms_of(hidden), raw[item], output, kept, item)
 
 
-def _output(trace: Trace) -> Tensor:
-    assert trace.output is not None
-    return trace.output
-
-
 def _unembedding(model: Model) -> nn.Module:
     find = getattr(model.module, "get_output_embeddings", None)
     found = find() if callable(find) else None
@@ -217,9 +209,8 @@ def _no_stream(model: Model, why: str) -> ModelRefusedError:
     )
 
 
-def _attributed(
-    model: Model, trace: Trace, chosen: Objective, pieces: _Pieces
-) -> DirectAttribution:
+def _attributed(captured: CapturedPass, pieces: _Pieces) -> DirectAttribution:
+    model, trace, chosen = captured.model, captured.trace, captured.objective
     value = chosen.of(pieces.raw)
     shares, direction, terms = _before_norm(model, chosen, pieces, value)
     records = {call.name: (stack, layer, call) for (stack, layer), call in calls_of(trace).items()}

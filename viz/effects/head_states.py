@@ -12,11 +12,10 @@ from viz.capture.layers.recorded_layer import RecordedLayer
 from viz.capture.tiers.registry import AttentionCall, observe
 from viz.capture.trace import Trace
 from viz.effects.attention_calls import Call, CallNames, calls_of
+from viz.effects.captured_pass import CapturedPass
 from viz.effects.registry_pass import as_captured, require_same
 from viz.errors import CaptureError
 from viz.inputs.input_copies import copies
-from viz.inputs.prepared import Prepared
-from viz.models import Model
 from viz.models.model_outputs import first_output
 
 
@@ -81,13 +80,14 @@ class StateKeeper:
 
 
 @torch.inference_mode()
-def head_states(model: Model, prepared: Prepared, trace: Trace) -> dict[str, list[HeadStates]]:
+def head_states(captured: CapturedPass) -> dict[str, list[HeadStates]]:
     """Run a model once more, and keep what its heads put out; by stack, in the order of its layers.
 
     Raises:
         CaptureError: its heads are not apart, or its attention is not called at the registry.
         VerificationError: the pass returns something else than the capture.
     """
+    model, prepared, trace = captured.model, captured.prepared, captured.trace
     kept = StateKeeper(CallNames(model.module), prepared.item, prepared.batch)
     with as_captured(model), observe(kept):
         result = model.module(**copies(prepared.inputs))

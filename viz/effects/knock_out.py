@@ -13,19 +13,16 @@ from typing import Any, Literal, get_args
 import pandas as pd
 import torch
 
-from viz.capture.capture import capture_prepared
 from viz.capture.stack import unit_numbers
 from viz.capture.trace import Trace
 from viz.effects.attention_calls import calls_of
+from viz.effects.captured_pass import CapturedPass, captured_pass
 from viz.effects.edges import Edges, edge_edits
 from viz.effects.head_states import HeadStates, head_states
-from viz.effects.target import Objective, Target, objective
+from viz.effects.target import Objective, Target
 from viz.effects.variants import HeadEdit, predicted_without
 from viz.errors import InputError
-from viz.inputs.modalities import prepare_any
-from viz.inputs.prepared import Prepared
 from viz.models import Model
-from viz.models.argument_checks import require_model
 
 Replacement = Literal["zero", "mean", "resample"]
 
@@ -115,7 +112,35 @@ def knock_out(
     Cost: the capture, and a pass for each head, up to 16 in one batch. In a decoder, and where they are silenced at the
     position of the prediction alone: one pass, and a token for each head.
     """
-    require_model(model)
+    captured = captured_pass(model, inputs, explained, pair=pair, target=target)
+    theirs = None
+    if other is not None:
+        theirs = captured_pass(model, other, pair=pair, target=target)
+    return knock_out_of(
+        captured,
+        heads=heads,
+        queries=queries,
+        replacement=replacement,
+        other=theirs,
+        progress=progress,
+    )
+
+
+def knock_out_of(
+    captured: CapturedPass,
+    *,
+    heads: Sequence[Head | tuple[int, int | None]] | None = None,
+    queries: Sequence[int] | None = None,
+    replacement: Replacement = "zero",
+    other: CapturedPass | None = None,
+    states: Mapping[str, Sequence[HeadStates]] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> KnockOuts:
+    """Run a captured pass without each of some heads; arguments and errors as in `knock_out`.
+
+    Args besides: states, what its heads put out, where that is known.
+    """
+    trace = captured.trace
     if replacement not in get_args(Replacement):
         raise InputError(
             f"There is no replacement {replacement!r}.",
@@ -126,19 +151,15 @@ def knock_out(
             "A second text goes with replacement='resample', and only with it.",
             "Give both, or neither.",
         )
-    prepared, trace = _captured(model, inputs, pair, target)
-    chosen = objective(explained or Target(), trace, model)
     wanted = _wanted(trace, heads)
     rows = _rows(trace, wanted, queries)
-    states = None
-    if replacement == "mean" or rows == [chosen.position]:
-        states = head_states(model, prepared, trace)
-    source = states if other is None else _other_states(model, other, trace, pair, target)
+    at_target = rows == [captured.objective.position]
+    if states is None and (replacement == "mean" or at_target):
+        states = head_states(captured)
+    source = states if other is None else _other_states(other, trace)
     variants = [[_edit(trace, one, replacement, source)] for one in wanted]
-    value, without = predicted_without(
-        model, prepared, trace, chosen, variants, rows=rows, states=states, progress=progress
-    )
-    return KnockOuts(trace, chosen, value, without, tuple(wanted), replacement)
+    without = predicted_without(captured, variants, rows=rows, states=states, progress=progress)
+    return KnockOuts(trace, captured.objective, captured.value, without, tuple(wanted), replacement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,35 +212,27 @@ def knock_out_edges(
     Cost: the capture, and a pass for each set, up to 16 in one batch. In a decoder, and where all edges start at the
     position of the prediction: one pass, and a token for each set.
     """
-    require_model(model)
-    prepared, trace = _captured(model, inputs, pair, target)
-    chosen = objective(explained or Target(), trace, model)
-    variants = [edge_edits(trace, one) for one in edges]
-    rows = sorted({int(row) for edits in variants for one in edits for row in one.rows})
-    states = head_states(model, prepared, trace) if rows == [chosen.position] else None
-    value, without = predicted_without(
-        model, prepared, trace, chosen, variants, rows=rows, states=states, progress=progress
-    )
-    return EdgeKnockOuts(trace, chosen, value, without, tuple(edges))
+    captured = captured_pass(model, inputs, explained, pair=pair, target=target)
+    return knock_out_edges_of(captured, edges, progress=progress)
 
 
-def _captured(
-    model: Model, inputs: str | Mapping[str, Any], pair: str | None, target: str | None
-) -> tuple[Prepared, Trace]:
-    """Capture one input.
+def knock_out_edges_of(
+    captured: CapturedPass,
+    edges: Sequence[Edges],
+    *,
+    states: Mapping[str, Sequence[HeadStates]] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> EdgeKnockOuts:
+    """Run a captured pass without each set of edges; arguments and errors as in `knock_out_edges`.
 
-    Raises:
-        InputError: there are several.
+    Args besides: states, what its heads put out, where that is known.
     """
-    prepared = prepare_any(
-        model, inputs, pair=pair, target=target, image=None, sound=None, item=None
-    )
-    if prepared.batch > 1:
-        raise InputError(
-            f"There are {prepared.batch} inputs in the batch.",
-            "Give the one that is to be explained.",
-        )
-    return prepared, capture_prepared(model, prepared)
+    variants = [edge_edits(captured.trace, one) for one in edges]
+    rows = sorted({int(row) for edits in variants for one in edits for row in one.rows})
+    if states is None and rows == [captured.objective.position]:
+        states = head_states(captured)
+    without = predicted_without(captured, variants, rows=rows, states=states, progress=progress)
+    return EdgeKnockOuts(captured.trace, captured.objective, captured.value, without, tuple(edges))
 
 
 def _wanted(trace: Trace, heads: Sequence[Head | tuple[int, int | None]] | None) -> list[Head]:
@@ -260,28 +273,22 @@ def _rows(trace: Trace, wanted: Sequence[Head], queries: Sequence[int] | None) -
     return found
 
 
-def _other_states(
-    model: Model,
-    other: str | Mapping[str, Any],
-    trace: Trace,
-    pair: str | None,
-    target: str | None,
-) -> dict[str, list[HeadStates]]:
+def _other_states(other: CapturedPass, trace: Trace) -> dict[str, list[HeadStates]]:
     """Find what heads put out for another text of the same length.
 
     Raises:
         InputError: it has another.
     """
-    prepared, theirs = _captured(model, other, pair, target)
     for name, stack in trace.stacks.items():
-        found = len(theirs.stacks[name].queries) if name in theirs.stacks else 0
+        theirs = other.trace.stacks
+        found = len(theirs[name].queries) if name in theirs else 0
         if found != len(stack.queries):
             raise InputError(
                 f"The other text has {found} {stack.queries.kind}s, and the one to be explained "
                 f"{len(stack.queries)}.",
                 "Give one that is as long, such as the same with other names in it.",
             )
-    return head_states(model, prepared, theirs)
+    return head_states(other)
 
 
 def _edit(

@@ -21,11 +21,10 @@ from transformers.cache_utils import CacheLayerMixin
 from viz.capture.layers.recorded_layer import RecordedLayer
 from viz.capture.tiers.attention_implementations import switched
 from viz.capture.tiers.registry import AttentionCall, Editor, edit, shown
-from viz.capture.trace import Trace
 from viz.effects.attention_calls import Call, CallNames, calls_of
+from viz.effects.captured_pass import CapturedPass
 from viz.effects.head_states import HeadStates
 from viz.effects.registry_pass import as_captured, require_same
-from viz.inputs.prepared import Prepared
 from viz.models import Model
 from viz.models.model_outputs import first_output
 
@@ -93,25 +92,19 @@ class OneToken:
 
 
 def one_token(
-    model: Model,
-    prepared: Prepared,
-    trace: Trace,
-    states: Mapping[str, Sequence[HeadStates]],
-    position: int,
+    captured: CapturedPass, states: Mapping[str, Sequence[HeadStates]]
 ) -> OneToken | None:
-    """Make a position ready to be run in variants.
+    """Make the position of a prediction ready to be run in variants.
 
     Args:
-        model: that the text was captured with.
-        prepared: the model's inputs.
-        trace: of the pass.
+        captured: the pass.
         states: of the same pass.
-        position: from 0.
 
     Returns:
         None where it is not cut off from what follows, where the inputs are more than a text, and where the
         model, run so, predicts something else.
     """
+    trace, prepared, position = captured.trace, captured.prepared, captured.objective.position
     ids = prepared.inputs.get("input_ids")
     padding = prepared.inputs.get("attention_mask")
     if (
@@ -135,7 +128,7 @@ def one_token(
     ready = OneToken(position, int(ids[0, position]), found)
     try:
         with torch.inference_mode():
-            logits = ready.run(model, 1, lambda call: call.output)
+            logits = ready.run(captured.model, 1, lambda call: call.output)
         require_same(logits[0], trace, "as a single token", row=position)
     except Exception:  # Not every model can go on from a cache; whole passes can be run of each.
         return None

@@ -11,17 +11,14 @@ import torch
 from torch import Tensor
 
 from viz.capture.tiers.registry import AttentionCall, Editor, edit
-from viz.capture.trace import Trace
 from viz.effects.attention_calls import Call, CallNames
+from viz.effects.captured_pass import CapturedPass
 from viz.effects.edges import EdgeEdit
 from viz.effects.head_states import HeadStates
 from viz.effects.one_token import OneToken, one_token
 from viz.effects.registry_pass import as_captured, require_same
-from viz.effects.target import Objective
 from viz.errors import CaptureError, InputError
 from viz.inputs.input_copies import copies
-from viz.inputs.prepared import Prepared
-from viz.models import Model
 from viz.models.model_outputs import first_output
 
 # Variants in one batch: of whole texts, and of single tokens.
@@ -52,38 +49,28 @@ Edits = Sequence[HeadEdit | EdgeEdit]
 
 
 def predicted_without(
-    model: Model,
-    prepared: Prepared,
-    trace: Trace,
-    chosen: Objective,
+    captured: CapturedPass,
     variants: Sequence[Edits],
     *,
     rows: list[int] | None,
     states: Mapping[str, Sequence[HeadStates]] | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[float, tuple[float, ...]]:
-    """Predict with everything and in each variant.
+) -> tuple[float, ...]:
+    """Predict in each variant.
 
     Args:
-        model: that the text was captured with.
-        prepared: its inputs.
-        trace: of the pass.
-        chosen: the prediction.
+        captured: the pass.
         variants: what is changed in each.
         rows: positions at which anything is changed; None for all.
         states: of the pass, for variants of the prediction's position alone.
         progress: called with how many variants are done, and of how many; may raise to cancel.
     """
+    chosen, value = captured.objective, captured.value
     ready = None
     if states is not None and rows == [chosen.position]:
-        ready = one_token(model, prepared, trace, states, chosen.position)
+        ready = one_token(captured, states)
     run: TokenVariants | PassVariants
-    if ready is not None:
-        run = TokenVariants(model, trace, ready)
-    else:
-        run = PassVariants(model, prepared, trace, chosen.position, rows)
-    assert trace.output is not None
-    value = float(chosen.of(trace.output))
+    run = PassVariants(captured, rows) if ready is None else TokenVariants(captured, ready)
     without: list[float] = []
     for start in range(0, len(variants), run.room):
         predicted = chosen.of_row(run(variants[start : start + run.room])).tolist()
@@ -91,7 +78,7 @@ def predicted_without(
         without += [one + value - predicted[0] for one in predicted[1:]]
         if progress is not None:
             progress(len(without), len(variants))
-    return value, tuple(without)
+    return tuple(without)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +86,17 @@ class PassVariants:
     """Variants of a whole text.
 
     Attributes:
-        position: of the prediction.
+        captured: the pass.
         rows: positions at which heads are edited; None for all.
     """
 
-    model: Model
-    prepared: Prepared
-    trace: Trace
-    position: int
+    captured: CapturedPass
     rows: list[int] | None
 
     @property
     def room(self) -> int:
         """How many variants fit into one batch."""
-        assert self.trace.output is not None
-        return max(1, min(MOST_PASSES, MOST_NUMBERS // self.trace.output.numel() - 1))
+        return max(1, min(MOST_PASSES, MOST_NUMBERS // self.captured.output.numel() - 1))
 
     @torch.inference_mode()
     def __call__(self, variants: Sequence[Edits]) -> Tensor:
@@ -123,36 +106,37 @@ class PassVariants:
             CaptureError: a layer did not call its kernel.
             VerificationError: the model as it is returns something else in a batch.
         """
-        names = CallNames(self.model.module)
+        model = self.captured.model
+        names = CallNames(model.module)
         rows = slice(None) if self.rows is None else self.rows
-        inputs = _repeated(copies(self.prepared.inputs), 1 + len(variants))
-        with as_captured(self.model), edit(_editor(names, variants, rows, rows)):
-            result = self.model.module(**dict(inputs))
+        inputs = _repeated(copies(self.captured.prepared.inputs), 1 + len(variants))
+        with as_captured(model), edit(_editor(names, variants, rows, rows)):
+            result = model.module(**dict(inputs))
         wanted = {one.call.name for edits in variants for one in edits}
         if missing := {name for name in wanted if not names.turns[name]}:
             raise CaptureError(
-                f"Layer {min(missing)} of {self.model.name} made no call that could be changed.",
+                f"Layer {min(missing)} of {model.name} made no call that could be changed.",
                 "Choose a model of the tier registry.",
             )
         logits = first_output(result)
-        require_same(logits[0], self.trace, "in a batch, whose inputs may look at one another")
-        return logits[:, self.position]
+        require_same(
+            logits[0], self.captured.trace, "in a batch, whose inputs may look at one another"
+        )
+        return logits[:, self.captured.objective.position]
 
 
 @dataclass(frozen=True, slots=True)
 class TokenVariants:
     """Variants of one position alone, which share what stands before it."""
 
-    model: Model
-    trace: Trace
+    captured: CapturedPass
     ready: OneToken
 
     @property
     def room(self) -> int:
         """How many variants fit into one batch."""
-        assert self.trace.output is not None
-        record = self.trace.stacks["self"].records[0]
-        each = max(self.trace.output.shape[-1], record.heads * (1 + self.ready.position))
+        record = self.captured.trace.stacks["self"].records[0]
+        each = max(self.captured.output.shape[-1], record.heads * (1 + self.ready.position))
         return max(1, min(MOST_TOKENS, MOST_NUMBERS // each - 1))
 
     @torch.inference_mode()
@@ -164,13 +148,12 @@ class TokenVariants:
         Raises:
             VerificationError: the position as it is predicts something else.
         """
-        names = CallNames(self.model.module)
+        model = self.captured.model
+        names = CallNames(model.module)
         heads = [[one for one in edits if isinstance(one, HeadEdit)] for edits in variants]
         editor = _editor(names, heads, slice(None), [self.ready.position])
-        logits = self.ready.run(
-            self.model, 1 + len(variants), editor, _hidden(variants, self.ready)
-        )
-        require_same(logits[0], self.trace, "as a single token", row=self.ready.position)
+        logits = self.ready.run(model, 1 + len(variants), editor, _hidden(variants, self.ready))
+        require_same(logits[0], self.captured.trace, "as a single token", row=self.ready.position)
         return logits
 
 

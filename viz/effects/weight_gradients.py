@@ -14,20 +14,17 @@ import torch
 from torch import Tensor
 
 from viz.capture.batch_item import output_of_item
-from viz.capture.capture import capture_prepared
 from viz.capture.stack import Index, unit_numbers
 from viz.capture.tiers.registry import observe
 from viz.capture.trace import Trace
 from viz.effects.attention_calls import CallNames, calls_of
-from viz.effects.differentiable_pass import differentiable, differentiable_inputs
+from viz.effects.captured_pass import CapturedPass, captured_pass
+from viz.effects.differentiable_pass import Start, differentiable, differentiable_inputs
 from viz.effects.head_states import HeadStates, StateKeeper, layer_states
 from viz.effects.registry_pass import as_captured, require_same
-from viz.effects.target import Objective, Target, objective
+from viz.effects.target import Objective, Target
 from viz.errors import CaptureError
-from viz.inputs.modalities import prepare_any
-from viz.inputs.prepared import Prepared
 from viz.models import Model
-from viz.models.argument_checks import require_model
 from viz.models.model_outputs import first_output
 
 
@@ -50,12 +47,15 @@ class WeightGradients:
         objective: the prediction.
         value: of the prediction.
         layers: by stack, in the order of its layers.
+        gradient_times_input: what each token's embedding contributes to first order, float32 [token], signed; None
+            where tokens are not embedded one by one.
     """
 
     trace: Trace
     objective: Objective
     value: float
     layers: Mapping[str, Sequence[HeadGradients]]
+    gradient_times_input: Tensor | None
 
     def gradient(
         self,
@@ -153,23 +153,18 @@ def weight_gradients(
 
     Cost: the capture, and one pass forward and backward; memory for outputs, their gradients and values.
     """
-    require_model(model)
-    prepared = prepare_any(
-        model, inputs, pair=pair, target=target, image=None, sound=None, item=item
+    return gradients_of(
+        captured_pass(model, inputs, explained, pair=pair, target=target, item=item, alone=False)
     )
-    trace = capture_prepared(model, prepared)
-    chosen = objective(explained or Target(), trace, model)
-    layers, value = _backward(model, prepared, trace, chosen)
-    return WeightGradients(trace, chosen, value, layers)
 
 
-def _backward(
-    model: Model, prepared: Prepared, trace: Trace, chosen: Objective
-) -> tuple[dict[str, list[HeadGradients]], float]:
-    """Run forward and backward once, the attention set as in the capture."""
+def gradients_of(captured: CapturedPass) -> WeightGradients:
+    """Run forward and backward once, the attention set as in the capture; errors as in `weight_gradients`."""
+    model, prepared = captured.model, captured.prepared
+    trace, chosen = captured.trace, captured.objective
     names = CallNames(model.module)
     kept = StateKeeper(names, prepared.item, prepared.batch, keep_whole=True)
-    with as_captured(model), differentiable(model.module):
+    with as_captured(model), differentiable(model.module) as starts:
         with observe(kept):
             result = model.module(**differentiable_inputs(prepared.inputs))
         output = output_of_item(
@@ -185,9 +180,10 @@ def _backward(
                     "Choose a model that does not turn gradients off within its pass.",
                 )
         found: Sequence[Tensor | None] = torch.autograd.grad(
-            value, list(kept.whole.values()), allow_unused=True
+            value, [*kept.whole.values(), *(one.output for one in starts)], allow_unused=True
         )
-    gradients = dict(zip(kept.whole, found, strict=True))
+    gradients = dict(zip(kept.whole, found, strict=False))
+    embedded = _times_input(model, trace, kept, starts, found[len(kept.whole) :])
     states = layer_states(trace, kept.states)
     layers: dict[str, list[HeadGradients]] = {name: [] for name in states}
     for (stack, layer), call in calls_of(trace).items():
@@ -204,4 +200,22 @@ def _backward(
                 "Load the model with dtype float32.",
             )
         layers[stack].append(HeadGradients(own.output, own.value, gradient))
-    return layers, float(value.detach())
+    return WeightGradients(trace, chosen, float(value.detach()), layers, embedded)
+
+
+def _times_input(
+    model: Model,
+    trace: Trace,
+    kept: StateKeeper,
+    starts: Sequence[Start],
+    gradients: Sequence[Tensor | None],
+) -> Tensor | None:
+    """Multiply what the tokens' embedding put out with its gradient, and add up each token's."""
+    find = getattr(model.module, "get_input_embeddings", None)
+    embedding = find() if callable(find) else None
+    for start, gradient in zip(starts, gradients, strict=True):
+        fits = start.output.ndim == 3 and start.output.shape[1] == len(trace.units)
+        if start.part is embedding and fits and gradient is not None:
+            product = kept.of_item(gradient).float() * kept.of_item(start.output.detach()).float()
+            return product.sum(dim=-1).cpu()
+    return None

@@ -52,7 +52,7 @@ def _distance(output: Tensor, expected: Tensor) -> float:
         # Infinities (masked logits) stand at the same places, and say nothing of the others.
         whole = bool(known.all())
         mine, theirs = ((one if whole else one[known]).double() for one in (piece, expected_piece))
-        squares[0] += (mine - theirs).square_().sum()
-        squares[1] += theirs.square_().sum()
+        squares[0] += (mine - theirs).square().sum()
+        squares[1] += theirs.square().sum()
     distance, norm = squares.sqrt().tolist()
     return float(distance / norm if norm > 0 else distance)

@@ -1,0 +1,83 @@
+"""One pass of a model and the prediction in it that is to be explained: what every method begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from viz.capture.capture import capture_prepared
+from viz.capture.trace import Trace
+from viz.effects.target import Objective, Target, objective
+from viz.errors import InputError
+from viz.inputs.modalities import prepare_any
+from viz.inputs.prepared import Prepared
+from viz.models import Model
+from viz.models.argument_checks import require_model
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedPass:
+    """A capture, with what it was made of.
+
+    Attributes:
+        model: that ran.
+        prepared: its inputs.
+        trace: of the pass, with its output.
+        objective: the prediction.
+    """
+
+    model: Model
+    prepared: Prepared
+    trace: Trace
+    objective: Objective
+
+    @property
+    def output(self) -> Tensor:
+        """What the pass returned, [position, vocabulary]."""
+        assert self.trace.output is not None
+        return self.trace.output
+
+    @property
+    def value(self) -> float:
+        """Of the prediction."""
+        return float(self.objective.of(self.output))
+
+
+def captured_pass(
+    model: Model,
+    inputs: str | Mapping[str, Any],
+    explained: Target | None = None,
+    *,
+    pair: str | None = None,
+    target: str | None = None,
+    item: int | None = None,
+    alone: bool = True,
+) -> CapturedPass:
+    """Capture an input, and find the prediction in it.
+
+    Args:
+        model: from `viz.load_model` or `viz.wrap_model`.
+        inputs: a text, or the model's own inputs.
+        explained: the prediction; by default the last position's first token against its runner-up.
+        pair: a second text, for models that read pairs.
+        target: what an encoder-decoder writes.
+        item: which input of a batch.
+        alone: whether there may be one input only.
+
+    Raises:
+        InputError, ShapeError: the target is none of this model's, or there are several inputs.
+    """
+    require_model(model)
+    prepared = prepare_any(
+        model, inputs, pair=pair, target=target, image=None, sound=None, item=item
+    )
+    if alone and prepared.batch > 1:
+        raise InputError(
+            f"There are {prepared.batch} inputs in the batch.",
+            "Give the one that is to be explained.",
+        )
+    trace = capture_prepared(model, prepared)
+    return CapturedPass(model, prepared, trace, objective(explained or Target(), trace, model))

@@ -1,0 +1,114 @@
+"""What each token does to a prediction, or how much of it arrives there, by methods that are told apart by name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from viz.capture.layers.recorded_layer import blocks
+from viz.capture.stack import Stack
+from viz.effects.captured_pass import CapturedPass
+from viz.effects.registry_pass import as_captured
+from viz.errors import InputError, ShapeError
+from viz.models.model_outputs import first_output
+
+# Shares of a rollout below this are let go of: float32 cannot tell them from 0 beside a sum of 1.
+SMALLEST = 1e-9
+
+
+def rollout(stack: Stack, rows: Sequence[int], *, layers: int | None = None) -> Tensor:
+    """Follow weights back through the layers, half of each step staying where it is.
+
+    Heads count the same. By products of vectors with each layer's weights, never of whole matrices, so that memory grows
+    with the text alone.
+
+    Source: Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers", sec. 3.
+
+    Args:
+        stack: whose queries stand among its keys.
+        rows: queries that are followed.
+        layers: how many of the first layers are followed; all by default.
+
+    Returns:
+        Float32 [row, key]: rows sum to 1, or to less where the model has sinks.
+
+    Raises:
+        ShapeError: the queries are other units than the keys.
+
+    Cost: weights of all rows that something arrives at, layer by layer, in blocks.
+    """
+    count = len(stack.keys)
+    if not stack.aligned or len(stack.queries) != count:
+        raise ShapeError(
+            f"Weights of {stack.name} lead from its queries to other units, so they cannot be followed further.",
+            "Choose a stack in which a text attends to itself.",
+        )
+    device = stack.records[0].tensors[0].device
+    arrived = torch.zeros(len(rows), count, device=device)
+    arrived[torch.arange(len(rows)), torch.as_tensor(list(rows), device=device)] = 1
+    for record in reversed(stack.records[:layers]):
+        passed = torch.zeros_like(arrived)
+        reached = (arrived > SMALLEST).any(dim=0).nonzero()[:, 0]
+        for block, weights, first in blocks(record, slice(0, record.heads), reached):
+            mean = weights.mean(dim=0)
+            passed[:, first : first + mean.shape[1]] += arrived[:, block] @ mean
+        arrived = 0.5 * arrived + 0.5 * passed
+    return arrived.cpu()
+
+
+@torch.inference_mode()
+def leave_one_out(
+    captured: CapturedPass, progress: Callable[[int, int], None] | None = None
+) -> list[float | None]:
+    """Leave each word out of the text, and see how the prediction changes; what follows moves up.
+
+    Args:
+        captured: the pass, whose prediction is made at the last position.
+        progress: called with how many words are done, and of how many; may raise to cancel.
+
+    Returns:
+        For each token the change without its word (without - with); None of special tokens and of the word that the
+        prediction is made at.
+
+    Raises:
+        InputError: the inputs are more than one text's tokens.
+        ShapeError: the prediction is not made at the last position.
+
+    Cost: a pass for each word.
+    """
+    prepared, trace, chosen = captured.prepared, captured.trace, captured.objective
+    value = captured.value
+    ids = prepared.inputs.get("input_ids")
+    more = {name for name, one in prepared.inputs.items() if one is not None}
+    if not isinstance(ids, Tensor) or more - {"input_ids", "attention_mask", "token_type_ids"}:
+        raise InputError(
+            "Words can only be left out of a plain text, and other inputs came with it.",
+            "Give a text alone.",
+        )
+    if chosen.position != ids.shape[1] - 1:
+        raise ShapeError(
+            f"The prediction is made at position {chosen.position}, and not at the last, {ids.shape[1] - 1}.",
+            "Cut the text there.",
+        )
+    words: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for at, word in enumerate(trace.units.words):
+        if word is not None:
+            words[trace.units.segments[at], word].append(at)
+    found: list[float | None] = [None] * ids.shape[1]
+    wanted = [tokens for tokens in words.values() if chosen.position not in tokens]
+    for done, tokens in enumerate(wanted, start=1):
+        kept = [at for at in range(ids.shape[1]) if at not in tokens]
+        inputs = {
+            name: one[:, kept] for name, one in prepared.inputs.items() if isinstance(one, Tensor)
+        }
+        with as_captured(captured.model):
+            logits = first_output(captured.model.module(**inputs))[0]
+        change = float(chosen.of_row(logits[-1])) - value
+        for at in tokens:
+            found[at] = change
+        if progress is not None:
+            progress(done, len(wanted))
+    return found
