@@ -18,6 +18,7 @@ from viz.capture import (
 from viz.capture.load_and_wrap_model import load_model, wrap_model
 from viz.capture.tiers.named import Attention
 from viz.compare import compare
+from viz.effects import Edges, Target, effects
 from viz.errors import LoupeError
 from viz.models import Model
 from viz.moved import install
@@ -28,14 +29,17 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Attention",
+    "Edges",
     "LoupeError",
     "Model",
     "Stack",
+    "Target",
     "Trace",
     "capture",
     "capture_generation",
     "check",
     "compare",
+    "effects",
     "load_model",
     "load_trace",
     "load_weights",

@@ -2,14 +2,17 @@
 
 from viz.effects.direct_attribution import DirectAttribution, Share, direct_attribution
 from viz.effects.edges import Edges
+from viz.effects.effects import Effects, effects
 from viz.effects.knock_out import EdgeKnockOuts, Head, KnockOuts, knock_out, knock_out_edges
 from viz.effects.target import Objective, Target, objective
+from viz.effects.token_effects import rollout
 from viz.effects.weight_gradients import HeadGradients, WeightGradients, weight_gradients
 
 __all__ = [
     "DirectAttribution",
     "EdgeKnockOuts",
     "Edges",
+    "Effects",
     "Head",
     "HeadGradients",
     "KnockOuts",
@@ -18,8 +21,10 @@ __all__ = [
     "Target",
     "WeightGradients",
     "direct_attribution",
+    "effects",
     "knock_out",
     "knock_out_edges",
     "objective",
+    "rollout",
     "weight_gradients",
 ]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from viz.capture.batch_item import output_of_item
+from viz.capture.stack import Index, unit_numbers
 from viz.capture.tiers.registry import observe
 from viz.capture.trace import Trace
 from viz.effects.attention_calls import Call, CallNames, calls_of
@@ -76,6 +77,8 @@ class DirectAttribution:
         value: of it, before a cap or a scale of the model's on all of its logits.
         shares: of each part, in the order of the stream.
         capped: whether the model caps or scales its logits, so that `value` is not its output itself.
+        directions: what each number that a head puts out at the position adds to the logit, by stack and layer,
+            float32 [head, d].
     """
 
     trace: Trace
@@ -83,6 +86,7 @@ class DirectAttribution:
     value: float
     shares: tuple[Share, ...]
     capped: bool
+    directions: Mapping[tuple[str, int], Tensor]
 
     @property
     def sum(self) -> float:
@@ -108,6 +112,44 @@ class DirectAttribution:
                 found[one.layer, one.head] = one.share
         return found
 
+    def of_weights(
+        self,
+        values: Tensor,
+        layer: int,
+        head: int,
+        rows: Index = None,
+        columns: Index = None,
+        *,
+        stack: str = "self",
+    ) -> Tensor:
+        """Divide a head's share among its weights, float32 [row, column]; only the prediction's own row has any.
+
+        Args:
+            values: of the layer, [kv_head, key, d].
+            layer: of the stack.
+            head: of the layer.
+            rows: queries; all by default.
+            columns: keys; all by default.
+            stack: which attention.
+
+        Raises:
+            ShapeError: there is no such stack, layer, head, query or key.
+            InputError: the layer adds nothing to the stream that the logit is read from.
+        """
+        weights = self.trace.stacks[stack].weights(layer, head, rows, columns)
+        own = self.directions.get((stack, layer))
+        if own is None:
+            raise InputError(
+                f"Layer {layer} of {stack} writes nothing into the logit itself.",
+                "Choose weights times gradient, which count what goes by way of later layers.",
+            )
+        device = weights.device
+        queries, keys = self.trace.stacks[stack].record(layer).shape
+        at = unit_numbers(rows, queries, "query", device) == self.objective.position
+        chosen = unit_numbers(columns, keys, "key", device)
+        value = values[head // (len(own) // len(values))].float().to(device)
+        return weights * at[:, None] * (value[chosen] @ own[head].to(device))
+
 
 def direct_attribution(
     model: Model,
@@ -123,7 +165,8 @@ def direct_attribution(
     by way of later parts is theirs.
 
     Args:
-        model: from `viz.load_model` or `viz.wrap_model`, its attention seen at transformers' registry.
+        model: from `viz.load_model` or `viz.wrap_model`, which calls its attention through transformers' registry or
+            on PyTorch's kernel.
         inputs: a text, or the model's own inputs; one input.
         explained: the prediction; a logit or the difference of two.
         pair: a second text, for models that read pairs.
@@ -165,10 +208,9 @@ class _Pieces:
 def _run(captured: CapturedPass) -> _Pieces:
     model, prepared = captured.model, captured.prepared
     trace, chosen = captured.trace, captured.objective
-    unembedding = _unembedding(model)
     seen: list[tuple[Tensor, Tensor]] = []
-    handle = unembedding.register_forward_hook(
-        lambda _part, args, output: seen.append((args[0], output))
+    handle = _unembedding(model).register_forward_hook(
+        lambda part, args, output: None if part is model.module else seen.append((args[0], output))
     )
     kept = StateKeeper(CallNames(model.module), prepared.item, prepared.batch, keep_whole=True)
     tracer = StreamTracer(prepared.item, chosen.position, len(captured.output))
@@ -187,19 +229,29 @@ def _run(captured: CapturedPass) -> _Pieces:
     )
     require_same(output, trace, "when its residual stream is watched")
     kept.require_apart()
+    seen = seen or _by_result(first_output(result))
     if len(seen) != 1 or seen[0][0].ndim != 3 or seen[0][0].shape[1] != len(output):
-        raise _no_stream(model, "its unembedding is not called once, with the whole text")
+        raise _no_stream(
+            model, "what turns its last states into logits is not one part, called once"
+        )
     hidden, raw = seen[0]
     item = prepared.item if len(hidden) > 1 else 0
     return _Pieces(hidden, makers_of(hidden), terms_of(hidden), raw[item], output, kept, item)
 
 
 def _unembedding(model: Model) -> nn.Module:
+    """Ask a model for its unembedding; the model itself where it does not know."""
     find = getattr(model.module, "get_output_embeddings", None)
     found = find() if callable(find) else None
-    if not isinstance(found, nn.Module):
-        raise _no_stream(model, "it has no unembedding")
-    return found
+    return found if isinstance(found, nn.Module) else model.module
+
+
+def _by_result(logits: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Take the part that returned the logits for the unembedding: what it was handed, and its result."""
+    for maker in makers_of(logits):
+        if maker.given is not None and not any(maker.part.children()):
+            return [(maker.given, maker.result)]
+    return []
 
 
 def _no_stream(model: Model, why: str) -> ModelRefusedError:
@@ -214,7 +266,7 @@ def _attributed(captured: CapturedPass, pieces: _Pieces) -> DirectAttribution:
     value = chosen.of(pieces.raw)
     shares, direction, terms = _before_norm(model, chosen, pieces, value)
     records = {call.name: (stack, layer, call) for (stack, layer), call in calls_of(trace).items()}
-    attended = set()
+    directions: dict[tuple[str, int], Tensor] = {}
     for term in terms:
         whole = float((direction * term.vector.detach().float()).sum())
         owner = _owner(line_of(term.makers), list(records))
@@ -222,8 +274,11 @@ def _attributed(captured: CapturedPass, pieces: _Pieces) -> DirectAttribution:
             shares.append(_other(term, list(records), records, whole))
             continue
         stack, layer, call = records[owner]
-        attended.add((stack, layer))
-        found = _by_head(model, term, direction, pieces.kept.whole[call], pieces, chosen.position)
+        output = pieces.kept.whole[call]
+        own = _by_number(model, term, direction, output, pieces, chosen.position)
+        directions[stack, layer] = own
+        heads = pieces.kept.of_item(output.detach())[chosen.position].float()
+        found = (own * heads).sum(dim=-1)
         shares += [
             Share("head", stack, layer, head, float(one), owner)
             for head, one in enumerate(found.tolist())
@@ -231,12 +286,12 @@ def _attributed(captured: CapturedPass, pieces: _Pieces) -> DirectAttribution:
         shares.append(
             Share("attention bias", stack, layer, None, whole - float(found.sum()), owner)
         )
-    stacks = {stack for stack, _ in attended}
+    stacks = {stack for stack, _ in directions}
     wanted = {key for key in calls_of(trace) if key[0] in stacks or not stacks}
-    if attended != wanted:
+    if set(directions) != wanted:
         raise _no_stream(
             model,
-            f"{len(attended)} of its {len(wanted)} attention layers add to one stream; the others are "
+            f"{len(directions)} of its {len(wanted)} attention layers add to one stream; the others are "
             "normalised within it, or add to it in another way",
         )
     total = float(value.detach())
@@ -249,7 +304,9 @@ def _attributed(captured: CapturedPass, pieces: _Pieces) -> DirectAttribution:
             "Load it with dtype float32, or knock heads out instead.",
         )
     capped = abs(float(chosen.of(pieces.output.detach())) - total) > most * size
-    return DirectAttribution(trace, chosen, total, tuple(sorted(shares, key=_place)), capped)
+    return DirectAttribution(
+        trace, chosen, total, tuple(sorted(shares, key=_place)), capped, directions
+    )
 
 
 def _place(share: Share) -> float:
@@ -313,10 +370,10 @@ def _other(
     return Share("mlp", None, min(layers), None, share, name)
 
 
-def _by_head(
+def _by_number(
     model: Model, term: Term, direction: Tensor, output: Tensor, pieces: _Pieces, position: int
 ) -> Tensor:
-    """Divide what an attention layer adds among its heads, float32 [head].
+    """Say what each number that an attention layer's heads put out at the position adds, float32 [head, d].
 
     Args:
         term: what it adds.
@@ -346,8 +403,7 @@ def _by_head(
         raise _no_stream(
             model, f"{term.makers[-1].name} is no linear map of what its heads put out"
         )
-    own = pieces.kept.of_item(output.detach())[position].float()
-    return (pieces.kept.of_item(gradient)[position].float() * own).sum(dim=-1)
+    return pieces.kept.of_item(gradient)[position].float()
 
 
 def _affine_gradient(share: Tensor, output: Tensor) -> Tensor | None:

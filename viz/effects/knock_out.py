@@ -90,7 +90,8 @@ def knock_out(
     """Run a model without each of some heads, exactly.
 
     Args:
-        model: from `viz.load_model` or `viz.wrap_model`, its attention seen at transformers' registry.
+        model: from `viz.load_model` or `viz.wrap_model`, which calls its attention through transformers' registry or
+            on PyTorch's kernel.
         inputs: a text, or the model's own inputs; one input.
         explained: the prediction; by default the last position's first token against its runner-up.
         heads: to be knocked out one by one, as `Head` or (layer, head) of the stack `self`; all by default. Where head
@@ -106,7 +107,7 @@ def knock_out(
     Raises:
         InputError, ShapeError: the target, a head or a position is none of this model's, there are several inputs, or
             the other text is of another length.
-        CaptureError: the model's attention is not called at the registry.
+        CaptureError: what the model's heads put out is not at hand.
         VerificationError: the same pass in a batch returns something else, so that its inputs are not apart.
 
     Cost: the capture, and a pass for each head, up to 16 in one batch. In a decoder, and where they are silenced at the
@@ -196,7 +197,8 @@ def knock_out_edges(
     Source: Geva et al. 2023, "Dissecting Recall of Factual Associations", attention knock-out.
 
     Args:
-        model: from `viz.load_model` or `viz.wrap_model`, its attention seen at transformers' registry.
+        model: from `viz.load_model` or `viz.wrap_model`, which calls its attention through transformers' registry or
+            on PyTorch's kernel.
         inputs: a text, or the model's own inputs; one input.
         explained: the prediction; by default the last position's first token against its runner-up.
         edges: sets of weights; each set is knocked out on its own.
@@ -206,7 +208,7 @@ def knock_out_edges(
 
     Raises:
         InputError, ShapeError: the target or an edge is none of this model's, or there are several inputs.
-        CaptureError: the model's attention is not called at the registry.
+        CaptureError: what the model's heads put out is not at hand.
         VerificationError: the same pass in a batch returns something else.
 
     Cost: the capture, and a pass for each set, up to 16 in one batch. In a decoder, and where all edges start at the

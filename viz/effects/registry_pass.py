@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from torch import Tensor
 
 from viz.capture.tiers.attention_implementations import switched
 from viz.capture.tiers.compare_outputs import difference
 from viz.capture.trace import Trace
+from viz.effects.kernel_calls import KernelCalls
 from viz.errors import CaptureError, VerificationError
 from viz.models import Model
 from viz.models.context_length import forget_longer_texts
@@ -21,20 +22,20 @@ def as_captured(model: Model) -> Iterator[None]:
     """Set a model as in its last capture, with nobody else running it, and put it back.
 
     Raises:
-        CaptureError: its attention is not called through transformers' registry, where alone what its heads put
-            out is at hand.
+        CaptureError: its attention is called neither through transformers' registry nor on PyTorch's kernel, where
+            alone what its heads put out is at hand.
     """
     plan = model.plan
-    if plan is None or not plan.registry:
-        ways = "" if model.tier == "registry" else f" (its tier is {model.tier})"
+    if plan is None or plan.asked or not (plan.registry or plan.by_kernel):
         raise CaptureError(
-            f"Not all attention of {model.name} is called through transformers' registry{ways}, where alone "
-            "effects of heads are found out.",
+            f"Effects of heads are found out where a model calls its attention kernel, and {model.name} does not "
+            f"(its tier is {model.tier}).",
             "Choose a model of the tier registry.",
         )
     with model.lock:
         forget_longer_texts(model.module)
-        with switched(model.module, plan.way), preserved(model.module):
+        calls = nullcontext() if plan.registry else KernelCalls(model.module)
+        with switched(model.module, plan.way), preserved(model.module), calls:
             yield
 
 

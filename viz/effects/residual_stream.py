@@ -41,14 +41,20 @@ class Maker:
     Attributes:
         name: of the part.
         part: itself.
-        source: what it was handed, where that is one tensor of the same shape.
+        given: the first tensor that it was handed.
         result: what it returned.
     """
 
     name: str
     part: nn.Module
-    source: Tensor | None
+    given: Tensor | None
     result: Tensor
+
+    @property
+    def source(self) -> Tensor | None:
+        """What it was handed, where that is of the same shape as what it returned."""
+        same = self.given is not None and self.given.shape == self.result.shape
+        return self.given if same else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +199,7 @@ def _noting(name: str, within: list[str]) -> Callable[[nn.Module, tuple[Any, ...
         if given is result:
             # Dropout that is off hands on what it was handed.
             return
-        source = given if given is not None and given.shape == result.shape else None
-        setattr(result, MADE, (*makers_of(result), Maker(name, part, source, result)))
+        setattr(result, MADE, (*makers_of(result), Maker(name, part, given, result)))
 
     return note
 

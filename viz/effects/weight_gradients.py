@@ -139,7 +139,8 @@ def weight_gradients(
     """Differentiate a prediction by every attention weight.
 
     Args:
-        model: from `viz.load_model` or `viz.wrap_model`, its attention seen at transformers' registry.
+        model: from `viz.load_model` or `viz.wrap_model`, which calls its attention through transformers' registry or
+            on PyTorch's kernel.
         inputs: a text, or the model's own inputs.
         explained: the prediction; by default the last position's first token against its runner-up.
         pair: a second text, for models that read pairs.
@@ -148,7 +149,7 @@ def weight_gradients(
 
     Raises:
         InputError, ShapeError: the target or the inputs are none of this model's.
-        CaptureError: its weights are not seen at the registry, or gradients are not finite.
+        CaptureError: what its heads put out is not at hand, or gradients are not finite.
         VerificationError: the pass with gradients returns something else than the model.
 
     Cost: the capture, and one pass forward and backward; memory for outputs, their gradients and values.

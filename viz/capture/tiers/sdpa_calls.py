@@ -58,7 +58,7 @@ class Watch(TorchFunctionMode):
         if func is functional.scaled_dot_product_attention and not is_covered():
             self._close()
             part = calling_part(self.known, self.module)
-            self._open_call(_sdpa_call(part, result, *args, **(kwargs or {})))
+            self._open_call(sdpa_call(part, result, *args, **(kwargs or {})))
         elif func is functional.multi_head_attention_forward and not is_covered():
             self._close()
             self.observer(
@@ -113,7 +113,7 @@ class Watch(TorchFunctionMode):
         return heads in self.counts
 
 
-def _sdpa_call(
+def sdpa_call(
     module: nn.Module,
     output: Tensor,
     query: Tensor,

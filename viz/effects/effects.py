@@ -1,0 +1,272 @@
+"""Everything that one prediction rests on, in one object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from viz.capture.stack import Index
+from viz.capture.trace import Trace
+from viz.effects.captured_pass import CapturedPass, captured_pass
+from viz.effects.direct_attribution import DirectAttribution, attribution_of
+from viz.effects.edges import Edges
+from viz.effects.knock_out import (
+    EdgeKnockOuts,
+    Head,
+    KnockOuts,
+    knock_out_edges_of,
+    knock_out_of,
+)
+from viz.effects.one_token import one_token
+from viz.effects.target import Objective, Target
+from viz.effects.token_effects import leave_one_out, rollout
+from viz.effects.weight_gradients import WeightGradients, gradients_of
+from viz.errors import InputError, LoupeError
+from viz.models import Model
+
+WeightKind = Literal["weight", "gradient", "weight_gradient", "positive", "share"]
+# So many are run without each in whole passes, where that cannot be done with single tokens.
+FEW_HEADS = 64
+
+TokenMethod = Literal["gradient_times_input", "rollout", "leave_one_out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What heads, weights and tokens do to one prediction.
+
+    Attributes:
+        captured: the pass.
+        gradients: of the prediction, by every weight.
+        direct: shares of the logit; None where it cannot be divided.
+        refused: why it cannot.
+        at_position: the change without each head at the position of the prediction, exactly; None where it would take
+            a pass for each head, which `knock_out` runs.
+    """
+
+    captured: CapturedPass
+    gradients: WeightGradients
+    direct: DirectAttribution | None
+    refused: LoupeError | None
+    at_position: KnockOuts | None
+
+    @property
+    def trace(self) -> Trace:
+        """The pass, with its exact weights."""
+        return self.captured.trace
+
+    @property
+    def objective(self) -> Objective:
+        """The prediction, as the model counts positions and tokens."""
+        return self.captured.objective
+
+    @property
+    def value(self) -> float:
+        """Of the prediction, with everything."""
+        return self.captured.value
+
+    @property
+    def heads(self) -> pd.DataFrame:
+        """One row a head, the largest effect first.
+
+        Columns: stack, layer, head; at_position, the exact change without it where the prediction is made; share, what
+        it writes into the logit itself; first_order, the estimated change without it at all positions. NaN where a
+        method says nothing.
+        """
+        exact: Mapping[tuple[str, int, int | None], float] = {}
+        if self.at_position is not None:
+            pairs = zip(self.at_position.heads, self.at_position.without, strict=True)
+            exact = {
+                (one.stack, one.layer, one.head): without - self.at_position.value
+                for one, without in pairs
+            }
+        shares = {
+            (one.stack, one.layer, one.head): one.share
+            for one in (() if self.direct is None else self.direct.shares)
+        }
+        rows = []
+        for name, stack in self.trace.stacks.items():
+            estimates = self.gradients.first_order(stack=name)
+            for layer in range(stack.layers):
+                for head in range(stack.heads(layer)):
+                    key = (name, layer, head)
+                    rows.append(
+                        [
+                            *key,
+                            exact.get(key, torch.nan),
+                            shares.get(key, torch.nan),
+                            float(estimates[layer, head]),
+                        ]
+                    )
+        columns = ["stack", "layer", "head", "at_position", "share", "first_order"]
+        frame = pd.DataFrame(rows, columns=columns)
+        by = "first_order" if self.at_position is None else "at_position"
+        order = frame[by].abs().sort_values(ascending=False, kind="stable").index
+        return frame.loc[order].reset_index(drop=True)
+
+    def weights(
+        self,
+        kind: WeightKind,
+        layer: int,
+        head: int,
+        rows: Index = None,
+        columns: Index = None,
+        *,
+        stack: str = "self",
+    ) -> Tensor:
+        """Compute a part of a head's pattern, as weights or as what they do.
+
+        Args:
+            kind: "weight", the pattern itself; "gradient", of the prediction by each weight; "weight_gradient", both
+                multiplied (Hao et al. 2021), and "positive", the positive part of that (Chefer et al. 2021); "share",
+                what each weight writes into the logit itself, which only those of the prediction's own row do.
+            layer: of the stack.
+            head: of the layer.
+            rows: queries; all by default.
+            columns: keys; all by default.
+            stack: which attention.
+
+        Returns:
+            Float32 [row, column].
+
+        Raises:
+            InputError: there is no such kind.
+            ShapeError: there is no such stack, layer, head, query or key.
+            LoupeError: the logit cannot be divided, and why.
+        """
+        if kind not in get_args(WeightKind):
+            raise InputError(
+                f"There is no kind of weights {kind!r}.",
+                f"Choose one of {', '.join(get_args(WeightKind))}.",
+            )
+        if kind == "share":
+            if self.direct is None:
+                assert self.refused is not None
+                raise self.refused
+            values = self.gradients.layers[stack][layer].value
+            return self.direct.of_weights(values, layer, head, rows, columns, stack=stack)
+        if kind == "weight":
+            return self.trace.stacks[stack].weights(layer, head, rows, columns)
+        if kind == "gradient":
+            return self.gradients.gradient(layer, head, rows, columns, stack=stack)
+        found = self.gradients.weight_times_gradient(layer, head, rows, columns, stack=stack)
+        return found.clamp_min(0) if kind == "positive" else found
+
+    def tokens(
+        self, method: TokenMethod, *, progress: Callable[[int, int], None] | None = None
+    ) -> pd.DataFrame:
+        """Say what each token does to the prediction, or how much of it arrives there.
+
+        Args:
+            method: "gradient_times_input", to first order; "rollout", the share that arrives by weights alone, whatever
+                is predicted (Abnar & Zuidema 2020); "leave_one_out", the exact change without each word.
+            progress: called with how many passes are done, and of how many; may raise to cancel.
+
+        Returns:
+            Columns token, effect; NaN where a method says nothing. In units of the prediction; of rollout, shares of 1.
+
+        Raises:
+            InputError, ShapeError: there is no such method, or it does not fit the model or the inputs.
+        """
+        effect: Sequence[float | None]
+        if method == "leave_one_out":
+            effect = leave_one_out(self.captured, progress)
+        elif method == "rollout":
+            stack = self.trace.stacks.get("self")
+            if stack is None:
+                raise InputError(
+                    f"{self.trace.model.name} has no stack in which its input attends to itself alone.",
+                    "Choose another method.",
+                )
+            effect = rollout(stack, [self.objective.position])[0].tolist()
+        elif method == "gradient_times_input":
+            if self.gradients.gradient_times_input is None:
+                raise InputError(
+                    f"{self.trace.model.name} does not embed its tokens one by one.",
+                    "Choose another method.",
+                )
+            effect = self.gradients.gradient_times_input.tolist()
+        else:
+            raise InputError(
+                f"There is no method {method!r}.",
+                f"Choose one of {', '.join(get_args(TokenMethod))}.",
+            )
+        return pd.DataFrame({"token": self.trace.units.labels, "effect": effect}).astype(
+            {"effect": "float64"}
+        )
+
+    def knock_out(
+        self,
+        heads: Sequence[Head | tuple[int, int | None]] | None = None,
+        edges: Sequence[Edges] | None = None,
+        **options: Any,
+    ) -> KnockOuts | EdgeKnockOuts:
+        """Run the model without each of some heads, or without each set of edges, exactly.
+
+        Args:
+            heads: as of `viz.effects.knock_out`; all of them where neither is named.
+            edges: as of `viz.effects.knock_out_edges`.
+            options: queries, replacement, other (`Effects` of another text) and progress, as there.
+
+        Raises:
+            InputError: both are named.
+        """
+        if heads is not None and edges is not None:
+            raise InputError(
+                "Heads and edges were named together.", "Knock out one, then the other."
+            )
+        if edges is not None:
+            return knock_out_edges_of(self.captured, edges, states=self.gradients.layers, **options)
+        other = options.pop("other", None)
+        if isinstance(other, Effects):
+            other = other.captured
+        return knock_out_of(
+            self.captured, heads=heads, other=other, states=self.gradients.layers, **options
+        )
+
+
+def effects(
+    model: Model,
+    inputs: str | Mapping[str, Any],
+    explained: Target | None = None,
+    *,
+    pair: str | None = None,
+    target: str | None = None,
+) -> Effects:
+    """Find out what a prediction rests on.
+
+    Args:
+        model: from `viz.load_model` or `viz.wrap_model`, which calls its attention through transformers' registry or
+            on PyTorch's kernel.
+        inputs: a text, or the model's own inputs; one input.
+        explained: the prediction; by default the last position's first token against its runner-up.
+        pair: a second text, for models that read pairs.
+        target: what an encoder-decoder writes.
+
+    Raises:
+        InputError, ShapeError: the target is none of this model's, or there are several inputs.
+        CaptureError: what the model's heads put out is not at hand, or gradients are not finite.
+        VerificationError: a pass beside the capture returns something else.
+
+    Cost: the capture, two passes forward and one backward; in a decoder, besides, one token for each head, and in others
+    of up to 64 heads a pass for each.
+    """
+    captured = captured_pass(model, inputs, explained, pair=pair, target=target)
+    gradients = gradients_of(captured)
+    direct, refused = None, None
+    try:
+        direct = attribution_of(captured)
+    except LoupeError as error:
+        refused = error
+    at_position = None
+    heads = sum(record.heads for one in captured.trace.stacks.values() for record in one.records)
+    position = captured.objective.position
+    cheap = heads <= FEW_HEADS or one_token(captured, gradients.layers) is not None
+    if cheap and list(captured.trace.stacks) == ["self"]:
+        at_position = knock_out_of(captured, queries=[position], states=gradients.layers)
+    return Effects(captured, gradients, direct, refused, at_position)
