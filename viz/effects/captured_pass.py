@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,5 +79,22 @@ def captured_pass(
             f"There are {prepared.batch} inputs in the batch.",
             "Give the one that is to be explained.",
         )
-    trace = capture_prepared(model, prepared)
+    return captured_of(model, prepared, explained)
+
+
+def captured_of(
+    model: Model,
+    prepared: Prepared,
+    explained: Target | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> CapturedPass:
+    """Capture what is prepared already; errors as in `captured_pass`.
+
+    Args:
+        model: that it was prepared for.
+        prepared: its inputs.
+        explained: the prediction.
+        progress: called with a phase and the share done; may raise to cancel.
+    """
+    trace = capture_prepared(model, prepared, progress)
     return CapturedPass(model, prepared, trace, objective(explained or Target(), trace, model))

@@ -256,8 +256,22 @@ def effects(
     Cost: the capture, two passes forward and one backward; in a decoder, besides, one token for each head, and in others
     of up to 64 heads a pass for each.
     """
-    captured = captured_pass(model, inputs, explained, pair=pair, target=target)
+    return effects_of(captured_pass(model, inputs, explained, pair=pair, target=target))
+
+
+def effects_of(
+    captured: CapturedPass, progress: Callable[[str, float], None] | None = None
+) -> Effects:
+    """Find out what the prediction of a captured pass rests on; errors as in `effects`.
+
+    Args:
+        captured: the pass.
+        progress: called with a phase, "gradients", "shares" or "heads", and the share done; may raise to cancel.
+    """
+    tell = progress or (lambda _phase, _share: None)
+    tell("gradients", 0.0)
     gradients = gradients_of(captured)
+    tell("shares", 0.0)
     direct, refused = None, None
     try:
         direct = attribution_of(captured)
@@ -268,5 +282,11 @@ def effects(
     position = captured.objective.position
     cheap = heads <= FEW_HEADS or one_token(captured, gradients.layers) is not None
     if cheap and list(captured.trace.stacks) == ["self"]:
-        at_position = knock_out_of(captured, queries=[position], states=gradients.layers)
+        tell("heads", 0.0)
+        at_position = knock_out_of(
+            captured,
+            queries=[position],
+            states=gradients.layers,
+            progress=lambda done, of: tell("heads", done / of),
+        )
     return Effects(captured, gradients, direct, refused, at_position)

@@ -102,11 +102,13 @@ def objective(target: Target, trace: Trace, model: Model | None = None) -> Objec
     position = target.position % positions
     tokenizer = None if model is None else model.tokenizer
     first, second = torch.topk(trace.output[position].float(), 2).indices.tolist()
-    token = first if target.token is None else _id_of(target.token, tokenizer, vocabulary)
+    token = first if target.token is None else token_id(target.token, tokenizer, vocabulary)
     if target.measure != "difference":
         return Objective(position, token, None, target.measure)
     runner_up = second if token == first else first
-    against = runner_up if target.against is None else _id_of(target.against, tokenizer, vocabulary)
+    against = (
+        runner_up if target.against is None else token_id(target.against, tokenizer, vocabulary)
+    )
     if against == token:
         raise InputError(
             f"{target.against!r} is compared with itself, and the difference is 0 whatever the model does.",
@@ -125,7 +127,7 @@ def _ranks_tokens(trace: Trace, model: Model | None) -> bool:
     return trace.output is not None and trace.output.shape[-1] == rows
 
 
-def _id_of(token: str | int, tokenizer: PreTrainedTokenizerBase | None, vocabulary: int) -> int:
+def token_id(token: str | int, tokenizer: PreTrainedTokenizerBase | None, vocabulary: int) -> int:
     """Return a token's id.
 
     Raises:

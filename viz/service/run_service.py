@@ -20,6 +20,7 @@ from viz.capture import Check, capture_prepared, check_prepared
 from viz.capture.layers.heard_layer import heard
 from viz.capture.load_and_wrap_model import load_model
 from viz.capture.trace import Trace
+from viz.effects import Effects, Target
 from viz.errors import BudgetError, CaptureError, GoneError
 from viz.inputs.default_target import write
 from viz.inputs.input_checks import require_context
@@ -32,6 +33,7 @@ from viz.models.folders import cache_folder
 from viz.models.run_cost import require_room
 from viz.service.background_statistics import Drawing
 from viz.service.browser_sessions import Visitors
+from viz.service.effect_runs import EffectRuns
 from viz.service.file_store import FileStore
 from viz.service.lru_store import BoundedStore
 from viz.service.result_ids import ResultIds
@@ -95,6 +97,7 @@ class Workbench:
         )
         self._ids = ResultIds()
         self._shown: weakref.WeakValueDictionary[str, Analysis] = weakref.WeakValueDictionary()
+        self._effects = EffectRuns()
         self._loading = threading.Lock()
         self._locks: dict[tuple[str | None, ...], threading.Lock] = {}
 
@@ -281,6 +284,23 @@ class Workbench:
             )
         prepared, _ = self._prepared(model, request, progress)
         return check_prepared(model, prepared)
+
+    def effects(self, owner: str, request: Request, target: Target, progress: Progress) -> Effects:
+        """Find out what a prediction of a request rests on; see `viz.effects.effects`.
+
+        Raises:
+            LoupeError: what was asked cannot be done, for the reason it gives.
+        """
+
+        def prepared() -> tuple[Model, Prepared]:
+            model = self.model(request, progress)
+            return model, self._prepared(model, request, progress)[0]
+
+        return self._effects.find(owner, request, target, prepared, progress)
+
+    def known_effects(self, owner: str, request: Request, target: Target) -> Effects | None:
+        """Return what a prediction rests on if it was found out before and is still kept."""
+        return self._effects.kept(owner, request, target)
 
     def loaded(self, request: Request) -> Model | None:
         """Return a request's model if it is loaded already."""

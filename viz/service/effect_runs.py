@@ -1,0 +1,97 @@
+"""What predictions of runs rest on, kept for whoever asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+
+from viz.effects import Effects, Target
+from viz.effects.captured_pass import captured_of
+from viz.effects.effects import effects_of
+from viz.errors import BudgetError
+from viz.inputs.prepared import Prepared
+from viz.models import Model
+from viz.models.run_cost import MEMORY_SHARE, estimate
+from viz.service.lru_store import BoundedStore
+from viz.service.run_result import Request
+
+Progress = Callable[[str, float], None]
+
+# What effects of all runs together may take.
+KEPT_BYTES = 500_000_000
+
+# What a pass that is differentiated keeps of a layer, in states of the model's width: a Llama's MLP alone is three of
+# four times the width. Attention on the kernel adds a few.
+KEPT_STATES = 24
+
+
+class EffectRuns:
+    """Shared by all sessions of a process; what it keeps is its owner's alone."""
+
+    def __init__(self) -> None:
+        self._kept: BoundedStore[Effects] = BoundedStore(
+            KEPT_BYTES, _memory_bytes, owner=lambda key: key[0]
+        )
+
+    def kept(self, owner: str, request: Request, target: Target) -> Effects | None:
+        """Return what was found out before, if it is still kept."""
+        return self._kept.get(_key(owner, request, target))
+
+    def find(
+        self,
+        owner: str,
+        request: Request,
+        target: Target,
+        prepare: Callable[[], tuple[Model, Prepared]],
+        progress: Progress,
+    ) -> Effects:
+        """Find out what a prediction rests on.
+
+        Args:
+            owner: of the run.
+            request: of the run.
+            target: the prediction.
+            prepare: loads the model and prepares its inputs.
+            progress: called with a phase and the share done; may raise to cancel.
+
+        Raises:
+            BudgetError: the pass that is differentiated would not fit into memory.
+            LoupeError: what was asked cannot be done, for the reason it gives.
+        """
+        known = self.kept(owner, request, target)
+        if known is not None:
+            return known
+        model, prepared = prepare()
+        _require_room(model, prepared.longest)
+        found = effects_of(captured_of(model, prepared, target, progress), progress)
+        self._kept.put(_key(owner, request, target), found)
+        return found
+
+
+def _key(owner: str, request: Request, target: Target) -> Hashable:
+    return owner, request, target
+
+
+def _memory_bytes(found: Effects) -> int:
+    layers = [one for stack in found.gradients.layers.values() for one in stack]
+    tensors = [one for layer in layers for one in (layer.output, layer.value, layer.gradient)]
+    return found.trace.memory_bytes + sum(one.numel() * one.element_size() for one in tensors)
+
+
+def _require_room(model: Model, tokens: int) -> None:
+    """Make sure that a pass forward and backward fits.
+
+    Raises:
+        BudgetError: it does not.
+    """
+    cost = estimate(model, tokens)
+    config = model.module.config
+    width = int(getattr(config, "hidden_size", None) or getattr(config, "d_model", 0) or 768)
+    states = KEPT_STATES * model.layers * tokens * width * model.dtype.itemsize
+    # Logits, their gradient, and both in float32 for what is explained.
+    needed = 2 * cost.memory_bytes + states
+    if needed > MEMORY_SHARE * cost.available_bytes:
+        raise BudgetError(
+            f"To differentiate a pass over {tokens:,} tokens takes about {needed / 1e9:.1f} GB, and "
+            f"{cost.available_bytes / 1e9:.1f} GB are free.",
+            "Choose a shorter text, or a smaller model.",
+        )
