@@ -30,7 +30,9 @@ class View:
     as "layer.head" with commas between; `rows` and `columns` are a span of a long text as
     "start-stop", empty for all; `statistic` is the number that is shown of every head;
     heads are sorted by `sort`, a statistic or `layer`, and those that are kept are within the bounds of
-    `keep`, as "entropy:..1,layer:4..8"; `overlays` shows small heads of a picture over it.
+    `keep`, as "entropy:..1,layer:4..8"; `overlays` shows small heads of a picture over it; `predict` and
+    `against` are the ids of the tokens that are explained, -1 for the most probable; `effect` is the number
+    that is shown of what each head does to them.
     """
 
     model: str = DEFAULT
@@ -61,6 +63,9 @@ class View:
     descending: bool = False
     keep: str = ""
     overlays: bool = True
+    predict: int = -1
+    against: int = -1
+    effect: Literal["at_position", "share", "first_order"] = "at_position"
 
     @property
     def chosen(self) -> tuple[tuple[int, int], ...]:
@@ -90,7 +95,7 @@ class View:
 # The parts of a view that a run answers, and that belong to the text on screen.
 ASKED = (
     *("model", "revision", "local", "device", "dtype", "text", "pair", "media"),
-    *("token", "rows", "columns"),
+    *("token", "rows", "columns", "predict", "against"),
 )
 
 # What a first visit sees: the head whose "it" looks at "animal", with "it" pinned.
@@ -112,9 +117,13 @@ CHOICES = {
     "direction": ("looks at", "looked at by"),
     "scale": ("linear", "log"),
     "palette": SEQUENTIAL,
+    "effect": ("at_position", "share", "first_order"),
 }
-BOUNDS = {"layer": 1e6, "head": 1e6, "token": 1e9, "top_k": MOST_TOP_K, "threshold": 1.0}
-LEAST = {"token": -1}
+BOUNDS = {
+    **{"layer": 1e6, "head": 1e6, "token": 1e9, "top_k": MOST_TOP_K, "threshold": 1.0},
+    **{"predict": 1e9, "against": 1e9},
+}
+LEAST = {"token": -1, "predict": -1, "against": -1}
 LONG = ("text", "pair")
 
 # Every parameter of a link to Explore.

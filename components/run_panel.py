@@ -7,7 +7,7 @@ stays until there is a new one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -135,6 +135,7 @@ def progress_bar(
     names: Sequence[str] = (),
     key: str | None = None,
     seconds_left: SecondsLeft | None = None,
+    phases: Mapping[str, tuple[float, float, str]] = PHASES,
 ) -> Iterator[Callable[[int], Progress]]:
     """Show how far several runs are, one after the other, until they are done or one fails.
 
@@ -145,6 +146,7 @@ def progress_bar(
         names: of the runs, to be said.
         key: of the Cancel button.
         seconds_left: foresees how long a single run goes on, which is said, and which the bar follows.
+        phases: where each begins and ends, as shares of the whole, and what it is called.
 
     Yields:
         What returns, for the number of a run, what its progress is to be told to.
@@ -164,7 +166,7 @@ def progress_bar(
 
         def progress(phase: str, share: float) -> None:
             # This call is also where Streamlit stops a run that was cancelled or superseded.
-            start, stop, words = PHASES[phase]
+            start, stop, words = phases[phase]
             done, more = (number + start + (stop - start) * min(1.0, share)) / count, ""
             if seconds_left is not None:
                 seconds = seconds_left(phase, share)

@@ -130,7 +130,7 @@ def _table(analysis: Analysis, offered: dict[str, Words]) -> pd.DataFrame:
 def prediction_panel(analysis: Analysis, ranked: Predictions) -> None:
     """List what the model predicts at the pinned token, or at the end."""
     st.subheader("Prediction", anchor=False)
-    position, words = _position(analysis)
+    position, words = prediction_place(analysis)
     try:
         frame = ranked.at(position, analysis.tokenizer)
     except LoupeError as error:
@@ -150,7 +150,7 @@ def prediction_panel(analysis: Analysis, ranked: Predictions) -> None:
     )
 
 
-def _position(analysis: Analysis) -> tuple[int, str]:
+def prediction_place(analysis: Analysis) -> tuple[int, str]:
     """Choose where to predict: the pinned token, a mask, or the end."""
     seen, stacks = view(), analysis.trace.stacks
     written = analysis.trace.model.kind == "seq2seq" and "decoder" in stacks

@@ -56,6 +56,8 @@ def test_two_pictures_are_compared_patch_by_patch(page, server, cat, tmp_path):
     choice = page.get_by_role("combobox", name="Looks from (row)")
     choice.focus()
     page.keyboard.type("3,4 ")
+    # The list follows what is typed; a key that is ahead of it would choose "13,4".
+    expect(page.get_by_role("option").first).to_have_text(re.compile(r"^3,4 "))
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"row=53"))
     picture = page.locator(".stPlotlyChart").nth(1).locator(".heatmaplayer").first

@@ -91,6 +91,8 @@ def test_a_patch_is_chosen_with_the_keyboard_alone(page, server, cat):
     choice = page.get_by_role("combobox", name="Looks from (query)")
     choice.focus()
     page.keyboard.type("3,4 ")
+    # The list follows what is typed; a key that is ahead of it would choose "13,4".
+    expect(page.get_by_role("option").first).to_have_text(re.compile(r"^3,4 "))
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"token=53"))  # [CLS], three rows of sixteen, and four
 

@@ -4,6 +4,7 @@ from viz.effects.direct_attribution import DirectAttribution, Share, direct_attr
 from viz.effects.edges import Edges
 from viz.effects.effects import Effects, effects
 from viz.effects.knock_out import EdgeKnockOuts, Head, KnockOuts, knock_out, knock_out_edges
+from viz.effects.logit_lens import LogitLens, logit_lens
 from viz.effects.target import Objective, Target, objective
 from viz.effects.token_effects import rollout
 from viz.effects.weight_gradients import HeadGradients, WeightGradients, weight_gradients
@@ -16,6 +17,7 @@ __all__ = [
     "Head",
     "HeadGradients",
     "KnockOuts",
+    "LogitLens",
     "Objective",
     "Share",
     "Target",
@@ -24,6 +26,7 @@ __all__ = [
     "effects",
     "knock_out",
     "knock_out_edges",
+    "logit_lens",
     "objective",
     "rollout",
     "weight_gradients",

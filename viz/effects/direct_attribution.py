@@ -14,30 +14,16 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from viz.capture.batch_item import output_of_item
 from viz.capture.stack import Index, unit_numbers
-from viz.capture.tiers.registry import observe
 from viz.capture.trace import Trace
-from viz.effects.attention_calls import Call, CallNames, calls_of
+from viz.effects.attention_calls import Call, calls_of
 from viz.effects.captured_pass import CapturedPass, captured_pass
-from viz.effects.differentiable_pass import differentiable, differentiable_inputs
 from viz.effects.frozen_norm import frozen_norm
-from viz.effects.head_states import StateKeeper
-from viz.effects.registry_pass import as_captured, require_same
-from viz.effects.residual_stream import (
-    Maker,
-    StreamTracer,
-    Term,
-    line_of,
-    makers_of,
-    nearest,
-    terms_of,
-    traced,
-)
+from viz.effects.residual_stream import Maker, Term, line_of, nearest, terms_of
+from viz.effects.stream_pass import StreamPass, no_stream, watch_stream
 from viz.effects.target import Objective, Target
-from viz.errors import InputError, ModelRefusedError, VerificationError
+from viz.errors import InputError, VerificationError
 from viz.models import Model
-from viz.models.model_outputs import first_output
 
 # How far shares may add up to something else, as a share of what they are together: float32 and the half types.
 APART = {torch.float32: 1e-4, torch.float64: 1e-4}
@@ -189,79 +175,10 @@ def attribution_of(captured: CapturedPass) -> DirectAttribution:
             "The logarithm of a probability is no sum of shares.",
             "Choose the measure 'difference' or 'logit'.",
         )
-    return _attributed(captured, _run(captured))
+    return _attributed(captured, watch_stream(captured))
 
 
-@dataclass(frozen=True, slots=True)
-class _Pieces:
-    """What one pass left: the unembedding's input and output at the position, and the heads' outputs."""
-
-    hidden: Tensor
-    makers: tuple[Maker, ...]
-    terms: tuple[Term, ...]
-    raw: Tensor
-    output: Tensor
-    kept: StateKeeper
-    item: int
-
-
-def _run(captured: CapturedPass) -> _Pieces:
-    model, prepared = captured.model, captured.prepared
-    trace, chosen = captured.trace, captured.objective
-    seen: list[tuple[Tensor, Tensor]] = []
-    handle = _unembedding(model).register_forward_hook(
-        lambda part, args, output: None if part is model.module else seen.append((args[0], output))
-    )
-    kept = StateKeeper(CallNames(model.module), prepared.item, prepared.batch, keep_whole=True)
-    tracer = StreamTracer(prepared.item, chosen.position, len(captured.output))
-    try:
-        with (
-            as_captured(model),
-            differentiable(model.module),
-            observe(kept),
-            traced(model.module, tracer),
-        ):
-            result = model.module(**differentiable_inputs(prepared.inputs))
-    finally:
-        handle.remove()
-    output = output_of_item(
-        first_output(result), item=prepared.item, batch=prepared.batch, axis=prepared.axis
-    )
-    require_same(output, trace, "when its residual stream is watched")
-    kept.require_apart()
-    seen = seen or _by_result(first_output(result))
-    if len(seen) != 1 or seen[0][0].ndim != 3 or seen[0][0].shape[1] != len(output):
-        raise _no_stream(
-            model, "what turns its last states into logits is not one part, called once"
-        )
-    hidden, raw = seen[0]
-    item = prepared.item if len(hidden) > 1 else 0
-    return _Pieces(hidden, makers_of(hidden), terms_of(hidden), raw[item], output, kept, item)
-
-
-def _unembedding(model: Model) -> nn.Module:
-    """Ask a model for its unembedding; the model itself where it does not know."""
-    find = getattr(model.module, "get_output_embeddings", None)
-    found = find() if callable(find) else None
-    return found if isinstance(found, nn.Module) else model.module
-
-
-def _by_result(logits: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Take the part that returned the logits for the unembedding: what it was handed, and its result."""
-    for maker in makers_of(logits):
-        if maker.given is not None and not any(maker.part.children()):
-            return [(maker.given, maker.result)]
-    return []
-
-
-def _no_stream(model: Model, why: str) -> ModelRefusedError:
-    return ModelRefusedError(
-        f"The logits of {model.name} cannot be divided among its parts, because {why}.",
-        "Knock heads out instead, or look at gradients; both work for it.",
-    )
-
-
-def _attributed(captured: CapturedPass, pieces: _Pieces) -> DirectAttribution:
+def _attributed(captured: CapturedPass, pieces: StreamPass) -> DirectAttribution:
     model, trace, chosen = captured.model, captured.trace, captured.objective
     value = chosen.of(pieces.raw)
     shares, direction, terms = _before_norm(model, chosen, pieces, value)
@@ -289,7 +206,7 @@ def _attributed(captured: CapturedPass, pieces: _Pieces) -> DirectAttribution:
     stacks = {stack for stack, _ in directions}
     wanted = {key for key in calls_of(trace) if key[0] in stacks or not stacks}
     if set(directions) != wanted:
-        raise _no_stream(
+        raise no_stream(
             model,
             f"{len(directions)} of its {len(wanted)} attention layers add to one stream; the others are "
             "normalised within it, or add to it in another way",
@@ -317,23 +234,20 @@ def _place(share: Share) -> float:
 
 
 def _before_norm(
-    model: Model, chosen: Objective, pieces: _Pieces, value: Tensor
+    model: Model, chosen: Objective, pieces: StreamPass, value: Tensor
 ) -> tuple[list[Share], Tensor, tuple[Term, ...]]:
     """Carry the logit back through the final norm: what biases add, the direction in the stream, its terms."""
-    stream = [one for one in pieces.makers if one.source is not None and terms_of(one.source)]
     at = (pieces.item, chosen.position)
-    if pieces.terms:
+    norm = pieces.final_norm(model)
+    if norm is None:
         inner = torch.autograd.grad(value, pieces.hidden, retain_graph=True)[0][at].float()
         rest = float(value.detach()) - float((inner * pieces.hidden.detach()[at].float()).sum())
-        return [Share("bias", None, None, None, rest, "")], inner, pieces.terms
-    if not stream:
-        raise _no_stream(model, "what its unembedding reads is no norm of a sum")
-    norm = stream[-1]
+        return [Share("bias", None, None, None, rest, "")], inner, terms_of(pieces.hidden)
     assert norm.source is not None
     given, result = norm.source.detach()[at], norm.result.detach()[at]
     frozen = frozen_norm(norm.part, given, result)
     if frozen is None:
-        raise _no_stream(model, f"{norm.name}, before its unembedding, is no norm that is known")
+        raise no_stream(model, f"{norm.name}, before its unembedding, is no norm that is known")
     outer = torch.autograd.grad(value, norm.result, retain_graph=True)[0][at].float()
     direction = frozen.back(outer)
     rest = float(value.detach()) - float((direction * given.float()).sum())
@@ -371,7 +285,7 @@ def _other(
 
 
 def _by_number(
-    model: Model, term: Term, direction: Tensor, output: Tensor, pieces: _Pieces, position: int
+    model: Model, term: Term, direction: Tensor, output: Tensor, pieces: StreamPass, position: int
 ) -> Tensor:
     """Say what each number that an attention layer's heads put out at the position adds, float32 [head, d].
 
@@ -400,9 +314,7 @@ def _by_number(
             gradient = _affine_gradient(inner, output)
             break
     if gradient is None:
-        raise _no_stream(
-            model, f"{term.makers[-1].name} is no linear map of what its heads put out"
-        )
+        raise no_stream(model, f"{term.makers[-1].name} is no linear map of what its heads put out")
     return pieces.kept.of_item(gradient)[position].float()
 
 

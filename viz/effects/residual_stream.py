@@ -65,11 +65,13 @@ class Term:
         makers: the parts that returned it, the innermost first; none where it was computed between parts.
         vector: what it adds at the position, [d_model]; it can be differentiated.
         within: the part in which it was added first.
+        number: of the term, in the order in which they were added.
     """
 
     makers: tuple[Maker, ...]
     vector: Tensor
     within: str
+    number: int
 
 
 @dataclass(slots=True)
@@ -81,14 +83,16 @@ class StreamTracer(TorchFunctionMode):
         position: at which terms are kept.
         length: of the text; what has another number of rows is no state of it.
         within: the names of the parts that are running, the outermost first.
-        sums: is handed each sum of states, [batch, position, d_model], and the number of its terms.
+        states: is handed each sum and each of its terms, [batch, position, d_model], and what it is a sum of.
+        count: of terms.
     """
 
     item: int
     position: int
     length: int
-    sums: Callable[[Tensor, int], None] | None = None
+    states: Callable[[Tensor, tuple[Term, ...]], None] | None = None
     within: list[str] = field(default_factory=list)
+    count: int = 0
 
     def __post_init__(self) -> None:
         TorchFunctionMode.__init__(self)
@@ -110,8 +114,8 @@ class StreamTracer(TorchFunctionMode):
         if terms is not None and isinstance(result, Tensor):
             setattr(result, TERMS, terms)
             vars(result).pop(MADE, None)
-            if self.sums is not None:
-                self.sums(result, len(terms))
+            if self.states is not None:
+                self.states(result, terms)
         elif func in PASSING and isinstance(result, Tensor) and args and result is not args[0]:
             self._hand_on(args, result)
         return result
@@ -123,7 +127,11 @@ class StreamTracer(TorchFunctionMode):
         # A copy, lest what is added in place changes it.
         rows = states if states.ndim == 2 else states[self.item if len(states) > 1 else 0]
         where = self.within[-1] if self.within else ""
-        return (Term(makers_of(states), rows[self.position].clone(), where),)
+        self.count += 1
+        term = Term(makers_of(states), rows[self.position].clone(), where, self.count)
+        if self.states is not None and states.ndim == 3:
+            self.states(states, (term,))
+        return (term,)
 
     def _are_states(self, one: Any, other: Any) -> bool:
         """Whether two tensors are states of all positions; one of them may be shared by the whole batch."""

@@ -4,6 +4,7 @@ from viz.figures.compared_media import picture_difference_figure, sounds_figure
 from viz.figures.compared_patterns import difference_figure, multiples_figure
 from viz.figures.display_options import Display, Shown, apply, sink_of, span_words
 from viz.figures.head_changes import changed_figure, curves_figure
+from viz.figures.head_effects import effects_figure
 from viz.figures.head_matrix import statistic_figure
 from viz.figures.head_similarity import places_figure, similarity_figure
 from viz.figures.line_charts import Curve, cost_figure, growth_figure, spectrum_figure
@@ -37,6 +38,7 @@ __all__ = [
     "curves_figure",
     "difference_figure",
     "diverging_rgb",
+    "effects_figure",
     "growth_figure",
     "hex_rgb",
     "matrix_figure",

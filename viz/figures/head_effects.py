@@ -40,4 +40,4 @@ def effects_figure(
         [place / last, "rgb({},{},{})".format(*colours[place])] for place in range(0, last + 1, 5)
     ]
     figure.data[0].update(zmin=-largest, zmax=largest, colorscale=scale, colorbar_tickformat=".2~g")
-    return name_below(figure, 22)
+    return name_below(figure, 26)

@@ -1,0 +1,397 @@
+"""What the prediction rests on: what becomes of it without each head, and what the selected head's weights do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from components.durations import duration
+from components.explore_session import (
+    change,
+    is_dark,
+    owner,
+    view,
+    workbench,
+    write_link,
+)
+from components.head_views import HEAD_VIEWS, HeadView
+from components.panels.overview_panel import prediction_place
+from components.panels.plain_text import literal
+from components.panels.plotly_settings import PLOTLY
+from components.run_panel import RunPanel, progress_bar, while_measuring
+from components.session_state import chosen, key_showing, recall, remember, value_of
+from viz.analysis import Predictions
+from viz.effects import Effects, Head, KnockOuts, Target
+from viz.effects.target import token_id
+from viz.errors import LoupeError
+from viz.figures import effects_figure
+from viz.inputs.units import label_alone
+from viz.service import Analysis, Request
+
+# Capture, gradients, shares and knock-outs take about so many times the forward pass.
+PASSES = 6
+
+# Seconds that nobody minds; what takes longer is found once somebody asks.
+PATIENCE = 10.0
+
+# Keys that are listed of the selected head's row, and heads in the table.
+LISTED_KEYS, LISTED_HEADS = 10, 20
+
+# Where each phase begins and ends, as shares of the whole, and what it is called.
+PHASES = {
+    "load": (0.0, 0.2, "Loading the model"),
+    "forward": (0.2, 0.4, "Running the model"),
+    "gradients": (0.4, 0.7, "Differentiating the prediction"),
+    "shares": (0.7, 0.8, "Dividing the logit among heads"),
+    "heads": (0.8, 1.0, "Knocking heads out"),
+}
+
+EFFECTS = RunPanel("effects", hint="Try another prediction.")
+
+# What a typed token is refused for stands beside the boxes, apart from why a run failed.
+TYPED = RunPanel("effects target")
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way to say what a head does to the prediction."""
+
+    short: str
+    number: str
+    meaning: str
+
+
+METHODS = {
+    "at_position": Method(
+        "Knock-out",
+        "change without the head (logits)",
+        "Exact: how the prediction changes where the head puts out 0 at the position of the prediction. "
+        "Blue: the prediction rests on the head. Red: it would be clearer without.",
+    ),
+    "share": Method(
+        "Logit share",
+        "share of the logit (logits)",
+        "What the head writes into the logit itself; what it does by way of later layers is theirs. "
+        "Red: for the prediction. Blue: against it.",
+    ),
+    "first_order": Method(
+        "Estimate",
+        "estimated change (logits)",
+        "Attribution patching: how the prediction would change where the head puts out 0 at all positions, "
+        "estimated from its gradient. Blue: the prediction rests on the head.",
+    ),
+}
+
+
+def _effects(analysis: Analysis) -> None:
+    """Draw the view."""
+    ranked = analysis.predictions
+    if ranked is None:
+        return
+    # A choice made here redraws only this view, and lies in the link all the same.
+    write_link()
+    place, words = prediction_place(analysis)
+    _choose_target(analysis, ranked, place, words)
+    TYPED.say()
+    seen = view()
+    target = Target(place, _or_none(seen.predict), _or_none(seen.against))
+    found = _found(analysis, target)
+    EFFECTS.say(also=" What you see below is from before." if found is not None else "")
+    if found is None:
+        return
+    _say_prediction(analysis, found)
+    picture, beside = st.columns([1.3, 1], gap="medium")
+    with picture:
+        _heads(found)
+    with beside:
+        _row(found)
+        _silence(analysis, found)
+    tokens = st.expander("Tokens", key="effects tokens", type="compact", on_change="rerun")
+    if tokens.open:
+        with tokens:
+            _tokens(found)
+
+
+def _or_none(number: int) -> int | None:
+    return None if number < 0 else number
+
+
+def _choose_target(analysis: Analysis, ranked: Predictions, place: int, words: str) -> None:
+    """Ask which token is explained, and against which."""
+    seen = view()
+    numbers: list[int] = ranked.ids[place].tolist()
+    first, second = st.columns(2, gap="medium")
+    first.selectbox(
+        "Explain",
+        [*dict.fromkeys([*numbers, *([seen.predict] if seen.predict >= 0 else [])])],
+        key=key_showing("effects predict", seen.predict if seen.predict >= 0 else numbers[0]),
+        format_func=partial(_name, analysis, ranked, place),
+        accept_new_options=True,
+        on_change=lambda: _pick(analysis, "predict"),
+        help=f"{literal(words)}. Choose one, or type another token as the model reads it: most begin with a space.",
+    )
+    token = seen.predict if seen.predict >= 0 else numbers[0]
+    others = [one for one in numbers if one != token]
+    against = seen.against if seen.against >= 0 else others[0]
+    second.selectbox(
+        "Against",
+        [*dict.fromkeys([*others, against])],
+        key=key_showing("effects against", against),
+        format_func=partial(_name, analysis, ranked, place),
+        accept_new_options=True,
+        on_change=lambda: _pick(analysis, "against"),
+        help="What is explained is how far the first logit is above this one. By default the most probable other.",
+    )
+
+
+def _name(analysis: Analysis, ranked: Predictions, place: int, token: Any) -> str:
+    """Name a token, with its probability where that is known."""
+    if not isinstance(token, int):
+        return str(token)
+    label = label_alone(analysis.tokenizer, token)
+    numbers = ranked.ids[place].tolist()
+    if token not in numbers:
+        return label
+    return f"{label}  {float(ranked.probabilities[place, numbers.index(token)]):.3f}"
+
+
+def _pick(analysis: Analysis, name: str) -> None:
+    """Take a chosen or typed token; one that is none is said, and the earlier stays."""
+    given = chosen(f"effects {name}")
+    tokenizer: Any = analysis.tokenizer
+    assert analysis.predictions is not None
+    # A model may have more numbers than its tokenizer has tokens.
+    sizes = [len(one) for one in analysis.predictions.whole.values()]
+
+    def read() -> int:
+        return token_id(given, tokenizer, max(sizes, default=len(tokenizer)))
+
+    number = TYPED.attempt(read)
+    if number is None:
+        return
+    change(**{name: number})
+    if view().predict == view().against >= 0:
+        # A token is compared with another; the most probable one takes over.
+        change(**{"against" if name == "predict" else "predict": -1})
+
+
+def _found(analysis: Analysis, target: Target) -> Effects | None:
+    """Find the effects, once; where they cannot be, what was found before for the same run."""
+    wanted = (analysis.request, target)
+    known = workbench().known_effects(owner(), *wanted)
+    if known is not None:
+        EFFECTS.clear()
+        EFFECTS.keep(wanted)
+        return known
+    if recall("effects failed") == wanted and EFFECTS.failure is not None:
+        return _before(analysis.request)
+    EFFECTS.clear()
+    seconds = PASSES * analysis.seconds
+    if EFFECTS.is_stopped(wanted) or (seconds > PATIENCE and recall("effects asked") != wanted):
+        st.button(f"Find effects (about {duration(seconds)})", on_click=_ask, args=(wanted,))
+        return _before(analysis.request)
+    slot = st.empty()
+
+    def work() -> Effects:
+        cancel = partial(EFFECTS.stop, wanted)
+        with progress_bar(slot, on_cancel=cancel, key="effects cancel", phases=PHASES) as told:
+            tell = told(0)
+
+            def progress(phase: str, share: float) -> None:
+                tell(phase if phase in PHASES else "load", share)
+
+            return workbench().effects(owner(), analysis.request, target, progress)
+
+    found = EFFECTS.attempt(work)
+    if found is None:
+        remember("effects failed", wanted)
+        return _before(analysis.request)
+    EFFECTS.keep(wanted)
+    return found
+
+
+def _ask(wanted: tuple[Request, Target]) -> None:
+    EFFECTS.go_on()
+    remember("effects asked", wanted)
+
+
+def _before(request: Request) -> Effects | None:
+    """Return what was found last for a run, if that is still kept."""
+    kept = EFFECTS.kept
+    if kept is None or kept[0] != request:
+        return None
+    return workbench().known_effects(owner(), *kept)
+
+
+def _say_prediction(analysis: Analysis, found: Effects) -> None:
+    """Say in a line what is explained."""
+    explained = found.objective
+    name = partial(label_alone, analysis.tokenizer)
+    over = "" if explained.against is None else f" over **{literal(name(explained.against))}**"
+    st.markdown(
+        f"**{literal(name(explained.token))}**{over}: **{found.value:.3g}** logits",
+        help="The difference of both logits. Every number below is a part or a change of it.",
+    )
+
+
+def _heads(found: Effects) -> None:
+    """Draw one number a head, by a method that is named."""
+    seen = view()
+    frame = found.heads[found.heads["stack"] == seen.stack]
+    offered = [name for name in METHODS if frame[name].notna().any()]
+    method = seen.effect if seen.effect in offered else offered[0]
+    st.segmented_control(
+        "Method",
+        offered,
+        key=key_showing("effects method", method),
+        format_func=lambda name: METHODS[name].short,
+        required=True,
+        label_visibility="collapsed",
+        on_change=lambda: change(effect=chosen("effects method")),
+    )
+    st.plotly_chart(
+        effects_figure(
+            _matrix(frame, method), METHODS[method].number, selected=seen.chosen, dark=is_dark()
+        ),
+        key="effects map",
+        config=PLOTLY,
+        on_select=_pick_from_map,
+        selection_mode="points",
+    )
+    st.caption(METHODS[method].meaning)
+    if "share" not in offered and found.refused is not None:
+        st.caption(literal(found.refused.message))
+    listed = frame.drop(columns="stack").head(LISTED_HEADS)
+    st.dataframe(
+        listed,
+        key="effects table",
+        hide_index=True,
+        height=220,
+        on_select=lambda: _pick_from_table(listed),
+        selection_mode="single-row",
+        column_config={
+            name: st.column_config.NumberColumn(one.short, format="%+.3f", help=one.meaning)
+            for name, one in METHODS.items()
+        },
+    )
+
+
+def _matrix(frame: pd.DataFrame, method: str) -> NDArray[np.float32]:
+    """Lay one number a head out, [layer, head]."""
+    found = np.full((frame["layer"].max() + 1, frame["head"].max() + 1), np.nan, dtype=np.float32)
+    found[frame["layer"], frame["head"]] = frame[method]
+    return found
+
+
+def _row(found: Effects) -> None:
+    """List what the selected head reads for the prediction, by what its weights do."""
+    seen = view()
+    stack, place = found.trace.stacks[seen.stack], found.objective.position
+    st.markdown(
+        f"**What layer {seen.layer}, head {seen.head} reads there**",
+        help="Weight times gradient: to first order what each weight adds to the prediction.",
+    )
+    if place >= len(stack.queries) or seen.stack == "encoder":
+        st.caption("The prediction is made in another stack.")
+        return
+    at = (seen.layer, seen.head, [place])
+    kinds = {"weight": "weight", "weight × gradient": "weight_gradient"}
+    if found.direct is not None and (seen.stack, seen.layer) in found.direct.directions:
+        kinds["share"] = "share"
+    columns = {
+        name: found.weights(kind, *at, stack=seen.stack)[0].tolist()  # type: ignore[arg-type]
+        for name, kind in kinds.items()
+    }
+    names = [f"{label} ({number})" for number, label in enumerate(stack.keys.labels)]
+    frame = pd.DataFrame({"key": names, **columns})
+    order = frame["weight × gradient"].abs().sort_values(ascending=False, kind="stable").index
+    st.dataframe(
+        frame.loc[order[:LISTED_KEYS]],
+        hide_index=True,
+        height=280,
+        column_config={
+            "weight": st.column_config.NumberColumn(format="%.3f"),
+            "weight × gradient": st.column_config.NumberColumn(format="%+.3f"),
+            "share": st.column_config.NumberColumn(format="%+.3f", help=METHODS["share"].meaning),
+        },
+    )
+
+
+def _silence(analysis: Analysis, found: Effects) -> None:
+    """Knock the selected head out at all positions, and say what becomes of the prediction."""
+    seen = view()
+    head = Head(seen.layer, seen.head, seen.stack)
+    wanted = (analysis.request, found.objective, head)
+    if st.button(
+        "Silence this head everywhere",
+        key="effects silence",
+        help="Runs the model once more; the head puts out 0 at all positions.",
+    ):
+        done = while_measuring(
+            "Running the model without the head", lambda _tell: _without(found, head)
+        )
+        if done is not None:
+            remember("effects silenced", (wanted, done))
+    known, value = recall("effects silenced", (None, None))
+    if known == wanted and value is not None:
+        st.metric("Without it", f"{value:.3g} logits", f"{value - found.value:+.3g}")
+
+
+def _without(found: Effects, head: Head) -> float:
+    done = found.knock_out(heads=[head])
+    assert isinstance(done, KnockOuts)
+    return done.without[0]
+
+
+def _tokens(found: Effects) -> None:
+    """List what each token does, to first order."""
+    try:
+        frame = found.tokens("gradient_times_input")
+    except LoupeError as error:
+        st.caption(literal(error.message))
+        return
+    frame["token"] = [f"{label} ({number})" for number, label in enumerate(frame["token"])]
+    st.dataframe(
+        frame.rename(columns={"effect": "gradient × input"}),
+        hide_index=True,
+        height=280,
+        column_config={"gradient × input": st.column_config.NumberColumn(format="%+.3f")},
+    )
+    st.caption(
+        "The embedding of each token times its gradient: its part in the prediction, to first order."
+    )
+
+
+def _pick_from_map() -> None:
+    points = value_of("effects map").selection.points
+    if points:
+        _select(int(points[0]["y"]), int(points[0]["x"]))
+
+
+def _pick_from_table(frame: pd.DataFrame) -> None:
+    rows = value_of("effects table").selection.rows
+    if rows:
+        row = frame.iloc[rows[0]]
+        _select(int(row["layer"]), int(row["head"]))
+
+
+def _select(layer: int, head: int) -> None:
+    """Select a head here and in every other panel."""
+    change(layer=layer, head=head, also="")
+    remember("view chose", True)
+
+
+EFFECTS_VIEW = HEAD_VIEWS.add(
+    HeadView(
+        "effects",
+        "What the prediction rests on",
+        _effects,
+        lambda analysis: analysis.predictions is not None,
+    )
+)

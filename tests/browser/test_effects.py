@@ -1,0 +1,76 @@
+"""What the prediction rests on, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.pages import READY, settle
+from tests.browser.test_explore import open_page
+
+TEXT = "the cat saw a dog and the cat saw a"
+
+
+def opened(page, server, **more):
+    asked = {"model": "loupe", "text": TEXT, "layer": 0, "head": 0, **more}
+    open_page(page, f"{server}/?{urlencode(asked)}")
+    view = page.locator(
+        "details", has=page.locator("summary").get_by_text("What the prediction rests on")
+    )
+    if view.get_attribute("open") is None:
+        view.locator("summary").first.click()
+    expect(view.get_by_role("button", name="Silence this head everywhere")).to_be_visible(
+        timeout=READY
+    )
+    settle(page)
+    return view
+
+
+def test_a_click_on_a_head_selects_it_and_another_target_lies_in_the_link(page, server):
+    view = opened(page, server)
+    plot = view.locator(".stPlotlyChart .nsewdrag")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    # Three layers of six heads: the middle of layer 1, head 4.
+    page.mouse.click(box["x"] + box["width"] * 4.5 / 6, box["y"] + box["height"] / 2)
+    expect(page).to_have_url(re.compile("layer=1&head=4"))
+    expect(page.get_by_role("heading", name="Layer 1, head 4")).to_be_visible()
+    expect(view.get_by_text("What layer 1, head 4 reads there")).to_be_visible()
+    settle(page)
+    choice = view.get_by_role("combobox", name="Explain")
+    choice.click()
+    page.get_by_role("option").nth(2).click()
+    expect(page).to_have_url(re.compile(r"predict=\d+"))
+    settle(page)
+    said = view.get_by_text("logits").first.inner_text()
+    view.get_by_role("radio", name="Logit share").click()
+    expect(page).to_have_url(re.compile("effect=share"))
+    again = page.context.new_page()
+    other = opened(
+        again,
+        server,
+        **dict(pair.split("=") for pair in page.url.split("?")[1].split("&") if "text" not in pair),
+    )
+    assert other.get_by_text("logits").first.inner_text() == said
+    again.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_a_small_screen(page, server, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 390, "height": 844})
+    opened(page, server)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_typed_token_that_is_none_is_said_and_what_was_there_stays(page, server):
+    view = opened(page, server)
+    choice = view.get_by_role("combobox", name="Explain")
+    choice.click()
+    choice.fill("supercalifragilistic")
+    page.keyboard.press("Enter")
+    expect(view.get_by_role("alert")).to_contain_text("is cut into")
+    expect(view.get_by_role("button", name="Silence this head everywhere")).to_be_visible()
