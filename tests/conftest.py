@@ -7,8 +7,6 @@ import os
 # Before anything imports a library that reads it.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-# UMAP's loops over a few points take less time than making them fast.
-os.environ.setdefault("NUMBA_OPT", "0")
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers beside each other share the cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -27,7 +27,7 @@ from components.panels.plotly_settings import PLOTLY
 from components.run_panel import RunPanel, progress_bar, while_measuring
 from components.session_state import chosen, key_showing, recall, remember, value_of
 from viz.analysis import Predictions
-from viz.effects import Effects, Head, KnockOuts, Target
+from viz.effects import Effects, Head, KnockOuts, Target, agreement, misleading
 from viz.effects.target import token_id
 from viz.errors import LoupeError
 from viz.figures import effects_figure
@@ -265,6 +265,7 @@ def _heads(found: Effects) -> None:
         selection_mode="points",
     )
     st.caption(METHODS[method].meaning)
+    _trust(found)
     if "share" not in offered and found.refused is not None:
         st.caption(literal(found.refused.message))
     listed = frame.drop(columns="stack").head(LISTED_HEADS)
@@ -280,6 +281,35 @@ def _heads(found: Effects) -> None:
             for name, one in METHODS.items()
         },
     )
+
+
+def _trust(found: Effects) -> None:
+    """Say how far the methods agree, and where the pattern alone would tell another story."""
+    agreed = agreement(found)
+    if len(agreed):
+        pairs = zip(agreed["method"], agreed["rank_correlation"], strict=True)
+        ranks = "; ".join(f"{METHODS[method].short} {rank:.2f}" for method, rank in pairs)
+        st.caption(
+            f"How well ranks of heads agree with exact knock-out: {ranks}.",
+            help="Spearman's rank correlation on this text: 1 is the same order, 0 none. The estimate is that of "
+            "silencing the same position alone.",
+        )
+    seen = view()
+    stack = found.trace.stacks[seen.stack]
+    idle, deciding = misleading(found, stack=seen.stack)
+    said: list[str] = []
+    if idle is not None:
+        said.append(
+            f"Layer {idle.layer}, head {idle.head} attends strongly to {stack.keys.labels[idle.key]} ({idle.key}: "
+            f"{idle.weight:.2f}), and without it the prediction changes by {idle.change:+.3f}."
+        )
+    if deciding is not None:
+        said.append(
+            f"Layer {deciding.layer}, head {deciding.head} puts at most {deciding.weight:.2f} on a single key, and "
+            f"without it the prediction changes by {deciding.change:+.3f}."
+        )
+    if said:
+        st.caption(literal("The pattern alone would mislead: " + " ".join(said)))
 
 
 def _matrix(frame: pd.DataFrame, method: str) -> NDArray[np.float32]:

@@ -20,11 +20,11 @@ TEXT = "the cat sat on the mat"
 def link(tmp_path, monkeypatch):
     """Return a way to open the page with the effects open and the view that a link asks for."""
     monkeypatch.setenv("LOUPE_CACHE", str(tmp_path))
-    save_decoder(tmp_path / "models" / "small", layers=2, heads=2)
+    save_decoder(tmp_path / "models" / "foretells", layers=2, heads=2)
 
     def opened(*, effects=True, **query):
         app = AppTest.from_file(str(MAIN), default_timeout=60)
-        app.query_params = {"model": "small", "local": "1", "text": TEXT, **query}
+        app.query_params = {"model": "foretells", "local": "1", "text": TEXT, **query}
         app.session_state["effects open"] = effects
         app.run()
         assert not app.exception
@@ -35,7 +35,7 @@ def link(tmp_path, monkeypatch):
 
 @pytest.fixture
 def model(link):
-    folder = Path(viz.models.folders.cache_folder()) / "models" / "small"
+    folder = Path(viz.models.folders.cache_folder()) / "models" / "foretells"
     return viz.load_model(str(folder))
 
 

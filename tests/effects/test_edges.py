@@ -29,7 +29,8 @@ def by_mask(module, inputs, chosen, hidden, monkeypatch):
             turns[0] += 1
             if cells is not None:
                 scores = scores.masked_fill(cells[..., : scores.shape[-1]], -torch.inf)
-        return softmax(scores, *args, **options)
+        # Who may look at nothing puts out nothing.
+        return softmax(scores, *args, **options).nan_to_num(0.0)
 
     module.set_attn_implementation("eager")
     with monkeypatch.context() as patch, torch.no_grad():

@@ -1,33 +1,40 @@
 """What heads, weights and tokens do to a prediction."""
 
 from viz.effects.direct_attribution import DirectAttribution, Share, direct_attribution
+from viz.effects.edge_search import EdgeSearch, smallest_edges
 from viz.effects.edges import Edges
 from viz.effects.effects import Effects, effects
 from viz.effects.knock_out import EdgeKnockOuts, Head, KnockOuts, knock_out, knock_out_edges
 from viz.effects.logit_lens import LogitLens, logit_lens
 from viz.effects.target import Objective, Target, objective
 from viz.effects.token_effects import rollout
+from viz.effects.trust import HeadNote, agreement, misleading
 from viz.effects.weight_gradients import HeadGradients, WeightGradients, weight_gradients
 
 __all__ = [
     "DirectAttribution",
     "EdgeKnockOuts",
+    "EdgeSearch",
     "Edges",
     "Effects",
     "Head",
     "HeadGradients",
+    "HeadNote",
     "KnockOuts",
     "LogitLens",
     "Objective",
     "Share",
     "Target",
     "WeightGradients",
+    "agreement",
     "direct_attribution",
     "effects",
     "knock_out",
     "knock_out_edges",
     "logit_lens",
+    "misleading",
     "objective",
     "rollout",
+    "smallest_edges",
     "weight_gradients",
 ]

@@ -110,10 +110,14 @@ class WeightGradients:
         weights = self.trace.stacks[stack].weights(layer, head, rows, columns)
         return weights.to(gradient.device, torch.float32) * gradient
 
-    def first_order(self, *, stack: str = "self") -> Tensor:
-        """Estimate how the prediction changes where one head's output is set to 0 at all positions.
+    def first_order(self, *, rows: Index = None, stack: str = "self") -> Tensor:
+        """Estimate how the prediction changes where one head's output is set to 0.
 
         Source: Nanda 2023, "Attribution Patching": the change to first order, -sum dL/do . o.
+
+        Args:
+            rows: positions at which it is; all by default.
+            stack: which attention.
 
         Returns:
             Float32 [layer, head], in units of the prediction; NaN where a layer has fewer heads.
@@ -122,7 +126,8 @@ class WeightGradients:
         most = max(map(own.heads, range(own.layers)))
         found = torch.full((own.layers, most), torch.nan)
         for layer, one in enumerate(self.layers[stack]):
-            change = -(one.gradient.float() * one.output.float()).sum(dim=(1, 2))
+            at = unit_numbers(rows, one.output.shape[1], "query", one.output.device)
+            change = -(one.gradient[:, at].float() * one.output[:, at].float()).sum(dim=(1, 2))
             found[layer, : len(change)] = change.cpu()
         return found
 
