@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Generic, Protocol, TypeVar
 
@@ -92,5 +94,11 @@ class Registry(Generic[Item]):
 
 def load_extensions() -> None:
     """Import the modules that installed packages name under `attention_loupe`; each adds what it has."""
+    _load_from(tuple(sys.path))
+
+
+# Every run of a page asks; what is installed is looked through once.
+@cache
+def _load_from(_path: tuple[str, ...]) -> None:
     for entry in entry_points(group=EXTENSIONS):
         entry.load()

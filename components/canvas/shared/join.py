@@ -21,6 +21,7 @@ from __future__ import annotations
 import os.path
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 IMPORT = re.compile(r'^import \{([\w\s,$]+)\} from "(\.\.?/[^"]+)";\n', re.MULTILINE)
@@ -99,7 +100,14 @@ def _follow(file: Path, above: tuple[Path, ...], sources: dict[Path, _Source]) -
 
 
 def _read(file: Path, *, entry: bool) -> _Source:
-    """Read one file's imports, exports and declarations."""
+    """Read one file's imports, exports and declarations, anew where it was changed."""
+    seen = file.stat()
+    return _parsed(file, entry, seen.st_mtime_ns, seen.st_size)
+
+
+# Every run of a page sends the modules of all its views.
+@lru_cache(maxsize=256)
+def _parsed(file: Path, entry: bool, _changed: int, _size: int) -> _Source:
     text = file.read_text()
     imports: dict[Path, tuple[str, ...]] = {}
     for names, path in IMPORT.findall(text):
