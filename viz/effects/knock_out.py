@@ -158,7 +158,7 @@ def knock_out_of(
     if states is None and (replacement == "mean" or at_target):
         states = head_states(captured)
     source = states if other is None else _other_states(other, trace)
-    variants = [[_edit(trace, one, replacement, source)] for one in wanted]
+    variants = [[head_edit(trace, one, replacement, source)] for one in wanted]
     without = predicted_without(captured, variants, rows=rows, states=states, progress=progress)
     return KnockOuts(trace, captured.objective, captured.value, without, tuple(wanted), replacement)
 
@@ -293,13 +293,20 @@ def _other_states(other: CapturedPass, trace: Trace) -> dict[str, list[HeadState
     return head_states(other)
 
 
-def _edit(
+def head_edit(
     trace: Trace,
     one: Head,
-    replacement: Replacement,
-    source: Mapping[str, Sequence[HeadStates]] | None,
+    replacement: Replacement = "zero",
+    source: Mapping[str, Sequence[HeadStates]] | None = None,
 ) -> HeadEdit:
-    """Say what takes the place of a head's output."""
+    """Say what takes the place of a head's output.
+
+    Args:
+        trace: of the pass.
+        one: the head.
+        replacement: what takes its place.
+        source: what heads put out, of the same text for "mean" and of another for "resample".
+    """
     record = trace.stacks[one.stack].records[one.layer]
     heads = slice(0, record.heads) if one.head is None else slice(one.head, one.head + 1)
     call = calls_of(trace)[one.stack, one.layer]
