@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,14 +20,13 @@ from components.explore_session import (
     write_link,
 )
 from components.head_views import HEAD_VIEWS, HeadView
+from components.panels.effects_target import choose_target
 from components.panels.overview_panel import prediction_place
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
 from components.run_panel import RunPanel, progress_bar, while_measuring
 from components.session_state import chosen, key_showing, recall, remember, value_of
-from viz.analysis import Predictions
 from viz.effects import Effects, Head, KnockOuts, Target, agreement, misleading
-from viz.effects.target import token_id
 from viz.errors import LoupeError
 from viz.figures import effects_figure
 from viz.inputs.units import label_alone
@@ -53,9 +51,6 @@ PHASES = {
 }
 
 EFFECTS = RunPanel("effects", hint="Try another prediction.")
-
-# What a typed token is refused for stands beside the boxes, apart from why a run failed.
-TYPED = RunPanel("effects target")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +92,7 @@ def _effects(analysis: Analysis) -> None:
     # A choice made here redraws only this view, and lies in the link all the same.
     write_link()
     place, words = prediction_place(analysis)
-    _choose_target(analysis, ranked, place, words)
-    TYPED.say()
+    choose_target(analysis, ranked, place, words)
     seen = view()
     target = Target(place, _or_none(seen.predict), _or_none(seen.against))
     found = _found(analysis, target)
@@ -120,65 +114,6 @@ def _effects(analysis: Analysis) -> None:
 
 def _or_none(number: int) -> int | None:
     return None if number < 0 else number
-
-
-def _choose_target(analysis: Analysis, ranked: Predictions, place: int, words: str) -> None:
-    """Ask which token is explained, and against which."""
-    seen = view()
-    numbers: list[int] = ranked.ids[place].tolist()
-    first, second = st.columns(2, gap="medium")
-    first.selectbox(
-        "Explain",
-        [*dict.fromkeys([*numbers, *([seen.predict] if seen.predict >= 0 else [])])],
-        key=key_showing("effects predict", seen.predict if seen.predict >= 0 else numbers[0]),
-        format_func=partial(_name, analysis, ranked, place),
-        accept_new_options=True,
-        on_change=lambda: _pick(analysis, "predict"),
-        help=f"{literal(words)}. Choose one, or type another token as the model reads it: most begin with a space.",
-    )
-    token = seen.predict if seen.predict >= 0 else numbers[0]
-    others = [one for one in numbers if one != token]
-    against = seen.against if seen.against >= 0 else others[0]
-    second.selectbox(
-        "Against",
-        [*dict.fromkeys([*others, against])],
-        key=key_showing("effects against", against),
-        format_func=partial(_name, analysis, ranked, place),
-        accept_new_options=True,
-        on_change=lambda: _pick(analysis, "against"),
-        help="What is explained is how far the first logit is above this one. By default the most probable other.",
-    )
-
-
-def _name(analysis: Analysis, ranked: Predictions, place: int, token: Any) -> str:
-    """Name a token, with its probability where that is known."""
-    if not isinstance(token, int):
-        return str(token)
-    label = label_alone(analysis.tokenizer, token)
-    numbers = ranked.ids[place].tolist()
-    if token not in numbers:
-        return label
-    return f"{label}  {float(ranked.probabilities[place, numbers.index(token)]):.3f}"
-
-
-def _pick(analysis: Analysis, name: str) -> None:
-    """Take a chosen or typed token; one that is none is said, and the earlier stays."""
-    given = chosen(f"effects {name}")
-    tokenizer: Any = analysis.tokenizer
-    assert analysis.predictions is not None
-    # A model may have more numbers than its tokenizer has tokens.
-    sizes = [len(one) for one in analysis.predictions.whole.values()]
-
-    def read() -> int:
-        return token_id(given, tokenizer, max(sizes, default=len(tokenizer)))
-
-    number = TYPED.attempt(read)
-    if number is None:
-        return
-    change(**{name: number})
-    if view().predict == view().against >= 0:
-        # A token is compared with another; the most probable one takes over.
-        change(**{"against" if name == "predict" else "predict": -1})
 
 
 def _found(analysis: Analysis, target: Target) -> Effects | None:
@@ -340,9 +275,9 @@ def _row(found: Effects) -> None:
     }
     names = [f"{label} ({number})" for number, label in enumerate(stack.keys.labels)]
     frame = pd.DataFrame({"key": names, **columns})
-    order = frame["weight × gradient"].abs().sort_values(ascending=False, kind="stable").index
+    largest = frame.sort_values("weight × gradient", key=abs, ascending=False, kind="stable")
     st.dataframe(
-        frame.loc[order[:LISTED_KEYS]],
+        largest.head(LISTED_KEYS),
         hide_index=True,
         height=280,
         column_config={

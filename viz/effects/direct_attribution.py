@@ -20,14 +20,10 @@ from viz.effects.attention_calls import Call, calls_of
 from viz.effects.captured_pass import CapturedPass, captured_pass
 from viz.effects.frozen_norm import frozen_norm
 from viz.effects.residual_stream import Maker, Term, line_of, nearest, terms_of
-from viz.effects.stream_pass import StreamPass, no_stream, watch_stream
+from viz.effects.stream_pass import StreamPass, allowed_apart, no_stream, watch_stream
 from viz.effects.target import Objective, Target
 from viz.errors import InputError, VerificationError
 from viz.models import Model
-
-# How far shares may add up to something else, as a share of what they are together: float32 and the half types.
-APART = {torch.float32: 1e-4, torch.float64: 1e-4}
-HALF_APART = 0.05
 
 PartKind = Literal["embedding", "head", "attention bias", "mlp", "other", "bias"]
 
@@ -86,8 +82,7 @@ class DirectAttribution:
         rows = pd.DataFrame(
             [[getattr(one, name) for name in columns] for one in self.shares], columns=columns
         ).astype({"layer": "Int64", "head": "Int64"})
-        order = rows["share"].abs().sort_values(ascending=False, kind="stable").index
-        return rows.loc[order].reset_index(drop=True)
+        return rows.sort_values("share", key=abs, ascending=False, kind="stable", ignore_index=True)
 
     def heads(self, *, stack: str = "self") -> Tensor:
         """Return each head's share, float32 [layer, head]; NaN where a layer has fewer heads."""
@@ -213,7 +208,7 @@ def _attributed(captured: CapturedPass, pieces: StreamPass) -> DirectAttribution
         )
     total = float(value.detach())
     apart = abs(sum(one.share for one in shares) - total)
-    most = APART.get(pieces.raw.dtype, HALF_APART)
+    most = allowed_apart(pieces.raw)
     size = max(abs(total), *(abs(one.share) for one in shares))
     if not apart <= most * size:
         raise VerificationError(

@@ -115,8 +115,7 @@ def _ranked(found: Effects, stack: str) -> pd.DataFrame:
                 )
             )
     table = pd.concat(parts, ignore_index=True)
-    order = table["weight_gradient"].sort_values(ascending=False, kind="stable").index
-    return table.loc[order].reset_index(drop=True)
+    return table.sort_values("weight_gradient", ascending=False, kind="stable", ignore_index=True)
 
 
 @dataclass(slots=True)

@@ -30,10 +30,10 @@ from viz.errors import InputError, LoupeError
 from viz.models import Model
 
 WeightKind = Literal["weight", "gradient", "weight_gradient", "positive", "share"]
-# So many are run without each in whole passes, where that cannot be done with single tokens.
-FEW_HEADS = 64
-
 TokenMethod = Literal["gradient_times_input", "rollout", "leave_one_out"]
+
+# So many heads are knocked out in whole passes, where that cannot be done with single tokens.
+FEW_HEADS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,7 @@ class Effects:
         columns = ["stack", "layer", "head", "at_position", "share", "first_order"]
         frame = pd.DataFrame(rows, columns=columns)
         by = "first_order" if self.at_position is None else "at_position"
-        order = frame[by].abs().sort_values(ascending=False, kind="stable").index
-        return frame.loc[order].reset_index(drop=True)
+        return frame.sort_values(by, key=abs, ascending=False, kind="stable", ignore_index=True)
 
     def weights(
         self,

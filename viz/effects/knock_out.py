@@ -70,8 +70,9 @@ class KnockOuts:
             columns=["stack", "layer", "head", "without"],
         ).astype({"head": "Int64"})
         rows["change"] = rows["without"] - self.value
-        order = rows["change"].abs().sort_values(ascending=False, kind="stable").index
-        return rows.loc[order].reset_index(drop=True)
+        return rows.sort_values(
+            "change", key=abs, ascending=False, kind="stable", ignore_index=True
+        )
 
 
 def knock_out(

@@ -15,16 +15,12 @@ from torch import Tensor, nn
 from viz.capture.trace import Trace
 from viz.effects.captured_pass import CapturedPass, captured_pass
 from viz.effects.residual_stream import Term, line_of, nearest
-from viz.effects.stream_pass import no_stream, watch_stream
+from viz.effects.stream_pass import allowed_apart, no_stream, watch_stream
 from viz.errors import VerificationError
 from viz.models import Model
 
 # Rows of states that are turned into logits at a time.
 ROWS = 256
-
-# How far the last layer's logits may be from the model's own, as a share of their size: float32 and the half types.
-APART = {torch.float32: 1e-4, torch.float64: 1e-4}
-HALF_APART = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +105,7 @@ def lens_of(captured: CapturedPass, *, count: int = 5) -> LogitLens:
         chances.append(top.values)
     raw = seen.raw.float()
     apart = torch.linalg.vector_norm(whole - raw) / torch.linalg.vector_norm(raw)
-    if not apart <= APART.get(seen.raw.dtype, HALF_APART):
+    if not apart <= allowed_apart(seen.raw):
         raise VerificationError(
             f"After the last layer of {model.name} its final norm and unembedding give other logits than its own, "
             f"{float(apart):.2g} apart as a share of their size.",

@@ -22,6 +22,10 @@ from viz.inputs.input_copies import copies
 from viz.models import Model
 from viz.models.model_outputs import first_output
 
+# How far what is read off the stream may be from the logits, as a share of their size: float32 and the half types.
+APART = {torch.float32: 1e-4, torch.float64: 1e-4}
+HALF_APART = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class StreamPass:
@@ -119,6 +123,11 @@ def watch_stream(
     part, hidden, raw = seen[0]
     item = prepared.item if len(hidden) > 1 else 0
     return StreamPass(hidden, part, raw[item], output, kept, item)
+
+
+def allowed_apart(logits: Tensor) -> float:
+    """Return how far what is read off the stream may be from logits, as a share of their size."""
+    return APART.get(logits.dtype, HALF_APART)
 
 
 def no_stream(model: Model, why: str) -> ModelRefusedError:
