@@ -12,7 +12,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
-import torch
 from hypothesis import settings
 
 # A machine that is busy with something else is no fault of a test's.
@@ -25,4 +24,6 @@ settings.load_profile("quick" if os.environ.get("CI") else "unhurried")
 @pytest.fixture(autouse=True)
 def seeded():
     """Start every test from the same random state."""
+    import torch  # not by the process that only hands tests out to others
+
     torch.manual_seed(0)

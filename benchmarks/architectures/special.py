@@ -84,6 +84,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("pp_doclayout_v3", "pp_doclayout_v4"), ON_THREE_STAGES),
     "musicgen_decoder": {"num_codebooks": 1},
     "musicgen_melody_decoder": {"num_codebooks": 1},
+    "kimi_linear": {"linear_num_heads": 2, "linear_head_dim": 16},
     "eomt": {"num_blocks": 1},
     "eomt_dinov3": {"num_blocks": 1},
     "t5gemma2_text": {"dropout_rate": 0.0},

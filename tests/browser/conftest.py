@@ -1,4 +1,7 @@
-"""A real server and a real Chromium; a screenshot is kept of every failure."""
+"""A real server and a real Chromium; a screenshot is kept of every failure.
+
+What imports torch is imported where it is used: the process that only hands tests out to others reads this file too.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-import viz
 from tests.browser.maps import TEXT
 from tests.browser.pages import WATCH
-from tests.models.folders import save_decoder, save_encoder_decoder, save_vision
-from viz.models.folders import cache_folder
-from viz.service import FileStore
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "assets" / "samples"
@@ -134,6 +133,8 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """Start the app as a user does, and stop it by its handle."""
+    from tests.models.folders import save_decoder, save_encoder_decoder, save_vision
+
     port = free_port()
     log = tmp_path_factory.mktemp("server") / "log"
     models = tmp_path_factory.mktemp("models")
@@ -175,6 +176,9 @@ def wait_until_healthy(url: str, process: subprocess.Popen) -> None:
 @pytest.fixture(scope="session")
 def store():
     """Where the app keeps what it is given."""
+    from viz.models.folders import cache_folder
+    from viz.service import FileStore
+
     return FileStore(cache_folder() / "media", "picture or sound")
 
 
@@ -193,8 +197,15 @@ def voice(store):
 @pytest.fixture(scope="session")
 def stack():
     """What the map must show, computed apart from it."""
+    import viz
+
     model = viz.load_model("smollm2", device="cpu", dtype="float32")
     return viz.capture(model, TEXT).stacks["self"]
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with tests that share what is slow to make, so that one process has them all and makes it once."""
+    items.sort(key=lambda item: not {"compare_app", "stack"}.intersection(item.fixturenames))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -46,6 +46,9 @@ def opened(page, compare_app):
     def open_case(case: str = "", page: Page = page) -> Page:
         visit(page, f"{compare_app}/?case={case}")
         expect(page.locator(".compare[data-box]")).to_be_visible(timeout=READY)
+        # The page may still show the sides of the test before.
+        drawn = page.locator('.compare[data-seen="0 5 0 5"]')
+        expect(drawn).to_have_count(0 if case == "large" else 1)
         settle(page)
         return page
 
