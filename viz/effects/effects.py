@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import pandas as pd
 import torch
 from torch import Tensor
 
-from viz.capture.stack import Index
+from viz.capture.stack import Index, unit_numbers
 from viz.capture.trace import Trace
 from viz.effects.captured_pass import CapturedPass, captured_pass
 from viz.effects.direct_attribution import DirectAttribution, attribution_of
@@ -25,11 +25,12 @@ from viz.effects.knock_out import (
 from viz.effects.one_token import one_token
 from viz.effects.target import Objective, Target
 from viz.effects.token_effects import leave_one_out, rollout
+from viz.effects.value_norms import value_norms
 from viz.effects.weight_gradients import WeightGradients, gradients_of
 from viz.errors import InputError, LoupeError
 from viz.models import Model
 
-WeightKind = Literal["weight", "gradient", "weight_gradient", "positive", "share"]
+WeightKind = Literal["weight", "value_norm", "gradient", "weight_gradient", "positive", "share"]
 TokenMethod = Literal["gradient_times_input", "rollout", "leave_one_out"]
 
 # So many heads are knocked out in whole passes, where that cannot be done with single tokens.
@@ -54,6 +55,18 @@ class Effects:
     direct: DirectAttribution | None
     refused: LoupeError | None
     at_position: KnockOuts | None
+    _norms: dict[str, list[Tensor]] = field(default_factory=dict, repr=False)
+
+    @property
+    def norms(self) -> Mapping[str, Sequence[Tensor]]:
+        """How large what each value writes is, by stack and layer, float32 [head, key]; found out once.
+
+        Raises:
+            CaptureError: what a layer's heads put out does not go straight through a linear projection.
+        """
+        if not self._norms:
+            self._norms.update(value_norms(self.captured, self.gradients.layers))
+        return self._norms
 
     @property
     def trace(self) -> Trace:
@@ -121,7 +134,8 @@ class Effects:
         """Compute a part of a head's pattern, as weights or as what they do.
 
         Args:
-            kind: "weight", the pattern itself; "gradient", of the prediction by each weight; "weight_gradient", both
+            kind: "weight", the pattern itself; "value_norm", each weight times the norm of what its value writes behind
+                the output projection (Kobayashi et al. 2020); "gradient", of the prediction by each weight; "weight_gradient", both
                 multiplied (Hao et al. 2021), and "positive", the positive part of that (Chefer et al. 2021); "share",
                 what each weight writes into the logit itself, which only those of the prediction's own row do.
             layer: of the stack.
@@ -136,6 +150,7 @@ class Effects:
         Raises:
             InputError: there is no such kind.
             ShapeError: there is no such stack, layer, head, query or key.
+            CaptureError: what a value writes has no norm of its own.
             LoupeError: the logit cannot be divided, and why.
         """
         if kind not in get_args(WeightKind):
@@ -151,6 +166,11 @@ class Effects:
             return self.direct.of_weights(values, layer, head, rows, columns, stack=stack)
         if kind == "weight":
             return self.trace.stacks[stack].weights(layer, head, rows, columns)
+        if kind == "value_norm":
+            weights = self.trace.stacks[stack].weights(layer, head, rows, columns)
+            norms = self.norms[stack][layer][head]
+            keys = unit_numbers(columns, len(norms), "key", norms.device)
+            return weights * norms[keys].to(weights.device)
         if kind == "gradient":
             return self.gradients.gradient(layer, head, rows, columns, stack=stack)
         found = self.gradients.weight_times_gradient(layer, head, rows, columns, stack=stack)
