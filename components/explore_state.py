@@ -133,6 +133,10 @@ KNOWN = parameters.known_names((field.name for field in fields(View)), LONG)
 WORTH_SAYING = 1e6
 
 
+# Heads are sorted by what they do to the prediction, the largest effect of the chosen method first.
+EFFECT = "effect"
+
+
 def orders() -> tuple[str, ...]:
     """Name what heads are sorted and kept by."""
     return LAYER, *STATISTICS.names
@@ -140,7 +144,7 @@ def orders() -> tuple[str, ...]:
 
 def choices() -> dict[str, tuple[str, ...]]:
     """Name the values of fields that have a few, statistics that were added among them."""
-    return {**CHOICES, "statistic": STATISTICS.names, "sort": orders()}
+    return {**CHOICES, "statistic": STATISTICS.names, "sort": (*orders(), EFFECT)}
 
 
 def to_query(view: View, texts: TextStore) -> dict[str, str]:

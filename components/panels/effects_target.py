@@ -12,7 +12,7 @@ from components.panels.plain_text import literal
 from components.run_panel import RunPanel
 from components.session_state import chosen, key_showing
 from viz.analysis import Predictions
-from viz.effects.target import token_id
+from viz.effects.target_names import token_id
 from viz.inputs.units import label_alone
 from viz.service import Analysis
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,15 +20,19 @@ from components.explore_session import (
     workbench,
     write_link,
 )
+from components.explore_state import EFFECT
 from components.head_views import HEAD_VIEWS, HeadView
+from components.panels.effects_curves import curves_panel
+from components.panels.effects_edges import edges_panel
+from components.panels.effects_pattern import effects_pattern_panel
 from components.panels.effects_target import choose_target
-from components.panels.overview_panel import prediction_place
+from components.panels.effects_tokens import tokens_panel
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
+from components.panels.prediction_place import prediction_place, target_of
 from components.run_panel import RunPanel, progress_bar, while_measuring
 from components.session_state import chosen, key_showing, recall, remember, value_of
 from viz.effects import Effects, Head, KnockOuts, Target, agreement, misleading
-from viz.errors import LoupeError
 from viz.figures import effects_figure
 from viz.inputs.units import label_alone
 from viz.service import Analysis, Request
@@ -84,6 +89,15 @@ METHODS = {
 }
 
 
+# What is drawn once somebody opens it.
+MORE: dict[str, tuple[str, Callable[[Request, Effects], None]]] = {
+    "pattern by effect": ("The pattern by what its weights do", effects_pattern_panel),
+    "edges": ("Cut weights", edges_panel),
+    "tokens": ("Tokens", tokens_panel),
+    "curves": ("How far the order of heads can be trusted", curves_panel),
+}
+
+
 def _effects(analysis: Analysis) -> None:
     """Draw the view."""
     ranked = analysis.predictions
@@ -93,8 +107,7 @@ def _effects(analysis: Analysis) -> None:
     write_link()
     place, words = prediction_place(analysis)
     choose_target(analysis, ranked, place, words)
-    seen = view()
-    target = Target(place, _or_none(seen.predict), _or_none(seen.against))
+    target = target_of(analysis)
     found = _found(analysis, target)
     EFFECTS.say(also=" What you see below is from before." if found is not None else "")
     if found is None:
@@ -106,14 +119,11 @@ def _effects(analysis: Analysis) -> None:
     with beside:
         _row(found)
         _silence(analysis, found)
-    tokens = st.expander("Tokens", key="effects tokens", type="compact", on_change="rerun")
-    if tokens.open:
-        with tokens:
-            _tokens(found)
-
-
-def _or_none(number: int) -> int | None:
-    return None if number < 0 else number
+    for name, (title, draw) in MORE.items():
+        part = st.expander(title, key=f"effects {name}", type="compact", on_change="rerun")
+        if part.open:
+            with part:
+                draw(analysis.request, found)
 
 
 def _found(analysis: Analysis, target: Target) -> Effects | None:
@@ -148,6 +158,9 @@ def _found(analysis: Analysis, target: Target) -> Effects | None:
         remember("effects failed", wanted)
         return _before(analysis.request)
     EFFECTS.keep(wanted)
+    if view().sort == EFFECT:
+        # The grid waits for its order.
+        remember("view chose", True)
     return found
 
 
@@ -257,7 +270,7 @@ def _matrix(frame: pd.DataFrame, method: str) -> NDArray[np.float32]:
 def _row(found: Effects) -> None:
     """List what the selected head reads for the prediction, by what its weights do."""
     seen = view()
-    stack, place = found.trace.stacks[seen.stack], found.objective.position
+    stack, place = found.trace.stacks[seen.stack], found.objective.place
     st.markdown(
         f"**What layer {seen.layer}, head {seen.head} reads there**",
         help="Weight times gradient: to first order what each weight adds to the prediction.",
@@ -312,25 +325,6 @@ def _without(found: Effects, head: Head) -> float:
     done = found.knock_out(heads=[head])
     assert isinstance(done, KnockOuts)
     return done.without[0]
-
-
-def _tokens(found: Effects) -> None:
-    """List what each token does, to first order."""
-    try:
-        frame = found.tokens("gradient_times_input")
-    except LoupeError as error:
-        st.caption(literal(error.message))
-        return
-    frame["token"] = [f"{label} ({number})" for number, label in enumerate(frame["token"])]
-    st.dataframe(
-        frame.rename(columns={"effect": "gradient × input"}),
-        hide_index=True,
-        height=280,
-        column_config={"gradient × input": st.column_config.NumberColumn(format="%+.3f")},
-    )
-    st.caption(
-        "The embedding of each token times its gradient: its part in the prediction, to first order."
-    )
 
 
 def _pick_from_map() -> None:

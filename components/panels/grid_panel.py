@@ -9,11 +9,12 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from components.canvas import MOST_SELECTED, head_grid, stack_path
-from components.explore_session import change, is_dark, view
-from components.explore_state import written_bounds
+from components.explore_session import change, is_dark, owner, view, workbench
+from components.explore_state import EFFECT, written_bounds
 from components.panels.drawing_progress import drawing_panel
 from components.panels.media_panel import pinned_query
 from components.panels.plain_text import literal
+from components.panels.prediction_place import target_of
 from components.panels.statistic_labels import Words, statistics_of
 from components.session_state import chosen, key_showing, remember, value_of
 from viz.capture.stack import Stack
@@ -108,21 +109,42 @@ def arranged(analysis: Analysis) -> list[int]:
     thumbnails = analysis.thumbnails[seen.stack]
     offered = statistics_of(analysis.trace.stacks[seen.stack])
     sort = _sort(analysis)
-    return arrange(
+    places = list(zip(thumbnails.layers, thumbnails.heads, strict=True))
+    order = arrange(
         analysis.statistics[seen.stack],
-        list(zip(thumbnails.layers, thumbnails.heads, strict=True)),
-        sort=sort if sort == LAYER else offered[sort].field,
+        places,
+        sort=offered[sort].field if sort in offered else LAYER,
         descending=seen.descending,
         keep={
             name if name == LAYER else offered[name].field: bounds
             for name, bounds in _kept(analysis).items()
         },
     )
+    effects = _effects(analysis) if sort == EFFECT else None
+    if effects is None:
+        return order
+    # The toggle turns the order round; heads of which nothing is known stay last.
+    sizes = [effects.get(places[index], -math.inf) for index in order]
+    by_size = sorted(range(len(order)), key=lambda at: sizes[at], reverse=not seen.descending)
+    return [order[at] for at in by_size]
+
+
+def _effects(analysis: Analysis) -> dict[tuple[int, int], float] | None:
+    """Return how large the effect of each head is by the method that is chosen; None before they are found."""
+    seen = view()
+    found = workbench().known_effects(owner(), analysis.request, target_of(analysis))
+    if found is None:
+        return None
+    frame = found.heads[found.heads["stack"] == seen.stack].dropna(subset=[seen.effect])
+    columns = (frame[name].tolist() for name in ("layer", "head", seen.effect))
+    return {(layer, head): abs(value) for layer, head, value in zip(*columns, strict=True)}
 
 
 def _sort(analysis: Analysis) -> str:
     """Return what heads are sorted by; by layer where the stack has no such statistic."""
     seen = view()
+    if seen.sort == EFFECT and analysis.predictions is not None:
+        return EFFECT
     return seen.sort if seen.sort in statistics_of(analysis.trace.stacks[seen.stack]) else LAYER
 
 
@@ -136,16 +158,19 @@ def _kept(analysis: Analysis) -> dict[str, Bounds]:
 def _sorting(analysis: Analysis) -> None:
     """Ask for the order."""
     offered = statistics_of(analysis.trace.stacks[view().stack])
+    names = {LAYER: LAYER, **{name: words.name for name, words in offered.items()}}
+    if analysis.predictions is not None:
+        names[EFFECT] = "effect on the prediction"
     st.selectbox(
         "Sort by",
-        [LAYER, *offered],
+        list(names),
         key=key_showing("grid sort", _sort(analysis)),
-        format_func=lambda choice: offered[choice].name if choice in offered else choice,
+        format_func=names.__getitem__,
         on_change=lambda: change(sort=chosen("grid sort")),
         help="What the small patterns are ordered by: their layer, or a number of each head.",
     )
     st.toggle(
-        "Last layer first" if _sort(analysis) == LAYER else "Largest first",
+        {LAYER: "Last layer first", EFFECT: "Smallest first"}.get(_sort(analysis), "Largest first"),
         key=key_showing("grid descending", view().descending),
         on_change=lambda: change(descending=chosen("grid descending")),
         help="Turns the order round.",
@@ -246,6 +271,14 @@ def _caption(analysis: Analysis, thumbnails: Thumbnails, *, over: bool) -> str:
     sort = _sort(analysis)
     if sort == LAYER:
         return f"Row is a layer, column is a head; {colour}."
+    if sort == EFFECT and _effects(analysis) is None:
+        return (
+            "By layer until effects are found: open *What the prediction rests on*; named layer.head; "
+            f"{colour}."
+        )
+    if sort == EFFECT:
+        first = "smallest" if view().descending else "largest"
+        return f"By effect on the prediction, {first} first; named layer.head; {colour}."
     words = statistics_of(analysis.trace.stacks[view().stack])[sort]
     first = "largest" if view().descending else "smallest"
     return f"By {words.beside}, {first} first; named layer.head; {colour}."

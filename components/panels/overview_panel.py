@@ -11,6 +11,7 @@ from components.panels.first_view import turn_to
 from components.panels.grid_panel import arranged
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
+from components.panels.prediction_place import prediction_place
 from components.panels.statistic_labels import Words, hardly_heard, left_out, plural, statistics_of
 from components.session_state import remember, value_of
 from viz.analysis import Predictions
@@ -137,11 +138,17 @@ def prediction_panel(analysis: Analysis, ranked: Predictions) -> None:
         st.caption(str(error))
         return
     st.caption(
-        literal(words), help="The number is the token's position; · is a space, ⏎ a line break."
+        literal(words),
+        help="The number is the token's position; · is a space, ⏎ a line break. A chosen row is what *What the "
+        "prediction rests on* explains.",
     )
+    numbers: list[int] = ranked.ids[position].tolist()
     st.dataframe(
         frame,
+        key="predictions",
         hide_index=True,
+        on_select=lambda: _explain(numbers),
+        selection_mode="single-row",
         column_config={
             "probability": st.column_config.ProgressColumn(
                 format="%.3f", min_value=0.0, max_value=1.0
@@ -150,19 +157,13 @@ def prediction_panel(analysis: Analysis, ranked: Predictions) -> None:
     )
 
 
-def prediction_place(analysis: Analysis) -> tuple[int, str]:
-    """Choose where to predict: the pinned token, a mask, or the end."""
-    seen, stacks = view(), analysis.trace.stacks
-    written = analysis.trace.model.kind == "seq2seq" and "decoder" in stacks
-    units = stacks["decoder"].queries if written else analysis.trace.units
-    pinned = seen.token if 0 <= seen.token < len(units) and seen.stack != "encoder" else None
-    if analysis.trace.model.kind in ("causal", "seq2seq"):
-        at = len(units) - 1 if pinned is None else pinned
-        return at, f"Most probable next tokens after {units.labels[at]} ({at})"
-    mask = getattr(analysis.tokenizer, "mask_token_id", None)
-    masked = [index for index, number in enumerate(units.ids) if number == mask]
-    at = pinned if pinned is not None else (masked[0] if masked else 0)
-    return at, f"What the model would put at {units.labels[at]} ({at})"
+def _explain(numbers: list[int]) -> None:
+    """Explain the chosen token; the most probable one again where it is let go."""
+    rows = value_of("predictions").selection.rows
+    first = not rows or rows[0] == 0
+    change(predict=-1 if first else numbers[rows[0]])
+    if view().predict == view().against >= 0:
+        change(against=-1)
 
 
 def _pick_from_map() -> None:

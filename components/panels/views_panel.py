@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from components.head_views import HEAD_VIEWS
-from components.panels import effects_view, lines_view  # noqa: F401 - add their views; a new one is named in this line
+from components.panels import effects_view, lines_view, logit_lens_view  # noqa: F401 - add their views; a new one is named in this line
 from components.panels.run_input import shown
 from components.session_state import take
 

@@ -4,8 +4,10 @@ from viz.effects.direct_attribution import DirectAttribution, Share, direct_attr
 from viz.effects.edge_search import EdgeSearch, smallest_edges
 from viz.effects.edges import Edges
 from viz.effects.effects import Effects, effects
-from viz.effects.knock_out import EdgeKnockOuts, Head, KnockOuts, knock_out, knock_out_edges
+from viz.effects.knock_out import EdgeKnockOuts, Head, KnockOuts, Mlp, knock_out, knock_out_edges
 from viz.effects.logit_lens import LogitLens, logit_lens
+from viz.effects.order_curves import OrderCurves, order_curves
+from viz.effects.permuted_heads import permuted_heads
 from viz.effects.target import Objective, Target, objective
 from viz.effects.token_effects import rollout
 from viz.effects.trust import HeadNote, agreement, misleading
@@ -22,7 +24,9 @@ __all__ = [
     "HeadNote",
     "KnockOuts",
     "LogitLens",
+    "Mlp",
     "Objective",
+    "OrderCurves",
     "Share",
     "Target",
     "WeightGradients",
@@ -34,6 +38,8 @@ __all__ = [
     "logit_lens",
     "misleading",
     "objective",
+    "order_curves",
+    "permuted_heads",
     "rollout",
     "smallest_edges",
     "weight_gradients",

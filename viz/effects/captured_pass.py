@@ -97,4 +97,12 @@ def captured_of(
         progress: called with a phase and the share done; may raise to cancel.
     """
     trace = capture_prepared(model, prepared, progress)
-    return CapturedPass(model, prepared, trace, objective(explained or Target(), trace, model))
+
+    def output_of(text: str) -> Tensor:
+        other = prepare_any(model, text, pair=None, target=None, image=None, sound=None, item=None)
+        output = capture_prepared(model, other).output
+        assert output is not None
+        return output
+
+    found = objective(explained or Target(), trace, model, output_of=output_of)
+    return CapturedPass(model, prepared, trace, found)

@@ -22,10 +22,16 @@ class Start:
 
 
 @contextmanager
-def differentiable(module: nn.Module) -> Iterator[list[Start]]:
+def differentiable(
+    module: nn.Module, scaled: Mapping[nn.Module, float] | None = None
+) -> Iterator[list[Start]]:
     """Let gradients flow through a module, and none be kept for its parameters.
 
     What embeddings put out is where they end: so the pass needs no memory for the parameters' own.
+
+    Args:
+        module: the model.
+        scaled: embeddings of which only a share is handed on.
 
     Yields:
         Where they end, in the order in which the pass comes there.
@@ -33,7 +39,7 @@ def differentiable(module: nn.Module) -> Iterator[list[Start]]:
     starts: list[Start] = []
     wanted = [(one, one.requires_grad) for one in module.parameters()]
     handles = [
-        part.register_forward_hook(_beginning(starts))
+        part.register_forward_hook(_beginning(starts, (scaled or {}).get(part, 1.0)))
         for part in module.modules()
         if isinstance(part, nn.Embedding)
     ]
@@ -49,11 +55,13 @@ def differentiable(module: nn.Module) -> Iterator[list[Start]]:
             one.requires_grad_(was)
 
 
-def _beginning(starts: list[Start]) -> Callable[[nn.Module, tuple[Any, ...], Any], Any]:
+def _beginning(
+    starts: list[Start], share: float
+) -> Callable[[nn.Module, tuple[Any, ...], Any], Any]:
     def begin(part: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
         if not isinstance(output, Tensor) or output.requires_grad or not output.is_floating_point():
             return None
-        leaf = output.detach().requires_grad_()
+        leaf = (output.detach() if share == 1 else output.detach() * share).requires_grad_()
         starts.append(Start(part, leaf))
         # A copy, because models add to it in place, which no leaf allows.
         return leaf.clone()

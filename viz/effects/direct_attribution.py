@@ -126,7 +126,7 @@ class DirectAttribution:
             )
         device = weights.device
         queries, keys = self.trace.stacks[stack].record(layer).shape
-        at = unit_numbers(rows, queries, "query", device) == self.objective.position
+        at = unit_numbers(rows, queries, "query", device) == self.objective.place
         chosen = unit_numbers(columns, keys, "key", device)
         value = values[head // (len(own) // len(values))].float().to(device)
         return weights * at[:, None] * (value[chosen] @ own[head].to(device))
@@ -165,6 +165,12 @@ def direct_attribution(
 
 def attribution_of(captured: CapturedPass) -> DirectAttribution:
     """Divide the logit of a captured pass; errors as in `direct_attribution`."""
+    if captured.objective.vector is not None:
+        raise InputError(
+            f"A {captured.objective.measure} is no logit that parts write into.",
+            "Knock heads out instead, or look at gradients; both work for it.",
+        )
+    _ = captured.objective.place
     if captured.objective.measure == "log_probability":
         raise InputError(
             "The logarithm of a probability is no sum of shares.",
@@ -181,15 +187,15 @@ def _attributed(captured: CapturedPass, pieces: StreamPass) -> DirectAttribution
     directions: dict[tuple[str, int], Tensor] = {}
     for term in terms:
         whole = float((direction * term.vector.detach().float()).sum())
-        owner = _owner(line_of(term.makers), list(records))
+        owner = owner_of(line_of(term.makers), list(records))
         if owner is None:
-            shares.append(_other(term, list(records), records, whole))
+            shares.append(other_share(term, list(records), records, whole))
             continue
         stack, layer, call = records[owner]
         output = pieces.kept.whole[call]
-        own = _by_number(model, term, direction, output, pieces, chosen.position)
+        own = _by_number(model, term, direction, output, pieces, chosen.place)
         directions[stack, layer] = own
-        heads = pieces.kept.of_item(output.detach())[chosen.position].float()
+        heads = pieces.kept.of_item(output.detach())[chosen.place].float()
         found = (own * heads).sum(dim=-1)
         shares += [
             Share("head", stack, layer, head, float(one), owner)
@@ -232,7 +238,7 @@ def _before_norm(
     model: Model, chosen: Objective, pieces: StreamPass, value: Tensor
 ) -> tuple[list[Share], Tensor, tuple[Term, ...]]:
     """Carry the logit back through the final norm: what biases add, the direction in the stream, its terms."""
-    at = (pieces.item, chosen.position)
+    at = (pieces.item, chosen.place)
     norm = pieces.final_norm(model)
     if norm is None:
         inner = torch.autograd.grad(value, pieces.hidden, retain_graph=True)[0][at].float()
@@ -249,7 +255,7 @@ def _before_norm(
     return [Share("bias", None, None, None, rest, norm.name)], direction, terms_of(norm.source)
 
 
-def _owner(makers: Sequence[Maker], records: Sequence[str]) -> str | None:
+def owner_of(makers: Sequence[Maker], records: Sequence[str]) -> str | None:
     """Name the attention part that returned a term, or that is within or around what did."""
     for maker in makers:
         for name in records:
@@ -259,7 +265,7 @@ def _owner(makers: Sequence[Maker], records: Sequence[str]) -> str | None:
     return inside[0] if len(set(inside)) == 1 else None
 
 
-def _other(
+def other_share(
     term: Term,
     names: Sequence[str],
     records: Mapping[str, tuple[str, int, Call]],

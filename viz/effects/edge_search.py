@@ -92,7 +92,7 @@ def smallest_edges(
 
 def _ranked(found: Effects, stack: str) -> pd.DataFrame:
     """List every weight of the row that is not masked, by what it adds to first order."""
-    own, place = found.trace.stacks[stack], found.objective.position
+    own, place = found.trace.stacks[stack], found.objective.place
     parts = []
     for layer in range(own.layers):
         allowed = own.record(layer).may_look(torch.tensor([place]))[:, 0]
@@ -130,7 +130,7 @@ class _Runs:
 
     def __call__(self, sizes: list[int]) -> tuple[float, ...]:
         """Predict with so many edges alone, for each size."""
-        place = self.found.objective.position
+        place = self.found.objective.place
         values = predicted_without(
             self.found.captured,
             [self._without_others(size) for size in sizes],
@@ -144,7 +144,7 @@ class _Runs:
         return values
 
     def _without_others(self, size: int) -> Edits:
-        place, trace = self.found.objective.position, self.found.trace
+        place, trace = self.found.objective.place, self.found.trace
         own, calls = trace.stacks[self.stack], calls_of(trace)
         kept: dict[tuple[int, int], list[int]] = {}
         first = self.table.head(size)

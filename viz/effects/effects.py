@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -10,19 +10,23 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from viz.capture.stack import Index, unit_numbers
+from viz.capture.stack import Index, Stack, unit_numbers
 from viz.capture.trace import Trace
+from viz.effects.attention_flow import attention_flow
 from viz.effects.captured_pass import CapturedPass, captured_pass
 from viz.effects.direct_attribution import DirectAttribution, attribution_of
 from viz.effects.edges import Edges
+from viz.effects.integrated_gradients import integrated_gradients
 from viz.effects.knock_out import (
     EdgeKnockOuts,
     Head,
     KnockOuts,
+    Mlp,
     knock_out_edges_of,
     knock_out_of,
 )
 from viz.effects.one_token import one_token
+from viz.effects.relevance import relevance
 from viz.effects.target import Objective, Target
 from viz.effects.token_effects import leave_one_out, rollout
 from viz.effects.value_norms import value_norms
@@ -31,7 +35,9 @@ from viz.errors import InputError, LoupeError
 from viz.models import Model
 
 WeightKind = Literal["weight", "value_norm", "gradient", "weight_gradient", "positive", "share"]
-TokenMethod = Literal["gradient_times_input", "rollout", "leave_one_out"]
+TokenMethod = Literal[
+    "gradient_times_input", "integrated_gradients", "relevance", "rollout", "flow", "leave_one_out"
+]
 
 # So many heads are knocked out in whole passes, where that cannot be done with single tokens.
 FEW_HEADS = 64
@@ -46,8 +52,8 @@ class Effects:
         gradients: of the prediction, by every weight.
         direct: shares of the logit; None where it cannot be divided.
         refused: why it cannot.
-        at_position: the change without each head at the position of the prediction, exactly; None where it would take
-            a pass for each head, which `knock_out` runs.
+        at_position: the change without each head at the position of the prediction, exactly, or at all positions where
+            it is said of the whole input; None where it would take a pass for each head, which `knock_out` runs.
     """
 
     captured: CapturedPass
@@ -97,6 +103,7 @@ class Effects:
             exact = {
                 (one.stack, one.layer, one.head): without - self.at_position.value
                 for one, without in pairs
+                if isinstance(one, Head)
             }
         shares = {
             (one.stack, one.layer, one.head): one.share
@@ -182,27 +189,36 @@ class Effects:
         """Say what each token does to the prediction, or how much of it arrives there.
 
         Args:
-            method: "gradient_times_input", to first order; "rollout", the share that arrives by weights alone, whatever
-                is predicted (Abnar & Zuidema 2020); "leave_one_out", the exact change without each word.
-            progress: called with how many passes are done, and of how many; may raise to cancel.
+            method: "gradient_times_input", to first order; "integrated_gradients", the gradient along the way from no
+                embeddings to the whole ones (Sundararajan et al. 2017); "relevance", positive weights times gradients
+                followed back (Chefer et al. 2021); "rollout", the share that arrives by weights alone, whatever is
+                predicted, and "flow", how much could (both Abnar & Zuidema 2020); "leave_one_out", the exact change
+                without each word.
+            progress: called with how many passes, or tokens, are done, and of how many; may raise to cancel.
 
         Returns:
-            Columns token, effect; NaN where a method says nothing. In units of the prediction; of rollout, shares of 1.
+            Columns token, effect; NaN where a method says nothing. In units of the prediction; of rollout, shares of 1;
+            of flow, of 1 each; of relevance without a unit. Of integrated gradients `attrs` has the change that they
+            would add up to, and the gap that is left.
 
         Raises:
             InputError, ShapeError: there is no such method, or it does not fit the model or the inputs.
         """
         effect: Sequence[float | None]
+        told: dict[Hashable, Any] = {}
         if method == "leave_one_out":
             effect = leave_one_out(self.captured, progress)
+        elif method == "integrated_gradients":
+            integrated = integrated_gradients(self.captured, progress=progress)
+            effect = integrated.tokens.tolist()
+            told = {"change": integrated.change, "gap": integrated.gap}
         elif method == "rollout":
-            stack = self.trace.stacks.get("self")
-            if stack is None:
-                raise InputError(
-                    f"{self.trace.model.name} has no stack in which its input attends to itself alone.",
-                    "Choose another method.",
-                )
-            effect = rollout(stack, [self.objective.position])[0].tolist()
+            effect = rollout(self._self_stack(), self._read_from()).mean(dim=0).tolist()
+        elif method == "relevance":
+            self._self_stack()
+            effect = relevance(self.gradients, self._read_from()).tolist()
+        elif method == "flow":
+            effect = attention_flow(self._self_stack(), self.objective.place, progress=progress)
         elif method == "gradient_times_input":
             if self.gradients.gradient_times_input is None:
                 raise InputError(
@@ -215,13 +231,36 @@ class Effects:
                 f"There is no method {method!r}.",
                 f"Choose one of {', '.join(get_args(TokenMethod))}.",
             )
-        return pd.DataFrame({"token": self.trace.units.labels, "effect": effect}).astype(
-            {"effect": "float64"}
-        )
+        frame = pd.DataFrame({"token": self.trace.units.labels, "effect": effect})
+        frame = frame.astype({"effect": "float64"})
+        frame.attrs.update(told)
+        return frame
+
+    def _self_stack(self) -> Stack:
+        """Return the stack in which the tokens attend to themselves.
+
+        Raises:
+            InputError: there is none.
+        """
+        stack = self.trace.stacks.get("self")
+        if stack is None:
+            raise InputError(
+                f"{self.trace.model.name} has no stack in which its input attends to itself alone.",
+                "Choose another method.",
+            )
+        return stack
+
+    def _read_from(self) -> list[int]:
+        """Say from which positions the prediction is read: of a class, those whose last states it changes with."""
+        if self.objective.position is not None:
+            return [self.objective.position]
+        last = self.gradients.layers["self"][-1].gradient
+        read: list[int] = last.abs().amax(dim=(0, 2)).nonzero()[:, 0].tolist()
+        return read or list(range(last.shape[1]))
 
     def knock_out(
         self,
-        heads: Sequence[Head | tuple[int, int | None]] | None = None,
+        heads: Sequence[Head | Mlp | tuple[int, int | None]] | None = None,
         edges: Sequence[Edges] | None = None,
         **options: Any,
     ) -> KnockOuts | EdgeKnockOuts:
@@ -304,7 +343,7 @@ def effects_of(
         tell("heads", 0.0)
         at_position = knock_out_of(
             captured,
-            queries=[position],
+            queries=None if position is None else [position],
             states=gradients.layers,
             progress=lambda done, of: tell("heads", done / of),
         )

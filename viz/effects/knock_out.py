@@ -1,7 +1,7 @@
-"""What a prediction becomes without a head, or without all heads of a layer, exactly.
+"""What a prediction becomes without a head, without all heads of a layer, or without its MLP, exactly.
 
-What heads put out is replaced before the output projection: by 0, by its mean over positions, or by what the same heads
-put out for a second text.
+What heads put out is replaced before the output projection, what an MLP puts out where it is added to the residual
+stream: by 0, by its mean over positions, or by what the same part puts out for a second text.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from viz.effects.attention_calls import calls_of
 from viz.effects.captured_pass import CapturedPass, captured_pass
 from viz.effects.edges import Edges, edge_edits
 from viz.effects.head_states import HeadStates, head_states
+from viz.effects.mlp_parts import MlpState, mlp_states, parts_of
+from viz.effects.part_edits import PartEdit
 from viz.effects.target import Objective, Target
-from viz.effects.variants import HeadEdit, predicted_without
+from viz.effects.variants import Edits, HeadEdit, predicted_without
 from viz.errors import InputError
 from viz.models import Model
 
@@ -33,6 +35,14 @@ class Head:
 
     layer: int
     head: int | None
+    stack: str = "self"
+
+
+@dataclass(frozen=True, slots=True)
+class Mlp:
+    """All that a layer adds to the residual stream beside its heads."""
+
+    layer: int
     stack: str = "self"
 
 
@@ -53,21 +63,22 @@ class KnockOuts:
     objective: Objective
     value: float
     without: tuple[float, ...]
-    heads: tuple[Head, ...]
+    heads: tuple[Head | Mlp, ...]
     replacement: Replacement
 
     @property
     def table(self) -> pd.DataFrame:
-        """Columns stack, layer, head, without, change (without - with); the largest change first.
+        """Columns part, stack, layer, head, without, change (without - with); the largest change first.
 
-        Where all heads of a layer were knocked out, head is <NA>.
+        The part is "head", "attention" where all heads of a layer were knocked out, or "mlp"; of the last two head
+        is <NA>.
         """
         rows = pd.DataFrame(
             [
-                {"stack": one.stack, "layer": one.layer, "head": one.head, "without": value}
+                [_kind(one), one.stack, one.layer, getattr(one, "head", None), value]
                 for one, value in zip(self.heads, self.without, strict=True)
             ],
-            columns=["stack", "layer", "head", "without"],
+            columns=["part", "stack", "layer", "head", "without"],
         ).astype({"head": "Int64"})
         rows["change"] = rows["without"] - self.value
         return rows.sort_values(
@@ -75,12 +86,18 @@ class KnockOuts:
         )
 
 
+def _kind(one: Head | Mlp) -> str:
+    if isinstance(one, Mlp):
+        return "mlp"
+    return "attention" if one.head is None else "head"
+
+
 def knock_out(
     model: Model,
     inputs: str | Mapping[str, Any],
     explained: Target | None = None,
     *,
-    heads: Sequence[Head | tuple[int, int | None]] | None = None,
+    heads: Sequence[Head | Mlp | tuple[int, int | None]] | None = None,
     queries: Sequence[int] | None = None,
     replacement: Replacement = "zero",
     other: str | Mapping[str, Any] | None = None,
@@ -96,7 +113,7 @@ def knock_out(
         inputs: a text, or the model's own inputs; one input.
         explained: the prediction; by default the last position's first token against its runner-up.
         heads: to be knocked out one by one, as `Head` or (layer, head) of the stack `self`; all by default. Where head
-            is None, all heads of the layer at once.
+            is None, all heads of the layer at once. `Mlp` is what the layer adds beside them.
         queries: positions at which they are silenced; all by default.
         replacement: what takes the place of a head's output: 0, its mean over all positions, or what it puts out at
             the same position of another text.
@@ -109,6 +126,7 @@ def knock_out(
         InputError, ShapeError: the target, a head or a position is none of this model's, there are several inputs, or
             the other text is of another length.
         CaptureError: what the model's heads put out is not at hand.
+        ModelRefusedError: an MLP is to be knocked out, and the model has no residual stream to which it adds.
         VerificationError: the same pass in a batch returns something else, so that its inputs are not apart.
 
     Cost: the capture, and a pass for each head, up to 16 in one batch. In a decoder, and where they are silenced at the
@@ -131,7 +149,7 @@ def knock_out(
 def knock_out_of(
     captured: CapturedPass,
     *,
-    heads: Sequence[Head | tuple[int, int | None]] | None = None,
+    heads: Sequence[Head | Mlp | tuple[int, int | None]] | None = None,
     queries: Sequence[int] | None = None,
     replacement: Replacement = "zero",
     other: CapturedPass | None = None,
@@ -159,7 +177,16 @@ def knock_out_of(
     if states is None and (replacement == "mean" or at_target):
         states = head_states(captured)
     source = states if other is None else _other_states(other, trace)
-    variants = [[head_edit(trace, one, replacement, source)] for one in wanted]
+    mlps, of_mlps = {}, {}
+    if any(isinstance(one, Mlp) for one in wanted):
+        mlps = mlp_states(captured)
+        of_mlps = mlps if other is None else mlp_states(other)
+    variants: list[Edits] = [
+        mlp_edit(one, mlps, of_mlps, replacement)
+        if isinstance(one, Mlp)
+        else [head_edit(trace, one, replacement, source)]
+        for one in wanted
+    ]
     without = predicted_without(captured, variants, rows=rows, states=states, progress=progress)
     return KnockOuts(trace, captured.objective, captured.value, without, tuple(wanted), replacement)
 
@@ -238,7 +265,9 @@ def knock_out_edges_of(
     return EdgeKnockOuts(captured.trace, captured.objective, captured.value, without, tuple(edges))
 
 
-def _wanted(trace: Trace, heads: Sequence[Head | tuple[int, int | None]] | None) -> list[Head]:
+def _wanted(
+    trace: Trace, heads: Sequence[Head | Mlp | tuple[int, int | None]] | None
+) -> list[Head | Mlp]:
     """List the heads that are to be knocked out.
 
     Raises:
@@ -251,17 +280,19 @@ def _wanted(trace: Trace, heads: Sequence[Head | tuple[int, int | None]] | None)
             for layer in range(stack.layers)
             for head in range(stack.heads(layer))
         ]
-    wanted = [one if isinstance(one, Head) else Head(*one) for one in heads]
+    wanted = [one if isinstance(one, (Head, Mlp)) else Head(*one) for one in heads]
     for one in wanted:
         stack = trace.stacks[one.stack]
-        if one.head is None:
+        if isinstance(one, Mlp) or one.head is None:
             stack.record(one.layer)
         else:
             stack.record_with(one.layer, one.head)
     return wanted
 
 
-def _rows(trace: Trace, wanted: Sequence[Head], queries: Sequence[int] | None) -> list[int] | None:
+def _rows(
+    trace: Trace, wanted: Sequence[Head | Mlp], queries: Sequence[int] | None
+) -> list[int] | None:
     """Return the positions at which heads are silenced, from 0; None for all.
 
     Raises:
@@ -317,3 +348,30 @@ def head_edit(
     if replacement == "mean":
         output = output.float().mean(dim=0, keepdim=True).to(output.dtype)
     return HeadEdit(call, heads, output)
+
+
+def mlp_edit(
+    one: Mlp,
+    parts: Mapping[tuple[str, int], Sequence[MlpState]],
+    source: Mapping[tuple[str, int], Sequence[MlpState]],
+    replacement: Replacement,
+) -> list[PartEdit]:
+    """Say what takes the place of all that a layer adds beside its heads.
+
+    Args:
+        one: the layer.
+        parts: of the pass, by stack and layer.
+        source: what takes their place: of the same text for "mean", of another for "resample".
+        replacement: what takes its place.
+
+    Raises:
+        ShapeError: the layer adds nothing else.
+    """
+    own, theirs = (parts_of(found, one.stack, one.layer) for found in (parts, source))
+    edits = []
+    for part, other in zip(own, theirs, strict=True):
+        value = torch.zeros(1, 1) if replacement == "zero" else other.output
+        if replacement == "mean":
+            value = value.float().mean(dim=0, keepdim=True).to(value.dtype)
+        edits.append(PartEdit(part.call, value))
+    return edits

@@ -111,6 +111,7 @@ def one_token(
         list(trace.stacks) != ["self"]
         or not isinstance(ids, Tensor)
         or ids.shape[0] != 1
+        or position is None
         or position < 1
         or not {name for name, one in prepared.inputs.items() if one is not None} <= PLAIN_INPUTS
         or (isinstance(padding, Tensor) and not bool(padding.all()))

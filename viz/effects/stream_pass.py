@@ -96,7 +96,9 @@ def watch_stream(
     kept = StateKeeper(
         CallNames(model.module), prepared.item, prepared.batch, keep_whole=with_gradients
     )
-    tracer = StreamTracer(prepared.item, captured.objective.position, len(captured.output), states)
+    tracer = StreamTracer(
+        prepared.item, captured.objective.position or 0, len(captured.output), states
+    )
     grad = differentiable(model.module) if with_gradients else nullcontext()
     try:
         with (

@@ -66,7 +66,7 @@ def leave_one_out(
     """Leave each word out of the text, and see how the prediction changes; what follows moves up.
 
     Args:
-        captured: the pass, whose prediction is made at the last position.
+        captured: the pass, whose prediction is made at the last position or of the whole text.
         progress: called with how many words are done, and of how many; may raise to cancel.
 
     Returns:
@@ -88,7 +88,7 @@ def leave_one_out(
             "Words can only be left out of a plain text, and other inputs came with it.",
             "Give a text alone.",
         )
-    if chosen.position != ids.shape[1] - 1:
+    if chosen.position not in (None, ids.shape[1] - 1):
         raise ShapeError(
             f"The prediction is made at position {chosen.position}, and not at the last, {ids.shape[1] - 1}.",
             "Cut the text there.",
@@ -106,7 +106,8 @@ def leave_one_out(
         }
         with as_captured(captured.model):
             logits = first_output(captured.model.module(**inputs))[0]
-        change = float(chosen.of_row(logits[-1])) - value
+        row = chosen.row(logits) if chosen.position is None else logits[-1]
+        change = float(chosen.of_row(row)) - value
         for at in tokens:
             found[at] = change
         if progress is not None:

@@ -16,6 +16,7 @@ from viz.effects.captured_pass import CapturedPass
 from viz.effects.edges import EdgeEdit
 from viz.effects.head_states import HeadStates
 from viz.effects.one_token import OneToken, one_token
+from viz.effects.part_edits import PartEdit, edited_parts
 from viz.effects.registry_pass import as_captured, require_same
 from viz.errors import CaptureError, InputError
 from viz.inputs.input_copies import copies
@@ -45,7 +46,7 @@ class HeadEdit:
 
 
 # What is changed in one variant, all at once.
-Edits = Sequence[HeadEdit | EdgeEdit]
+Edits = Sequence[HeadEdit | EdgeEdit | PartEdit]
 
 
 def predicted_without(
@@ -110,9 +111,14 @@ class PassVariants:
         names = CallNames(model.module)
         rows = slice(None) if self.rows is None else self.rows
         inputs = _repeated(copies(self.captured.prepared.inputs), 1 + len(variants))
-        with as_captured(model), edit(_editor(names, variants, rows, rows)):
+        apart = (_of_heads(variants), _of_parts(variants))
+        with (
+            as_captured(model),
+            edit(_editor(names, apart[0], rows, rows)),
+            edited_parts(model.module, apart[1], rows, rows),
+        ):
             result = model.module(**dict(inputs))
-        wanted = {one.call.name for edits in variants for one in edits}
+        wanted = {one.call.name for edits in apart[0] for one in edits}
         if missing := {name for name in wanted if not names.turns[name]}:
             raise CaptureError(
                 f"Layer {min(missing)} of {model.name} made no call that could be changed.",
@@ -122,7 +128,7 @@ class PassVariants:
         require_same(
             logits[0], self.captured.trace, "in a batch, whose inputs may look at one another"
         )
-        return logits[:, self.captured.objective.position]
+        return self.captured.objective.row(logits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +157,20 @@ class TokenVariants:
         model = self.captured.model
         names = CallNames(model.module)
         heads = [[one for one in edits if isinstance(one, HeadEdit)] for edits in variants]
-        editor = _editor(names, heads, slice(None), [self.ready.position])
-        logits = self.ready.run(model, 1 + len(variants), editor, _hidden(variants, self.ready))
+        here = [self.ready.position]
+        editor = _editor(names, heads, slice(None), here)
+        with edited_parts(model.module, _of_parts(variants), slice(None), here):
+            logits = self.ready.run(model, 1 + len(variants), editor, _hidden(variants, self.ready))
         require_same(logits[0], self.captured.trace, "as a single token", row=self.ready.position)
         return logits
+
+
+def _of_heads(variants: Sequence[Edits]) -> list[list[HeadEdit | EdgeEdit]]:
+    return [[one for one in edits if not isinstance(one, PartEdit)] for edits in variants]
+
+
+def _of_parts(variants: Sequence[Edits]) -> list[list[PartEdit]]:
+    return [[one for one in edits if isinstance(one, PartEdit)] for edits in variants]
 
 
 def _hidden(variants: Sequence[Edits], ready: OneToken) -> dict[Call, Tensor]:
@@ -174,7 +190,7 @@ def _hidden(variants: Sequence[Edits], ready: OneToken) -> dict[Call, Tensor]:
 
 def _editor(
     names: CallNames,
-    variants: Sequence[Edits],
+    variants: Sequence[Sequence[HeadEdit | EdgeEdit]],
     rows: slice | list[int],
     of_value: slice | list[int],
 ) -> Editor:

@@ -14,6 +14,7 @@ from viz.figures.media_overlay import (
     sound_figure,
     usual_query,
 )
+from viz.figures.order_curves import order_curves_figure
 from viz.figures.palettes import (
     OKABE_ITO,
     SEQUENTIAL,
@@ -22,6 +23,7 @@ from viz.figures.palettes import (
     palette_rgb,
 )
 from viz.figures.pattern_heatmap import NOT_ATTENDED, pattern_figure
+from viz.figures.shaded_tokens import shaded
 from viz.figures.small_matrix import matrix_figure
 from viz.figures.text_layout import text_layout
 
@@ -43,12 +45,14 @@ __all__ = [
     "hex_rgb",
     "matrix_figure",
     "multiples_figure",
+    "order_curves_figure",
     "palette_rgb",
     "patch_at",
     "pattern_figure",
     "picture_difference_figure",
     "picture_figure",
     "places_figure",
+    "shaded",
     "similarity_figure",
     "sink_of",
     "sound_figure",

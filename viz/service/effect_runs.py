@@ -1,12 +1,13 @@
-"""What predictions of runs rest on, kept for whoever asked."""
+"""What predictions of runs rest on, and how they come about layer by layer, kept for whoever asked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 
-from viz.effects import Effects, Target
+from viz.effects import Effects, LogitLens, Target
 from viz.effects.captured_pass import captured_of
 from viz.effects.effects import effects_of
+from viz.effects.logit_lens import lens_of
 from viz.errors import BudgetError
 from viz.inputs.prepared import Prepared
 from viz.models import Model
@@ -19,6 +20,9 @@ Progress = Callable[[str, float], None]
 # What effects of all runs together may take.
 KEPT_BYTES = 500_000_000
 
+# The same of predictions after each layer.
+KEPT_LENS_BYTES = 200_000_000
+
 # What a pass that is differentiated keeps of a layer, in states of the model's width: a Llama's MLP alone is three of
 # four times the width. Attention on the kernel adds a few.
 KEPT_STATES = 24
@@ -30,6 +34,9 @@ class EffectRuns:
     def __init__(self) -> None:
         self._kept: BoundedStore[Effects] = BoundedStore(
             KEPT_BYTES, _memory_bytes, owner=lambda key: key[0]
+        )
+        self._lenses: BoundedStore[LogitLens] = BoundedStore(
+            KEPT_LENS_BYTES, _lens_bytes, owner=lambda key: key[0]
         )
 
     def kept(self, owner: str, request: Request, target: Target) -> Effects | None:
@@ -65,6 +72,35 @@ class EffectRuns:
         found = effects_of(captured_of(model, prepared, target, progress), progress)
         self._kept.put(_key(owner, request, target), found)
         return found
+
+    def kept_lens(self, owner: str, request: Request) -> LogitLens | None:
+        """Return predictions after each layer, if they are still kept."""
+        return self._lenses.get((owner, request))
+
+    def lens(
+        self,
+        owner: str,
+        request: Request,
+        prepare: Callable[[], tuple[Model, Prepared]],
+        progress: Progress,
+    ) -> LogitLens:
+        """Find out what a run would predict after each layer; arguments as in `find`.
+
+        Raises:
+            LoupeError: what was asked cannot be done, for the reason it gives.
+        """
+        known = self.kept_lens(owner, request)
+        if known is not None:
+            return known
+        model, prepared = prepare()
+        found = lens_of(captured_of(model, prepared, progress=progress))
+        self._lenses.put((owner, request), found)
+        return found
+
+
+def _lens_bytes(found: LogitLens) -> int:
+    tensors = (found.ids, found.probabilities, found.leads)
+    return found.trace.memory_bytes + sum(one.numel() * one.element_size() for one in tensors)
 
 
 def _key(owner: str, request: Request, target: Target) -> Hashable:

@@ -20,7 +20,7 @@ from viz.capture import Check, capture_prepared, check_prepared
 from viz.capture.layers.heard_layer import heard
 from viz.capture.load_and_wrap_model import load_model
 from viz.capture.trace import Trace
-from viz.effects import Effects, Target
+from viz.effects import Effects, LogitLens, Target
 from viz.errors import BudgetError, CaptureError, GoneError
 from viz.inputs.default_target import write
 from viz.inputs.input_checks import require_context
@@ -297,6 +297,23 @@ class Workbench:
             return model, self._prepared(model, request, progress)[0]
 
         return self._effects.find(owner, request, target, prepared, progress)
+
+    def logit_lens(self, owner: str, request: Request, progress: Progress) -> LogitLens:
+        """Find out what a request would predict after each layer; see `viz.effects.logit_lens`.
+
+        Raises:
+            LoupeError: what was asked cannot be done, for the reason it gives.
+        """
+
+        def prepared() -> tuple[Model, Prepared]:
+            model = self.model(request, progress)
+            return model, self._prepared(model, request, progress)[0]
+
+        return self._effects.lens(owner, request, prepared, progress)
+
+    def known_logit_lens(self, owner: str, request: Request) -> LogitLens | None:
+        """Return what a request would predict after each layer if that was found out before and is still kept."""
+        return self._effects.kept_lens(owner, request)
 
     def known_effects(self, owner: str, request: Request, target: Target) -> Effects | None:
         """Return what a prediction rests on if it was found out before and is still kept."""

@@ -1,0 +1,202 @@
+"""What the model would say if its layers ended earlier: layers up, tokens along."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from components.durations import duration
+from components.explore_session import change, is_dark, owner, view, workbench, write_link
+from components.head_views import HEAD_VIEWS, HeadView
+from components.panels.plain_text import literal
+from components.panels.prediction_place import prediction_place
+from components.run_panel import RunPanel, progress_bar
+from components.session_state import recall, remember, value_of
+from viz.effects import LogitLens
+from viz.figures import shaded
+from viz.inputs.units import Units, label_alone
+from viz.service import Analysis
+
+# Tokens that stand beside each other.
+MOST_COLUMNS = 48
+
+# Capture, a watched pass and the unembedding once for each layer take about so many times the forward pass.
+PASSES = 5
+
+# Seconds that nobody minds.
+PATIENCE = 10.0
+
+PHASES = {
+    "load": (0.0, 0.3, "Loading the model"),
+    "forward": (0.3, 0.9, "Running the model"),
+}
+
+LENS = RunPanel("logit lens", hint="Look at heads instead.")
+
+
+def _lens(analysis: Analysis) -> None:
+    """Draw the view."""
+    write_link()
+    found = _found(analysis)
+    LENS.say()
+    if found is None:
+        return
+    units = _units(analysis)
+    place, _ = prediction_place(analysis)
+    chosen = _table(analysis, found, units, place)
+    _cell(analysis, found, units, chosen or (len(found.ids) - 1, place))
+
+
+def _units(analysis: Analysis) -> Units:
+    """Return what stands along: the tokens at which something is predicted."""
+    stacks = analysis.trace.stacks
+    return stacks["decoder"].queries if "decoder" in stacks else analysis.trace.units
+
+
+def _found(analysis: Analysis) -> LogitLens | None:
+    """Find the predictions, once."""
+    request = analysis.request
+    known = workbench().known_logit_lens(owner(), request)
+    if known is not None:
+        LENS.clear()
+        return known
+    if recall("lens failed") == request and LENS.failure is not None:
+        return None
+    LENS.clear()
+    seconds = PASSES * analysis.seconds
+    if LENS.is_stopped(request) or (seconds > PATIENCE and recall("lens asked") != request):
+        st.button(f"Read each layer (about {duration(seconds)})", on_click=_ask, args=(request,))
+        return None
+    slot = st.empty()
+
+    def work() -> LogitLens:
+        cancel = partial(LENS.stop, request)
+        with progress_bar(slot, on_cancel=cancel, key="lens cancel", phases=PHASES) as told:
+            tell = told(0)
+            return workbench().logit_lens(
+                owner(),
+                request,
+                lambda phase, share: tell(phase if phase in PHASES else "load", share),
+            )
+
+    found = LENS.attempt(work)
+    if found is None:
+        remember("lens failed", request)
+    return found
+
+
+def _ask(request: object) -> None:
+    LENS.go_on()
+    remember("lens asked", request)
+
+
+def _table(
+    analysis: Analysis, found: LogitLens, units: Units, place: int
+) -> tuple[int, int] | None:
+    """Draw the first prediction of each layer at each position; return the cell that is chosen, (layer, position)."""
+    positions = found.ids.shape[1]
+    start = 0
+    if positions > MOST_COLUMNS:
+        start = st.slider(
+            "First position",
+            0,
+            positions - MOST_COLUMNS,
+            min(max(0, place - MOST_COLUMNS + 1), positions - MOST_COLUMNS),
+            key=f"lens start {positions}",
+        )
+    shown = range(start, min(positions, start + MOST_COLUMNS))
+    # Layers go up, so that the model's own answer stands on top.
+    layers = range(len(found.ids) - 1, -1, -1)
+    name = partial(label_alone, analysis.tokenizer)
+    columns = [f"{units.labels[at]} ({at})" for at in shown]
+    words = pd.DataFrame(
+        [[name(int(found.ids[layer, at, 0])) for at in shown] for layer in layers],
+        index=[_layer_name(layer) for layer in layers],
+        columns=columns,
+    )
+    chances = found.probabilities[:, :, 0].numpy()
+    styles = pd.DataFrame(
+        [[_style(found, layer, at, chances[layer, at]) for at in shown] for layer in layers],
+        index=words.index,
+        columns=columns,
+    )
+    st.dataframe(
+        words.style.apply(lambda _: styles, axis=None),
+        key="lens table",
+        height=min(620, 35 * (len(words) + 1) + 3),
+        on_select="rerun",
+        selection_mode="single-cell",
+        column_config={"_index": st.column_config.TextColumn("after", pinned=True)},
+        alt="The most probable token after each layer, at each position",
+    )
+    st.caption(
+        "Each cell is the most probable next token if the final norm and the unembedding came right after that layer; "
+        "the redder, the more probable. Bold and underlined from where the model's own answer leads for good. Choose a "
+        "cell for the five most probable."
+    )
+    cells = value_of("lens table").selection.cells
+    if not cells:
+        return None
+    row, column = cells[0]
+    return layers[int(row)], shown[columns.index(column)]
+
+
+def _layer_name(layer: int) -> str:
+    return "embedding" if layer == 0 else f"layer {layer - 1}"
+
+
+def _style(found: LogitLens, layer: int, at: int, chance: float) -> str:
+    # Of signed numbers the ends are -1 and 1.
+    back, ink = shaded(np.array([chance, 1.0]), dark=is_dark())[0]
+    leads = layer >= int(found.leads[at])
+    mark = "font-weight:700;text-decoration:underline" if leads else ""
+    return f"background-color:{back};color:{ink};{mark}"
+
+
+def _cell(analysis: Analysis, found: LogitLens, units: Units, chosen: tuple[int, int]) -> None:
+    """List the most probable tokens of one cell, and say from where the final answer leads."""
+    layer, at = chosen
+    name = partial(label_alone, analysis.tokenizer)
+    answer, lead = name(int(found.ids[-1, at, 0])), int(found.leads[at])
+    first, second = st.columns([1, 1.4], gap="medium")
+    with first:
+        st.markdown(f"**After {_layer_name(layer)}, at {literal(units.labels[at])} ({at})**")
+        st.dataframe(
+            pd.DataFrame(
+                {
+                    "token": [name(one) for one in found.ids[layer, at].tolist()],
+                    "probability": found.probabilities[layer, at].numpy(),
+                }
+            ),
+            hide_index=True,
+            column_config={
+                "probability": st.column_config.ProgressColumn(
+                    format="%.3f", min_value=0.0, max_value=1.0
+                )
+            },
+        )
+    with second:
+        st.markdown(
+            f"The model answers **{literal(answer)}** there, which leads for good after "
+            f"**{_layer_name(lead)}** of {len(found.ids) - 1} layers."
+        )
+        if view().token != at:
+            st.button(
+                "Explain this position",
+                key="lens pin",
+                on_click=lambda: change(token=at),
+                help="Pins the token, so that its prediction is listed and explained.",
+            )
+
+
+LENS_VIEW = HEAD_VIEWS.add(
+    HeadView(
+        "lens",
+        "What it would say after each layer",
+        _lens,
+        lambda analysis: analysis.predictions is not None,
+    )
+)

@@ -1,0 +1,88 @@
+"""Which parts of a model are the MLPs of its layers, whatever they are called: what they add to the residual stream."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from viz.effects.attention_calls import Call, calls_of
+from viz.effects.captured_pass import CapturedPass
+from viz.effects.direct_attribution import other_share, owner_of
+from viz.effects.residual_stream import Term, line_of
+from viz.effects.stream_pass import no_stream, watch_stream
+from viz.errors import ShapeError
+
+# Stacks whose states become the prediction.
+LAST_STACKS = ("self", "decoder")
+
+
+@dataclass(frozen=True, slots=True)
+class MlpState:
+    """A part that adds to the stream what no head does.
+
+    Attributes:
+        call: of the part.
+        output: what it adds at every position, in the model's dtype [query, d_model].
+    """
+
+    call: Call
+    output: Tensor
+
+
+@torch.no_grad()
+def mlp_states(captured: CapturedPass) -> dict[tuple[str, int], Sequence[MlpState]]:
+    """Find the parts of each layer that are not attention, by stack and layer, such as shared and chosen experts.
+
+    Raises:
+        ModelRefusedError: the model has no residual stream from its embedding to its logits, or what is added to it is
+            computed between parts.
+        CaptureError, VerificationError: as of every watched pass.
+
+    Cost: a pass.
+    """
+    kept: dict[int, Tensor] = {}
+
+    def keep(states: Tensor, terms: tuple[Term, ...]) -> None:
+        if len(terms) == 1:
+            kept[terms[0].number] = states[captured.prepared.item if len(states) > 1 else 0].clone()
+
+    seen = watch_stream(captured, with_gradients=False, states=keep)
+    records = {call.name: (*key, call) for key, call in calls_of(captured.trace).items()}
+    found: dict[tuple[str, int], list[MlpState]] = defaultdict(list)
+    turns: dict[str, int] = defaultdict(int)
+    stack = next((name for name in LAST_STACKS if name in captured.trace.stacks), "self")
+    for term in sorted(seen.terms(captured.model), key=lambda one: one.number):
+        if owner_of(line_of(term.makers), list(records)) is not None:
+            continue
+        share = other_share(term, list(records), records, 0.0)
+        if share.kind != "mlp" or share.layer is None:
+            continue
+        if not term.makers or term.number not in kept:
+            raise no_stream(
+                captured.model, f"what layer {share.layer} adds is computed between parts"
+            )
+        name = term.makers[-1].name
+        found[stack, share.layer].append(MlpState(Call(name, turns[name]), kept[term.number]))
+        turns[name] += 1
+    return dict(found)
+
+
+def parts_of(
+    found: Mapping[tuple[str, int], Sequence[MlpState]], stack: str, layer: int
+) -> Sequence[MlpState]:
+    """Return the parts of one layer.
+
+    Raises:
+        ShapeError: the layer has none.
+    """
+    if (stack, layer) not in found:
+        have = sorted(one for name, one in found if name == stack)
+        raise ShapeError(
+            f"Layer {layer} of {stack} has no MLP that adds to the residual stream.",
+            f"Choose one of {', '.join(map(str, have))}." if have else "Knock heads out instead.",
+        )
+    return found[stack, layer]
