@@ -31,7 +31,7 @@ def curves_panel(request: Request, found: Effects) -> None:
         "in the same order (insertion). A good order loses the prediction sooner than random ones, and wins it back "
         "sooner."
     )
-    known, curves = recall("effects curves", (None, None))
+    known, curves = recall("effects orders tried", (None, None))
     if known != wanted:
         if not st.button("Try the orders", key="effects try orders"):
             return
@@ -41,7 +41,7 @@ def curves_panel(request: Request, found: Effects) -> None:
         )
         if curves is None:
             return
-        remember("effects curves", (wanted, curves))
+        remember("effects orders tried", (wanted, curves))
     _draw(curves)
 
 

@@ -134,7 +134,7 @@ def _table(
     )
     st.caption(
         "Each cell is the most probable next token if the final norm and the unembedding came right after that layer; "
-        "the redder, the more probable. Bold and underlined from where the model's own answer leads for good. Choose a "
+        "the redder, the more probable. Bold from where the model's own answer leads for good. Choose a "
         "cell for the five most probable."
     )
     cells = value_of("lens table").selection.cells
@@ -152,7 +152,7 @@ def _style(found: LogitLens, layer: int, at: int, chance: float) -> str:
     # Of signed numbers the ends are -1 and 1.
     back, ink = shaded(np.array([chance, 1.0]), dark=is_dark())[0]
     leads = layer >= int(found.leads[at])
-    mark = "font-weight:700;text-decoration:underline" if leads else ""
+    mark = "font-weight:700" if leads else ""
     return f"background-color:{back};color:{ink};{mark}"
 
 

@@ -38,6 +38,8 @@ CHROMIUM = [
     "--disable-sync",
     # The pages of all tests share a process, which has Streamlit's and Plotly's scripts compiled.
     "--process-per-site",
+    # No page lives long enough for its code to earn back what optimising it takes.
+    "--js-flags=--no-opt --no-maglev",
 ]
 
 

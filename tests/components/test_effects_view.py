@@ -8,9 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import viz
-from components.panels import effects_view
+from components.panels import effects_pattern, effects_tokens, effects_view
 from tests.models.folders import save_decoder
-from viz.effects import Target, knock_out
+from viz.effects import Edges, Target, knock_out, knock_out_edges, logit_lens, order_curves
 
 MAIN = Path(__file__).parents[2] / "components" / "main.py"
 TEXT = "the cat sat on the mat"
@@ -112,6 +112,98 @@ def test_the_selected_head_is_silenced_everywhere(link, model):
 def test_a_token_that_is_none_is_said_and_what_was_there_stays(link):
     app = link(predict="99999999")
     assert any("There is no token 99999999" in one.value for one in app.error)
+
+
+def opened_part(link, part, **query):
+    """The page with a part of the effects open, too."""
+    app = link(**query)
+    app.session_state[f"effects {part}"] = True
+    app.run()
+    assert not app.exception
+    return app
+
+
+def test_the_pattern_is_shown_by_what_its_weights_do(link):
+    app = opened_part(link, "pattern by effect", layer="1", head="1")
+    box = next(one for one in app.selectbox if one.label == "Show of each weight")
+    for kind, (_, meaning) in effects_pattern.KINDS.items():
+        box.set_value(kind).run()
+        assert not app.exception
+        assert not app.info
+        assert any(one.value == meaning for one in app.caption)
+
+
+def test_weights_are_cut_and_the_prediction_without_them_is_said(link, model):
+    app = opened_part(link, "edges", layer="1", head="1")
+    next(one for one in app.multiselect if one.label == "Cut what is read from").set_value([0, 2])
+    next(one for one in app.selectbox if one.label == "By").set_value("all")
+    next(one for one in app.selectbox if one.label == "In").set_value("layer").run()
+    next(one for one in app.button if one.label == "Cut these weights").click().run()
+    assert not app.exception
+    edges = Edges(columns=[0, 2], layers=[1])
+    (without,) = knock_out_edges(model, TEXT, Target(), edges=[edges]).without
+    assert [one.value for one in app.metric] == [f"{without:.3g} logits"]
+
+
+def test_tokens_are_listed_by_every_method_that_is_known(link, model):
+    app = opened_part(link, "tokens")
+    found = viz.effects(model, TEXT)
+
+    def listed():
+        return next(one.value for one in app.dataframe if "Rollout" in one.value.columns)
+
+    assert list(listed().columns) == ["token", "Gradient × input", "Relevance", "Rollout"]
+    control = next(one for one in app.segmented_control if one.label == "Tokens by")
+    for method in ("flow", "integrated_gradients", "leave_one_out"):
+        control.set_value(method).run()
+        assert not app.exception
+        name = effects_tokens.METHODS[method].name
+        assert listed()[name].tolist() == pytest.approx(
+            found.tokens(method)["effect"].tolist(), abs=1e-5, nan_ok=True
+        )
+    assert any(one.value.startswith("Sums over all tokens: Gradient") for one in app.caption)
+
+
+def test_orders_of_heads_are_tried_against_random_ones(link, model):
+    app = opened_part(link, "curves")
+    next(one for one in app.button if one.label == "Try the orders").click().run()
+    assert not app.exception
+    areas = next(one.value for one in app.dataframe if "spread" in one.value.columns)
+    expected = order_curves(viz.effects(model, TEXT)).areas
+    assert areas["area"].tolist() == pytest.approx(expected["area"].tolist(), abs=1e-5)
+    assert set(areas["method"]) == {"Knock-out", "Logit share", "Estimate"}
+
+
+def test_heads_are_sorted_by_their_effect_once_that_is_known(link):
+    def caption(app):
+        return next(one.value for one in app.caption if "named layer.head" in one.value)
+
+    closed = link(effects=False, sort="effect")
+    assert caption(closed).startswith("By layer until effects are found")
+    app = link(sort="effect")
+    app.run()
+    assert caption(app).startswith("By effect on the prediction, largest first")
+
+
+def test_predictions_after_each_layer_are_those_of_python(link, model):
+    app = link(effects=False)
+    app.session_state["lens open"] = True
+    app.run()
+    assert not app.exception
+    lens = logit_lens(model, TEXT)
+    table = next(one.value for one in app.dataframe if "layer 1" in one.value.index)
+    assert table.index.tolist() == ["layer 1", "layer 0", "embedding"]
+    assert table.shape == (3, lens.ids.shape[1])
+    words = [model.tokenizer.decode([one]).strip() for one in lens.ids[-1, :, 0].tolist()]
+    shown = [one.strip("·") for one in table.iloc[0]]
+    assert shown[-1] == words[-1]
+    likely = lens.probabilities[-1, -1].tolist()
+    listed = [
+        one.value["probability"].tolist()
+        for one in app.dataframe
+        if list(one.value) == ["token", "probability"]
+    ]
+    assert any(one == pytest.approx(likely) for one in listed)
 
 
 def test_a_model_that_predicts_nothing_has_no_such_view(link):

@@ -98,7 +98,8 @@ class Objective:
             along: Tensor = row @ self.vector.to(row.device)
             if self.measure == "direction":
                 return along
-            return along / torch.linalg.vector_norm(row, dim=-1).clamp_min(LEAST_LENGTH)
+            cosine: Tensor = along / torch.linalg.vector_norm(row, dim=-1).clamp_min(LEAST_LENGTH)
+            return cosine
         if self.measure == "log_probability":
             return torch.log_softmax(row, dim=-1)[..., self.token]
         if self.against is None:
