@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from components.explore_session import is_dark
+from components.panels.effects_methods import METHODS
 from components.panels.plotly_settings import PLOTLY
 from components.run_panel import while_measuring
 from components.session_state import recall, remember
@@ -12,12 +13,7 @@ from viz.effects import Effects, OrderCurves, order_curves
 from viz.figures import order_curves_figure
 from viz.service import Request
 
-NAMES = {
-    "at_position": "Knock-out",
-    "share": "Logit share",
-    "first_order": "Estimate",
-    "random": "Random",
-}
+NAMES = {**{name: one.short for name, one in METHODS.items()}, "random": "Random"}
 
 
 def curves_panel(request: Request, found: Effects) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from components.explore_session import view
-from components.run_panel import while_measuring
-from components.session_state import recall, remember
+from components.panels.effects_without import without_panel
 from viz.effects import EdgeKnockOuts, Edges, Effects
 from viz.service import Request
 
@@ -23,19 +22,25 @@ def edges_panel(request: Request, found: Effects) -> None:
     """Ask for weights, cut them, and say what becomes of the prediction."""
     seen = view()
     stack = found.trace.stacks[seen.stack]
-    place = found.objective.place
-    last = len(stack.keys)
-    offered = list(range(last)) if last <= MOST_KEYS else _around(place, last)
+    place, count = found.objective.place, len(stack.keys)
+    # Of an encoder-decoder what is predicted has no row among the encoder's.
+    from_here = seen.stack != "encoder" and place < len(stack.queries)
+    offered = list(range(count)) if count <= MOST_KEYS else _around(min(place, count - 1), count)
     columns = st.multiselect(
         "Cut what is read from",
         offered,
-        default=_heaviest(found, offered),
-        key=f"effects cut keys {seen.stack} {last}",
+        default=_heaviest(found, offered) if from_here else offered[:1],
+        key=f"effects cut keys {seen.stack} {count}",
         format_func=lambda key: f"{stack.keys.labels[key]} ({key})",
         help="Keys. Their queries attend to what is left.",
     )
     first, second = st.columns(2, gap="medium")
-    who = first.selectbox("By", list(FROM), key="effects cut from", format_func=FROM.__getitem__)
+    who = first.selectbox(
+        "By",
+        list(FROM) if from_here else ["all"],
+        key=f"effects cut from {from_here}",
+        format_func=FROM.__getitem__,
+    )
     where = second.selectbox(
         "In", list(WHERE), key="effects cut where", format_func=WHERE.__getitem__
     )
@@ -52,19 +57,17 @@ def edges_panel(request: Request, found: Effects) -> None:
         heads=[seen.head] if where == "head" else None,
         stack=seen.stack,
     )
-    wanted = (request, found.objective, repr(edges))
-    if st.button(
-        "Cut these weights",
-        key="effects cut",
+    without_panel(
+        found,
+        (request, found.objective, edges),
+        lambda: _cut(found, edges),
+        name="effects cut",
+        label="Cut these weights",
+        hint="Runs the model once more; the mask forbids them.",
+        progress="Running the model without them",
+        title="Without them",
         disabled=not columns,
-        help="Runs the model once more; the mask forbids them.",
-    ):
-        done = while_measuring("Running the model without them", lambda _tell: _cut(found, edges))
-        if done is not None:
-            remember("effects cut found", (wanted, done))
-    known, value = recall("effects cut found", (None, None))
-    if known == wanted and value is not None:
-        st.metric("Without them", f"{value:.3g} logits", f"{value - found.value:+.3g}")
+    )
 
 
 def _cut(found: Effects, edges: Edges) -> float:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
-from components.explore_session import change, view
+from components.explore_session import view
 from components.panels.plain_text import literal
+from components.panels.prediction_place import explain
 from components.run_panel import RunPanel
 from components.session_state import chosen, key_showing
 from viz.analysis import Predictions
@@ -60,7 +61,7 @@ def _name(analysis: Analysis, ranked: Predictions, place: int, token: Any) -> st
     return f"{label}  {float(ranked.probabilities[place, numbers.index(token)]):.3f}"
 
 
-def _pick(analysis: Analysis, name: str) -> None:
+def _pick(analysis: Analysis, name: Literal["predict", "against"]) -> None:
     """Take a chosen or typed token; one that is none is said, and the earlier stays."""
     given = chosen(f"effects {name}")
     tokenizer: Any = analysis.tokenizer
@@ -74,7 +75,4 @@ def _pick(analysis: Analysis, name: str) -> None:
     number = TYPED.attempt(read)
     if number is None:
         return
-    change(**{name: number})
-    if view().predict == view().against >= 0:
-        # A token is compared with another; the most probable one takes over.
-        change(**{"against" if name == "predict" else "predict": -1})
+    explain(name, number)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,7 +10,6 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from components.durations import duration
 from components.explore_session import (
     change,
     is_dark,
@@ -24,14 +22,17 @@ from components.explore_state import EFFECT
 from components.head_views import HEAD_VIEWS, HeadView
 from components.panels.effects_curves import curves_panel
 from components.panels.effects_edges import edges_panel
+from components.panels.effects_methods import METHODS, method_of, methods_of
 from components.panels.effects_pattern import effects_pattern_panel
 from components.panels.effects_target import choose_target
 from components.panels.effects_tokens import tokens_panel
+from components.panels.effects_without import without_panel
+from components.panels.find_on_demand import find_on_demand
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
 from components.panels.prediction_place import prediction_place, target_of
-from components.run_panel import RunPanel, progress_bar, while_measuring
-from components.session_state import chosen, key_showing, recall, remember, value_of
+from components.run_panel import RunPanel
+from components.session_state import chosen, key_showing, remember, value_of
 from viz.effects import Effects, Head, KnockOuts, Target, agreement, misleading
 from viz.figures import effects_figure
 from viz.inputs.units import label_alone
@@ -39,9 +40,6 @@ from viz.service import Analysis, Request
 
 # Capture, gradients, shares and knock-outs take about so many times the forward pass.
 PASSES = 6
-
-# Seconds that nobody minds; what takes longer is found once somebody asks.
-PATIENCE = 10.0
 
 # Keys that are listed of the selected head's row, and heads in the table.
 LISTED_KEYS, LISTED_HEADS = 10, 20
@@ -56,37 +54,6 @@ PHASES = {
 }
 
 EFFECTS = RunPanel("effects", hint="Try another prediction.")
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """A way to say what a head does to the prediction."""
-
-    short: str
-    number: str
-    meaning: str
-
-
-METHODS = {
-    "at_position": Method(
-        "Knock-out",
-        "change without the head (logits)",
-        "Exact: how the prediction changes where the head puts out 0 at the position of the prediction. "
-        "Blue: the prediction rests on the head. Red: it would be clearer without.",
-    ),
-    "share": Method(
-        "Logit share",
-        "share of the logit (logits)",
-        "What the head writes into the logit itself; what it does by way of later layers is theirs. "
-        "Red: for the prediction. Blue: against it.",
-    ),
-    "first_order": Method(
-        "Estimate",
-        "estimated change (logits)",
-        "Attribution patching: how the prediction would change where the head puts out 0 at all positions, "
-        "estimated from its gradient. Blue: the prediction rests on the head.",
-    ),
-}
 
 
 # What is drawn once somebody opens it.
@@ -129,44 +96,23 @@ def _effects(analysis: Analysis) -> None:
 def _found(analysis: Analysis, target: Target) -> Effects | None:
     """Find the effects, once; where they cannot be, what was found before for the same run."""
     wanted = (analysis.request, target)
-    known = workbench().known_effects(owner(), *wanted)
-    if known is not None:
-        EFFECTS.clear()
-        EFFECTS.keep(wanted)
-        return known
-    if recall("effects failed") == wanted and EFFECTS.failure is not None:
-        return _before(analysis.request)
-    EFFECTS.clear()
-    seconds = PASSES * analysis.seconds
-    if EFFECTS.is_stopped(wanted) or (seconds > PATIENCE and recall("effects asked") != wanted):
-        st.button(f"Find effects (about {duration(seconds)})", on_click=_ask, args=(wanted,))
-        return _before(analysis.request)
-    slot = st.empty()
-
-    def work() -> Effects:
-        cancel = partial(EFFECTS.stop, wanted)
-        with progress_bar(slot, on_cancel=cancel, key="effects cancel", phases=PHASES) as told:
-            tell = told(0)
-
-            def progress(phase: str, share: float) -> None:
-                tell(phase if phase in PHASES else "load", share)
-
-            return workbench().effects(owner(), analysis.request, target, progress)
-
-    found = EFFECTS.attempt(work)
+    before = workbench().known_effects(owner(), *wanted)
+    found = find_on_demand(
+        EFFECTS,
+        wanted,
+        lambda tell: workbench().effects(owner(), analysis.request, target, tell),
+        known=before,
+        seconds=PASSES * analysis.seconds,
+        verb="Find effects",
+        phases=PHASES,
+    )
     if found is None:
-        remember("effects failed", wanted)
         return _before(analysis.request)
     EFFECTS.keep(wanted)
-    if view().sort == EFFECT:
+    if before is None and view().sort == EFFECT:
         # The grid waits for its order.
         remember("view chose", True)
     return found
-
-
-def _ask(wanted: tuple[Request, Target]) -> None:
-    EFFECTS.go_on()
-    remember("effects asked", wanted)
 
 
 def _before(request: Request) -> Effects | None:
@@ -192,8 +138,7 @@ def _heads(found: Effects) -> None:
     """Draw one number a head, by a method that is named."""
     seen = view()
     frame = found.heads[found.heads["stack"] == seen.stack]
-    offered = [name for name in METHODS if frame[name].notna().any()]
-    method = seen.effect if seen.effect in offered else offered[0]
+    offered, method = methods_of(frame), method_of(frame)
     st.segmented_control(
         "Method",
         offered,
@@ -305,20 +250,16 @@ def _silence(analysis: Analysis, found: Effects) -> None:
     """Knock the selected head out at all positions, and say what becomes of the prediction."""
     seen = view()
     head = Head(seen.layer, seen.head, seen.stack)
-    wanted = (analysis.request, found.objective, head)
-    if st.button(
-        "Silence this head everywhere",
-        key="effects silence",
-        help="Runs the model once more; the head puts out 0 at all positions.",
-    ):
-        done = while_measuring(
-            "Running the model without the head", lambda _tell: _without(found, head)
-        )
-        if done is not None:
-            remember("effects silenced", (wanted, done))
-    known, value = recall("effects silenced", (None, None))
-    if known == wanted and value is not None:
-        st.metric("Without it", f"{value:.3g} logits", f"{value - found.value:+.3g}")
+    without_panel(
+        found,
+        (analysis.request, found.objective, head),
+        lambda: _without(found, head),
+        name="effects silence",
+        label="Silence this head everywhere",
+        hint="Runs the model once more; the head puts out 0 at all positions.",
+        progress="Running the model without the head",
+        title="Without it",
+    )
 
 
 def _without(found: Effects, head: Head) -> float:

@@ -12,6 +12,7 @@ from components.canvas import MOST_SELECTED, head_grid, stack_path
 from components.explore_session import change, is_dark, owner, view, workbench
 from components.explore_state import EFFECT, written_bounds
 from components.panels.drawing_progress import drawing_panel
+from components.panels.effects_methods import method_of
 from components.panels.media_panel import pinned_query
 from components.panels.plain_text import literal
 from components.panels.prediction_place import target_of
@@ -124,9 +125,8 @@ def arranged(analysis: Analysis) -> list[int]:
     if effects is None:
         return order
     # The toggle turns the order round; heads of which nothing is known stay last.
-    sizes = [effects.get(places[index], -math.inf) for index in order]
-    by_size = sorted(range(len(order)), key=lambda at: sizes[at], reverse=not seen.descending)
-    return [order[at] for at in by_size]
+    turn = 1 if seen.descending else -1
+    return sorted(order, key=lambda index: turn * effects.get(places[index], turn * math.inf))
 
 
 def _effects(analysis: Analysis) -> dict[tuple[int, int], float] | None:
@@ -135,8 +135,10 @@ def _effects(analysis: Analysis) -> dict[tuple[int, int], float] | None:
     found = workbench().known_effects(owner(), analysis.request, target_of(analysis))
     if found is None:
         return None
-    frame = found.heads[found.heads["stack"] == seen.stack].dropna(subset=[seen.effect])
-    columns = (frame[name].tolist() for name in ("layer", "head", seen.effect))
+    frame = found.heads[found.heads["stack"] == seen.stack]
+    method = method_of(frame)
+    known = frame.dropna(subset=[method])
+    columns = (known[name].tolist() for name in ("layer", "head", method))
     return {(layer, head): abs(value) for layer, head, value in zip(*columns, strict=True)}
 
 

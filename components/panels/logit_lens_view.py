@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
-from components.durations import duration
 from components.explore_session import change, is_dark, owner, view, workbench, write_link
 from components.head_views import HEAD_VIEWS, HeadView
+from components.panels.find_on_demand import find_on_demand
 from components.panels.plain_text import literal
 from components.panels.prediction_place import prediction_place
-from components.run_panel import RunPanel, progress_bar
-from components.session_state import recall, remember, value_of
+from components.run_panel import RunPanel
+from components.session_state import value_of
 from viz.effects import LogitLens
 from viz.figures import shaded
 from viz.inputs.units import Units, label_alone
@@ -25,9 +24,6 @@ MOST_COLUMNS = 48
 
 # Capture, a watched pass and the unembedding once for each layer take about so many times the forward pass.
 PASSES = 5
-
-# Seconds that nobody minds.
-PATIENCE = 10.0
 
 PHASES = {
     "load": (0.0, 0.3, "Loading the model"),
@@ -59,38 +55,15 @@ def _units(analysis: Analysis) -> Units:
 def _found(analysis: Analysis) -> LogitLens | None:
     """Find the predictions, once."""
     request = analysis.request
-    known = workbench().known_logit_lens(owner(), request)
-    if known is not None:
-        LENS.clear()
-        return known
-    if recall("lens failed") == request and LENS.failure is not None:
-        return None
-    LENS.clear()
-    seconds = PASSES * analysis.seconds
-    if LENS.is_stopped(request) or (seconds > PATIENCE and recall("lens asked") != request):
-        st.button(f"Read each layer (about {duration(seconds)})", on_click=_ask, args=(request,))
-        return None
-    slot = st.empty()
-
-    def work() -> LogitLens:
-        cancel = partial(LENS.stop, request)
-        with progress_bar(slot, on_cancel=cancel, key="lens cancel", phases=PHASES) as told:
-            tell = told(0)
-            return workbench().logit_lens(
-                owner(),
-                request,
-                lambda phase, share: tell(phase if phase in PHASES else "load", share),
-            )
-
-    found = LENS.attempt(work)
-    if found is None:
-        remember("lens failed", request)
-    return found
-
-
-def _ask(request: object) -> None:
-    LENS.go_on()
-    remember("lens asked", request)
+    return find_on_demand(
+        LENS,
+        request,
+        lambda tell: workbench().logit_lens(owner(), request, tell),
+        known=workbench().known_logit_lens(owner(), request),
+        seconds=PASSES * analysis.seconds,
+        verb="Read each layer",
+        phases=PHASES,
+    )
 
 
 def _table(
@@ -117,9 +90,13 @@ def _table(
         index=[_layer_name(layer) for layer in layers],
         columns=columns,
     )
-    chances = found.probabilities[:, :, 0].numpy()
+    chances = found.probabilities[list(layers)][:, shown.start : shown.stop, 0].numpy()
+    colours = iter(shaded(chances.ravel(), dark=is_dark(), largest=1.0))
     styles = pd.DataFrame(
-        [[_style(found, layer, at, chances[layer, at]) for at in shown] for layer in layers],
+        [
+            [_style(next(colours), bold=layer >= int(found.leads[at])) for at in shown]
+            for layer in layers
+        ],
         index=words.index,
         columns=columns,
     )
@@ -148,12 +125,9 @@ def _layer_name(layer: int) -> str:
     return "embedding" if layer == 0 else f"layer {layer - 1}"
 
 
-def _style(found: LogitLens, layer: int, at: int, chance: float) -> str:
-    # Of signed numbers the ends are -1 and 1.
-    back, ink = shaded(np.array([chance, 1.0]), dark=is_dark())[0]
-    leads = layer >= int(found.leads[at])
-    mark = "font-weight:700" if leads else ""
-    return f"background-color:{back};color:{ink};{mark}"
+def _style(colour: tuple[str, str], *, bold: bool) -> str:
+    back, ink = colour
+    return f"background-color:{back};color:{ink}{';font-weight:700' if bold else ''}"
 
 
 def _cell(analysis: Analysis, found: LogitLens, units: Units, chosen: tuple[int, int]) -> None:

@@ -11,7 +11,7 @@ from components.panels.first_view import turn_to
 from components.panels.grid_panel import arranged
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
-from components.panels.prediction_place import prediction_place
+from components.panels.prediction_place import explain, prediction_place
 from components.panels.statistic_labels import Words, hardly_heard, left_out, plural, statistics_of
 from components.session_state import remember, value_of
 from viz.analysis import Predictions
@@ -161,9 +161,7 @@ def _explain(numbers: list[int]) -> None:
     """Explain the chosen token; the most probable one again where it is let go."""
     rows = value_of("predictions").selection.rows
     first = not rows or rows[0] == 0
-    change(predict=-1 if first else numbers[rows[0]])
-    if view().predict == view().against >= 0:
-        change(against=-1)
+    explain("predict", -1 if first else numbers[rows[0]])
 
 
 def _pick_from_map() -> None:

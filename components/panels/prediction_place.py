@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from components.explore_session import view
+from typing import Literal
+
+from components.explore_session import change, view
 from viz.effects import Target
 from viz.service import Analysis
 
@@ -27,6 +29,14 @@ def target_of(analysis: Analysis) -> Target:
     seen = view()
     place, _ = prediction_place(analysis)
     return Target(place, _or_none(seen.predict), _or_none(seen.against))
+
+
+def explain(name: Literal["predict", "against"], number: int) -> None:
+    """Explain a token, or compare with it; -1 for the most probable."""
+    change(**{name: number})
+    if view().predict == view().against >= 0:
+        # A token is compared with another; the most probable one takes over.
+        change(**{"against" if name == "predict" else "predict": -1})
 
 
 def _or_none(number: int) -> int | None:

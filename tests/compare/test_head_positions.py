@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import numpy as np
@@ -77,8 +76,6 @@ def test_a_missing_package_is_named(monkeypatch):
         places(lying(np.eye(4)), method="umap")
 
 
-# In a new environment numba compiles for half a minute first.
-@pytest.mark.skipif("CI" in os.environ, reason="an extra, compiled where all tests are run by hand")
 def test_neighbours_stay_neighbours_by_umap():
     threads = torch.get_num_threads()
     generator = np.random.default_rng(2)

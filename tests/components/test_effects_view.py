@@ -9,8 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 import viz
 from components.panels import effects_pattern, effects_tokens, effects_view
-from tests.models.folders import save_decoder
+from tests.models.folders import save_decoder, save_encoder_decoder
 from viz.effects import Edges, Target, knock_out, knock_out_edges, logit_lens, order_curves
+from viz.inputs.units import label_alone
 
 MAIN = Path(__file__).parents[2] / "components" / "main.py"
 TEXT = "the cat sat on the mat"
@@ -185,8 +186,27 @@ def test_heads_are_sorted_by_their_effect_once_that_is_known(link):
     assert caption(app).startswith("By effect on the prediction, largest first")
 
 
-def test_predictions_after_each_layer_are_those_of_python(link, model):
-    app = link(effects=False)
+@pytest.mark.parametrize("stack", ["encoder", "decoder", "cross"])
+def test_every_part_stands_for_each_stack_of_an_encoder_decoder(link, tmp_path, stack):
+    save_encoder_decoder(tmp_path / "models" / "rewrites")
+    # The prediction is made at a position that the other text does not have.
+    pair = "the dog did not sit on the mat"
+    app = link(model="rewrites", text="the cat", pair=pair, stack=stack, sort="effect")
+    for part in effects_view.MORE:
+        app.session_state[f"effects {part}"] = True
+    app.run()
+    assert not app.exception
+    assert not app.error
+    next(one for one in app.button if one.label == "Cut these weights").click().run()
+    assert not app.exception
+    assert len(app.metric) == 1
+
+
+def test_predictions_after_each_layer_are_those_of_python(link, tmp_path):
+    # Of its own, because the words of its tokenizer differ from one that is saved to the next.
+    folder = save_decoder(tmp_path / "models" / "answers", layers=2, heads=2)
+    model = viz.load_model(str(folder))
+    app = link(effects=False, model="answers")
     app.session_state["lens open"] = True
     app.run()
     assert not app.exception
@@ -194,9 +214,9 @@ def test_predictions_after_each_layer_are_those_of_python(link, model):
     table = next(one.value for one in app.dataframe if "layer 1" in one.value.index)
     assert table.index.tolist() == ["layer 1", "layer 0", "embedding"]
     assert table.shape == (3, lens.ids.shape[1])
-    words = [model.tokenizer.decode([one]).strip() for one in lens.ids[-1, :, 0].tolist()]
-    shown = [one.strip("·") for one in table.iloc[0]]
-    assert shown[-1] == words[-1]
+    for row, layer in zip(table.to_numpy(), (2, 1, 0), strict=True):
+        ids = lens.ids[layer, :, 0].tolist()
+        assert row.tolist() == [label_alone(model.tokenizer, one) for one in ids]
     likely = lens.probabilities[-1, -1].tolist()
     listed = [
         one.value["probability"].tolist()

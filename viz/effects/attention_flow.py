@@ -14,7 +14,8 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import maximum_flow
 
 from viz.capture.stack import Stack
-from viz.errors import InputError, ShapeError
+from viz.effects.token_effects import require_to_itself
+from viz.errors import InputError
 
 # Every token takes a maximum flow of its own through layers x tokens^2 edges.
 MOST_TOKENS = 128
@@ -46,11 +47,7 @@ def attention_flow(
     Cost: a maximum flow for each token.
     """
     count = len(stack.keys)
-    if not stack.aligned or len(stack.queries) != count:
-        raise ShapeError(
-            f"Weights of {stack.name} lead from its queries to other units, so nothing flows further.",
-            "Choose a stack in which a text attends to itself.",
-        )
+    require_to_itself(stack)
     if count > MOST_TOKENS:
         raise InputError(
             f"The text has {count:,} tokens; attention flow is found for at most {MOST_TOKENS}.",

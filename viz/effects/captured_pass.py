@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from viz.capture.batch_item import output_of_item
 from viz.capture.capture import capture_prepared
 from viz.capture.trace import Trace
 from viz.effects.target import Objective, Target, objective
@@ -16,6 +17,7 @@ from viz.inputs.modalities import prepare_any
 from viz.inputs.prepared import Prepared
 from viz.models import Model
 from viz.models.argument_checks import require_model
+from viz.models.model_outputs import first_output
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class CapturedPass:
         """What the pass returned, [position, vocabulary]."""
         assert self.trace.output is not None
         return self.trace.output
+
+    def own(self, result: Any) -> Tensor:
+        """Take what another pass of the same inputs predicted for this one, as `output` is laid out."""
+        of = self.prepared
+        return output_of_item(first_output(result), item=of.item, batch=of.batch, axis=of.axis)
 
     @property
     def value(self) -> float:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from viz.capture.batch_item import output_of_item
 from viz.capture.layers.recorded_layer import RecordedLayer
 from viz.capture.tiers.registry import AttentionCall, observe
 from viz.capture.trace import Trace
@@ -16,7 +15,6 @@ from viz.effects.captured_pass import CapturedPass
 from viz.effects.registry_pass import as_captured, require_same
 from viz.errors import CaptureError
 from viz.inputs.input_copies import copies
-from viz.models.model_outputs import first_output
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +89,7 @@ def head_states(captured: CapturedPass) -> dict[str, list[HeadStates]]:
     kept = StateKeeper(CallNames(model.module), prepared.item, prepared.batch)
     with as_captured(model), observe(kept):
         result = model.module(**copies(prepared.inputs))
-    output = output_of_item(
-        first_output(result), item=prepared.item, batch=prepared.batch, axis=prepared.axis
-    )
+    output = captured.own(result)
     require_same(output, trace, "when what its heads put out is kept")
     kept.require_apart()
     return layer_states(trace, kept.states)

@@ -12,12 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from viz.capture.batch_item import output_of_item
 from viz.effects.captured_pass import CapturedPass
 from viz.effects.differentiable_pass import differentiable, differentiable_inputs
 from viz.effects.registry_pass import as_captured
 from viz.errors import CaptureError, InputError
-from viz.models.model_outputs import first_output
 
 # Places between no embedding and the whole one, those of Gauss and Legendre.
 STEPS = 32
@@ -60,7 +58,7 @@ def integrated_gradients(
         InputError: the model does not embed its tokens one by one.
         CaptureError: its heads are not at hand, or a gradient is not finite.
 
-    Cost: a pass forward and backward for each step, and one forward.
+    Cost: a pass forward and backward for each step, and one more.
     """
     if steps < 1:
         raise InputError(f"The steps are {steps}.", "Choose 1 or more.")
@@ -68,66 +66,52 @@ def integrated_gradients(
     find = getattr(model.module, "get_input_embeddings", None)
     embedding = find() if callable(find) else None
     places, weights = np.polynomial.legendre.leggauss(steps)
-    whole: Tensor | None = None
-    summed: Tensor | None = None
+    summed: Tensor | float = 0.0
     for done, (place, weight) in enumerate(zip(places, weights, strict=True), start=1):
-        share = (place + 1) / 2
-        gradient, output = _gradient_at(captured, embedding, float(share))
-        if gradient is None or output is None or output.shape[-2] != length:
+        share = float(place + 1) / 2
+        found = _embedded_at(captured, embedding, share)
+        if found is None or len(found.gradient) != length:
             raise InputError(
                 f"{model.name} does not embed its tokens one by one.", "Choose another method."
             )
-        if not bool(torch.isfinite(gradient).all()):
+        if not bool(torch.isfinite(found.gradient).all()):
             raise CaptureError(
                 f"Gradients of {model.name} are not finite in {model.dtype}.",
                 "Load the model with dtype float32.",
             )
-        whole = output / share
-        found = gradient * (weight / 2)
-        summed = found if summed is None else summed + found
+        whole = found.embedded / share
+        summed = summed + found.gradient * whole * float(weight / 2)
         if progress is not None:
             progress(done, steps)
-    assert whole is not None
-    assert summed is not None
-    tokens = (summed * whole).sum(dim=-1).cpu()
-    return IntegratedGradients(tokens, captured.value - _value_without(captured, embedding))
+    nothing = _embedded_at(captured, embedding, 0.0)
+    assert nothing is not None
+    assert isinstance(summed, Tensor)
+    return IntegratedGradients(summed.sum(dim=-1).cpu(), captured.value - nothing.value)
 
 
-def _gradient_at(
+@dataclass(frozen=True, slots=True)
+class _Embedded:
+    """A pass in which embeddings are a share of what they are; float32 [token, d]."""
+
+    value: float
+    embedded: Tensor
+    gradient: Tensor
+
+
+def _embedded_at(
     captured: CapturedPass, embedding: nn.Module | None, share: float
-) -> tuple[Tensor | None, Tensor | None]:
-    """Differentiate where embeddings are a share of what they are; gradient and embeddings, float32 [token, d]."""
+) -> _Embedded | None:
+    """Differentiate the prediction there; None where tokens are not embedded once, one by one."""
     model, prepared = captured.model, captured.prepared
     scaled = {} if embedding is None else {embedding: share}
     with as_captured(model), differentiable(model.module, scaled) as starts:
         result = model.module(**differentiable_inputs(prepared.inputs))
-        output = output_of_item(
-            first_output(result), item=prepared.item, batch=prepared.batch, axis=prepared.axis
-        )
-        own = [one for one in starts if one.part is embedding]
-        if len(own) != 1 or own[0].output.ndim != 3:
-            return None, None
-        gradient: Tensor | None = torch.autograd.grad(
-            captured.objective.of(output), [own[0].output], allow_unused=True
-        )[0]
+        own = [one.output for one in starts if one.part is embedding]
+        if len(own) != 1 or own[0].ndim != 3:
+            return None
+        value = captured.objective.of(captured.own(result))
+        gradient: Tensor | None = torch.autograd.grad(value, own, allow_unused=True)[0]
     if gradient is None:
-        return None, None
+        return None
     item = prepared.item if len(gradient) > 1 else 0
-    return gradient[item].float(), own[0].output.detach()[item].float()
-
-
-@torch.no_grad()
-def _value_without(captured: CapturedPass, embedding: nn.Module | None) -> float:
-    """Read the prediction off a pass without embeddings."""
-    model, prepared = captured.model, captured.prepared
-    assert embedding is not None
-    handle = embedding.register_forward_hook(lambda _part, _args, output: torch.zeros_like(output))
-    try:
-        with as_captured(model):
-            result = model.module(**differentiable_inputs(prepared.inputs))
-    finally:
-        handle.remove()
-    output = output_of_item(
-        first_output(result), item=prepared.item, batch=prepared.batch, axis=prepared.axis
-    )
-    return float(captured.objective.of(output))
+    return _Embedded(float(value.detach()), own[0].detach()[item].float(), gradient[item].float())

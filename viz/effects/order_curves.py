@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from viz.effects.effects import Effects
 from viz.effects.knock_out import Head, head_edit
+from viz.effects.trust import SIGNS
 from viz.effects.variants import Edits, predicted_without
 from viz.errors import InputError
 
 # Points of a curve beside its ends, and orders drawn at random.
 STEPS, ORDERS = 9, 20
 
-# Columns of the heads of `Effects`, by the sign of what speaks for the prediction.
-METHODS = {"at_position": -1, "share": 1, "first_order": -1}
 RANDOM = "random"
 
 
@@ -77,8 +76,8 @@ def order_curves(
     heads = [Head(*one) for one in zip(*columns, strict=True)]
     draw = np.random.default_rng(seed)
     ranked: list[tuple[str, int, NDArray[np.int64]]] = [
-        (method, 0, np.argsort(-sign * frame[method].to_numpy(), kind="stable"))
-        for method, sign in METHODS.items()
+        (method, 0, np.argsort(sign * frame[method].to_numpy(), kind="stable"))
+        for method, sign in {"at_position": 1, **SIGNS}.items()
         if frame[method].notna().all()
     ]
     ranked += [(RANDOM, number, draw.permutation(len(heads))) for number in range(orders)]

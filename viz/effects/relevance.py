@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from viz.capture.layers.recorded_layer import blocks
-from viz.effects.token_effects import SMALLEST
+from viz.effects.token_effects import SMALLEST, require_to_itself
 from viz.effects.weight_gradients import HeadGradients, WeightGradients
-from viz.errors import ShapeError
 
 
 def relevance(found: WeightGradients, rows: Sequence[int], *, stack: str = "self") -> Tensor:
@@ -36,14 +35,9 @@ def relevance(found: WeightGradients, rows: Sequence[int], *, stack: str = "self
     Cost: weights and gradients of all rows that something arrives at, layer by layer, in blocks.
     """
     own = found.trace.stacks[stack]
-    count = len(own.keys)
-    if not own.aligned or len(own.queries) != count:
-        raise ShapeError(
-            f"Weights of {stack} lead from its queries to other units, so they cannot be followed further.",
-            "Choose a stack in which a text attends to itself.",
-        )
+    require_to_itself(own)
     device = own.records[0].tensors[0].device
-    arrived = torch.zeros(count, device=device)
+    arrived = torch.zeros(len(own.keys), device=device)
     arrived[torch.as_tensor(list(rows), device=device)] = 1 / len(rows)
     for record, states in zip(reversed(own.records), reversed(found.layers[stack]), strict=True):
         passed = torch.zeros_like(arrived)

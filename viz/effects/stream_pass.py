@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from viz.capture.batch_item import output_of_item
 from viz.capture.tiers.registry import observe
 from viz.effects.attention_calls import CallNames
 from viz.effects.captured_pass import CapturedPass
@@ -112,9 +111,7 @@ def watch_stream(
             result = model.module(**inputs(prepared.inputs))
     finally:
         handle.remove()
-    output = output_of_item(
-        first_output(result), item=prepared.item, batch=prepared.batch, axis=prepared.axis
-    )
+    output = captured.own(result)
     require_same(output, captured.trace, "when its residual stream is watched")
     kept.require_apart()
     seen = seen or _by_result(first_output(result))

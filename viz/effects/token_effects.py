@@ -19,6 +19,19 @@ from viz.models.model_outputs import first_output
 SMALLEST = 1e-9
 
 
+def require_to_itself(stack: Stack) -> None:
+    """Make sure that weights lead to the units that they come from, so that they can be followed through the layers.
+
+    Raises:
+        ShapeError: they do not.
+    """
+    if not stack.aligned or len(stack.queries) != len(stack.keys):
+        raise ShapeError(
+            f"Weights of {stack.name} lead from its queries to other units, so they cannot be followed further.",
+            "Choose a stack in which a text attends to itself.",
+        )
+
+
 def rollout(stack: Stack, rows: Sequence[int], *, layers: int | None = None) -> Tensor:
     """Follow weights back through the layers, half of each step staying where it is.
 
@@ -40,12 +53,8 @@ def rollout(stack: Stack, rows: Sequence[int], *, layers: int | None = None) -> 
 
     Cost: weights of all rows that something arrives at, layer by layer, in blocks.
     """
+    require_to_itself(stack)
     count = len(stack.keys)
-    if not stack.aligned or len(stack.queries) != count:
-        raise ShapeError(
-            f"Weights of {stack.name} lead from its queries to other units, so they cannot be followed further.",
-            "Choose a stack in which a text attends to itself.",
-        )
     device = stack.records[0].tensors[0].device
     arrived = torch.zeros(len(rows), count, device=device)
     arrived[torch.arange(len(rows)), torch.as_tensor(list(rows), device=device)] = 1

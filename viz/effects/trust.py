@@ -52,21 +52,21 @@ def agreement(found: Effects) -> pd.DataFrame:
     if found.at_position is None:
         return pd.DataFrame(columns=["method", "rank_correlation", "heads"])
     place, by_head = found.objective.position, found.heads.set_index(["stack", "layer", "head"])
-    rows = None if place is None else [place]
+    queries = None if place is None else [place]
     estimates = {
-        name: found.gradients.first_order(rows=rows, stack=name) for name in found.trace.stacks
+        name: found.gradients.first_order(rows=queries, stack=name) for name in found.trace.stacks
     }
     by_head["first_order"] = [
         float(estimates[stack][layer, head]) for stack, layer, head in by_head.index.tolist()
     ]
-    found_rows = []
+    rows = []
     for method, sign in SIGNS.items():
         both = by_head[["at_position", method]].dropna()
         if len(both) < FEWEST:
             continue
         signed = pd.DataFrame({"exact": both["at_position"], method: sign * both[method]})
-        found_rows.append([method, float(signed.rank().corr().to_numpy()[0, 1]), len(both)])
-    return pd.DataFrame(found_rows, columns=["method", "rank_correlation", "heads"])
+        rows.append([method, float(signed.rank().corr().to_numpy()[0, 1]), len(both)])
+    return pd.DataFrame(rows, columns=["method", "rank_correlation", "heads"])
 
 
 def misleading(found: Effects, *, stack: str = "self") -> tuple[HeadNote | None, HeadNote | None]:

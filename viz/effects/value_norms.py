@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from viz.capture.batch_item import output_of_item
 from viz.capture.tiers.registry import AttentionCall, observe
 from viz.effects.attention_calls import Call, CallNames, calls_of
 from viz.effects.captured_pass import CapturedPass
@@ -22,7 +21,6 @@ from viz.effects.registry_pass import as_captured, require_same
 from viz.effects.stream_pass import allowed_apart
 from viz.errors import CaptureError
 from viz.inputs.input_copies import copies
-from viz.models.model_outputs import first_output
 
 # Rows of what heads put out on which a projection is tried.
 TRIED = 8
@@ -113,9 +111,7 @@ def value_norms(
     watch = ProjectionWatch(CallNames(model.module))
     with as_captured(model), observe(watch), _before_parts(model.module, watch.try_part):
         result = model.module(**copies(prepared.inputs))
-    output = output_of_item(
-        first_output(result), item=prepared.item, batch=prepared.batch, axis=prepared.axis
-    )
+    output = captured.own(result)
     require_same(output, trace, "when its output projections are watched")
     found: dict[str, list[Tensor]] = {name: [] for name in trace.stacks}
     for (stack, layer), call in calls_of(trace).items():

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from viz.capture.batch_item import output_of_item
 from viz.capture.stack import Index, unit_numbers
 from viz.capture.tiers.registry import observe
 from viz.capture.trace import Trace
@@ -25,7 +24,6 @@ from viz.effects.registry_pass import as_captured, require_same
 from viz.effects.target import Objective, Target
 from viz.errors import CaptureError
 from viz.models import Model
-from viz.models.model_outputs import first_output
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +171,7 @@ def gradients_of(captured: CapturedPass) -> WeightGradients:
     with as_captured(model), differentiable(model.module) as starts:
         with observe(kept):
             result = model.module(**differentiable_inputs(prepared.inputs))
-        output = output_of_item(
-            first_output(result), item=prepared.item, batch=prepared.batch, axis=prepared.axis
-        )
+        output = captured.own(result)
         require_same(output, trace, "when it keeps gradients")
         kept.require_apart()
         value = chosen.of(output)

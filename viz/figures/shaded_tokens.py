@@ -14,16 +14,20 @@ FURTHEST = 0.6
 BRIGHT = 0.179
 
 
-def shaded(values: NDArray[np.floating], *, dark: bool) -> list[tuple[str, str]]:
+def shaded(
+    values: NDArray[np.floating], *, dark: bool, largest: float | None = None
+) -> list[tuple[str, str]]:
     """Choose background and ink for each number, as CSS colours; red above 0, blue below, symmetric about 0.
 
     Args:
         values: NaN where nothing is known, which leaves the page's own.
         dark: whether the page is dark.
+        largest: what the ends of the palette stand for; by default the largest of the numbers.
     """
     colours = diverging_rgb(dark)
     known = np.abs(values[np.isfinite(values)])
-    largest = float(known.max()) if known.size else 0.0
+    if largest is None:
+        largest = float(known.max()) if known.size else 0.0
     found = []
     for value in values.tolist():
         if not np.isfinite(value) or largest == 0:
