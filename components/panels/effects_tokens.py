@@ -42,6 +42,11 @@ METHODS: dict[TokenMethod, ByToken] = {
         "Gradient × input",
         "The token's embedding times its gradient: its part in the prediction, to first order.",
     ),
+    "attn_lrp": ByToken(
+        "AttnLRP",
+        "Relevance passed back from layer to layer, in logits (Achtibat et al. 2024). Biases and positions keep a part.",
+        "a pass forward and backward",
+    ),
     "relevance": ByToken(
         "Relevance",
         "Positive weights times their gradients, followed back through the layers (Chefer et al. 2021). No unit.",

@@ -113,6 +113,11 @@ def _table(
         "Each cell is the most probable next token if the final norm and the unembedding came right after that layer; "
         "the redder, the more probable. Bold from where the model's own answer leads for good. Choose a "
         "cell for the five most probable."
+        + (
+            ""
+            if found.as_output
+            else " This model changes its logits once more behind the unembedding; probabilities are those before."
+        )
     )
     cells = value_of("lens table").selection.cells
     if not cells:

@@ -50,7 +50,7 @@ expect.set_options(timeout=20_000)
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args):
     """Prefer the system's browser; Playwright's own download is used where there is none."""
-    names = ("chromium", "chromium-browser", "google-chrome")
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     found = next((path for name in names if (path := shutil.which(name))), None)
     chosen = {} if found is None else {"executable_path": found}
     return {**browser_type_launch_args, **chosen, "args": CHROMIUM}

@@ -10,13 +10,15 @@ import viz
 from tests.effects.test_weight_gradients import CAUSAL, ENCODER_DECODER, IDS, built
 from viz.effects import (
     Edges,
+    Head,
     Target,
     direct_attribution,
     knock_out,
+    order_curves,
     rollout,
     weight_gradients,
 )
-from viz.errors import CancelledError, InputError, ModelRefusedError, ShapeError
+from viz.errors import CancelledError, InputError, ModelRefusedError
 from viz.training.demo.measures import RUN, doubled, random_runs
 
 TARGET = Target(position=-2, token=7, against=31)
@@ -141,8 +143,9 @@ def test_words_are_left_out_of_a_text():
 def test_what_a_method_does_not_fit_is_said(found):
     with pytest.raises(InputError, match="no method 'importance'"):
         found.tokens("importance")
-    with pytest.raises(ShapeError, match="not at the last"):
-        found.tokens("leave_one_out")
+    one = viz.effects(found.captured.model, {"input_ids": IDS[:, :1]})
+    with pytest.raises(InputError, match="nothing is left"):
+        one.tokens("leave_one_out")
 
 
 def test_of_an_encoder_decoder_what_can_be_said_is_said():
@@ -150,8 +153,14 @@ def test_of_an_encoder_decoder_what_can_be_said_is_said():
     inputs = {"input_ids": IDS, "decoder_input_ids": IDS[:, 3:9]}
     found = viz.effects(viz.wrap_model(module), inputs, Target(token=7, measure="logit"))
     assert set(found.heads["stack"]) == {"encoder", "decoder", "cross"}
-    assert found.heads["at_position"].isna().all()
+    assert found.heads["at_position"].notna().all()
     assert found.heads["first_order"].notna().all()
+    for stack, rows in {"encoder": None, "decoder": [5], "cross": [5]}.items():
+        alone = found.knock_out(heads=[Head(1, 2, stack)], queries=rows).without[0]
+        own = found.heads.set_index(["stack", "layer", "head"]).loc[(stack, 1, 2)]
+        assert own["at_position"] == pytest.approx(alone - found.value, abs=1e-5)
+    with pytest.raises(InputError, match="no order together"):
+        order_curves(found)
     with pytest.raises(ModelRefusedError, match="normalised within it"):
         found.weights("share", 0, 0, stack="decoder")
     with pytest.raises(InputError, match="no stack in which its input attends to itself alone"):

@@ -11,7 +11,7 @@ import transformers as hf
 
 import viz
 from tests.effects.test_weight_gradients import CAUSAL, ENCODER_DECODER, IDS, built
-from viz.effects import Head, Target, knock_out, weight_gradients
+from viz.effects import Head, Mlp, Target, Together, knock_out, weight_gradients
 from viz.errors import CancelledError, InputError, ShapeError
 
 PAGE = (Path(__file__).parents[2] / "docs" / "effects.md").read_text()
@@ -54,6 +54,56 @@ def plainly(module, inputs, projection, head, chosen, queries=None, instead=None
             return float(chosen.of(module(**inputs).logits[0]))
     finally:
         handle.remove()
+
+
+def silenced(
+    module, inputs, chosen, heads, queries=None, projection=PROJECTIONS["grouped queries"]
+):
+    """The prediction of a plain pass in which several heads put out 0 at once, (layer, head) of four."""
+    rows = slice(None) if queries is None else queries
+
+    def zero(mine):
+        def hook(_part, args):
+            states = args[0].clone().unflatten(-1, (4, -1))
+            for head in mine:
+                states[:, rows, head] = 0
+            return (states.flatten(-2), *args[1:])
+
+        return hook
+
+    handles = []
+    for layer in {layer for layer, _ in heads}:
+        part = module.get_submodule(projection.format(layer))
+        mine = [head for at, head in heads if at == layer]
+        handles.append(part.register_forward_pre_hook(zero(mine)))
+    with torch.no_grad():
+        said = float(chosen.of(module(**inputs).logits[0]))
+    for handle in handles:
+        handle.remove()
+    return said
+
+
+@pytest.mark.parametrize("queries", [None, [11]])
+def test_several_heads_are_silenced_at_once(queries):
+    module = built(CAUSAL["grouped queries"])
+    some = [(0, 1), (0, 3), (1, 2)]
+    every = [(layer, head) for layer in range(2) for head in range(4)]
+    found = knock_out(
+        viz.wrap_model(module),
+        {"input_ids": IDS},
+        TARGET,
+        heads=[
+            Together(tuple(Head(*one) for one in some)),
+            Together((Head(0, None), Head(1, None))),
+            Together((Head(0, 1), Mlp(1))),
+        ],
+        queries=queries,
+    )
+    for heads, without in zip((some, every), found.without, strict=False):
+        said = silenced(module, {"input_ids": IDS}, found.objective, heads, queries)
+        assert without == pytest.approx(said, abs=1e-5)
+    assert set(found.table["part"]) == {"several"}
+    assert found.table["layer"].isna().all()
 
 
 @pytest.mark.parametrize("queries", [None, [11], [0, 3]])

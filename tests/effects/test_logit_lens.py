@@ -40,9 +40,17 @@ def test_each_layer_is_read_as_if_it_were_the_last(name):
         [hidden[0], *after], found.ids, found.probabilities, strict=True
     ):
         with torch.no_grad():
-            expected = torch.softmax(unembedding(norm(states))[0], dim=-1)
+            expected = torch.softmax(said(module, unembedding(norm(states))[0]), dim=-1)
         torch.testing.assert_close(chances, expected.gather(1, ids), atol=1e-5, rtol=1e-4)
         assert torch.equal(ids[:, 0], expected.argmax(dim=-1))
+
+
+def said(module, logits):
+    """What a model makes of its unembedding's numbers."""
+    config = module.config
+    cap = getattr(config, "final_logit_softcapping", None)
+    logits = logits * getattr(config, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0)
+    return logits if cap is None else torch.tanh(logits / cap) * cap
 
 
 def norm_inputs(module):

@@ -7,10 +7,9 @@ import pytest
 import torch
 
 import viz
-from tests.effects.test_weight_gradients import CAUSAL, ENCODER_DECODER, IDS, built
-from viz.effects import Head, Target, order_curves, permuted_heads
-from viz.effects.knock_out import head_edit
-from viz.effects.variants import predicted_without
+from tests.effects.test_knock_out import silenced
+from tests.effects.test_weight_gradients import CAUSAL, IDS, built
+from viz.effects import Target, order_curves, permuted_heads
 from viz.errors import InputError
 
 TARGET = Target(position=-2, token=7, against=31)
@@ -34,15 +33,16 @@ def of(curves, method, kind, order=0):
 
 
 def test_a_curve_is_the_prediction_without_the_first_heads(found, curves):
-    heads = found.heads.sort_values("first_order", kind="stable")
-    first = [Head(int(one.layer), int(one.head)) for one in heads.head(3).itertuples()]
-    edits = [head_edit(found.trace, one) for one in first]
-    (alone,) = predicted_without(found.captured, [edits], rows=[AT])
-    assert of(curves, "first_order", "deletion")[3 / 8] == pytest.approx(alone, abs=1e-4)
-    others = [Head(layer, head) for layer in range(2) for head in range(4)]
-    rest = [head_edit(found.trace, one) for one in others if one not in first]
-    (only,) = predicted_without(found.captured, [rest], rows=[AT])
-    assert of(curves, "first_order", "insertion")[3 / 8] == pytest.approx(only, abs=1e-4)
+    # Those that the estimate of silencing this position alone puts first, by plain hooks.
+    estimates = found.gradients.first_order(rows=[AT])
+    order = sorted(
+        ((layer, head) for layer in range(2) for head in range(4)), key=lambda at: estimates[at]
+    )
+    first, rest = order[:3], order[3:]
+    module, inputs = found.captured.model.module, {"input_ids": IDS}
+    for kind, silent in (("deletion", first), ("insertion", rest)):
+        said = silenced(module, inputs, found.objective, silent, [AT])
+        assert of(curves, "first_order", kind)[3 / 8] == pytest.approx(said, abs=1e-4)
 
 
 def test_every_curve_leads_from_all_heads_to_none_or_back(found, curves):
@@ -78,12 +78,13 @@ def test_a_seed_gives_the_same_orders(found):
     assert first.equals(again)
 
 
-def test_where_heads_cannot_be_silenced_one_by_one_nothing_is_tried():
-    module = built(ENCODER_DECODER["relative bias"])
-    inputs = {"input_ids": IDS, "decoder_input_ids": IDS[:, 3:9]}
-    found = viz.effects(viz.wrap_model(module), inputs)
+def test_where_every_head_was_not_silenced_nothing_is_tried():
+    model = viz.wrap_model(built(CAUSAL["grouped queries"]))
+    found = viz.effects(model, {"input_ids": IDS}, TARGET, every_head=False)
+    assert found.at_position is None
     with pytest.raises(InputError, match="silenced on its own first"):
         order_curves(found)
+    assert order_curves(found.with_every_head(), steps=1, orders=2).areas.notna().all(axis=None)
 
 
 def test_another_heads_row_is_put_in_the_place_of_ones_own(found):

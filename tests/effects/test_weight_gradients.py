@@ -38,7 +38,13 @@ CAUSAL = {
     "norms of queries and keys": hf.Qwen3Config(**GROUPED, head_dim=8),
     "rotary on a part": hf.GPTNeoXConfig(**DECODER),
     "one key-value head": hf.LlamaConfig(**DECODER, num_key_value_heads=1),
-    "residual scales": hf.GraniteConfig(**GROUPED),
+    "residual scales": hf.GraniteConfig(
+        **GROUPED,
+        residual_multiplier=0.4,
+        embedding_multiplier=3.0,
+        attention_multiplier=0.3,
+        logits_scaling=2.0,
+    ),
     "parallel blocks": hf.CohereConfig(**GROUPED),
 }
 ENCODER_DECODER = {

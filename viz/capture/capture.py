@@ -30,6 +30,7 @@ from viz.inputs.prepared import Prepared
 from viz.models import Model
 from viz.models.argument_checks import require_model
 from viz.models.context_length import forget_longer_texts
+from viz.models.model import Plan
 from viz.models.model_outputs import first_output
 
 # What a forward raises that lacks an input: it fails on None, or finds no entry.
@@ -84,6 +85,13 @@ def capture(
 
 def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None = None) -> Trace:
     """Run a model once on inputs that are prepared already; see `capture`."""
+    return capture_with_plan(model, prepared, progress)[0]
+
+
+def capture_with_plan(
+    model: Model, prepared: Prepared, progress: Progress | None = None
+) -> tuple[Trace, Plan]:
+    """Capture, and say how attention was shown, for passes beside this one."""
     tell = Telling(progress)
     tell("forward", 0.0)
     shown, taken = _forward(model, prepared, tell)
@@ -95,7 +103,7 @@ def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None
     tell("forward", 1.0)
     stacks = stacks_of(shown.layers, prepared.known, prepared.unnamed)
     first = main_stack(stacks)
-    return Trace(
+    trace = Trace(
         model=card_of(model),
         text=prepared.text,
         pair=prepared.pair,
@@ -104,6 +112,7 @@ def capture_prepared(model: Model, prepared: Prepared, progress: Progress | None
         output=output.detach(),
         unshown=shown.unshown,
     )
+    return trace, shown.plan
 
 
 def _forward(model: Model, prepared: Prepared, tell: Telling) -> tuple[Shown, Prepared]:

@@ -4,10 +4,12 @@ from viz.effects.direct_attribution import DirectAttribution, Share, direct_attr
 from viz.effects.edge_search import EdgeSearch, smallest_edges
 from viz.effects.edges import Edges
 from viz.effects.effects import Effects, effects
-from viz.effects.knock_out import EdgeKnockOuts, Head, KnockOuts, Mlp, knock_out, knock_out_edges
+from viz.effects.knock_out import KnockOuts, knock_out
+from viz.effects.knock_out_edges import EdgeKnockOuts, knock_out_edges
 from viz.effects.logit_lens import LogitLens, logit_lens
 from viz.effects.order_curves import OrderCurves, order_curves
 from viz.effects.permuted_heads import permuted_heads
+from viz.effects.replacements import Head, Mlp, Together
 from viz.effects.target import Objective, Target, objective
 from viz.effects.token_effects import rollout
 from viz.effects.trust import HeadNote, agreement, misleading
@@ -29,6 +31,7 @@ __all__ = [
     "OrderCurves",
     "Share",
     "Target",
+    "Together",
     "WeightGradients",
     "agreement",
     "direct_attribution",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
 from viz.capture.batch_item import output_of_item
-from viz.capture.capture import capture_prepared
+from viz.capture.capture import capture_prepared, capture_with_plan
 from viz.capture.trace import Trace
 from viz.effects.target import Objective, Target, objective
 from viz.errors import InputError
@@ -17,6 +17,7 @@ from viz.inputs.modalities import prepare_any
 from viz.inputs.prepared import Prepared
 from viz.models import Model
 from viz.models.argument_checks import require_model
+from viz.models.model import Plan
 from viz.models.model_outputs import first_output
 
 
@@ -29,12 +30,16 @@ class CapturedPass:
         prepared: its inputs.
         trace: of the pass, with its output.
         objective: the prediction.
+        plan: how attention was shown; passes beside this one set it the same way, whatever the model has captured since.
+        known: what was found out about the pass besides, by name.
     """
 
     model: Model
     prepared: Prepared
     trace: Trace
     objective: Objective
+    plan: Plan
+    known: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def output(self) -> Tensor:
@@ -103,7 +108,7 @@ def captured_of(
         explained: the prediction.
         progress: called with a phase and the share done; may raise to cancel.
     """
-    trace = capture_prepared(model, prepared, progress)
+    trace, plan = capture_with_plan(model, prepared, progress)
 
     def output_of(text: str) -> Tensor:
         other = prepare_any(model, text, pair=None, target=None, image=None, sound=None, item=None)
@@ -111,5 +116,7 @@ def captured_of(
         assert output is not None
         return output
 
-    found = objective(explained or Target(), trace, model, output_of=output_of)
-    return CapturedPass(model, prepared, trace, found)
+    padding = prepared.inputs.get("attention_mask")
+    own = padding[prepared.item] if isinstance(padding, Tensor) and padding.ndim == 2 else None
+    found = objective(explained or Target(), trace, model, output_of=output_of, padding=own)
+    return CapturedPass(model, prepared, trace, found, plan)

@@ -15,15 +15,22 @@ from viz.inputs.input_copies import copies
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What an embedding put out, where gradients end."""
+    """What an embedding put out, where gradients end.
 
-    part: nn.Module
+    Attributes:
+        output: of it.
+        of_tokens: whether it embedded the tokens of the text; true of the first that did alone.
+    """
+
     output: Tensor
+    of_tokens: bool
 
 
 @contextmanager
 def differentiable(
-    module: nn.Module, scaled: Mapping[nn.Module, float] | None = None
+    module: nn.Module,
+    embeds_tokens: Callable[[nn.Module, Tensor], bool] | None = None,
+    share: float = 1.0,
 ) -> Iterator[list[Start]]:
     """Let gradients flow through a module, and none be kept for its parameters.
 
@@ -31,7 +38,8 @@ def differentiable(
 
     Args:
         module: the model.
-        scaled: embeddings of which only a share is handed on.
+        embeds_tokens: tells the embedding of the text's tokens by the part and what it is handed.
+        share: of what it puts out that is handed on.
 
     Yields:
         Where they end, in the order in which the pass comes there.
@@ -39,7 +47,7 @@ def differentiable(
     starts: list[Start] = []
     wanted = [(one, one.requires_grad) for one in module.parameters()]
     handles = [
-        part.register_forward_hook(_beginning(starts, (scaled or {}).get(part, 1.0)))
+        part.register_forward_hook(_beginning(starts, embeds_tokens, share))
         for part in module.modules()
         if isinstance(part, nn.Embedding)
     ]
@@ -56,13 +64,23 @@ def differentiable(
 
 
 def _beginning(
-    starts: list[Start], share: float
+    starts: list[Start],
+    embeds_tokens: Callable[[nn.Module, Tensor], bool] | None,
+    share: float,
 ) -> Callable[[nn.Module, tuple[Any, ...], Any], Any]:
-    def begin(part: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
+    def begin(part: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         if not isinstance(output, Tensor) or output.requires_grad or not output.is_floating_point():
             return None
-        leaf = (output.detach() if share == 1 else output.detach() * share).requires_grad_()
-        starts.append(Start(part, leaf))
+        of_tokens = (
+            embeds_tokens is not None
+            and not any(one.of_tokens for one in starts)
+            and bool(args)
+            and isinstance(args[0], Tensor)
+            and embeds_tokens(part, args[0])
+        )
+        scaled = of_tokens and share != 1
+        leaf = (output.detach() * share if scaled else output.detach()).requires_grad_()
+        starts.append(Start(leaf, of_tokens))
         # A copy, because models add to it in place, which no leaf allows.
         return leaf.clone()
 

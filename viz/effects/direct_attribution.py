@@ -5,6 +5,7 @@ Source: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits";
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -185,6 +186,7 @@ def _attributed(captured: CapturedPass, pieces: StreamPass) -> DirectAttribution
     shares, direction, terms = _before_norm(model, chosen, pieces, value)
     records = {call.name: (stack, layer, call) for (stack, layer), call in calls_of(trace).items()}
     directions: dict[tuple[str, int], Tensor] = {}
+    of_attention: dict[str, float] = defaultdict(float)
     for term in terms:
         whole = float((direction * term.vector.detach().float()).sum())
         owner = owner_of(line_of(term.makers), list(records))
@@ -194,9 +196,14 @@ def _attributed(captured: CapturedPass, pieces: StreamPass) -> DirectAttribution
         stack, layer, call = records[owner]
         output = pieces.kept.whole[call]
         own = _by_number(model, term, direction, output, pieces, chosen.place)
-        directions[stack, layer] = own
-        heads = pieces.kept.of_item(output.detach())[chosen.place].float()
-        found = (own * heads).sum(dim=-1)
+        # A layer may add twice, such as by an adapter beside its output projection.
+        known = directions.get((stack, layer))
+        directions[stack, layer] = own if known is None else known + own
+        of_attention[owner] += whole
+    for owner, whole in of_attention.items():
+        stack, layer, call = records[owner]
+        heads = pieces.kept.of_item(pieces.kept.whole[call].detach())[chosen.place].float()
+        found = (directions[stack, layer] * heads).sum(dim=-1)
         shares += [
             Share("head", stack, layer, head, float(one), owner)
             for head, one in enumerate(found.tolist())

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 import torch
-from torch import Tensor
 
 from viz.capture.layers.recorded_layer import RecordedLayer
 from viz.effects.attention_calls import calls_of
-from viz.effects.edges import EdgeEdit
+from viz.effects.edges import EdgeEdit, HiddenKeys
 from viz.effects.effects import Effects
-from viz.effects.variants import Edits, predicted_without
+from viz.effects.knock_out_edges import require_masks_that_stay
+from viz.effects.variants import predicted_without
 from viz.errors import CaptureError, InputError
 
 # Sizes that are tried at once while the place is narrowed down.
@@ -73,6 +73,7 @@ def smallest_edges(
     table = _ranked(found, stack)
     whole = len(table)
     run = _Runs(found, stack, table, progress)
+    require_masks_that_stay(found.captured, run.without_others(whole))
     sizes = sorted({min(whole, 1 << power) for power in range(whole.bit_length() + 1)})
     values = dict(zip(sizes, run(sizes), strict=True))
     enough = next((size for size in sizes if values[size] >= keep * value), whole)
@@ -95,7 +96,9 @@ def _ranked(found: Effects, stack: str) -> pd.DataFrame:
     own, place = found.trace.stacks[stack], found.objective.place
     parts = []
     for layer in range(own.layers):
-        allowed = own.record(layer).may_look(torch.tensor([place]))[:, 0]
+        record = own.record(layer)
+        row = torch.tensor([place], device=record.tensors[0].device)
+        allowed = record.may_look(row)[:, 0]
         for head in range(own.heads(layer)):
             keys = allowed[min(head, len(allowed) - 1)].nonzero()[:, 0].tolist()
             weights = own.weights(layer, head, [place], keys)[0].tolist()
@@ -133,7 +136,7 @@ class _Runs:
         place = self.found.objective.place
         values = predicted_without(
             self.found.captured,
-            [self._without_others(size) for size in sizes],
+            [self.without_others(size) for size in sizes],
             rows=[place],
             states=self.found.gradients.layers,
         )
@@ -143,7 +146,8 @@ class _Runs:
             self.progress(self.done, most)
         return values
 
-    def _without_others(self, size: int) -> Edits:
+    def without_others(self, size: int) -> list[EdgeEdit]:
+        """Hide all weights of the row but so many of the first of the table."""
         place, trace = self.found.objective.place, self.found.trace
         own, calls = trace.stacks[self.stack], calls_of(trace)
         kept: dict[tuple[int, int], list[int]] = {}
@@ -151,7 +155,7 @@ class _Runs:
         columns = (first[name].astype(int).tolist() for name in ("layer", "head", "key"))
         for layer, head, key in zip(*columns, strict=True):
             kept.setdefault((layer, head), []).append(key)
-        edits = []
+        edits: list[EdgeEdit] = []
         for layer in range(own.layers):
             record = own.record(layer)
             if not isinstance(record, RecordedLayer):
@@ -161,11 +165,8 @@ class _Runs:
                 )
             rows = torch.tensor([place], device=record.key.device)
             for head in range(record.heads):
-                hidden: Tensor = torch.ones(1, record.shape[1], dtype=torch.bool)
-                hidden[0, kept.get((layer, head), [])] = False
-                edits.append(
-                    EdgeEdit(
-                        calls[self.stack, layer], record, (head,), rows, hidden.to(rows.device)
-                    )
-                )
+                others = torch.ones(record.shape[1], dtype=torch.bool)
+                others[kept.get((layer, head), [])] = False
+                hidden = HiddenKeys(others.to(rows.device))
+                edits.append(EdgeEdit(calls[self.stack, layer], record, (head,), rows, hidden))
         return edits

@@ -39,17 +39,46 @@ class Edges:
 
 
 @dataclass(frozen=True, slots=True)
+class HiddenKeys:
+    """Keys that rows may no longer attend to, as a rule: at 32,768 tokens they would be 1 GB one by one.
+
+    Attributes:
+        columns: bool [key], whether a key is among them.
+        before: only those that stand so many before their row; None for any.
+        shift: where the first query stands among the keys.
+    """
+
+    columns: Tensor
+    before: int | None = None
+    shift: int = 0
+
+    def of(self, rows: Tensor) -> Tensor:
+        """Say which keys some rows may no longer attend to, bool [row, key]."""
+        if self.before is None:
+            return self.columns.expand(len(rows), -1)
+        at = torch.arange(len(self.columns), device=self.columns.device)
+        return self.columns & (at == rows[:, None] + (self.shift - self.before))
+
+
+@dataclass(frozen=True, slots=True)
 class EdgeEdit:
     """Edges of one call.
 
-    Shapes: rows int64 [row]; hidden bool [row, key]. heads lists which of the call's are meant.
+    Attributes:
+        call: whose.
+        record: of the layer.
+        heads: which of the call's.
+        rows: int64 [row].
+        hidden: which keys.
+        beside: other edges of the same call that are knocked out at once.
     """
 
     call: Call
     record: RecordedLayer
     heads: tuple[int, ...]
     rows: Tensor
-    hidden: Tensor
+    hidden: HiddenKeys
+    beside: tuple[EdgeEdit, ...] = ()
 
     def output(self, call: AttentionCall, item: int) -> Tensor:
         """Compute what the heads of one item put out at the rows without the edges, [row, head, d].
@@ -57,31 +86,45 @@ class EdgeEdit:
         Cost: rows x keys x d for each head, in blocks of rows.
         """
         keys = self.record.shape[1]
-        query, key = call.query[item], call.key[item, :, :keys]
-        values = call.value[item, :, :keys].float()
-        groups = len(query) // len(key)
-        own = torch.tensor(self.heads, device=query.device)
-        values = values[own // groups]
+        own = torch.tensor(self.heads, device=call.query.device)
+        groups = call.query.shape[1] // call.key.shape[1]
+        query = call.query[item, own]
+        key = call.key[item, own // groups, :keys]
+        values = call.value[item, own // groups, :keys].float()
         found = []
-        size = max(1, BLOCK_NUMBERS // (len(query) * keys))
-        pieces = zip(torch.split(self.rows, size), torch.split(self.hidden, size), strict=True)
-        for rows, hidden in pieces:
-            weights = self._weights(query, key, rows, hidden)[own]
+        for rows in torch.split(self.rows, max(1, BLOCK_NUMBERS // (len(own) * keys))):
+            weights = self._weights(query, key, own, rows)
             found.append(torch.bmm(weights, values).transpose(0, 1))
         return torch.cat(found)
 
-    def _weights(self, query: Tensor, key: Tensor, rows: Tensor, hidden: Tensor) -> Tensor:
+    def _weights(self, query: Tensor, key: Tensor, own: Tensor, rows: Tensor) -> Tensor:
+        """Compute the weights that are left, [own head, row, key]."""
         record = self.record
         bias, sinks = record.bias, record.sinks
+        allowed = record.mask.allowed(rows, 0, record.shape[1])
+        allowed = (allowed if len(allowed) == 1 else allowed[own]) & ~self._hidden(own, rows)
+        if bias is not None:
+            bias = bias if bias.shape[1] == 1 else bias[:, rows]
+        if sinks is not None:
+            sinks = sinks[own] if sinks.ndim == 1 else sinks[own][:, rows]
         return attention_rows(
             query[:, rows],
             key,
             scale=record.scale,
-            allowed=record.mask.allowed(rows, 0, record.shape[1]) & ~hidden,
-            bias=bias if bias is None or bias.shape[1] == 1 else bias[:, rows],
+            allowed=allowed,
+            bias=bias if bias is None or len(bias) == 1 else bias[own],
             softcap=record.softcap,
-            sinks=sinks if sinks is None or sinks.ndim == 1 else sinks[:, rows],
+            sinks=sinks,
         )
+
+    def _hidden(self, own: Tensor, rows: Tensor) -> Tensor:
+        """Say which keys some rows of some heads may not attend to, bool [1 or head, row, key]."""
+        hidden = self.hidden.of(rows)[None]
+        for other in self.beside:
+            mine = torch.isin(own, torch.tensor(other.heads, device=own.device))[:, None, None]
+            also = other.hidden.of(rows)[None] & torch.isin(rows, other.rows)[None, :, None]
+            hidden = hidden | (also & mine)
+        return hidden
 
 
 def edge_edits(trace: Trace, edges: Edges) -> list[EdgeEdit]:
@@ -92,21 +135,26 @@ def edge_edits(trace: Trace, edges: Edges) -> list[EdgeEdit]:
         InputError: not a single weight is among them that a query may look at.
         CaptureError: a layer keeps something else than queries and keys.
     """
+    if edges.stack not in trace.stacks:
+        raise ShapeError(
+            f"There is no stack {edges.stack!r}.", f"Choose one of {', '.join(trace.stacks)}."
+        )
     stack = trace.stacks[edges.stack]
     device = stack.records[0].tensors[0].device
+    for name in ("rows", "columns", "layers", "heads"):
+        chosen = getattr(edges, name)
+        if chosen is not None and len(chosen) == 0:
+            raise InputError(f"The edges have no {name}.", f"Leave {name} out for all of them.")
     rows = unit_numbers(edges.rows, len(stack.queries), "query", device)
     columns = unit_numbers(edges.columns, len(stack.keys), "key", device)
-    hidden = torch.zeros(len(rows), len(stack.keys), dtype=torch.bool, device=device)
-    hidden[:, columns] = True
-    if edges.offset is not None:
-        if not stack.aligned:
-            raise ShapeError(
-                f"In {edges.stack} queries do not stand among the keys, so none is {edges.offset} before them.",
-                "Leave the offset out.",
-            )
-        at = torch.arange(len(stack.keys), device=device)
-        shift = len(stack.keys) - len(stack.queries)
-        hidden &= at == rows[:, None] + shift - edges.offset
+    if edges.offset is not None and not stack.aligned:
+        raise ShapeError(
+            f"In {edges.stack} queries do not stand among the keys, so none is {edges.offset} before them.",
+            "Leave the offset out.",
+        )
+    among = torch.zeros(len(stack.keys), dtype=torch.bool, device=device)
+    among[columns] = True
+    hidden = HiddenKeys(among, edges.offset, len(stack.keys) - len(stack.queries))
     calls = calls_of(trace)
     found, any_left = [], False
     for layer in range(stack.layers) if edges.layers is None else edges.layers:
@@ -120,7 +168,7 @@ def edge_edits(trace: Trace, edges: Edges) -> list[EdgeEdit]:
         heads = range(record.heads) if edges.heads is None else edges.heads
         for head in heads:
             stack.record_with(layer, head)
-        any_left |= bool((record.may_look(rows) & hidden).any())
+        any_left = any_left or _any(record, rows, hidden)
         found.append(EdgeEdit(calls[edges.stack, layer], record, tuple(heads), rows, hidden))
     if not any_left:
         raise InputError(
@@ -128,3 +176,9 @@ def edge_edits(trace: Trace, edges: Edges) -> list[EdgeEdit]:
             "Choose keys that the rows attend to.",
         )
     return found
+
+
+def _any(record: RecordedLayer, rows: Tensor, hidden: HiddenKeys) -> bool:
+    """Whether any of some rows may attend to a key that is to be hidden from it."""
+    blocks = torch.split(rows, max(1, BLOCK_NUMBERS // record.shape[1]))
+    return any(bool((record.may_look(block) & hidden.of(block)).any()) for block in blocks)

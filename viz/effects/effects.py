@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import pandas as pd
@@ -13,20 +13,15 @@ from torch import Tensor
 from viz.capture.stack import Index, Stack, unit_numbers
 from viz.capture.trace import Trace
 from viz.effects.attention_flow import attention_flow
+from viz.effects.attn_lrp import attn_lrp
 from viz.effects.captured_pass import CapturedPass, captured_pass
 from viz.effects.direct_attribution import DirectAttribution, attribution_of
-from viz.effects.edges import Edges
+from viz.effects.every_head import is_quick, knock_out_every_head
 from viz.effects.integrated_gradients import integrated_gradients
-from viz.effects.knock_out import (
-    EdgeKnockOuts,
-    Head,
-    KnockOuts,
-    Mlp,
-    knock_out_edges_of,
-    knock_out_of,
-)
-from viz.effects.one_token import one_token
+from viz.effects.knock_out import KnockOuts, Part, knock_out_of
+from viz.effects.knock_out_edges import EdgeKnockOuts, EdgeSet, knock_out_edges_of
 from viz.effects.relevance import relevance
+from viz.effects.replacements import Head
 from viz.effects.target import Objective, Target
 from viz.effects.token_effects import leave_one_out, rollout
 from viz.effects.value_norms import value_norms
@@ -36,11 +31,14 @@ from viz.models import Model
 
 WeightKind = Literal["weight", "value_norm", "gradient", "weight_gradient", "positive", "share"]
 TokenMethod = Literal[
-    "gradient_times_input", "integrated_gradients", "relevance", "rollout", "flow", "leave_one_out"
+    "gradient_times_input",
+    "integrated_gradients",
+    "attn_lrp",
+    "relevance",
+    "rollout",
+    "flow",
+    "leave_one_out",
 ]
-
-# So many heads are knocked out in whole passes, where that cannot be done with single tokens.
-FEW_HEADS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +50,9 @@ class Effects:
         gradients: of the prediction, by every weight.
         direct: shares of the logit; None where it cannot be divided.
         refused: why it cannot.
-        at_position: the change without each head at the position of the prediction, exactly, or at all positions where
-            it is said of the whole input; None where it would take a pass for each head, which `knock_out` runs.
+        at_position: the prediction without each head at its position, exactly, or at all positions where it is said of
+            the whole input or the head is of another stack, such as an encoder; None where that would take long, and
+            `with_every_head` finds it.
     """
 
     captured: CapturedPass
@@ -190,7 +189,8 @@ class Effects:
 
         Args:
             method: "gradient_times_input", to first order; "integrated_gradients", the gradient along the way from no
-                embeddings to the whole ones (Sundararajan et al. 2017); "relevance", positive weights times gradients
+                embeddings to the whole ones (Sundararajan et al. 2017); "attn_lrp", relevance passed back from layer to
+                layer (Achtibat et al. 2024); "relevance", positive weights times gradients
                 followed back (Chefer et al. 2021); "rollout", the share that arrives by weights alone, whatever is
                 predicted, and "flow", how much could (both Abnar & Zuidema 2020); "leave_one_out", the exact change
                 without each word.
@@ -198,8 +198,8 @@ class Effects:
 
         Returns:
             Columns token, effect; NaN where a method says nothing. In units of the prediction; of rollout, shares of 1;
-            of flow, of 1 each; of relevance without a unit. Of integrated gradients `attrs` has the change that they
-            would add up to, and the gap that is left.
+            of flow, of 1 each; of relevance without a unit. Of integrated gradients and AttnLRP `attrs` has the change, or
+            the value, that they would add up to, and the gap that is left.
 
         Raises:
             InputError, ShapeError: there is no such method, or it does not fit the model or the inputs.
@@ -212,6 +212,10 @@ class Effects:
             integrated = integrated_gradients(self.captured, progress=progress)
             effect = integrated.tokens.tolist()
             told = {"change": integrated.change, "gap": integrated.gap}
+        elif method == "attn_lrp":
+            passed_back = attn_lrp(self.captured)
+            effect = passed_back.tokens.tolist()
+            told = {"value": passed_back.value, "gap": passed_back.gap}
         elif method == "rollout":
             effect = rollout(self._self_stack(), self._read_from()).mean(dim=0).tolist()
         elif method == "relevance":
@@ -258,10 +262,21 @@ class Effects:
         read: list[int] = last.abs().amax(dim=(0, 2)).nonzero()[:, 0].tolist()
         return read or list(range(last.shape[1]))
 
+    def with_every_head(self, progress: Callable[[int, int], None] | None = None) -> Effects:
+        """Knock each head out exactly, where that is not known yet.
+
+        Args:
+            progress: called with how many heads are done, and of how many; may raise to cancel.
+        """
+        if self.at_position is not None:
+            return self
+        found = knock_out_every_head(self.captured, self.gradients.layers, progress)
+        return replace(self, at_position=found)
+
     def knock_out(
         self,
-        heads: Sequence[Head | Mlp | tuple[int, int | None]] | None = None,
-        edges: Sequence[Edges] | None = None,
+        heads: Sequence[Part | tuple[int, int | None]] | None = None,
+        edges: Sequence[EdgeSet] | None = None,
         **options: Any,
     ) -> KnockOuts | EdgeKnockOuts:
         """Run the model without each of some heads, or without each set of edges, exactly.
@@ -295,6 +310,7 @@ def effects(
     *,
     pair: str | None = None,
     target: str | None = None,
+    every_head: bool | None = None,
 ) -> Effects:
     """Find out what a prediction rests on.
 
@@ -305,6 +321,7 @@ def effects(
         explained: the prediction; by default the last position's first token against its runner-up.
         pair: a second text, for models that read pairs.
         target: what an encoder-decoder writes.
+        every_head: whether each head is knocked out exactly; by default where that takes seconds.
 
     Raises:
         InputError, ShapeError: the target is none of this model's, or there are several inputs.
@@ -312,18 +329,23 @@ def effects(
         VerificationError: a pass beside the capture returns something else.
 
     Cost: the capture, two passes forward and one backward; in a decoder, besides, one token for each head, and in others
-    of up to 64 heads a pass for each.
+    a pass for each.
     """
-    return effects_of(captured_pass(model, inputs, explained, pair=pair, target=target))
+    captured = captured_pass(model, inputs, explained, pair=pair, target=target)
+    return effects_of(captured, every_head=every_head)
 
 
 def effects_of(
-    captured: CapturedPass, progress: Callable[[str, float], None] | None = None
+    captured: CapturedPass,
+    progress: Callable[[str, float], None] | None = None,
+    *,
+    every_head: bool | None = None,
 ) -> Effects:
     """Find out what the prediction of a captured pass rests on; errors as in `effects`.
 
     Args:
         captured: the pass.
+        every_head: as in `effects`.
         progress: called with a phase, "gradients", "shares" or "heads", and the share done; may raise to cancel.
     """
     tell = progress or (lambda _phase, _share: None)
@@ -335,16 +357,8 @@ def effects_of(
         direct = attribution_of(captured)
     except LoupeError as error:
         refused = error
-    at_position = None
-    heads = sum(record.heads for one in captured.trace.stacks.values() for record in one.records)
-    position = captured.objective.position
-    cheap = heads <= FEW_HEADS or one_token(captured, gradients.layers) is not None
-    if cheap and list(captured.trace.stacks) == ["self"]:
+    found = Effects(captured, gradients, direct, refused, None)
+    if every_head or (every_head is None and is_quick(captured, gradients.layers)):
         tell("heads", 0.0)
-        at_position = knock_out_of(
-            captured,
-            queries=None if position is None else [position],
-            states=gradients.layers,
-            progress=lambda done, of: tell("heads", done / of),
-        )
-    return Effects(captured, gradients, direct, refused, at_position)
+        return found.with_every_head(lambda done, of: tell("heads", done / of))
+    return found

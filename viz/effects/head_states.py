@@ -87,7 +87,7 @@ def head_states(captured: CapturedPass) -> dict[str, list[HeadStates]]:
     """
     model, prepared, trace = captured.model, captured.prepared, captured.trace
     kept = StateKeeper(CallNames(model.module), prepared.item, prepared.batch)
-    with as_captured(model), observe(kept):
+    with as_captured(captured), observe(kept):
         result = model.module(**copies(prepared.inputs))
     output = captured.own(result)
     require_same(output, trace, "when what its heads put out is kept")

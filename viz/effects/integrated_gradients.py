@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from viz.effects.captured_pass import CapturedPass
 from viz.effects.differentiable_pass import differentiable, differentiable_inputs
 from viz.effects.registry_pass import as_captured
+from viz.effects.token_embedding import TokenEmbedding, token_embedding
 from viz.errors import CaptureError, InputError
 
 # Places between no embedding and the whole one, those of Gauss and Legendre.
@@ -63,8 +64,7 @@ def integrated_gradients(
     if steps < 1:
         raise InputError(f"The steps are {steps}.", "Choose 1 or more.")
     model, length = captured.model, len(captured.trace.units)
-    find = getattr(model.module, "get_input_embeddings", None)
-    embedding = find() if callable(find) else None
+    embedding = token_embedding(captured)
     places, weights = np.polynomial.legendre.leggauss(steps)
     summed: Tensor | float = 0.0
     for done, (place, weight) in enumerate(zip(places, weights, strict=True), start=1):
@@ -99,14 +99,13 @@ class _Embedded:
 
 
 def _embedded_at(
-    captured: CapturedPass, embedding: nn.Module | None, share: float
+    captured: CapturedPass, embedding: TokenEmbedding, share: float
 ) -> _Embedded | None:
     """Differentiate the prediction there; None where tokens are not embedded once, one by one."""
     model, prepared = captured.model, captured.prepared
-    scaled = {} if embedding is None else {embedding: share}
-    with as_captured(model), differentiable(model.module, scaled) as starts:
+    with as_captured(captured), differentiable(model.module, embedding, share) as starts:
         result = model.module(**differentiable_inputs(prepared.inputs))
-        own = [one.output for one in starts if one.part is embedding]
+        own = [one.output for one in starts if one.of_tokens]
         if len(own) != 1 or own[0].ndim != 3:
             return None
         value = captured.objective.of(captured.own(result))

@@ -8,42 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import pandas as pd
 import torch
 
 from viz.capture.stack import unit_numbers
 from viz.capture.trace import Trace
-from viz.effects.attention_calls import calls_of
 from viz.effects.captured_pass import CapturedPass, captured_pass
-from viz.effects.edges import Edges, edge_edits
 from viz.effects.head_states import HeadStates, head_states
-from viz.effects.mlp_parts import MlpState, mlp_states, parts_of
-from viz.effects.part_edits import PartEdit
+from viz.effects.mlp_parts import mlp_states
+from viz.effects.pass_variants import Edits
+from viz.effects.replacements import Head, Mlp, Replacement, Together, head_edit, mlp_edit
 from viz.effects.target import Objective, Target
-from viz.effects.variants import Edits, HeadEdit, predicted_without
-from viz.errors import InputError
+from viz.effects.variants import predicted_without
+from viz.errors import InputError, ShapeError
 from viz.models import Model
 
-Replacement = Literal["zero", "mean", "resample"]
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """One head of a trace, or all heads of a layer where `head` is None."""
-
-    layer: int
-    head: int | None
-    stack: str = "self"
-
-
-@dataclass(frozen=True, slots=True)
-class Mlp:
-    """All that a layer adds to the residual stream beside its heads."""
-
-    layer: int
-    stack: str = "self"
+# What is knocked out in one variant.
+Part = Head | Mlp | Together
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +46,33 @@ class KnockOuts:
     objective: Objective
     value: float
     without: tuple[float, ...]
-    heads: tuple[Head | Mlp, ...]
+    heads: tuple[Part, ...]
     replacement: Replacement
 
     @property
     def table(self) -> pd.DataFrame:
         """Columns part, stack, layer, head, without, change (without - with); the largest change first.
 
-        The part is "head", "attention" where all heads of a layer were knocked out, or "mlp"; of the last two head
-        is <NA>.
+        The part is "head", "attention" where all heads of a layer were knocked out, "mlp", or "several" of what was
+        knocked out together; head is <NA> of all but the first, and layer and stack of the last.
         """
+        fields = ("stack", "layer", "head")
         rows = pd.DataFrame(
             [
-                [_kind(one), one.stack, one.layer, getattr(one, "head", None), value]
+                [_kind(one), *(getattr(one, name, None) for name in fields), value]
                 for one, value in zip(self.heads, self.without, strict=True)
             ],
-            columns=["part", "stack", "layer", "head", "without"],
-        ).astype({"head": "Int64"})
+            columns=["part", *fields, "without"],
+        ).astype({"layer": "Int64", "head": "Int64"})
         rows["change"] = rows["without"] - self.value
         return rows.sort_values(
             "change", key=abs, ascending=False, kind="stable", ignore_index=True
         )
 
 
-def _kind(one: Head | Mlp) -> str:
+def _kind(one: Part) -> str:
+    if isinstance(one, Together):
+        return "several"
     if isinstance(one, Mlp):
         return "mlp"
     return "attention" if one.head is None else "head"
@@ -97,7 +83,7 @@ def knock_out(
     inputs: str | Mapping[str, Any],
     explained: Target | None = None,
     *,
-    heads: Sequence[Head | Mlp | tuple[int, int | None]] | None = None,
+    heads: Sequence[Part | tuple[int, int | None]] | None = None,
     queries: Sequence[int] | None = None,
     replacement: Replacement = "zero",
     other: str | Mapping[str, Any] | None = None,
@@ -113,7 +99,8 @@ def knock_out(
         inputs: a text, or the model's own inputs; one input.
         explained: the prediction; by default the last position's first token against its runner-up.
         heads: to be knocked out one by one, as `Head` or (layer, head) of the stack `self`; all by default. Where head
-            is None, all heads of the layer at once. `Mlp` is what the layer adds beside them.
+            is None, all heads of the layer at once. `Mlp` is what the layer adds beside them; what is in one
+            `Together` is silenced at once.
         queries: positions at which they are silenced; all by default.
         replacement: what takes the place of a head's output: 0, its mean over all positions, or what it puts out at
             the same position of another text.
@@ -149,7 +136,7 @@ def knock_out(
 def knock_out_of(
     captured: CapturedPass,
     *,
-    heads: Sequence[Head | Mlp | tuple[int, int | None]] | None = None,
+    heads: Sequence[Part | tuple[int, int | None]] | None = None,
     queries: Sequence[int] | None = None,
     replacement: Replacement = "zero",
     other: CapturedPass | None = None,
@@ -172,103 +159,35 @@ def knock_out_of(
             "Give both, or neither.",
         )
     wanted = _wanted(trace, heads)
-    rows = _rows(trace, wanted, queries)
+    parts = [one.parts if isinstance(one, Together) else (one,) for one in wanted]
+    every = [one for several in parts for one in several]
+    rows = _rows(trace, every, queries)
     at_target = rows == [captured.objective.position]
     if states is None and (replacement == "mean" or at_target):
         states = head_states(captured)
     source = states if other is None else _other_states(other, trace)
     mlps, of_mlps = {}, {}
-    if any(isinstance(one, Mlp) for one in wanted):
+    if any(isinstance(one, Mlp) for one in every):
         mlps = mlp_states(captured)
         of_mlps = mlps if other is None else mlp_states(other)
     variants: list[Edits] = [
-        mlp_edit(one, mlps, of_mlps, replacement)
-        if isinstance(one, Mlp)
-        else [head_edit(trace, one, replacement, source)]
-        for one in wanted
+        [
+            edit
+            for one in several
+            for edit in (
+                mlp_edit(one, mlps, of_mlps, replacement)
+                if isinstance(one, Mlp)
+                else [head_edit(trace, one, replacement, source)]
+            )
+        ]
+        for several in parts
     ]
     without = predicted_without(captured, variants, rows=rows, states=states, progress=progress)
     return KnockOuts(trace, captured.objective, captured.value, without, tuple(wanted), replacement)
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeKnockOuts:
-    """A prediction with and without some weights.
-
-    Attributes:
-        trace: the pass with all of them.
-        objective: the prediction.
-        value: of it with all weights.
-        without: of it without each set of edges, in the order asked for.
-        edges: that were knocked out, one set after the other.
-    """
-
-    trace: Trace
-    objective: Objective
-    value: float
-    without: tuple[float, ...]
-    edges: tuple[Edges, ...]
-
-
-def knock_out_edges(
-    model: Model,
-    inputs: str | Mapping[str, Any],
-    explained: Target | None = None,
-    *,
-    edges: Sequence[Edges],
-    pair: str | None = None,
-    target: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> EdgeKnockOuts:
-    """Run a model without some of its attention weights, exactly: their queries attend to what is left.
-
-    Source: Geva et al. 2023, "Dissecting Recall of Factual Associations", attention knock-out.
-
-    Args:
-        model: from `viz.load_model` or `viz.wrap_model`, which calls its attention through transformers' registry or
-            on PyTorch's kernel.
-        inputs: a text, or the model's own inputs; one input.
-        explained: the prediction; by default the last position's first token against its runner-up.
-        edges: sets of weights; each set is knocked out on its own.
-        pair: a second text, for models that read pairs.
-        target: what an encoder-decoder writes.
-        progress: called with how many sets are done, and of how many; may raise to cancel.
-
-    Raises:
-        InputError, ShapeError: the target or an edge is none of this model's, or there are several inputs.
-        CaptureError: what the model's heads put out is not at hand.
-        VerificationError: the same pass in a batch returns something else.
-
-    Cost: the capture, and a pass for each set, up to 16 in one batch. In a decoder, and where all edges start at the
-    position of the prediction: one pass, and a token for each set.
-    """
-    captured = captured_pass(model, inputs, explained, pair=pair, target=target)
-    return knock_out_edges_of(captured, edges, progress=progress)
-
-
-def knock_out_edges_of(
-    captured: CapturedPass,
-    edges: Sequence[Edges],
-    *,
-    states: Mapping[str, Sequence[HeadStates]] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> EdgeKnockOuts:
-    """Run a captured pass without each set of edges; arguments and errors as in `knock_out_edges`.
-
-    Args besides: states, what its heads put out, where that is known.
-    """
-    variants = [edge_edits(captured.trace, one) for one in edges]
-    rows = sorted({int(row) for edits in variants for one in edits for row in one.rows})
-    if states is None and rows == [captured.objective.position]:
-        states = head_states(captured)
-    without = predicted_without(captured, variants, rows=rows, states=states, progress=progress)
-    return EdgeKnockOuts(captured.trace, captured.objective, captured.value, without, tuple(edges))
-
-
-def _wanted(
-    trace: Trace, heads: Sequence[Head | Mlp | tuple[int, int | None]] | None
-) -> list[Head | Mlp]:
-    """List the heads that are to be knocked out.
+def _wanted(trace: Trace, heads: Sequence[Part | tuple[int, int | None]] | None) -> list[Part]:
+    """List what is to be knocked out, one after the other.
 
     Raises:
         ShapeError: one of them is none of the trace's.
@@ -280,14 +199,24 @@ def _wanted(
             for layer in range(stack.layers)
             for head in range(stack.heads(layer))
         ]
-    wanted = [one if isinstance(one, (Head, Mlp)) else Head(*one) for one in heads]
+    wanted = [one if isinstance(one, (Head, Mlp, Together)) else Head(*one) for one in heads]
     for one in wanted:
-        stack = trace.stacks[one.stack]
-        if isinstance(one, Mlp) or one.head is None:
-            stack.record(one.layer)
-        else:
-            stack.record_with(one.layer, one.head)
+        for part in one.parts if isinstance(one, Together) else (one,):
+            _require_part(trace, part)
     return wanted
+
+
+def _require_part(trace: Trace, one: Head | Mlp) -> None:
+    """Make sure that a trace has a head, or a layer."""
+    if one.stack not in trace.stacks:
+        raise ShapeError(
+            f"There is no stack {one.stack!r}.", f"Choose one of {', '.join(trace.stacks)}."
+        )
+    stack = trace.stacks[one.stack]
+    if isinstance(one, Mlp) or one.head is None:
+        stack.record(one.layer)
+    else:
+        stack.record_with(one.layer, one.head)
 
 
 def _rows(
@@ -323,55 +252,3 @@ def _other_states(other: CapturedPass, trace: Trace) -> dict[str, list[HeadState
                 "Give one that is as long, such as the same with other names in it.",
             )
     return head_states(other)
-
-
-def head_edit(
-    trace: Trace,
-    one: Head,
-    replacement: Replacement = "zero",
-    source: Mapping[str, Sequence[HeadStates]] | None = None,
-) -> HeadEdit:
-    """Say what takes the place of a head's output.
-
-    Args:
-        trace: of the pass.
-        one: the head.
-        replacement: what takes its place.
-        source: what heads put out, of the same text for "mean" and of another for "resample".
-    """
-    record = trace.stacks[one.stack].records[one.layer]
-    heads = slice(0, record.heads) if one.head is None else slice(one.head, one.head + 1)
-    call = calls_of(trace)[one.stack, one.layer]
-    if replacement == "zero" or source is None:
-        return HeadEdit(call, heads, torch.zeros(1, 1, 1))
-    output = source[one.stack][one.layer].output[heads].transpose(0, 1)
-    if replacement == "mean":
-        output = output.float().mean(dim=0, keepdim=True).to(output.dtype)
-    return HeadEdit(call, heads, output)
-
-
-def mlp_edit(
-    one: Mlp,
-    parts: Mapping[tuple[str, int], Sequence[MlpState]],
-    source: Mapping[tuple[str, int], Sequence[MlpState]],
-    replacement: Replacement,
-) -> list[PartEdit]:
-    """Say what takes the place of all that a layer adds beside its heads.
-
-    Args:
-        one: the layer.
-        parts: of the pass, by stack and layer.
-        source: what takes their place: of the same text for "mean", of another for "resample".
-        replacement: what takes its place.
-
-    Raises:
-        ShapeError: the layer adds nothing else.
-    """
-    own, theirs = (parts_of(found, one.stack, one.layer) for found in (parts, source))
-    edits = []
-    for part, other in zip(own, theirs, strict=True):
-        value = torch.zeros(1, 1) if replacement == "zero" else other.output
-        if replacement == "mean":
-            value = value.float().mean(dim=0, keepdim=True).to(value.dtype)
-        edits.append(PartEdit(part.call, value))
-    return edits

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from viz.capture.trace import Trace
 from viz.effects.captured_pass import CapturedPass, captured_pass
+from viz.effects.final_logits import Change, final_change
 from viz.effects.residual_stream import Term, line_of, nearest
 from viz.effects.stream_pass import allowed_apart, no_stream, watch_stream
 from viz.errors import VerificationError
@@ -30,15 +31,18 @@ class LogitLens:
     Attributes:
         trace: the pass.
         ids: int64 [1 + layer, position, rank], the most probable first; the last are the model's own.
-        probabilities: float32, the same shape; of a model that caps its logits those before the cap.
+        probabilities: float32, the same shape.
         leads: int64 [position]: the number of layers after which the final answer comes first for good; 0 where it
             does after the embedding.
+        as_output: whether probabilities after the last layer are the model's own; they are not where it changes its logits
+            behind the unembedding in a way that is neither a factor nor a known cap.
     """
 
     trace: Trace
     ids: Tensor
     probabilities: Tensor
     leads: Tensor
+    as_output: bool = True
 
 
 def logit_lens(
@@ -89,26 +93,38 @@ def lens_of(captured: CapturedPass, *, count: int = 5) -> LogitLens:
     scale = 1.0
     if norm is not None:
         # T5 scales its states between the norm and the unembedding.
-        scale = float((seen.hidden * norm.result).sum() / norm.result.square().sum())
+        # In float32: a sum of squares is beyond what the half types hold.
+        normed = norm.result.float()
+        scale = float((seen.hidden.float() * normed).sum() / normed.square().sum())
 
     def logits_of(states: Tensor) -> Tensor:
         final = states if norm is None else norm.part.forward(states) * scale
         found: Tensor = seen.unembedding.forward(final)
         return found
 
+    allowed = allowed_apart(seen.raw)
+    change = final_change(seen.raw, seen.output, getattr(model.module, "config", None), allowed)
     ids, chances = [], []
-    for states in _after_layers(captured, seen.terms(model), kept, names):
-        rows = [logits_of(block[None])[0].float() for block in torch.split(states, ROWS)]
-        whole = torch.cat(rows)
-        top = torch.softmax(whole, dim=-1).topk(min(count, whole.shape[-1]), dim=-1)
-        ids.append(top.indices)
-        chances.append(top.values)
-    raw = seen.raw.float()
-    apart = torch.linalg.vector_norm(whole - raw) / torch.linalg.vector_norm(raw)
-    if not apart <= allowed_apart(seen.raw):
+    states = _after_layers(captured, seen.terms(model), kept, names)
+    for one in states:
+        tops = [
+            torch.softmax(_changed(logits_of(block[None])[0].float(), change), dim=-1).topk(
+                min(count, seen.raw.shape[-1]), dim=-1
+            )
+            for block in torch.split(one, ROWS)
+        ]
+        ids.append(torch.cat([top.indices for top in tops]))
+        chances.append(torch.cat([top.values for top in tops]))
+    pairs = zip(torch.split(states[-1], ROWS), torch.split(seen.raw, ROWS), strict=True)
+    squares = [
+        float((logits_of(block[None])[0].float() - raw.float()).square().sum())
+        for block, raw in pairs
+    ]
+    apart = sum(squares) ** 0.5 / float(torch.linalg.vector_norm(seen.raw.float()))
+    if not apart <= allowed:
         raise VerificationError(
             f"After the last layer of {model.name} its final norm and unembedding give other logits than its own, "
-            f"{float(apart):.2g} apart as a share of their size.",
+            f"{apart:.2g} apart as a share of their size.",
             "Look at heads instead; knock-out and gradients work for it.",
         )
     found = torch.stack(ids)
@@ -116,8 +132,16 @@ def lens_of(captured: CapturedPass, *, count: int = 5) -> LogitLens:
     # From the end backwards as long as the answer is the same.
     lead = same.flip(0).long().cumprod(0).sum(0)
     return LogitLens(
-        captured.trace, found.cpu(), torch.stack(chances).cpu(), (len(found) - lead).cpu()
+        captured.trace,
+        found.cpu(),
+        torch.stack(chances).cpu(),
+        (len(found) - lead).cpu(),
+        change is not None,
     )
+
+
+def _changed(logits: Tensor, change: Change | None) -> Tensor:
+    return logits if change is None else change(logits)
 
 
 def _names(captured: CapturedPass) -> list[str]:

@@ -26,7 +26,7 @@ class MlpState:
 
     Attributes:
         call: of the part.
-        output: what it adds at every position, in the model's dtype [query, d_model].
+        output: what it puts out at every position, in the model's dtype [query, d_model].
     """
 
     call: Call
@@ -47,8 +47,11 @@ def mlp_states(captured: CapturedPass) -> dict[tuple[str, int], Sequence[MlpStat
     kept: dict[int, Tensor] = {}
 
     def keep(states: Tensor, terms: tuple[Term, ...]) -> None:
-        if len(terms) == 1:
-            kept[terms[0].number] = states[captured.prepared.item if len(states) > 1 else 0].clone()
+        if len(terms) == 1 and terms[0].makers:
+            # What the part itself put out; the stream may be handed a multiple of it.
+            own = terms[0].makers[-1].result
+            own = own if own.shape == states.shape else states
+            kept[terms[0].number] = own[captured.prepared.item if len(own) > 1 else 0].clone()
 
     seen = watch_stream(captured, with_gradients=False, states=keep)
     records = {call.name: (*key, call) for key, call in calls_of(captured.trace).items()}

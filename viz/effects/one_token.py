@@ -8,6 +8,7 @@ copied for a variant.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -25,7 +26,6 @@ from viz.effects.attention_calls import Call, CallNames, calls_of
 from viz.effects.captured_pass import CapturedPass
 from viz.effects.head_states import HeadStates
 from viz.effects.registry_pass import as_captured, require_same
-from viz.models import Model
 from viz.models.model_outputs import first_output
 
 IMPLEMENTATION = "loupe_one_token"
@@ -68,20 +68,27 @@ class OneToken:
     layers: Mapping[Call, Before]
 
     def run(
-        self, model: Model, variants: int, editor: Editor, hidden: Mapping[Call, Tensor] = NOTHING
+        self,
+        captured: CapturedPass,
+        variants: int,
+        editor: Editor,
+        hidden: Mapping[Call, Tensor] = NOTHING,
+        within: AbstractContextManager[None] | None = None,
     ) -> Tensor:
         """Run the position so many times at once; logits [variant, vocabulary].
 
         Args:
-            model: that the text was captured with.
+            captured: the pass of the whole text.
             variants: how many.
             editor: changes what heads put out, [variant, 1, head, d].
             hidden: keys that heads may not look at besides, by call, bool [head, variant, 1 + key].
+            within: what the pass runs in besides, such as hooks.
         """
+        model = captured.model
         calls = CallNames(model.module)
         ids = torch.full((variants, 1), self.token, device=torch.device(model.device))
         cache = Cache(layers=[_Earlier(self.position) for _ in range(_cache_layers(model.module))])
-        with as_captured(model), switched(model.module, IMPLEMENTATION):
+        with as_captured(captured), switched(model.module, IMPLEMENTATION), within or nullcontext():
             token = _running.set((calls, self.layers, hidden))
             try:
                 with edit(editor):
@@ -129,7 +136,7 @@ def one_token(
     ready = OneToken(position, int(ids[0, position]), found)
     try:
         with torch.inference_mode():
-            logits = ready.run(captured.model, 1, lambda call: call.output)
+            logits = ready.run(captured, 1, lambda call: call.output)
         require_same(logits[0], trace, "as a single token", row=position)
     except Exception:  # Not every model can go on from a cache; whole passes can be run of each.
         return None

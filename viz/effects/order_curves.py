@@ -15,9 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from viz.effects.effects import Effects
-from viz.effects.knock_out import Head, head_edit
-from viz.effects.trust import SIGNS
-from viz.effects.variants import Edits, predicted_without
+from viz.effects.every_head import is_read_at
+from viz.effects.pass_variants import Edits
+from viz.effects.replacements import Head, head_edit
+from viz.effects.trust import SIGNS, by_method
+from viz.effects.variants import predicted_without
 from viz.errors import InputError
 
 # Points of a curve beside its ends, and orders drawn at random.
@@ -71,7 +73,16 @@ def order_curves(
             "Heads are silenced one after the other where each was silenced on its own first, and that is not known.",
             "Choose a decoder, or a model of fewer heads.",
         )
-    frame = found.heads
+    elsewhere = [
+        name for name in found.trace.stacks if not is_read_at(found.trace, found.objective, name)
+    ]
+    if found.objective.position is not None and elsewhere:
+        raise InputError(
+            f"Heads of {', '.join(elsewhere)} are silenced at all positions and those of other stacks at one, so they "
+            "have no order together.",
+            "Knock heads of one stack out instead.",
+        )
+    frame = by_method(found)
     columns = (frame[name].tolist() for name in ("layer", "head", "stack"))
     heads = [Head(*one) for one in zip(*columns, strict=True)]
     draw = np.random.default_rng(seed)

@@ -10,23 +10,25 @@ from torch import Tensor
 from viz.capture.tiers.attention_implementations import switched
 from viz.capture.tiers.compare_outputs import difference
 from viz.capture.trace import Trace
+from viz.effects.captured_pass import CapturedPass
 from viz.effects.kernel_calls import KernelCalls
 from viz.errors import CaptureError, VerificationError
-from viz.models import Model
 from viz.models.context_length import forget_longer_texts
 from viz.models.preserve_state import preserved
 
 
 @contextmanager
-def as_captured(model: Model) -> Iterator[None]:
-    """Set a model as in its last capture, with nobody else running it, and put it back.
+def as_captured(captured: CapturedPass) -> Iterator[None]:
+    """Set a model as in a capture, with nobody else running it, and put it back.
+
+    Hooks on it are put on and taken off within, because it may be shared with others' passes.
 
     Raises:
         CaptureError: its attention is called neither through transformers' registry nor on PyTorch's kernel, where
             alone what its heads put out is at hand.
     """
-    plan = model.plan
-    if plan is None or plan.asked or not (plan.registry or plan.by_kernel):
+    model, plan = captured.model, captured.plan
+    if plan.asked or not (plan.registry or plan.by_kernel):
         raise CaptureError(
             f"Effects of heads are found out where a model calls its attention kernel, and {model.name} does not "
             f"(its tier is {model.tier}).",

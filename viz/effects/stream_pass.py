@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -87,11 +87,6 @@ def watch_stream(
     """
     model, prepared = captured.model, captured.prepared
     seen: list[tuple[nn.Module, Tensor, Tensor]] = []
-    handle = _unembedding(model).register_forward_hook(
-        lambda part, args, output: (
-            None if part is model.module else seen.append((part, args[0], output))
-        )
-    )
     kept = StateKeeper(
         CallNames(model.module), prepared.item, prepared.batch, keep_whole=with_gradients
     )
@@ -99,18 +94,16 @@ def watch_stream(
         prepared.item, captured.objective.position or 0, len(captured.output), states
     )
     grad = differentiable(model.module) if with_gradients else nullcontext()
-    try:
-        with (
-            nullcontext() if with_gradients else torch.no_grad(),
-            as_captured(model),
-            grad,
-            observe(kept),
-            traced(model.module, tracer),
-        ):
-            inputs = differentiable_inputs if with_gradients else copies
-            result = model.module(**inputs(prepared.inputs))
-    finally:
-        handle.remove()
+    with (
+        nullcontext() if with_gradients else torch.no_grad(),
+        as_captured(captured),
+        grad,
+        observe(kept),
+        traced(model.module, tracer),
+        _watched(model, seen),
+    ):
+        inputs = differentiable_inputs if with_gradients else copies
+        result = model.module(**inputs(prepared.inputs))
     output = captured.own(result)
     require_same(output, captured.trace, "when its residual stream is watched")
     kept.require_apart()
@@ -137,11 +130,27 @@ def no_stream(model: Model, why: str) -> ModelRefusedError:
     )
 
 
-def _unembedding(model: Model) -> nn.Module:
-    """Ask a model for its unembedding; the model itself where it does not know."""
+@contextmanager
+def _watched(model: Model, seen: list[tuple[nn.Module, Tensor, Tensor]]) -> Iterator[None]:
+    """Note each call of the unembedding: the part, what it was handed, and what it returned."""
+    part = _unembedding(model)
+    if part is None:
+        yield
+        return
+    handle = part.register_forward_hook(
+        lambda part, args, output: seen.append((part, args[0], output))
+    )
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _unembedding(model: Model) -> nn.Module | None:
+    """Ask a model for its unembedding; None where it does not know."""
     find = getattr(model.module, "get_output_embeddings", None)
     found = find() if callable(find) else None
-    return found if isinstance(found, nn.Module) else model.module
+    return found if isinstance(found, nn.Module) and found is not model.module else None
 
 
 def _by_result(logits: Tensor) -> list[tuple[nn.Module, Tensor, Tensor]]:

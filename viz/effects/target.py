@@ -20,7 +20,7 @@ Measure = Literal["difference", "logit", "log_probability", "similarity", "direc
 LEAST_LENGTH = 1e-12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Target:
     """A prediction whose causes are asked for.
 
@@ -44,7 +44,22 @@ class Target:
     against: str | int | None = None
     measure: Measure = "difference"
     similar_to: str | None = None
-    direction: Tensor | None = field(default=None, compare=False)
+    direction: Tensor | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Target) and self._told_apart() == other._told_apart()
+
+    def __hash__(self) -> int:
+        return hash(self._told_apart())
+
+    def _told_apart(self) -> tuple[object, ...]:
+        direction = (
+            None
+            if self.direction is None
+            else tuple(torch.as_tensor(self.direction).flatten().tolist())
+        )
+        names = ("position", "token", "against", "measure", "similar_to")
+        return (*(getattr(self, name) for name in names), direction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +72,7 @@ class Objective:
         against: the id of what it is compared with; None where it is compared with nothing.
         measure: as in `Target`.
         vector: what states are compared with, float32 [d_model].
-        averaged: what is said of the whole input is said of the mean over positions.
+        averaged: positions over whose mean something is said of the whole input, int64; None for what has none.
     """
 
     position: int | None
@@ -65,7 +80,7 @@ class Objective:
     against: int | None
     measure: Measure
     vector: Tensor | None = field(default=None, compare=False, repr=False)
-    averaged: bool = False
+    averaged: Tensor | None = field(default=None, compare=False, repr=False)
 
     @property
     def place(self) -> int:
@@ -83,8 +98,8 @@ class Objective:
 
     def row(self, output: Tensor) -> Tensor:
         """Take what the number is read off: [.., position, width], or [.., width], -> [.., width]."""
-        if self.averaged:
-            return output.float().mean(dim=-2)
+        if self.averaged is not None:
+            return output[..., self.averaged.to(output.device), :].float().mean(dim=-2)
         return output if self.position is None else output[..., self.position, :]
 
     def of(self, output: Tensor) -> Tensor:
@@ -113,6 +128,7 @@ def objective(
     model: Model | None = None,
     *,
     output_of: Callable[[str], Tensor] | None = None,
+    padding: Tensor | None = None,
 ) -> Objective:
     """Find a target's position and tokens in what a pass predicted.
 
@@ -121,6 +137,7 @@ def objective(
         trace: of the pass, with its output.
         model: that made it, whose tokenizer knows the tokens.
         output_of: returns what the model puts out for another text, to be similar to.
+        padding: of the inputs, 0 where a position is padding, [position]; None where none is.
 
     Raises:
         InputError: the model predicts nothing of the kind, a token is none of its vocabulary, or it is compared with
@@ -133,7 +150,7 @@ def objective(
             f"Choose one of {', '.join(get_args(Measure))}.",
         )
     if target.similar_to is not None or target.direction is not None:
-        return _of_states(target, trace, model, output_of)
+        return _of_states(target, trace, model, output_of, padding)
     if target.measure in ("similarity", "direction"):
         raise InputError(
             f"The measure {target.measure!r} was asked for without what it is measured by.",
@@ -187,6 +204,7 @@ def _of_states(
     trace: Trace,
     model: Model | None,
     output_of: Callable[[str], Tensor] | None,
+    padding: Tensor | None,
 ) -> Objective:
     """Explain how a model's states lie to a vector, or to what it puts out for another text."""
     output = trace.output
@@ -205,7 +223,13 @@ def _of_states(
         theirs = output_of(target.similar_to).float()
         vector = theirs if theirs.ndim == 1 else theirs.mean(dim=0)
         vector = vector / torch.linalg.vector_norm(vector).clamp_min(LEAST_LENGTH)
-        return Objective(None, -1, None, "similarity", vector, averaged=output.ndim == 2)
+        averaged = None
+        if output.ndim == 2:
+            read = torch.ones(len(output), dtype=torch.bool)
+            if padding is not None and padding.shape == read.shape:
+                read = padding.bool().cpu()
+            averaged = read.nonzero()[:, 0]
+        return Objective(None, -1, None, "similarity", vector, averaged)
     assert target.direction is not None
     vector = torch.as_tensor(target.direction, dtype=torch.float32)
     if vector.shape != output.shape[-1:]:

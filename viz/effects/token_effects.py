@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -12,8 +13,13 @@ from viz.capture.layers.recorded_layer import blocks
 from viz.capture.stack import Stack
 from viz.effects.captured_pass import CapturedPass
 from viz.effects.registry_pass import as_captured
+from viz.effects.target import Objective
 from viz.errors import InputError, ShapeError
 from viz.models.model_outputs import first_output
+
+# Inputs from which a word's tokens are left out, and those of the text that an encoder-decoder writes.
+LEFT_OUT = frozenset({"input_ids", "attention_mask", "token_type_ids"})
+WRITTEN = frozenset({"decoder_input_ids", "decoder_attention_mask"})
 
 # Shares of a rollout below this are let go of: float32 cannot tell them from 0 beside a sum of 1.
 SMALLEST = 1e-9
@@ -75,7 +81,7 @@ def leave_one_out(
     """Leave each word out of the text, and see how the prediction changes; what follows moves up.
 
     Args:
-        captured: the pass, whose prediction is made at the last position or of the whole text.
+        captured: the pass.
         progress: called with how many words are done, and of how many; may raise to cancel.
 
     Returns:
@@ -83,8 +89,7 @@ def leave_one_out(
         prediction is made at.
 
     Raises:
-        InputError: the inputs are more than one text's tokens.
-        ShapeError: the prediction is not made at the last position.
+        InputError: the inputs are more than one text's tokens, or the text is a single word.
 
     Cost: a pass for each word.
     """
@@ -92,33 +97,48 @@ def leave_one_out(
     value = captured.value
     ids = prepared.inputs.get("input_ids")
     more = {name for name, one in prepared.inputs.items() if one is not None}
-    if not isinstance(ids, Tensor) or more - {"input_ids", "attention_mask", "token_type_ids"}:
+    if not isinstance(ids, Tensor) or more - LEFT_OUT - WRITTEN:
         raise InputError(
             "Words can only be left out of a plain text, and other inputs came with it.",
             "Give a text alone.",
         )
-    if chosen.position not in (None, ids.shape[1] - 1):
-        raise ShapeError(
-            f"The prediction is made at position {chosen.position}, and not at the last, {ids.shape[1] - 1}.",
-            "Cut the text there.",
-        )
+    written = bool(more & WRITTEN)
+    # What an encoder-decoder predicts stands in the text that it writes, from which nothing is left out.
+    own = None if written else chosen.position
     words: dict[tuple[int, int], list[int]] = defaultdict(list)
     for at, word in enumerate(trace.units.words):
         if word is not None:
             words[trace.units.segments[at], word].append(at)
     found: list[float | None] = [None] * ids.shape[1]
-    wanted = [tokens for tokens in words.values() if chosen.position not in tokens]
+    wanted = [tokens for tokens in words.values() if own not in tokens]
+    if not wanted or len(wanted[0]) == ids.shape[1]:
+        raise InputError(
+            "Without one of its words nothing is left of the text, or only what is predicted from.",
+            "Give a text of several words.",
+        )
     for done, tokens in enumerate(wanted, start=1):
         kept = [at for at in range(ids.shape[1]) if at not in tokens]
         inputs = {
-            name: one[:, kept] for name, one in prepared.inputs.items() if isinstance(one, Tensor)
+            name: one[:, kept] if name in LEFT_OUT else one
+            for name, one in prepared.inputs.items()
+            if isinstance(one, Tensor)
         }
-        with as_captured(captured.model):
+        moved = chosen if chosen.averaged is None else _averaged_over(chosen, kept)
+        with as_captured(captured):
             logits = first_output(captured.model.module(**inputs))[0]
-        row = chosen.row(logits) if chosen.position is None else logits[-1]
+        row = moved.row(logits) if own is None else logits[kept.index(own)]
         change = float(chosen.of_row(row)) - value
         for at in tokens:
             found[at] = change
         if progress is not None:
             progress(done, len(wanted))
     return found
+
+
+def _averaged_over(chosen: Objective, kept: Sequence[int]) -> Objective:
+    """Take the mean over the positions that are left of those that it was taken over."""
+    assert chosen.averaged is not None
+    before = set(chosen.averaged.tolist())
+    return replace(
+        chosen, averaged=torch.tensor([at for at, one in enumerate(kept) if one in before])
+    )

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from viz.effects.effects import Effects
+from viz.effects.every_head import is_read_at
 
 # A head attends strongly where so much of its row lies on one key, and weakly where no key has more than the second.
 STRONG, WEAK = 0.5, 0.2
@@ -41,6 +42,26 @@ class HeadNote:
     change: float
 
 
+def by_method(found: Effects) -> pd.DataFrame:
+    """List every head by every method, all of them of the position of the prediction.
+
+    Returns:
+        As `Effects.heads`, but that the estimate is that of silencing the same position alone.
+    """
+    frame, place = found.heads, found.objective.position
+    queries = None if place is None else [place]
+    estimates = {
+        name: found.gradients.first_order(
+            rows=queries if is_read_at(found.trace, found.objective, name) else None, stack=name
+        )
+        for name in found.trace.stacks
+    }
+    heads = frame[["stack", "layer", "head"]].itertuples(index=False)
+    return frame.assign(
+        first_order=[float(estimates[stack][layer, head]) for stack, layer, head in heads]
+    )
+
+
 def agreement(found: Effects) -> pd.DataFrame:
     """Correlate the ranks of all heads by each method with those by exact knock-out at the prediction's position.
 
@@ -51,15 +72,7 @@ def agreement(found: Effects) -> pd.DataFrame:
     """
     if found.at_position is None:
         return pd.DataFrame(columns=["method", "rank_correlation", "heads"])
-    place, by_head = found.objective.position, found.heads.set_index(["stack", "layer", "head"])
-    queries = None if place is None else [place]
-    estimates = {
-        name: found.gradients.first_order(rows=queries, stack=name) for name in found.trace.stacks
-    }
-    by_head["first_order"] = [
-        float(estimates[stack][layer, head]) for stack, layer, head in by_head.index.tolist()
-    ]
-    rows = []
+    by_head, rows = by_method(found), []
     for method, sign in SIGNS.items():
         both = by_head[["at_position", method]].dropna()
         if len(both) < FEWEST:
@@ -82,17 +95,22 @@ def misleading(found: Effects, *, stack: str = "self") -> tuple[HeadNote | None,
     if exact.isna().any() or place is None or place >= len(own.queries):
         return None, None
     largest = float(exact.abs().max())
-    notes = []
+    notes: list[HeadNote] = []
+    resting: list[HeadNote] = []
     for layer in range(own.layers):
         rows = own.weights(layer, rows=[place])[:, 0].cpu()
         # The first key is where heads rest that have nothing to read.
         rest = rows.clone()
-        if rest.shape[1] > 1:
-            rest[:, 0] = 0
-        weights, keys = torch.max(rest, dim=-1)
-        for head, (weight, key) in enumerate(zip(weights.tolist(), keys.tolist(), strict=True)):
-            notes.append(HeadNote(layer, head, key, weight, float(exact[layer, head])))
-    idle = [one for one in notes if one.weight >= STRONG and abs(one.change) <= NOTHING * largest]
+        rest[:, 0] = 0
+        for kept, row in ((notes, rows), (resting, rest)):
+            weights, keys = torch.max(row, dim=-1)
+            kept += [
+                HeadNote(layer, head, key, weight, float(exact[layer, head]))
+                for head, (weight, key) in enumerate(
+                    zip(weights.tolist(), keys.tolist(), strict=True)
+                )
+            ]
+    idle = [one for one in resting if one.weight >= STRONG and abs(one.change) <= NOTHING * largest]
     deciding = [one for one in notes if one.weight <= WEAK and abs(one.change) >= DECIDES * largest]
     return (
         max(idle, key=lambda one: one.weight, default=None),

@@ -109,7 +109,7 @@ def value_norms(
     """
     model, prepared, trace = captured.model, captured.prepared, captured.trace
     watch = ProjectionWatch(CallNames(model.module))
-    with as_captured(model), observe(watch), _before_parts(model.module, watch.try_part):
+    with as_captured(captured), observe(watch), _before_parts(model.module, watch.try_part):
         result = model.module(**copies(prepared.inputs))
     output = captured.own(result)
     require_same(output, trace, "when its output projections are watched")

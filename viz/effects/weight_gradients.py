@@ -22,6 +22,7 @@ from viz.effects.differentiable_pass import Start, differentiable, differentiabl
 from viz.effects.head_states import HeadStates, StateKeeper, layer_states
 from viz.effects.registry_pass import as_captured, require_same
 from viz.effects.target import Objective, Target
+from viz.effects.token_embedding import token_embedding
 from viz.errors import CaptureError
 from viz.models import Model
 
@@ -168,7 +169,10 @@ def gradients_of(captured: CapturedPass) -> WeightGradients:
     trace, chosen = captured.trace, captured.objective
     names = CallNames(model.module)
     kept = StateKeeper(names, prepared.item, prepared.batch, keep_whole=True)
-    with as_captured(model), differentiable(model.module) as starts:
+    with (
+        as_captured(captured),
+        differentiable(model.module, token_embedding(captured)) as starts,
+    ):
         with observe(kept):
             result = model.module(**differentiable_inputs(prepared.inputs))
         output = captured.own(result)
@@ -185,7 +189,7 @@ def gradients_of(captured: CapturedPass) -> WeightGradients:
             value, [*kept.whole.values(), *(one.output for one in starts)], allow_unused=True
         )
     gradients = dict(zip(kept.whole, found, strict=False))
-    embedded = _times_input(model, trace, kept, starts, found[len(kept.whole) :])
+    embedded = _times_input(trace, kept, starts, found[len(kept.whole) :])
     states = layer_states(trace, kept.states)
     layers: dict[str, list[HeadGradients]] = {name: [] for name in states}
     for (stack, layer), call in calls_of(trace).items():
@@ -206,18 +210,15 @@ def gradients_of(captured: CapturedPass) -> WeightGradients:
 
 
 def _times_input(
-    model: Model,
     trace: Trace,
     kept: StateKeeper,
     starts: Sequence[Start],
     gradients: Sequence[Tensor | None],
 ) -> Tensor | None:
     """Multiply what the tokens' embedding put out with its gradient, and add up each token's."""
-    find = getattr(model.module, "get_input_embeddings", None)
-    embedding = find() if callable(find) else None
     for start, gradient in zip(starts, gradients, strict=True):
         fits = start.output.ndim == 3 and start.output.shape[1] == len(trace.units)
-        if start.part is embedding and fits and gradient is not None:
+        if start.of_tokens and fits and gradient is not None:
             product = kept.of_item(gradient).float() * kept.of_item(start.output.detach()).float()
             return product.sum(dim=-1).cpu()
     return None
