@@ -1,6 +1,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Compiled once and not in each of the twenty processes that the tests start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: app test test-all lint types setup setup-test
 
 app: setup

@@ -29,9 +29,9 @@ from viz.effects.captured_pass import CapturedPass, captured_pass
 from viz.effects.direct_attribution import attribution_of
 from viz.effects.head_states import head_states
 from viz.effects.knock_out import knock_out_of
-from viz.effects.replacements import head_edit
 from viz.effects.one_token import one_token
 from viz.effects.pass_variants import PassVariants
+from viz.effects.replacements import head_edit
 from viz.errors import LoupeError
 
 TOKENS = 24
