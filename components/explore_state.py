@@ -6,9 +6,10 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from components import link_parameters as parameters
+from viz.effects import TokenMethod, WeightKind
 from viz.figures import SEQUENTIAL, Display
 from viz.models.catalogue import DEFAULT
 from viz.models.hub_address import pasted
@@ -31,8 +32,9 @@ class View:
     "start-stop", empty for all; `statistic` is the number that is shown of every head;
     heads are sorted by `sort`, a statistic or `layer`, and those that are kept are within the bounds of
     `keep`, as "entropy:..1,layer:4..8"; `overlays` shows small heads of a picture over it; `predict` and
-    `against` are the ids of the tokens that are explained, -1 for the most probable; `effect` is the number
-    that is shown of what each head does to them.
+    `against` are the ids of the tokens, or the numbers of the classes, that are explained, -1 for the most probable, by
+    their `measure`; `similar` is the text that a text is compared with where a model says neither; `effect` is the
+    number that is shown of what each head does to them, `weighed` of each weight, and `attribution` of each token.
     """
 
     model: str = DEFAULT
@@ -65,7 +67,11 @@ class View:
     overlays: bool = True
     predict: int = -1
     against: int = -1
+    measure: Literal["difference", "logit", "log_probability"] = "difference"
+    similar: str = ""
     effect: Literal["at_position", "share", "first_order"] = "at_position"
+    weighed: str = "weight_gradient"
+    attribution: str = "gradient_times_input"
 
     @property
     def chosen(self) -> tuple[tuple[int, int], ...]:
@@ -95,7 +101,7 @@ class View:
 # The parts of a view that a run answers, and that belong to the text on screen.
 ASKED = (
     *("model", "revision", "local", "device", "dtype", "text", "pair", "media"),
-    *("token", "rows", "columns", "predict", "against"),
+    *("token", "rows", "columns", "predict", "against", "measure", "similar"),
 )
 
 # What a first visit sees: the head whose "it" looks at "animal", with "it" pinned.
@@ -118,13 +124,16 @@ CHOICES = {
     "scale": ("linear", "log"),
     "palette": SEQUENTIAL,
     "effect": ("at_position", "share", "first_order"),
+    "measure": ("difference", "logit", "log_probability"),
+    "weighed": get_args(WeightKind),
+    "attribution": get_args(TokenMethod),
 }
 BOUNDS = {
     **{"layer": 1e6, "head": 1e6, "token": 1e9, "top_k": MOST_TOP_K, "threshold": 1.0},
     **{"predict": 1e9, "against": 1e9},
 }
 LEAST = {"token": -1, "predict": -1, "against": -1}
-LONG = ("text", "pair")
+LONG = ("text", "pair", "similar")
 
 # Every parameter of a link to Explore.
 KNOWN = parameters.known_names((field.name for field in fields(View)), LONG)

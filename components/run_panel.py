@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -20,7 +20,6 @@ from components.panels.plain_text import literal
 from components.session_state import forget, recall, remember
 from viz.errors import LoupeError
 from viz.models.time_left import SecondsLeft, ShareDone
-from viz.service.run_service import Progress
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +33,13 @@ PHASES = {
     "forward": (0.4, 0.8, "Running the model"),
     "draw": (0.8, 1.0, "Drawing the heads"),
 }
+
+
+class Told(Protocol):
+    """Is told how far a run is: the phase, the share of it that is done, and how many passes it has, if that is known."""
+
+    def __call__(self, phase: str, share: float, passes: int = 0, /) -> None:
+        """Show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,7 @@ def progress_bar(
     key: str | None = None,
     seconds_left: SecondsLeft | None = None,
     phases: Mapping[str, tuple[float, float, str]] = PHASES,
-) -> Iterator[Callable[[int], Progress]]:
+) -> Iterator[Callable[[int], Told]]:
     """Show how far several runs are, one after the other, until they are done or one fails.
 
     Args:
@@ -160,11 +166,11 @@ def progress_bar(
 
     share_done = ShareDone()
 
-    def told(number: int) -> Progress:
+    def told(number: int) -> Told:
         which = f", {number + 1:,} of {count:,}" if count > 1 else ""
         name = f": {literal(names[number])}" if names else ""
 
-        def progress(phase: str, share: float) -> None:
+        def progress(phase: str, share: float, passes: int = 0) -> None:
             # This call is also where Streamlit stops a run that was cancelled or superseded.
             start, stop, words = phases[phase]
             done, more = (number + start + (stop - start) * min(1.0, share)) / count, ""
@@ -172,7 +178,8 @@ def progress_bar(
                 seconds = seconds_left(phase, share)
                 more = "" if seconds is None else f", about {duration(seconds)} left"
                 done = share_done(done, seconds)
-            bar.progress(done, f"{words}{which}{name}{more}")
+            at = f", {round(share * passes):,} of {passes:,} passes" if passes else ""
+            bar.progress(done, f"{words}{at}{which}{name}{more}")
 
         return progress
 

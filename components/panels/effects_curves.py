@@ -6,39 +6,47 @@ import streamlit as st
 
 from components.explore_session import is_dark
 from components.panels.effects_methods import METHODS
+from components.panels.find_on_demand import find_in_passes
 from components.panels.plotly_settings import PLOTLY
-from components.run_panel import while_measuring
+from components.run_panel import RunPanel
 from components.session_state import recall, remember
 from viz.effects import Effects, OrderCurves, order_curves
+from viz.effects.order_curves import ORDERS, STEPS
 from viz.figures import order_curves_figure
-from viz.service import Request
+from viz.service import Analysis
+
+CURVES = RunPanel("effects orders", hint="Look at single heads instead.")
 
 NAMES = {**{name: one.short for name, one in METHODS.items()}, "random": "Random"}
 
 
-def curves_panel(request: Request, found: Effects) -> None:
+def curves_panel(analysis: Analysis, found: Effects) -> None:
     """Draw deletion and insertion by each method, against random orders, once somebody asks."""
     if found.at_position is None:
-        st.caption("Heads cannot be silenced one by one here, so that no order can be tried.")
+        st.caption("Knock every head out first: an order is tried against what each does exactly.")
         return
-    wanted = (request, found.objective)
+    wanted = (analysis.request, found.objective)
     st.caption(
         "Heads are silenced one after the other, those first that speak most for the prediction (deletion), and let in "
         "in the same order (insertion). A good order loses the prediction sooner than random ones, and wins it back "
         "sooner."
     )
     known, curves = recall("effects orders tried", (None, None))
-    if known != wanted:
-        if not st.button("Try the orders", key="effects try orders"):
-            return
-        curves = while_measuring(
-            "Silencing heads in each order",
-            lambda tell: order_curves(found, progress=lambda done, of: tell(done / of)),
-        )
-        if curves is None:
-            return
-        remember("effects orders tried", (wanted, curves))
-    _draw(curves)
+    variants = 2 * (ORDERS + len(METHODS)) * (STEPS + 2)
+    alone = len(found.at_position.heads) if found.objective.position is not None else 1
+    tried = find_in_passes(
+        CURVES,
+        wanted,
+        lambda tell: order_curves(found, progress=tell),
+        known=curves if known == wanted else None,
+        seconds=analysis.seconds * variants / max(1, alone),
+        verb="Try the orders",
+        doing="Silencing heads in each order",
+        ask=True,
+    )
+    if tried is not None:
+        remember("effects orders tried", (wanted, tried))
+        _draw(tried)
 
 
 def _draw(found: OrderCurves) -> None:

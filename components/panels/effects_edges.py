@@ -7,43 +7,37 @@ from collections.abc import Sequence
 import streamlit as st
 
 from components.explore_session import view
-from components.panels.effects_without import without_panel
+from components.panels.effects_without import Passes, without_panel
+from viz.capture.stack import Stack
 from viz.effects import EdgeKnockOuts, Edges, Effects
-from viz.service import Request
+from viz.effects.every_head import is_read_at
+from viz.service import Analysis
 
 # Keys that are offered by name; of a longer text those that come first and those around the prediction.
 MOST_KEYS = 1_000
 
-FROM = {"prediction": "the position of the prediction", "all": "every position"}
+KEYS = {
+    "names": "keys by name",
+    "span": "a span of keys",
+    "previous": "the token before each",
+    "first": "the first token",
+    "text": "one of the texts",
+}
+FROM = {
+    "prediction": "the position of the prediction",
+    "all": "every position",
+    "span": "a span of positions",
+}
 WHERE = {"head": "this head", "layer": "all heads of its layer", "layers": "layers from … to"}
 
 
-def edges_panel(request: Request, found: Effects) -> None:
+def edges_panel(analysis: Analysis, found: Effects) -> None:
     """Ask for weights, cut them, and say what becomes of the prediction."""
     seen = view()
     stack = found.trace.stacks[seen.stack]
-    place, count = found.objective.place, len(stack.keys)
-    # Of an encoder-decoder what is predicted has no row among the encoder's.
-    from_here = seen.stack != "encoder" and place < len(stack.queries)
-    offered = list(range(count)) if count <= MOST_KEYS else _around(min(place, count - 1), count)
-    columns = st.multiselect(
-        "Cut what is read from",
-        offered,
-        default=_heaviest(found, offered) if from_here else offered[:1],
-        key=f"effects cut keys {seen.stack} {count}",
-        format_func=lambda key: f"{stack.keys.labels[key]} ({key})",
-        help="Keys. Their queries attend to what is left.",
-    )
-    first, second = st.columns(2, gap="medium")
-    who = first.selectbox(
-        "By",
-        list(FROM) if from_here else ["all"],
-        key=f"effects cut from {from_here}",
-        format_func=FROM.__getitem__,
-    )
-    where = second.selectbox(
-        "In", list(WHERE), key="effects cut where", format_func=WHERE.__getitem__
-    )
+    columns, offset = _keys(found, stack)
+    rows = _rows(found, stack)
+    where = st.selectbox("In", list(WHERE), key="effects cut where", format_func=WHERE.__getitem__)
     layers: Sequence[int] | None = [seen.layer]
     if where == "layers" and stack.layers > 1:
         start, stop = st.slider(
@@ -51,27 +45,90 @@ def edges_panel(request: Request, found: Effects) -> None:
         )
         layers = list(range(start, stop + 1))
     edges = Edges(
-        rows=[place] if who == "prediction" else None,
+        rows=rows,
         columns=columns,
+        offset=offset,
         layers=layers,
         heads=[seen.head] if where == "head" else None,
         stack=seen.stack,
     )
     without_panel(
         found,
-        (request, found.objective, edges),
-        lambda: _cut(found, edges),
+        (analysis.request, found.objective, edges),
+        lambda tell: _cut(found, edges, tell),
         name="effects cut",
         label="Cut these weights",
         hint="Runs the model once more; the mask forbids them.",
         progress="Running the model without them",
         title="Without them",
-        disabled=not columns,
+        seconds=2 * analysis.seconds,
+        disabled=columns is not None and not columns,
     )
 
 
-def _cut(found: Effects, edges: Edges) -> float:
-    done = found.knock_out(edges=[edges])
+def _keys(found: Effects, stack: Stack) -> tuple[list[int] | None, int | None]:
+    """Ask which keys, by name, as a span, or by a rule: the keys, and how many before their query they stand."""
+    count, place = len(stack.keys), found.objective.position
+    texts = sorted(set(stack.keys.segments))
+    offered = {name: words for name, words in KEYS.items() if name != "text" or len(texts) > 1}
+    if not stack.aligned:
+        offered.pop("previous")
+    how = st.selectbox(
+        "Cut what is read from",
+        list(offered),
+        key=f"effects cut how {len(offered)}",
+        format_func=offered.__getitem__,
+        help="Keys. Their queries attend to what is left.",
+    )
+    if how == "previous":
+        return None, 1
+    if how == "first":
+        return [0], None
+    if how == "text":
+        text = st.selectbox(
+            "Text", texts, key="effects cut text", format_func=lambda at: f"{at + 1}"
+        )
+        return [at for at in range(count) if stack.keys.segments[at] == text], None
+    if how == "span":
+        return _span("Keys", "effects cut span", count), None
+    near = count - 1 if place is None else min(place, count - 1)
+    names = list(range(count)) if count <= MOST_KEYS else _around(near, count)
+    from_here = is_read_at(found.trace, found.objective, stack.name)
+    chosen: list[int] = st.multiselect(
+        "Keys",
+        names,
+        default=_heaviest(found, names) if from_here else names[:1],
+        key=f"effects cut keys {stack.name} {count}",
+        format_func=lambda key: f"{stack.keys.labels[key]} ({key})",
+    )
+    return chosen, None
+
+
+def _rows(found: Effects, stack: Stack) -> list[int] | None:
+    """Ask whose queries: those of the prediction, of a span, or all."""
+    # What is said of the whole input has no row, and what an encoder-decoder predicts none among the encoder's.
+    from_here = is_read_at(found.trace, found.objective, stack.name)
+    who = st.selectbox(
+        "By",
+        list(FROM) if from_here else [name for name in FROM if name != "prediction"],
+        key=f"effects cut from {from_here}",
+        format_func=FROM.__getitem__,
+    )
+    if who == "prediction":
+        return [found.objective.place]
+    return _span("Queries", "effects cut rows", len(stack.queries)) if who == "span" else None
+
+
+def _span(label: str, key: str, count: int) -> list[int]:
+    """Ask for a run of units."""
+    if count == 1:
+        return [0]
+    start, stop = st.slider(label, 0, count - 1, (0, count - 1), key=f"{key} {count}")
+    return list(range(start, stop + 1))
+
+
+def _cut(found: Effects, edges: Edges, tell: Passes) -> float:
+    done = found.knock_out(edges=[edges], progress=tell)
     assert isinstance(done, EdgeKnockOuts)
     return done.without[0]
 

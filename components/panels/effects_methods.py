@@ -21,19 +21,20 @@ class Method:
 METHODS = {
     "at_position": Method(
         "Knock-out",
-        "change without the head (logits)",
-        "Exact: how the prediction changes where the head puts out 0 at the position of the prediction. "
+        "change without the head",
+        "Exact: how the prediction changes where the head puts out 0 at the position of the prediction, or at all "
+        "positions where it has none. "
         "Blue: the prediction rests on the head. Red: it would be clearer without.",
     ),
     "share": Method(
         "Logit share",
-        "share of the logit (logits)",
+        "share of the logit",
         "What the head writes into the logit itself; what it does by way of later layers is theirs. "
         "Red: for the prediction. Blue: against it.",
     ),
     "first_order": Method(
         "Estimate",
-        "estimated change (logits)",
+        "estimated change",
         "Attribution patching: how the prediction would change where the head puts out 0 at all positions, "
         "estimated from its gradient. Blue: the prediction rests on the head.",
     ),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import streamlit as st
 
-from components.explore_session import is_dark, view
+from components.explore_session import change, is_dark, view
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
-from viz.effects import Effects
-from viz.effects.effects import WeightKind
+from components.session_state import chosen, key_showing
+from viz.effects import Effects, WeightKind
 from viz.errors import LoupeError
 from viz.figures import matrix_figure
-from viz.service import Request
+from viz.service import Analysis
 
 # Rows and columns that a screen has room for.
 MOST_UNITS = 256
@@ -21,15 +23,15 @@ MOST_UNITS = 256
 KINDS: dict[WeightKind, tuple[str, str]] = {
     "weight_gradient": (
         "Weight × gradient",
-        "To first order what each weight adds to the prediction, in logits (Hao et al. 2021).",
+        "To first order what each weight adds to the prediction (Hao et al. 2021).",
     ),
     "positive": (
         "Its positive part",
-        "Weight times gradient where that speaks for the prediction, in logits (Chefer et al. 2021).",
+        "Weight times gradient where that speaks for the prediction (Chefer et al. 2021).",
     ),
     "gradient": (
         "Gradient",
-        "What the prediction would gain for each unit of weight, in logits.",
+        "What the prediction would gain for each unit of weight.",
     ),
     "value_norm": (
         "Weight × norm of value",
@@ -46,18 +48,23 @@ KINDS: dict[WeightKind, tuple[str, str]] = {
 UNSIGNED = ("positive", "value_norm", "weight")
 
 
-def effects_pattern_panel(_request: Request, found: Effects) -> None:
+def effects_pattern_panel(_analysis: Analysis, found: Effects) -> None:
     """Draw the selected head's pattern by a kind that is chosen."""
     seen = view()
-    kind: WeightKind = st.selectbox(
+    kind = cast("WeightKind", seen.weighed)
+    st.selectbox(
         "Show of each weight",
         list(KINDS),
-        key="effects pattern kind",
+        key=key_showing("effects pattern kind", kind),
         format_func=lambda name: KINDS[name][0],
+        on_change=lambda: change(weighed=chosen("effects pattern kind")),
     )
     st.caption(KINDS[kind][1])
     stack = found.trace.stacks[seen.stack]
-    stop = min(len(stack.queries), found.objective.place + 1) if stack.aligned else None
+    place = found.objective.position
+    stop = None
+    if place is not None and stack.aligned:
+        stop = min(len(stack.queries), place + 1)
     rows = _window(len(stack.queries), stop)
     columns = _window(len(stack.keys), stop)
     try:

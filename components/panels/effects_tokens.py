@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import pandas as pd
 import streamlit as st
 
-from components.explore_session import is_dark
+from components.explore_session import change, is_dark, view
+from components.panels.find_on_demand import find_in_passes
 from components.panels.plain_text import literal
-from components.run_panel import while_measuring
-from components.session_state import recall, remember
-from viz.effects import Effects
-from viz.effects.effects import TokenMethod
-from viz.errors import LoupeError
+from components.panels.prediction_place import unit_of
+from components.run_panel import RunPanel
+from components.session_state import chosen, key_showing, recall, remember
+from viz.effects import Effects, TokenMethod
+from viz.effects.integrated_gradients import STEPS
+from viz.errors import CancelledError, LoupeError
 from viz.figures import shaded
-from viz.service import Request
+from viz.service import Analysis
+
+TOKENS = RunPanel("effects tokens", hint="Choose another method.")
 
 # A longer text is listed by its heaviest tokens alone.
 MOST_SHADED = 2_000
@@ -29,12 +35,12 @@ class ByToken:
     Attributes:
         name: of it.
         meaning: one line for who does not know it.
-        passes: what it costs, where it is found out only once somebody asks.
+        passes: how many passes it takes, of how many tokens the text has; None of what is at hand.
     """
 
     name: str
     meaning: str
-    passes: str = ""
+    passes: Callable[[int], float] | None = None
 
 
 METHODS: dict[TokenMethod, ByToken] = {
@@ -44,8 +50,8 @@ METHODS: dict[TokenMethod, ByToken] = {
     ),
     "attn_lrp": ByToken(
         "AttnLRP",
-        "Relevance passed back from layer to layer, in logits (Achtibat et al. 2024). Biases and positions keep a part.",
-        "a pass forward and backward",
+        "Relevance passed back from layer to layer (Achtibat et al. 2024). Biases, positions and softmax keep a part.",
+        lambda _tokens: 4,
     ),
     "relevance": ByToken(
         "Relevance",
@@ -58,66 +64,96 @@ METHODS: dict[TokenMethod, ByToken] = {
     "flow": ByToken(
         "Attention flow",
         "How much could flow from the token through weights as capacities (Abnar & Zuidema 2020). Up to 1 each.",
-        "a maximum flow for each token",
+        lambda tokens: tokens,
     ),
     "integrated_gradients": ByToken(
         "Integrated gradients",
         "The gradient along the way from no embeddings to the whole ones (Sundararajan et al. 2017).",
-        "32 passes forward and backward",
+        lambda _tokens: 3 * (STEPS + 1),
     ),
     "leave_one_out": ByToken(
         "Leave one out",
         "Exact: how the prediction changes where the token's word is left out of the text. Blue: it rests on the word.",
-        "a pass for each word",
+        lambda tokens: tokens,
     ),
 }
 
 
-def tokens_panel(request: Request, found: Effects) -> None:
+def tokens_panel(analysis: Analysis, found: Effects) -> None:
     """Shade the text by one method, and list all that are known."""
-    wanted = (request, found.objective)
+    wanted = (analysis.request, found.objective)
     if recall("effects by token", (None, {}))[0] != wanted:
         remember("effects by token", (wanted, {}))
     known: dict[TokenMethod, pd.DataFrame | LoupeError] = recall("effects by token")[1]
-    method: TokenMethod = st.segmented_control(
+    method = cast("TokenMethod", view().attribution)
+    st.segmented_control(
         "Tokens by",
         list(METHODS),
-        default="gradient_times_input",
-        key="effects token method",
+        key=key_showing("effects token method", method),
         format_func=lambda name: METHODS[name].name,
         required=True,
         label_visibility="collapsed",
+        on_change=lambda: change(attribution=chosen("effects token method")),
     )
-    for name, one in METHODS.items():
-        if name not in known and (not one.passes or name == method):
-            _find(found, name, known)
-    chosen = known.get(method)
     st.caption(METHODS[method].meaning)
-    if isinstance(chosen, pd.DataFrame):
-        _on_the_text(chosen)
-    elif chosen is not None:
-        st.caption(literal(f"{chosen.message} {chosen.hint}"))
+    for name, one in METHODS.items():
+        if name not in known and one.passes is None:
+            known[name] = _found(found, name)
+    shown = known.get(method)
+    if shown is None:
+        shown = _in_passes(analysis, found, method, wanted)
+        if shown is not None:
+            known[method] = shown
+    if isinstance(shown, pd.DataFrame):
+        _on_the_text(shown)
+        _gap(shown, found)
+    elif shown is not None:
+        st.caption(literal(f"{shown.message} {shown.hint}"))
     _table({name: one for name, one in known.items() if isinstance(one, pd.DataFrame)})
 
 
-def _find(
-    found: Effects, name: TokenMethod, known: dict[TokenMethod, pd.DataFrame | LoupeError]
-) -> None:
+def _found(
+    found: Effects, name: TokenMethod, tell: Callable[[int, int], None] | None = None
+) -> pd.DataFrame | LoupeError:
     """Find one method's numbers, or why there are none."""
-
-    def work(tell: object) -> pd.DataFrame:
-        assert callable(tell)
-        return found.tokens(name, progress=lambda done, of: tell(done / of))
-
     try:
-        if METHODS[name].passes:
-            done = while_measuring(f"{METHODS[name].name}: {METHODS[name].passes}", work)
-            if done is not None:
-                known[name] = done
-        else:
-            known[name] = found.tokens(name)
+        return found.tokens(name, progress=tell)
+    except CancelledError:
+        raise
     except LoupeError as error:
-        known[name] = error
+        return error
+
+
+def _in_passes(
+    analysis: Analysis, found: Effects, name: TokenMethod, wanted: object
+) -> pd.DataFrame | LoupeError | None:
+    """Find what takes several passes: at once where that is quick, else once somebody asks."""
+    one = METHODS[name]
+    assert one.passes is not None
+    return find_in_passes(
+        TOKENS,
+        (wanted, name),
+        lambda tell: _found(found, name, tell),
+        known=None,
+        seconds=analysis.seconds * one.passes(len(found.trace.units)),
+        verb=f"Find {one.name.lower() if one.name != 'AttnLRP' else one.name}",
+        doing=one.name,
+    )
+
+
+def _gap(frame: pd.DataFrame, found: Effects) -> None:
+    """Say how far the sum is from what it would be without a remainder."""
+    if "gap" not in frame.attrs:
+        return
+    whole = "change" if "change" in frame.attrs else "value"
+    what = {
+        "change": "The change of the prediction from no embeddings at all",
+        "value": "The prediction",
+    }
+    st.caption(
+        f"{what[whole]} is {frame.attrs[whole]:+.3g} {unit_of(found.objective)}; the sum over all tokens is "
+        f"{frame.attrs['gap']:+.3g} off."
+    )
 
 
 def _on_the_text(frame: pd.DataFrame) -> None:

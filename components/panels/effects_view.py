@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -22,18 +21,20 @@ from components.explore_state import EFFECT
 from components.head_views import HEAD_VIEWS, HeadView
 from components.panels.effects_curves import curves_panel
 from components.panels.effects_edges import edges_panel
+from components.panels.effects_layers import layers_panel
 from components.panels.effects_methods import METHODS, method_of, methods_of
 from components.panels.effects_pattern import effects_pattern_panel
 from components.panels.effects_target import choose_target
 from components.panels.effects_tokens import tokens_panel
-from components.panels.effects_without import without_panel
+from components.panels.effects_without import Passes, without_panel
 from components.panels.find_on_demand import find_on_demand
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
-from components.panels.prediction_place import prediction_place, target_of
+from components.panels.prediction_place import MEASURES, target_of, unit_of
 from components.run_panel import RunPanel
 from components.session_state import chosen, key_showing, remember, value_of
-from viz.effects import Effects, Head, KnockOuts, Target, agreement, misleading
+from viz.effects import DirectAttribution, Effects, Head, KnockOuts, Target, agreement, misleading
+from viz.effects.every_head import is_read_at
 from viz.figures import effects_figure
 from viz.inputs.units import label_alone
 from viz.service import Analysis, Request
@@ -54,10 +55,12 @@ PHASES = {
 }
 
 EFFECTS = RunPanel("effects", hint="Try another prediction.")
+EVERY_HEAD = RunPanel("effects every head", hint="Look at the estimates instead.")
 
 
 # What is drawn once somebody opens it.
-MORE: dict[str, tuple[str, Callable[[Request, Effects], None]]] = {
+MORE: dict[str, tuple[str, Callable[[Analysis, Effects], None]]] = {
+    "layers": ("Layers and MLPs", layers_panel),
     "pattern by effect": ("The pattern by what its weights do", effects_pattern_panel),
     "edges": ("Cut weights", edges_panel),
     "tokens": ("Tokens", tokens_panel),
@@ -67,18 +70,17 @@ MORE: dict[str, tuple[str, Callable[[Request, Effects], None]]] = {
 
 def _effects(analysis: Analysis) -> None:
     """Draw the view."""
-    ranked = analysis.predictions
-    if ranked is None:
-        return
     # A choice made here redraws only this view, and lies in the link all the same.
     write_link()
-    place, words = prediction_place(analysis)
-    choose_target(analysis, ranked, place, words)
+    choose_target(analysis)
     target = target_of(analysis)
+    if target is None:
+        return
     found = _found(analysis, target)
-    EFFECTS.say(also=" What you see below is from before." if found is not None else "")
     if found is None:
         return
+    if EFFECTS.failure is not None:
+        st.caption("What you see below is from before.")
     _say_prediction(analysis, found)
     picture, beside = st.columns([1.3, 1], gap="medium")
     with picture:
@@ -90,7 +92,7 @@ def _effects(analysis: Analysis) -> None:
         part = st.expander(title, key=f"effects {name}", type="compact", on_change="rerun")
         if part.open:
             with part:
-                draw(analysis.request, found)
+                draw(analysis, found)
 
 
 def _found(analysis: Analysis, target: Target) -> Effects | None:
@@ -108,11 +110,32 @@ def _found(analysis: Analysis, target: Target) -> Effects | None:
     )
     if found is None:
         return _before(analysis.request)
+    found = _with_every_head(analysis, target, found)
     EFFECTS.keep(wanted)
     if before is None and view().sort == EFFECT:
         # The grid waits for its order.
         remember("view chose", True)
     return found
+
+
+def _with_every_head(analysis: Analysis, target: Target, found: Effects) -> Effects:
+    """Offer to knock each head out where that would take long."""
+    wanted = (analysis.request, target)
+    heads = len(found.heads)
+    whole = find_on_demand(
+        EVERY_HEAD,
+        wanted,
+        lambda tell: workbench().every_head(
+            owner(), *wanted, lambda phase, share: tell(phase, share, heads)
+        ),
+        known=None if found.at_position is None else found,
+        seconds=heads * analysis.seconds,
+        verb=f"Knock out all {heads:,} heads",
+        phases={"heads": (0.0, 1.0, "Knocking heads out")},
+        ask=True,
+        hint="Exact, with a pass for each head. Until then heads are shown by estimates.",
+    )
+    return found if whole is None else whole
 
 
 def _before(request: Request) -> Effects | None:
@@ -126,11 +149,26 @@ def _before(request: Request) -> Effects | None:
 def _say_prediction(analysis: Analysis, found: Effects) -> None:
     """Say in a line what is explained."""
     explained = found.objective
-    name = partial(label_alone, analysis.tokenizer)
+    unit = unit_of(explained)
+    if explained.vector is not None:
+        st.markdown(
+            f"**{unit.capitalize()}** with the other text: **{found.value:.3g}**",
+            help="Every number below is a part or a change of it.",
+        )
+        return
+
+    def name(number: int) -> str:
+        return (
+            label_alone(analysis.tokenizer, number)
+            if analysis.predictions is not None
+            else analysis.classes[number]
+        )
+
     over = "" if explained.against is None else f" over **{literal(name(explained.against))}**"
     st.markdown(
-        f"**{literal(name(explained.token))}**{over}: **{found.value:.3g}** logits",
-        help="The difference of both logits. Every number below is a part or a change of it.",
+        f"**{literal(name(explained.token))}**{over}: **{found.value:.3g}** {unit}",
+        help=f"{MEASURES[explained.measure][0]}. Every number below is a part or a change of it. Gradients are taken in "
+        f"the model's own precision, {literal(analysis.trace.model.dtype)}.",
     )
 
 
@@ -150,7 +188,10 @@ def _heads(found: Effects) -> None:
     )
     st.plotly_chart(
         effects_figure(
-            _matrix(frame, method), METHODS[method].number, selected=seen.chosen, dark=is_dark()
+            _matrix(frame, method),
+            f"{METHODS[method].number} ({unit_of(found.objective)})",
+            selected=seen.chosen,
+            dark=is_dark(),
         ),
         key="effects map",
         config=PLOTLY,
@@ -161,6 +202,8 @@ def _heads(found: Effects) -> None:
     _trust(found)
     if "share" not in offered and found.refused is not None:
         st.caption(literal(found.refused.message))
+    elif found.direct is not None:
+        st.caption(_sum(found.direct))
     listed = frame.drop(columns="stack").head(LISTED_HEADS)
     st.dataframe(
         listed,
@@ -173,6 +216,19 @@ def _heads(found: Effects) -> None:
             name: st.column_config.NumberColumn(one.short, format="%+.3f", help=one.meaning)
             for name, one in METHODS.items()
         },
+    )
+
+
+def _sum(direct: DirectAttribution) -> str:
+    """Say what shares add up to, and what is held still for that."""
+    scaled = (
+        " The model scales or caps all of its logits once more; shares are of those before."
+        if direct.capped
+        else ""
+    )
+    return (
+        f"Shares of all heads, MLPs, the embedding and biases add up to {direct.sum:.4g}; the logit is "
+        f"{direct.value:.4g}. The final norm is held at the scale that it had.{scaled}"
     )
 
 
@@ -215,14 +271,19 @@ def _matrix(frame: pd.DataFrame, method: str) -> NDArray[np.float32]:
 def _row(found: Effects) -> None:
     """List what the selected head reads for the prediction, by what its weights do."""
     seen = view()
-    stack, place = found.trace.stacks[seen.stack], found.objective.place
+    stack = found.trace.stacks[seen.stack]
     st.markdown(
         f"**What layer {seen.layer}, head {seen.head} reads there**",
         help="Weight times gradient: to first order what each weight adds to the prediction.",
     )
-    if place >= len(stack.queries) or seen.stack == "encoder":
-        st.caption("The prediction is made in another stack.")
+    if not is_read_at(found.trace, found.objective, seen.stack):
+        st.caption(
+            "What is explained is said of the whole input."
+            if found.objective.position is None
+            else "The prediction is made in another stack."
+        )
         return
+    place = found.objective.place
     at = (seen.layer, seen.head, [place])
     kinds = {"weight": "weight", "weight × gradient": "weight_gradient"}
     if found.direct is not None and (seen.stack, seen.layer) in found.direct.directions:
@@ -253,17 +314,18 @@ def _silence(analysis: Analysis, found: Effects) -> None:
     without_panel(
         found,
         (analysis.request, found.objective, head),
-        lambda: _without(found, head),
+        lambda tell: _without(found, head, tell),
         name="effects silence",
         label="Silence this head everywhere",
         hint="Runs the model once more; the head puts out 0 at all positions.",
         progress="Running the model without the head",
         title="Without it",
+        seconds=2 * analysis.seconds,
     )
 
 
-def _without(found: Effects, head: Head) -> float:
-    done = found.knock_out(heads=[head])
+def _without(found: Effects, head: Head, tell: Passes) -> float:
+    done = found.knock_out(heads=[head], progress=tell)
     assert isinstance(done, KnockOuts)
     return done.without[0]
 
@@ -292,6 +354,5 @@ EFFECTS_VIEW = HEAD_VIEWS.add(
         "effects",
         "What the prediction rests on",
         _effects,
-        lambda analysis: analysis.predictions is not None,
     )
 )

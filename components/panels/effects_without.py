@@ -6,21 +6,26 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from components.run_panel import while_measuring
+from components.panels.find_on_demand import find_in_passes
+from components.panels.prediction_place import unit_of
+from components.run_panel import RunPanel
 from components.session_state import recall, remember
 from viz.effects import Effects
+
+Passes = Callable[[int, int], None]
 
 
 def without_panel(
     found: Effects,
     wanted: object,
-    run: Callable[[], float],
+    run: Callable[[Passes], float],
     *,
     name: str,
     label: str,
     hint: str,
     progress: str,
     title: str,
+    seconds: float,
     disabled: bool = False,
 ) -> None:
     """Offer to run the model without something, and say what becomes of the prediction.
@@ -28,18 +33,28 @@ def without_panel(
     Args:
         found: the effects of the prediction.
         wanted: what it is to be run without, and of which run.
-        run: runs it; the prediction without.
+        run: runs it, and is told what to tell its passes to; the prediction without.
         name: under which the session remembers.
         label: of the button.
         hint: of the button, on hover.
         progress: said while it runs.
         title: of the number.
+        seconds: that it will take.
         disabled: nothing is chosen yet.
     """
-    if st.button(label, key=name, disabled=disabled, help=hint):
-        done = while_measuring(progress, lambda _tell: run())
-        if done is not None:
-            remember(f"{name} found", (wanted, done))
     known, value = recall(f"{name} found", (None, None))
-    if known == wanted and value is not None:
-        st.metric(title, f"{value:.3g} logits", f"{value - found.value:+.3g}")
+    done = find_in_passes(
+        RunPanel(name, hint="Choose something else."),
+        wanted,
+        run,
+        known=value if known == wanted else None,
+        seconds=seconds,
+        verb=label,
+        doing=progress,
+        ask=True,
+        hint=hint,
+        disabled=disabled,
+    )
+    if done is not None:
+        remember(f"{name} found", (wanted, done))
+        st.metric(title, f"{done:.3g} {unit_of(found.objective)}", f"{done - found.value:+.3g}")

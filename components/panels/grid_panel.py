@@ -132,7 +132,10 @@ def arranged(analysis: Analysis) -> list[int]:
 def _effects(analysis: Analysis) -> dict[tuple[int, int], float] | None:
     """Return how large the effect of each head is by the method that is chosen; None before they are found."""
     seen = view()
-    found = workbench().known_effects(owner(), analysis.request, target_of(analysis))
+    target = target_of(analysis)
+    if target is None:
+        return None
+    found = workbench().known_effects(owner(), analysis.request, target)
     if found is None:
         return None
     frame = found.heads[found.heads["stack"] == seen.stack]
@@ -145,7 +148,7 @@ def _effects(analysis: Analysis) -> dict[tuple[int, int], float] | None:
 def _sort(analysis: Analysis) -> str:
     """Return what heads are sorted by; by layer where the stack has no such statistic."""
     seen = view()
-    if seen.sort == EFFECT and analysis.predictions is not None:
+    if seen.sort == EFFECT and target_of(analysis) is not None:
         return EFFECT
     return seen.sort if seen.sort in statistics_of(analysis.trace.stacks[seen.stack]) else LAYER
 
@@ -161,7 +164,7 @@ def _sorting(analysis: Analysis) -> None:
     """Ask for the order."""
     offered = statistics_of(analysis.trace.stacks[view().stack])
     names = {LAYER: LAYER, **{name: words.name for name, words in offered.items()}}
-    if analysis.predictions is not None:
+    if target_of(analysis) is not None:
         names[EFFECT] = "effect on the prediction"
     st.selectbox(
         "Sort by",

@@ -37,7 +37,6 @@ def _lens(analysis: Analysis) -> None:
     """Draw the view."""
     write_link()
     found = _found(analysis)
-    LENS.say()
     if found is None:
         return
     units = _units(analysis)

@@ -1,12 +1,22 @@
-"""Which prediction is listed and explained: where it is made, and of which token."""
+"""What is explained: which prediction, where it is made, and by which of its numbers."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from components.explore_session import change, view
-from viz.effects import Target
+from viz.effects import Objective, Target
 from viz.service import Analysis
+
+# What is said of a prediction, and in which unit.
+MEASURES = {
+    "difference": ("Difference of two", "logits"),
+    "logit": ("Logit alone", "logits"),
+    "log_probability": ("Log-probability", "nats"),
+}
+
+# Units of what has no tokens or classes.
+UNITS = {"similarity": "cosine", "direction": "projection"}
 
 
 def prediction_place(analysis: Analysis) -> tuple[int, str]:
@@ -24,18 +34,32 @@ def prediction_place(analysis: Analysis) -> tuple[int, str]:
     return at, f"What the model would put at {units.labels[at]} ({at})"
 
 
-def target_of(analysis: Analysis) -> Target:
-    """Return the prediction that is explained."""
+def is_compared(analysis: Analysis) -> bool:
+    """Whether the model says neither tokens nor classes, so that a text is compared with another."""
+    return analysis.predictions is None and not analysis.classes
+
+
+def target_of(analysis: Analysis) -> Target | None:
+    """Return what is explained; None where a text to compare with is still to be given."""
     seen = view()
+    if is_compared(analysis):
+        return Target(similar_to=seen.similar) if seen.similar else None
     place, _ = prediction_place(analysis)
-    return Target(place, _or_none(seen.predict), _or_none(seen.against))
+    against = _or_none(seen.against) if seen.measure == "difference" else None
+    return Target(place, _or_none(seen.predict), against, seen.measure)
+
+
+def unit_of(explained: Objective) -> str:
+    """Name the unit of what is explained."""
+    known = MEASURES.get(explained.measure)
+    return UNITS[explained.measure] if known is None else known[1]
 
 
 def explain(name: Literal["predict", "against"], number: int) -> None:
-    """Explain a token, or compare with it; -1 for the most probable."""
+    """Explain a token or a class, or compare with it; -1 for the most probable."""
     change(**{name: number})
     if view().predict == view().against >= 0:
-        # A token is compared with another; the most probable one takes over.
+        # What is compared with another takes over.
         change(**{"against" if name == "predict" else "predict": -1})
 
 

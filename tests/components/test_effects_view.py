@@ -5,12 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
+from transformers import BertConfig, BertForSequenceClassification
 
 import viz
 from components.panels import effects_pattern, effects_tokens, effects_view
-from tests.models.folders import save_decoder, save_encoder_decoder
-from viz.effects import Edges, Target, knock_out, knock_out_edges, logit_lens, order_curves
+from tests.models.folders import (
+    save_decoder,
+    save_encoder_decoder,
+    save_small,
+    word_tokenizer,
+)
+from viz.effects import (
+    Edges,
+    Head,
+    Mlp,
+    Target,
+    knock_out,
+    knock_out_edges,
+    logit_lens,
+    order_curves,
+    prediction_effects,
+)
 from viz.inputs.units import label_alone
 
 MAIN = Path(__file__).parents[2] / "components" / "main.py"
@@ -136,14 +153,132 @@ def test_the_pattern_is_shown_by_what_its_weights_do(link):
 
 def test_weights_are_cut_and_the_prediction_without_them_is_said(link, model):
     app = opened_part(link, "edges", layer="1", head="1")
-    next(one for one in app.multiselect if one.label == "Cut what is read from").set_value([0, 2])
-    next(one for one in app.selectbox if one.label == "By").set_value("all")
+    next(one for one in app.multiselect if one.label == "Keys").set_value([0, 2])
+    box(app, "effects cut from").set_value("all")
     next(one for one in app.selectbox if one.label == "In").set_value("layer").run()
     next(one for one in app.button if one.label == "Cut these weights").click().run()
     assert not app.exception
     edges = Edges(columns=[0, 2], layers=[1])
     (without,) = knock_out_edges(model, TEXT, Target(), edges=[edges]).without
     assert [one.value for one in app.metric] == [f"{without:.3g} logits"]
+
+
+@pytest.mark.parametrize(
+    ("how", "edges"),
+    [
+        ("previous", Edges(offset=1, layers=[1], heads=[1])),
+        ("first", Edges(columns=[0], layers=[1], heads=[1])),
+        ("span", Edges(columns=[1, 2, 3], layers=[1], heads=[1])),
+    ],
+)
+def test_weights_are_cut_by_a_rule_or_a_span(link, model, how, edges):
+    app = opened_part(link, "edges", layer="1", head="1")
+    box(app, "effects cut how").set_value(how)
+    box(app, "effects cut from").set_value("all").run()
+    if how == "span":
+        next(one for one in app.slider if one.label == "Keys").set_value((1, 3)).run()
+    next(one for one in app.button if one.label == "Cut these weights").click().run()
+    assert not app.exception
+    (without,) = knock_out_edges(model, TEXT, Target(), edges=[edges]).without
+    assert [one.value for one in app.metric] == [f"{without:.3g} logits"]
+
+
+def box(app, key):
+    return next(one for one in app.selectbox if str(one.key).startswith(key))
+
+
+def test_layers_and_mlps_are_knocked_out_for_scale(link, model):
+    app = opened_part(link, "layers")
+    assert any(
+        "Exact: the change where a part puts out 0 at the pos" in one.value for one in app.caption
+    )
+    known = app.session_state["effects layers found"][1][0].set_index(["part", "layer"])["change"]
+    last = len(viz.capture(model, TEXT).units) - 1
+    parts = [Head(1, None), Mlp(0)]
+    expected = knock_out(model, TEXT, Target(), heads=parts, queries=[last])
+    changes = [one - expected.value for one in expected.without]
+    assert [known["attention", 1], known["mlp", 0]] == pytest.approx(changes, abs=1e-5)
+
+
+def test_another_number_of_the_prediction_is_explained(link, model):
+    app = link(measure="log_probability", predict="7")
+    found = viz.effects(model, TEXT, Target(token=7, measure="log_probability"))
+    assert any(f"**{found.value:.3g}** nats" in one for one in said(app))
+    assert not [one for one in app.selectbox if one.label == "Against"]
+    box(app, "effects measure").set_value("logit").run()
+    assert app.query_params["measure"] == "logit"
+    found = viz.effects(model, TEXT, Target(token=7, measure="logit"))
+    assert any(f"**{found.value:.3g}** logits" in one for one in said(app))
+
+
+def test_what_is_shown_of_weights_and_tokens_lies_in_the_link(link):
+    app = link(weighed="share", attribution="rollout")
+    for part in ("pattern by effect", "tokens"):
+        app.session_state[f"effects {part}"] = True
+    app.run()
+    assert box(app, "effects pattern kind").value == "share"
+    assert next(one for one in app.segmented_control if one.label == "Tokens by").value == "rollout"
+    box(app, "effects pattern kind").set_value("value_norm").run()
+    assert app.query_params["weighed"] == "value_norm"
+
+
+def test_the_class_of_a_classifier_is_explained(link, tmp_path):
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=97,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=64,
+        id2label={0: "glad", 1: "sad", 2: "neither"},
+        initializer_range=0.3,
+    )
+    folder = tmp_path / "models" / "feels"
+    BertForSequenceClassification(config).save_pretrained(folder)
+    word_tokenizer().save_pretrained(folder)
+    model = viz.load_model(str(folder))
+    app = link(model="feels")
+    first = viz.effects(model, TEXT)
+    name = config.id2label[first.objective.token]
+    assert any(
+        f"**{name}** over" in one and f"**{first.value:.3g}** logits" in one for one in said(app)
+    )
+    box(app, "effects predict").set_value(1)
+    box(app, "effects against").set_value(0).run()
+    found = viz.effects(model, TEXT, Target(token="sad", against="glad"))
+    assert any(f"**sad** over **glad**: **{found.value:.3g}** logits" in one for one in said(app))
+    assert heads_of(app)["at_position"].notna().all()
+    for part in effects_view.MORE:
+        app.session_state[f"effects {part}"] = True
+    app.run()
+    assert not app.exception
+    assert not app.error
+
+
+def test_a_text_is_compared_with_another_where_nothing_is_predicted(link, tmp_path):
+    folder = save_small(tmp_path / "models" / "embeds")
+    app = link(model="embeds")
+    assert any("Give another text" in one.value for one in app.caption)
+    field = next(one for one in app.text_input if one.label == "How near it is to")
+    field.set_value("the dog sat").run()
+    assert not app.exception
+    assert app.query_params["similar"] == "the dog sat"
+    found = viz.effects(viz.load_model(str(folder)), TEXT, Target(similar_to="the dog sat"))
+    assert any(f"**Cosine** with the other text: **{found.value:.3g}**" in one for one in said(app))
+    assert len(heads_of(app)) == len(found.heads)
+
+
+def test_where_every_head_would_take_long_it_is_offered(link, model, monkeypatch):
+    monkeypatch.setattr(prediction_effects, "is_quick", lambda *_args: False)
+    app = link()
+    assert heads_of(app)["at_position"].isna().all()
+    next(one for one in app.button if one.label == "Knock out all 4 heads").click().run()
+    assert not app.exception
+    expected = knock_out(model, TEXT, queries=[len(viz.capture(model, TEXT).units) - 1]).table
+    assert heads_of(app)["at_position"].abs().max() == pytest.approx(
+        expected["change"].abs().max(), abs=1e-5
+    )
 
 
 def test_tokens_are_listed_by_every_method_that_is_known(link, model):
@@ -154,8 +289,9 @@ def test_tokens_are_listed_by_every_method_that_is_known(link, model):
         return next(one.value for one in app.dataframe if "Rollout" in one.value.columns)
 
     assert list(listed().columns) == ["token", "Gradient × input", "Relevance", "Rollout"]
+    assert app.session_state["view"].attribution == "gradient_times_input"
     control = next(one for one in app.segmented_control if one.label == "Tokens by")
-    for method in ("flow", "integrated_gradients", "leave_one_out"):
+    for method in ("attn_lrp", "flow", "integrated_gradients", "leave_one_out"):
         control.set_value(method).run()
         assert not app.exception
         name = effects_tokens.METHODS[method].name
@@ -226,13 +362,6 @@ def test_predictions_after_each_layer_are_those_of_python(link, tmp_path):
     assert any(one == pytest.approx(likely) for one in listed)
 
 
-def test_a_model_that_predicts_nothing_has_no_such_view(link):
-    app = AppTest.from_file(str(MAIN), default_timeout=60)
-    app.session_state["effects open"] = True
-    app.run()
-    assert not [one for one in app.selectbox if one.label == "Explain"]
-
-
 def test_what_cannot_be_found_is_said_once_and_not_tried_again(link, monkeypatch):
     tried = []
 
@@ -245,3 +374,5 @@ def test_what_cannot_be_found_is_said_once_and_not_tried_again(link, monkeypatch
     assert any("Too little memory. Choose a shorter text." in one.value for one in app.error)
     app.run()
     assert tried == [1]
+    next(one for one in app.button if one.label == "Try again").click().run()
+    assert tried == [1, 1]

@@ -3,12 +3,12 @@
 from viz.effects.direct_attribution import DirectAttribution, Share, direct_attribution
 from viz.effects.edge_search import EdgeSearch, smallest_edges
 from viz.effects.edges import Edges
-from viz.effects.effects import Effects, effects
 from viz.effects.knock_out import KnockOuts, knock_out
 from viz.effects.knock_out_edges import EdgeKnockOuts, knock_out_edges
 from viz.effects.logit_lens import LogitLens, logit_lens
 from viz.effects.order_curves import OrderCurves, order_curves
 from viz.effects.permuted_heads import permuted_heads
+from viz.effects.prediction_effects import Effects, TokenMethod, WeightKind, effects
 from viz.effects.replacements import Head, Mlp, Together
 from viz.effects.target import Objective, Target, objective
 from viz.effects.token_effects import rollout
@@ -32,7 +32,9 @@ __all__ = [
     "Share",
     "Target",
     "Together",
+    "TokenMethod",
     "WeightGradients",
+    "WeightKind",
     "agreement",
     "direct_attribution",
     "effects",

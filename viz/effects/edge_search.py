@@ -11,8 +11,8 @@ import torch
 from viz.capture.layers.recorded_layer import RecordedLayer
 from viz.effects.attention_calls import calls_of
 from viz.effects.edges import EdgeEdit, HiddenKeys
-from viz.effects.effects import Effects
 from viz.effects.knock_out_edges import require_masks_that_stay
+from viz.effects.prediction_effects import Effects
 from viz.effects.variants import predicted_without
 from viz.errors import CaptureError, InputError
 

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from viz.effects.effects import Effects
 from viz.effects.every_head import is_read_at
 from viz.effects.pass_variants import Edits
+from viz.effects.prediction_effects import Effects
 from viz.effects.replacements import Head, head_edit
 from viz.effects.trust import SIGNS, by_method
 from viz.effects.variants import predicted_without

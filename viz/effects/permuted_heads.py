@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import torch
 
-from viz.effects.effects import Effects
+from viz.effects.prediction_effects import Effects
 from viz.errors import ShapeError
 
 

@@ -156,7 +156,7 @@ def objective(
             f"The measure {target.measure!r} was asked for without what it is measured by.",
             "Give similar_to, another text, or direction, a vector.",
         )
-    classes = _classes(trace, model)
+    classes = classes_of(trace, model)
     if trace.output is None or not (classes or _ranks_tokens(trace, model)):
         raise InputError(
             f"{trace.model.name} predicts no tokens or classes, so there is no prediction to explain.",
@@ -208,7 +208,7 @@ def _of_states(
 ) -> Objective:
     """Explain how a model's states lie to a vector, or to what it puts out for another text."""
     output = trace.output
-    if output is None or output.ndim > 2 or _classes(trace, model) or _ranks_tokens(trace, model):
+    if output is None or output.ndim > 2 or classes_of(trace, model) or _ranks_tokens(trace, model):
         raise InputError(
             f"{trace.model.name} puts out a number for each token or class, and no states that have a direction.",
             "Explain one of those, Target(token=...).",
@@ -244,7 +244,7 @@ def _of_states(
     return Objective(position, -1, None, "direction", vector)
 
 
-def _classes(trace: Trace, model: Model | None) -> tuple[str, ...]:
+def classes_of(trace: Trace, model: Model | None) -> tuple[str, ...]:
     """Name the classes that a model's output is a number for each of; nothing if it is not."""
     config = getattr(None if model is None else model.module, "config", None)
     names = getattr(config, "id2label", None)

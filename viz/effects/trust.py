@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 import torch
 
-from viz.effects.effects import Effects
 from viz.effects.every_head import is_read_at
+from viz.effects.prediction_effects import Effects
 
 # A head attends strongly where so much of its row lies on one key, and weakly where no key has more than the second.
 STRONG, WEAK = 0.5, 0.2

@@ -7,6 +7,7 @@ from viz.figures.head_changes import changed_figure, curves_figure
 from viz.figures.head_effects import effects_figure
 from viz.figures.head_matrix import statistic_figure
 from viz.figures.head_similarity import places_figure, similarity_figure
+from viz.figures.layer_effects import layer_effects_figure
 from viz.figures.line_charts import Curve, cost_figure, growth_figure, spectrum_figure
 from viz.figures.media_overlay import (
     patch_at,
@@ -43,6 +44,7 @@ __all__ = [
     "effects_figure",
     "growth_figure",
     "hex_rgb",
+    "layer_effects_figure",
     "matrix_figure",
     "multiples_figure",
     "order_curves_figure",

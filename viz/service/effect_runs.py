@@ -6,8 +6,8 @@ from collections.abc import Callable, Hashable
 
 from viz.effects import Effects, LogitLens, Target
 from viz.effects.captured_pass import captured_of
-from viz.effects.effects import effects_of
 from viz.effects.logit_lens import lens_of
+from viz.effects.prediction_effects import effects_of
 from viz.errors import BudgetError
 from viz.inputs.prepared import Prepared
 from viz.models import Model
@@ -22,6 +22,9 @@ KEPT_BYTES = 500_000_000
 
 # The same of predictions after each layer.
 KEPT_LENS_BYTES = 200_000_000
+
+# What the lens keeps of a layer, in states of the model's width: the stream before and after its parts.
+KEPT_OF_LENS = 4
 
 # What a pass that is differentiated keeps of a layer, in states of the model's width: a Llama's MLP alone is three of
 # four times the width. Attention on the kernel adds a few.
@@ -73,6 +76,14 @@ class EffectRuns:
         self._kept.put(_key(owner, request, target), found)
         return found
 
+    def with_every_head(
+        self, owner: str, request: Request, target: Target, found: Effects, progress: Progress
+    ) -> Effects:
+        """Knock out each head exactly, and keep that, too; arguments and errors as in `find`."""
+        whole = found.with_every_head(lambda done, of: progress("heads", done / of))
+        self._kept.put(_key(owner, request, target), whole)
+        return whole
+
     def kept_lens(self, owner: str, request: Request) -> LogitLens | None:
         """Return predictions after each layer, if they are still kept."""
         return self._lenses.get((owner, request))
@@ -93,6 +104,7 @@ class EffectRuns:
         if known is not None:
             return known
         model, prepared = prepare()
+        _require_room(model, prepared.longest, states=KEPT_OF_LENS)
         found = lens_of(captured_of(model, prepared, progress=progress))
         self._lenses.put((owner, request), found)
         return found
@@ -113,8 +125,8 @@ def _memory_bytes(found: Effects) -> int:
     return found.trace.memory_bytes + sum(one.numel() * one.element_size() for one in tensors)
 
 
-def _require_room(model: Model, tokens: int) -> None:
-    """Make sure that a pass forward and backward fits.
+def _require_room(model: Model, tokens: int, *, states: int = KEPT_STATES) -> None:
+    """Make sure that a pass that keeps so many states of each layer fits.
 
     Raises:
         BudgetError: it does not.
@@ -122,12 +134,12 @@ def _require_room(model: Model, tokens: int) -> None:
     cost = estimate(model, tokens)
     config = model.module.config
     width = int(getattr(config, "hidden_size", None) or getattr(config, "d_model", 0) or 768)
-    states = KEPT_STATES * model.layers * tokens * width * model.dtype.itemsize
+    kept = states * model.layers * tokens * width * model.dtype.itemsize
     # Logits, their gradient, and both in float32 for what is explained.
-    needed = 2 * cost.memory_bytes + states
+    needed = 2 * cost.memory_bytes + kept
     if needed > MEMORY_SHARE * cost.available_bytes:
         raise BudgetError(
-            f"To differentiate a pass over {tokens:,} tokens takes about {needed / 1e9:.1f} GB, and "
+            f"To keep what this needs of a pass over {tokens:,} tokens takes about {needed / 1e9:.1f} GB, and "
             f"{cost.available_bytes / 1e9:.1f} GB are free.",
             "Choose a shorter text, or a smaller model.",
         )

@@ -54,6 +54,7 @@ class Analysis:
         written: what an encoder-decoder wrote of its own, where nobody said what; empty if it wrote nothing.
         picture: as the model saw it, [height, width, 3].
         loudness: of the sound over time, and its seconds.
+        classes: that the model tells apart, by number; none of a model that tells no classes apart.
     """
 
     request: Request
@@ -67,6 +68,7 @@ class Analysis:
     written: str | None = None
     picture: NDArray[np.uint8] | None = None
     loudness: tuple[NDArray[np.float32], float] | None = None
+    classes: tuple[str, ...] = ()
 
     @property
     def statistics(self) -> dict[str, Statistics]:

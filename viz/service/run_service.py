@@ -21,6 +21,7 @@ from viz.capture.layers.heard_layer import heard
 from viz.capture.load_and_wrap_model import load_model
 from viz.capture.trace import Trace
 from viz.effects import Effects, LogitLens, Target
+from viz.effects.target import classes_of
 from viz.errors import BudgetError, CaptureError, GoneError
 from viz.inputs.default_target import write
 from viz.inputs.input_checks import require_context
@@ -214,6 +215,7 @@ class Workbench:
         ranked = None
         if model.kind in PREDICTING:
             ranked = predictions(trace, whole=_compared(model, prepared, trace))
+        classes = classes_of(trace, model)
         trace, loud = trace.without_output(), self._loudness(request)
         if loud is not None:
             # What fills a sound up to what the model always hears is no part of it.
@@ -230,6 +232,7 @@ class Workbench:
             written=written,
             picture=_picture(model, prepared),
             loudness=loud,
+            classes=classes,
         )
 
     def _prepared(
@@ -297,6 +300,17 @@ class Workbench:
             return model, self._prepared(model, request, progress)[0]
 
         return self._effects.find(owner, request, target, prepared, progress)
+
+    def every_head(
+        self, owner: str, request: Request, target: Target, progress: Progress
+    ) -> Effects:
+        """Knock out each head of what was found out before; see `viz.effects.Effects.with_every_head`.
+
+        Raises:
+            LoupeError: what was asked cannot be done, for the reason it gives.
+        """
+        found = self.effects(owner, request, target, progress)
+        return self._effects.with_every_head(owner, request, target, found, progress)
 
     def logit_lens(self, owner: str, request: Request, progress: Progress) -> LogitLens:
         """Find out what a request would predict after each layer; see `viz.effects.logit_lens`.
