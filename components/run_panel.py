@@ -7,6 +7,7 @@ stays until there is a new one.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -142,6 +143,7 @@ def progress_bar(
     key: str | None = None,
     seconds_left: SecondsLeft | None = None,
     phases: Mapping[str, tuple[float, float, str]] = PHASES,
+    after: float = 0.0,
 ) -> Iterator[Callable[[int], Told]]:
     """Show how far several runs are, one after the other, until they are done or one fails.
 
@@ -152,18 +154,26 @@ def progress_bar(
         names: of the runs, to be said.
         key: of the Cancel button.
         seconds_left: foresees how long a single run goes on, which is said, and which the bar follows.
+        after: seconds until it shows; what is done before then does not flicker.
         phases: where each begins and ends, as shares of the whole, and what it is called.
 
     Yields:
         What returns, for the number of a run, what its progress is to be told to.
     """
-    if on_cancel is None:
-        bar = slot.progress(0.0, "Starting")
-    else:
-        with slot.container(horizontal=True, vertical_alignment="center"):
-            bar = st.progress(0.0, "Starting")
-            st.button("Cancel", key=key, on_click=on_cancel)
+    bars: list[DeltaGenerator] = []
+    begun = time.monotonic()
 
+    def bar() -> DeltaGenerator:
+        if not bars and on_cancel is None:
+            bars.append(slot.progress(0.0, "Starting"))
+        elif not bars:
+            with slot.container(horizontal=True, vertical_alignment="center"):
+                bars.append(st.progress(0.0, "Starting"))
+                st.button("Cancel", key=key, on_click=on_cancel)
+        return bars[0]
+
+    if after == 0:
+        bar()
     share_done = ShareDone()
 
     def told(number: int) -> Told:
@@ -178,8 +188,12 @@ def progress_bar(
                 seconds = seconds_left(phase, share)
                 more = "" if seconds is None else f", about {duration(seconds)} left"
                 done = share_done(done, seconds)
+            if time.monotonic() - begun < after:
+                # Any call will do for Streamlit to stop here.
+                slot.empty()
+                return
             at = f", {round(share * passes):,} of {passes:,} passes" if passes else ""
-            bar.progress(done, f"{words}{at}{which}{name}{more}")
+            bar().progress(done, f"{words}{at}{which}{name}{more}")
 
         return progress
 

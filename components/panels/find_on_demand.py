@@ -14,8 +14,8 @@ from components.session_state import forget, recall, remember
 
 Found = TypeVar("Found")
 
-# Seconds that nobody minds.
-PATIENCE = 10.0
+# Seconds that nobody minds, and those after which somebody wants to see that something goes on.
+PATIENCE, UNSEEN = 10.0, 1.0
 
 
 def find_on_demand(
@@ -71,7 +71,11 @@ def find_on_demand(
     def work() -> Found:
         cancel = partial(panel.stop, wanted)
         with progress_bar(
-            slot, on_cancel=cancel, key=f"{panel.name} cancel", phases=phases
+            slot,
+            on_cancel=cancel,
+            key=f"{panel.name} cancel",
+            phases=phases,
+            after=UNSEEN if seconds < 2 * UNSEEN else 0.0,
         ) as told:
             show = told(0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -109,6 +109,20 @@ def captured_of(
         progress: called with a phase and the share done; may raise to cancel.
     """
     trace, plan = capture_with_plan(model, prepared, progress)
+    found = _objective(model, prepared, trace, explained)
+    return CapturedPass(model, prepared, trace, found, plan)
+
+
+def with_target(captured: CapturedPass, explained: Target) -> CapturedPass:
+    """Find another prediction in the same pass; errors as in `captured_pass`."""
+    found = _objective(captured.model, captured.prepared, captured.trace, explained)
+    return replace(captured, objective=found)
+
+
+def _objective(
+    model: Model, prepared: Prepared, trace: Trace, explained: Target | None
+) -> Objective:
+    """Find a prediction in a pass."""
 
     def output_of(text: str) -> Tensor:
         other = prepare_any(model, text, pair=None, target=None, image=None, sound=None, item=None)
@@ -118,5 +132,4 @@ def captured_of(
 
     padding = prepared.inputs.get("attention_mask")
     own = padding[prepared.item] if isinstance(padding, Tensor) and padding.ndim == 2 else None
-    found = objective(explained or Target(), trace, model, output_of=output_of, padding=own)
-    return CapturedPass(model, prepared, trace, found, plan)
+    return objective(explained or Target(), trace, model, output_of=output_of, padding=own)

@@ -8,9 +8,9 @@ from viz.capture.trace import Trace
 from viz.effects.captured_pass import CapturedPass
 from viz.effects.head_states import HeadStates
 from viz.effects.knock_out import KnockOuts, knock_out_of
+from viz.effects.one_token import OneToken
 from viz.effects.replacements import Head
 from viz.effects.target import Objective
-from viz.effects.variants import as_single_tokens
 
 # Multiplications of whole passes that nobody has to ask for: some seconds on two cores.
 UNASKED = 3e11
@@ -29,9 +29,9 @@ def is_read_at(trace: Trace, chosen: Objective, stack: str) -> bool:
     return own.queries.kind == "token" and len(own.queries) == len(trace.output)
 
 
-def is_quick(captured: CapturedPass, states: States) -> bool:
-    """Whether every head can be knocked out within seconds."""
-    if as_single_tokens(captured, states) is not None:
+def is_quick(captured: CapturedPass, ready: OneToken | None) -> bool:
+    """Whether every head can be knocked out within seconds: of single tokens, or of a small model."""
+    if ready is not None:
         return True
     trace = captured.trace
     passes = sum(record.heads for stack in trace.stacks.values() for record in stack.records)
@@ -42,6 +42,7 @@ def is_quick(captured: CapturedPass, states: States) -> bool:
 def knock_out_every_head(
     captured: CapturedPass,
     states: States,
+    ready: OneToken | None,
     progress: Callable[[int, int], None] | None = None,
 ) -> KnockOuts:
     """Silence each head at the position of the prediction; at all of them where its stack has no such position.
@@ -49,6 +50,7 @@ def knock_out_every_head(
     Args:
         captured: the pass.
         states: what its heads put out.
+        ready: the position of the prediction in single tokens; None where it cannot be run so.
         progress: called with how many heads are done, and of how many; may raise to cancel.
 
     Raises:
@@ -73,7 +75,9 @@ def knock_out_every_head(
                 progress(before + done, whole)
 
         at = [chosen.place] if is_read_at(trace, chosen, name) else None
-        found = knock_out_of(captured, heads=own, queries=at, states=states, progress=tell)
+        found = knock_out_of(
+            captured, heads=own, queries=at, states=states, ready=ready, progress=tell
+        )
         heads += own
         without += found.without
     return KnockOuts(trace, chosen, captured.value, tuple(without), tuple(heads), "zero")

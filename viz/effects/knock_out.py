@@ -18,6 +18,7 @@ from viz.capture.trace import Trace
 from viz.effects.captured_pass import CapturedPass, captured_pass
 from viz.effects.head_states import HeadStates, head_states
 from viz.effects.mlp_parts import mlp_states
+from viz.effects.one_token import OneToken
 from viz.effects.pass_variants import Edits
 from viz.effects.replacements import Head, Mlp, Replacement, Together, head_edit, mlp_edit
 from viz.effects.target import Objective, Target
@@ -141,11 +142,12 @@ def knock_out_of(
     replacement: Replacement = "zero",
     other: CapturedPass | None = None,
     states: Mapping[str, Sequence[HeadStates]] | None = None,
+    ready: OneToken | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> KnockOuts:
     """Run a captured pass without each of some heads; arguments and errors as in `knock_out`.
 
-    Args besides: states, what its heads put out, where that is known.
+    Args besides: states, what its heads put out, and ready, its position in single tokens, where they are known.
     """
     trace = captured.trace
     if replacement not in get_args(Replacement):
@@ -182,7 +184,9 @@ def knock_out_of(
         ]
         for several in parts
     ]
-    without = predicted_without(captured, variants, rows=rows, states=states, progress=progress)
+    without = predicted_without(
+        captured, variants, rows=rows, states=states, ready=ready, progress=progress
+    )
     return KnockOuts(trace, captured.objective, captured.value, without, tuple(wanted), replacement)
 
 

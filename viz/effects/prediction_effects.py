@@ -25,6 +25,7 @@ from viz.effects.replacements import Head
 from viz.effects.target import Objective, Target
 from viz.effects.token_effects import leave_one_out, rollout
 from viz.effects.value_norms import value_norms
+from viz.effects.variants import as_single_tokens
 from viz.effects.weight_gradients import WeightGradients, gradients_of
 from viz.errors import InputError, LoupeError
 from viz.models import Model
@@ -270,7 +271,9 @@ class Effects:
         """
         if self.at_position is not None:
             return self
-        found = knock_out_every_head(self.captured, self.gradients.layers, progress)
+        states = self.gradients.layers
+        ready = as_single_tokens(self.captured, states)
+        found = knock_out_every_head(self.captured, states, ready, progress)
         return replace(self, at_position=found)
 
     def knock_out(
@@ -358,7 +361,15 @@ def effects_of(
     except LoupeError as error:
         refused = error
     found = Effects(captured, gradients, direct, refused, None)
-    if every_head or (every_head is None and is_quick(captured, gradients.layers)):
-        tell("heads", 0.0)
-        return found.with_every_head(lambda done, of: tell("heads", done / of))
-    return found
+    if every_head is False:
+        return found
+    ready = as_single_tokens(captured, gradients.layers)
+    if not every_head and not is_quick(captured, ready):
+        return found
+    tell("heads", 0.0)
+    return replace(
+        found,
+        at_position=knock_out_every_head(
+            captured, gradients.layers, ready, lambda done, of: tell("heads", done / of)
+        ),
+    )

@@ -35,6 +35,7 @@ def predicted_without(
     *,
     rows: list[int] | None,
     states: Mapping[str, Sequence[HeadStates]] | None = None,
+    ready: OneToken | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[float, ...]:
     """Predict in each variant.
@@ -44,11 +45,13 @@ def predicted_without(
         variants: what is changed in each.
         rows: positions at which anything is changed; None for all.
         states: of the pass, for variants of the prediction's position alone.
+        ready: that position, where it was made ready before.
         progress: called with how many variants are done, and of how many; may raise to cancel.
     """
     chosen, value = captured.objective, captured.value
-    ready = None
-    if states is not None and rows == [chosen.position]:
+    if rows != [chosen.position]:
+        ready = None
+    elif ready is None and states is not None:
         ready = as_single_tokens(captured, states)
     run: TokenVariants | PassVariants
     run = PassVariants(captured, rows) if ready is None else TokenVariants(captured, ready)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 
 from viz.effects import Effects, LogitLens, Target
-from viz.effects.captured_pass import captured_of
+from viz.effects.captured_pass import CapturedPass, captured_of, with_target
 from viz.effects.logit_lens import lens_of
 from viz.effects.prediction_effects import effects_of
 from viz.errors import BudgetError
@@ -19,6 +19,9 @@ Progress = Callable[[str, float], None]
 
 # What effects of all runs together may take.
 KEPT_BYTES = 500_000_000
+
+# The same of passes, whose predictions are explained one after the other.
+KEPT_PASS_BYTES = 500_000_000
 
 # The same of predictions after each layer.
 KEPT_LENS_BYTES = 200_000_000
@@ -37,6 +40,9 @@ class EffectRuns:
     def __init__(self) -> None:
         self._kept: BoundedStore[Effects] = BoundedStore(
             KEPT_BYTES, _memory_bytes, owner=lambda key: key[0]
+        )
+        self._passes: BoundedStore[CapturedPass] = BoundedStore(
+            KEPT_PASS_BYTES, lambda one: one.trace.memory_bytes, owner=lambda key: key[0]
         )
         self._lenses: BoundedStore[LogitLens] = BoundedStore(
             KEPT_LENS_BYTES, _lens_bytes, owner=lambda key: key[0]
@@ -70,11 +76,29 @@ class EffectRuns:
         known = self.kept(owner, request, target)
         if known is not None:
             return known
-        model, prepared = prepare()
-        _require_room(model, prepared.longest)
-        found = effects_of(captured_of(model, prepared, target, progress), progress)
+        captured = self._captured(owner, request, target, prepare, progress)
+        found = effects_of(captured, progress)
         self._kept.put(_key(owner, request, target), found)
         return found
+
+    def _captured(
+        self,
+        owner: str,
+        request: Request,
+        target: Target,
+        prepare: Callable[[], tuple[Model, Prepared]],
+        progress: Progress,
+    ) -> CapturedPass:
+        """Capture the pass of a request, once for all that is asked of it."""
+        before = self._passes.get((owner, request))
+        if before is not None:
+            _require_room(before.model, before.prepared.longest)
+            return with_target(before, target)
+        model, prepared = prepare()
+        _require_room(model, prepared.longest)
+        captured = captured_of(model, prepared, target, progress)
+        self._passes.put((owner, request), captured)
+        return captured
 
     def with_every_head(
         self, owner: str, request: Request, target: Target, found: Effects, progress: Progress
