@@ -36,6 +36,7 @@ app = st.App(
     routes=tile_routes(
         lambda token: shared_workbench().shown(token),
         permit=lambda token, browser: shared_workbench().permit(token, browser),
+        find_effects=lambda token, name: shared_workbench().shown_effects(token, name),
     ),
     middleware=[Middleware(BrowserCookie)],
 )

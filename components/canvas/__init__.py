@@ -1,6 +1,6 @@
 """The browser side, a folder a view: its ES modules, its style and the Python function that shows it."""
 
-from components.canvas.attention_map import attention_map
+from components.canvas.attention_map import ShownEffect, attention_map
 from components.canvas.compare_view import (
     ColourScale,
     ComparedSide,
@@ -23,6 +23,7 @@ __all__ = [
     "ComparedSide",
     "Grid",
     "Link",
+    "ShownEffect",
     "attention_map",
     "compare_view",
     "copy_link",

@@ -7,17 +7,23 @@ from typing import cast
 import numpy as np
 import streamlit as st
 
-from components.explore_session import change, is_dark, view
-from components.panels.plain_text import literal
-from components.panels.plotly_settings import PLOTLY
-from components.session_state import chosen, key_showing
+from components.canvas import ShownEffect, attention_map
+from components.explore_session import change, is_dark, owner, view, workbench
+from components.panels.find_on_demand import find_on_demand
+from components.panels.prediction_place import unit_of
+from components.run_panel import RunPanel
+from components.session_state import chosen, key_showing, recall, remember
 from viz.effects import Effects, WeightKind
-from viz.errors import LoupeError
-from viz.figures import matrix_figure
+from viz.effects.effect_tiles import HeadPlace
+from viz.figures import NOT_ATTENDED, diverging_rgb, hex_rgb, palette_rgb
+from viz.patterns import levels
 from viz.service import Analysis
+from viz.service.effect_tile_data import largest_of
 
-# Rows and columns that a screen has room for.
-MOST_UNITS = 256
+PATTERN = RunPanel("effects pattern", hint="Choose another kind.")
+
+# Weights with their gradients that two cores compute.
+CELLS_A_SECOND = 1e8
 
 # Short names, and one line for who does not know them.
 KINDS: dict[WeightKind, tuple[str, str]] = {
@@ -48,8 +54,8 @@ KINDS: dict[WeightKind, tuple[str, str]] = {
 UNSIGNED = ("positive", "value_norm", "weight")
 
 
-def effects_pattern_panel(_analysis: Analysis, found: Effects) -> None:
-    """Draw the selected head's pattern by a kind that is chosen."""
+def effects_pattern_panel(analysis: Analysis, found: Effects) -> None:
+    """Draw the selected head's pattern by a kind that is chosen, as a map that one can move about in."""
     seen = view()
     kind = cast("WeightKind", seen.weighed)
     st.selectbox(
@@ -60,47 +66,65 @@ def effects_pattern_panel(_analysis: Analysis, found: Effects) -> None:
         on_change=lambda: change(weighed=chosen("effects pattern kind")),
     )
     st.caption(KINDS[kind][1])
+    place = HeadPlace(kind, seen.layer, seen.head, seen.stack)
+    # What is on screen may be of a prediction from before.
+    name = workbench().effects_name(owner(), *RunPanel("effects").kept)
     stack = found.trace.stacks[seen.stack]
-    place = found.objective.position
-    stop = None
-    if place is not None and stack.aligned:
-        stop = min(len(stack.queries), place + 1)
-    rows = _window(len(stack.queries), stop)
-    columns = _window(len(stack.keys), stop)
-    try:
-        values = found.weights(kind, seen.layer, seen.head, rows, columns, stack=seen.stack)
-    except LoupeError as error:
-        st.info(literal(f"{error.message} {error.hint}"))
-        return
-    numbers = values.cpu().numpy()
-    names = [
-        [f"{units.labels[at]} ({at})" for at in range(len(units))[chosen]]
-        for units, chosen in ((stack.queries, rows), (stack.keys, columns))
-    ]
-    known = np.abs(numbers[np.isfinite(numbers)])
-    figure = matrix_figure(
-        numbers,
-        *names,
-        kind="weights" if kind in UNSIGNED else "difference",
-        largest=max(float(known.max()) if known.size else 0.0, 1e-6),
-        dark=is_dark(),
-        height=420,
+    queries, keys = len(stack.queries), len(stack.keys)
+    before, known = recall("effects pattern drawn", (None, None))
+    wanted = (name, place)
+    drawn = find_on_demand(
+        PATTERN,
+        wanted,
+        lambda _tell: largest_of(found, place),
+        known=known if before == wanted else None,
+        seconds=queries * keys / CELLS_A_SECOND,
+        verb="Draw the pattern",
+        phases={"draw": (0.0, 1.0, "Computing the pattern")},
     )
-    figure.data[0].colorbar.title = {
-        "text": f"{KINDS[kind][0]}, layer {seen.layer}, head {seen.head}",
-        "side": "top",
-    }
-    st.plotly_chart(figure, key="effects pattern", config=PLOTLY)
-    if len(stack.queries) > MOST_UNITS or len(stack.keys) > MOST_UNITS:
-        st.caption(
-            f"Rows {rows.start:,} to {rows.stop - 1:,} and columns {columns.start:,} to {columns.stop - 1:,} of "
-            f"{len(stack.queries):,} × {len(stack.keys):,}. In Python `Effects.weights` gives any others."
-        )
+    if drawn is None:
+        return
+    remember("effects pattern drawn", (wanted, drawn))
+    whole, largest = drawn
+    signed = kind not in UNSIGNED
+    attention_map(
+        token=analysis.token,
+        stack=seen.stack,
+        layer=seen.layer,
+        head=seen.head,
+        shape=(queries, keys),
+        levels=levels(queries, keys),
+        coarse=(whole / largest).astype(np.float16),
+        largest_mean=min(1.0, 16 / keys),
+        span=_span(queries, keys),
+        pinned=None,
+        palette=diverging_rgb(is_dark()) if signed else palette_rgb(seen.palette, is_dark()),
+        never=hex_rgb(NOT_ATTENDED[is_dark()]),
+        scale="linear",
+        key="effects pattern map",
+        on_pin=lambda: None,
+        on_move=lambda: remember("effects pattern moved", True),
+        effect=ShownEffect(name, kind, signed, largest, _unit(kind, found)),
+    )
+    st.caption(
+        f"Layer {seen.layer}, head {seen.head}; the darkest is {largest:.3g}. "
+        + ("Red: for the prediction. Blue: against it. " if signed else "")
+        + "A coarse cell is the number furthest from 0 of those that it stands for, or their mean. Grey: not attended."
+    )
 
 
-def _window(count: int, stop: int | None) -> slice:
-    """Choose units up to where the prediction is made, or the first."""
-    if count <= MOST_UNITS:
-        return slice(0, count)
-    end = MOST_UNITS if stop is None else max(MOST_UNITS, stop)
-    return slice(end - MOST_UNITS, end)
+def _unit(kind: WeightKind, found: Effects) -> str:
+    """Name the unit of a kind."""
+    if kind in ("weight", "value_norm"):
+        return ""
+    unit = unit_of(found.objective)
+    return f"{unit} per unit of weight" if kind == "gradient" else unit
+
+
+def _span(queries: int, keys: int) -> tuple[int, int, int, int]:
+    """Return what was seen last of the map; all of it at first, or where it does not fit."""
+    kept = recall("effects pattern map", None)
+    span = None if kept is None else kept.get("span")
+    if not span or span[1] > queries or span[3] > keys:
+        return 0, queries, 0, keys
+    return span[0], span[1], span[2], span[3]

@@ -58,6 +58,28 @@ def test_a_click_on_a_head_selects_it_and_another_target_lies_in_the_link(page, 
     again.close()
 
 
+def test_what_weights_do_is_a_map_of_both_signs(page, server):
+    view = opened(page, server, weighed="weight_gradient")
+    part = view.locator("summary", has_text="The pattern by what its weights do")
+    part.click()
+    shown = view.locator(".map")
+    expect(shown).to_have_attribute("data-state", "sharp", timeout=READY)
+    expect(shown).to_have_attribute("data-signed", "true")
+    canvas = shown.locator("canvas.over")
+    canvas.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowLeft")
+    expect(shown.locator(".said")).to_contain_text(
+        re.compile(r"attends to .*: [+-]?[\d.e-]+ logits")
+    )
+    shown.get_by_role("button", name="Heaviest").click()
+    expect(shown.locator(".said")).to_contain_text("logits")
+    shown.get_by_text("Heaviest weights as a table").click()
+    numbers = shown.locator("tbody tr td:nth-child(3)").all_inner_texts()
+    assert any(float(one) < 0 for one in numbers)
+    assert any(float(one) > 0 for one in numbers)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_wider_than_a_small_screen(page, server, scheme):
     page.emulate_media(color_scheme=scheme)

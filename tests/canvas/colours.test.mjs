@@ -41,6 +41,16 @@ test("what may not be attended to has its own colour in the map", () => {
   assert.deepEqual(rgb(table[QUARTER]), [128, 128, 128]);
 });
 
+test("numbers on both sides of 0 lie on both sides of the palette's middle", () => {
+  const given = { palette: GREYS, scale: "linear", never: [1, 2, 3], signed: true };
+  const table = mapColours(given, 1);
+  const [none, up, down, most, least] = [0, QUARTER, QUARTER | 0x8000, ONE, ONE | 0x8000].map((bits) => rgb(table[bits])[0]);
+  assert.deepEqual([none, most, least], [128, 255, 0]);
+  // The square root of a quarter is a half of the way to each end.
+  assert.deepEqual([up, down], [191, 64]);
+  assert.deepEqual(rgb(table[NOT_A_NUMBER]), [1, 2, 3]);
+});
+
 test("both scales run from nothing to the largest weight", () => {
   for (const scale of ["linear", "log"]) {
     const curve = curveOf(scale, 0.2);

@@ -24,6 +24,14 @@ test("the weight of another cell or of another head is not said of this one", ()
   assert.equal(weightSaid({ store: empty, exact: { ...exact, base: "other" } }, at), "…");
 });
 
+test("what a weight does is said with its sign and its unit", () => {
+  const data = { signed: true, unit: 0.5, unitName: "logits" };
+  // A tile holds shares of the largest.
+  assert.equal(weightSaid({ data, store: store(0x3800) }, at), "≈ +0.25 logits");
+  const exact = { base: "head", ...at, weight: -0.01234 };
+  assert.equal(weightSaid({ data, store: empty, exact }, at), "-0.0123 logits");
+});
+
 test("what may not be attended to has no weight", () => {
   assert.equal(weightSaid({ store: store(FORBIDDEN) }, at), "not attended");
   assert.equal(weightSaid({ store: empty, exact: { base: "head", ...at, weight: NaN } }, at), "not attended");

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import transformers as hf
 
 import viz
-from viz.effects import Target, objective, weight_gradients
+from viz.effects import Target, knock_out, objective, weight_gradients
 from viz.errors import CaptureError, InputError, ShapeError
 
 SMALL = {"vocab_size": 97, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
@@ -225,3 +226,28 @@ def test_a_model_that_writes_its_attention_by_hand_is_refused():
         CaptureError, match="calls its attention kernel, and GPTNeoForCausalLM does not"
     ):
         weight_gradients(viz.wrap_model(module.eval()), {"input_ids": IDS})
+
+
+def test_toward_another_text_the_estimate_is_that_of_putting_its_outputs_in():
+    model = viz.wrap_model(built(CAUSAL["grouped queries"]))
+    chosen = Target(position=11, token=7, against=31)
+    one = weight_gradients(model, {"input_ids": IDS}, chosen)
+    other = weight_gradients(model, {"input_ids": IDS.flip(1)}, chosen)
+    toward = one.first_order(toward=other)
+    for layer in range(2):
+        own, theirs = one.layers["self"][layer], other.layers["self"][layer]
+        moved = (own.gradient * (theirs.output - own.output)).sum(dim=(1, 2))
+        torch.testing.assert_close(toward[layer], moved, atol=1e-6, rtol=1e-5)
+    # From the whole way to a small part of it, the estimate comes to be exact.
+    exact = knock_out(
+        model,
+        {"input_ids": IDS},
+        chosen,
+        heads=[(1, 2)],
+        replacement="resample",
+        other={"input_ids": IDS.flip(1)},
+    )
+    assert np.sign(exact.without[0] - exact.value) == np.sign(float(toward[1, 2]))
+    short = weight_gradients(model, {"input_ids": IDS[:, :5]}, Target())
+    with pytest.raises(ShapeError, match="other text has 5 positions"):
+        one.first_order(toward=short)

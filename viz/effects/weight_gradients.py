@@ -23,7 +23,7 @@ from viz.effects.head_states import HeadStates, StateKeeper, layer_states
 from viz.effects.registry_pass import as_captured, require_same
 from viz.effects.target import Objective, Target
 from viz.effects.token_embedding import token_embedding
-from viz.errors import CaptureError
+from viz.errors import CaptureError, ShapeError
 from viz.models import Model
 
 
@@ -109,24 +109,40 @@ class WeightGradients:
         weights = self.trace.stacks[stack].weights(layer, head, rows, columns)
         return weights.to(gradient.device, torch.float32) * gradient
 
-    def first_order(self, *, rows: Index = None, stack: str = "self") -> Tensor:
-        """Estimate how the prediction changes where one head's output is set to 0.
+    def first_order(
+        self, *, rows: Index = None, stack: str = "self", toward: WeightGradients | None = None
+    ) -> Tensor:
+        """Estimate how the prediction changes where one head's output is set to 0, or to what it is for another text.
 
-        Source: Nanda 2023, "Attribution Patching": the change to first order, -sum dL/do . o.
+        Source: Nanda 2023, "Attribution Patching": the change to first order, sum dL/do . (o' - o).
 
         Args:
             rows: positions at which it is; all by default.
             stack: which attention.
+            toward: the same of another text of the same length; 0 by default.
 
         Returns:
             Float32 [layer, head], in units of the prediction; NaN where a layer has fewer heads.
+
+        Raises:
+            ShapeError: the other text is of another length, or the position does not exist.
         """
         own = self.trace.stacks[stack]
         most = max(map(own.heads, range(own.layers)))
         found = torch.full((own.layers, most), torch.nan)
         for layer, one in enumerate(self.layers[stack]):
             at = unit_numbers(rows, one.output.shape[1], "query", one.output.device)
-            change = -(one.gradient[:, at].float() * one.output[:, at].float()).sum(dim=(1, 2))
+            moved = -one.output[:, at].float()
+            if toward is not None:
+                other = toward.layers[stack][layer].output
+                if other.shape != one.output.shape:
+                    raise ShapeError(
+                        f"The other text has {other.shape[1]} positions, and the one to be explained "
+                        f"{one.output.shape[1]}.",
+                        "Give one that is as long, such as the same with other names in it.",
+                    )
+                moved = moved + other[:, at].float()
+            change = (one.gradient[:, at].float() * moved).sum(dim=(1, 2))
             found[layer, : len(change)] = change.cpu()
         return found
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import hashlib
+from collections.abc import Callable
 
 from viz.effects import Effects, LogitLens, Target
 from viz.effects.captured_pass import CapturedPass, captured_of, with_target
 from viz.effects.logit_lens import lens_of
 from viz.effects.prediction_effects import effects_of
-from viz.errors import BudgetError
+from viz.errors import BudgetError, GoneError
 from viz.inputs.prepared import Prepared
 from viz.models import Model
 from viz.models.run_cost import MEMORY_SHARE, estimate
@@ -16,6 +17,9 @@ from viz.service.lru_store import BoundedStore
 from viz.service.run_result import Request
 
 Progress = Callable[[str, float], None]
+
+# Names of effects that browsers may ask for parts of.
+MOST_NAMES = 10_000
 
 # What effects of all runs together may take.
 KEPT_BYTES = 500_000_000
@@ -41,12 +45,35 @@ class EffectRuns:
         self._kept: BoundedStore[Effects] = BoundedStore(
             KEPT_BYTES, _memory_bytes, owner=lambda key: key[0]
         )
+        self._names: BoundedStore[tuple[str, Request, Target]] = BoundedStore(
+            MOST_NAMES, lambda _: 1
+        )
         self._passes: BoundedStore[CapturedPass] = BoundedStore(
             KEPT_PASS_BYTES, lambda one: one.trace.memory_bytes, owner=lambda key: key[0]
         )
         self._lenses: BoundedStore[LogitLens] = BoundedStore(
             KEPT_LENS_BYTES, _lens_bytes, owner=lambda key: key[0]
         )
+
+    def named(self, name: str, request: Request) -> Effects:
+        """Return effects by the name that `effect_name` gave them, of a request that the browser may see.
+
+        Raises:
+            GoneError: they were let go.
+        """
+        key = self._names.get(name)
+        found = None if key is None or key[1] != request else self._kept.get(key)
+        if found is None:
+            raise GoneError(
+                "These effects were let go to make room for others.",
+                "Choose the prediction again to find them.",
+            )
+        return found
+
+    def _keep(self, owner: str, request: Request, target: Target, found: Effects) -> None:
+        key = _key(owner, request, target)
+        self._kept.put(key, found)
+        self._names.put(effect_name(owner, request, target), key)
 
     def kept(self, owner: str, request: Request, target: Target) -> Effects | None:
         """Return what was found out before, if it is still kept."""
@@ -78,7 +105,7 @@ class EffectRuns:
             return known
         captured = self._captured(owner, request, target, prepare, progress)
         found = effects_of(captured, progress)
-        self._kept.put(_key(owner, request, target), found)
+        self._keep(owner, request, target, found)
         return found
 
     def _captured(
@@ -105,7 +132,7 @@ class EffectRuns:
     ) -> Effects:
         """Knock out each head exactly, and keep that, too; arguments and errors as in `find`."""
         whole = found.with_every_head(lambda done, of: progress("heads", done / of))
-        self._kept.put(_key(owner, request, target), whole)
+        self._keep(owner, request, target, whole)
         return whole
 
     def kept_lens(self, owner: str, request: Request) -> LogitLens | None:
@@ -139,8 +166,14 @@ def _lens_bytes(found: LogitLens) -> int:
     return found.trace.memory_bytes + sum(one.numel() * one.element_size() for one in tensors)
 
 
-def _key(owner: str, request: Request, target: Target) -> Hashable:
+def _key(owner: str, request: Request, target: Target) -> tuple[str, Request, Target]:
     return owner, request, target
+
+
+def effect_name(owner: str, request: Request, target: Target) -> str:
+    """Name effects for addresses; nobody can guess it, because nobody knows another's session."""
+    said = repr(_key(owner, request, target)).encode("utf-8", "replace")
+    return hashlib.sha256(said).hexdigest()[:32]
 
 
 def _memory_bytes(found: Effects) -> int:

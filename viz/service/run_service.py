@@ -34,7 +34,7 @@ from viz.models.folders import cache_folder
 from viz.models.run_cost import require_room
 from viz.service.background_statistics import Drawing
 from viz.service.browser_sessions import Visitors
-from viz.service.effect_runs import EffectRuns
+from viz.service.effect_runs import EffectRuns, effect_name
 from viz.service.file_store import FileStore
 from viz.service.lru_store import BoundedStore
 from viz.service.result_ids import ResultIds
@@ -134,6 +134,14 @@ class Workbench:
                 "This result was let go to make room for others.", "Press Run to see it again."
             )
         return analysis
+
+    def shown_effects(self, token: str, name: str) -> Effects:
+        """Return effects that a browser asks for parts of, by the token of their result and their own name.
+
+        Raises:
+            GoneError: the result, or its effects, were let go.
+        """
+        return self._effects.named(name, self.shown(token).request)
 
     def permit(self, token: str, browser: str) -> None:
         """Make sure that a result belongs to a page that a browser has open.
@@ -328,6 +336,10 @@ class Workbench:
     def known_logit_lens(self, owner: str, request: Request) -> LogitLens | None:
         """Return what a request would predict after each layer if that was found out before and is still kept."""
         return self._effects.kept_lens(owner, request)
+
+    def effects_name(self, owner: str, request: Request, target: Target) -> str:
+        """Name effects for a browser that asks for parts of them."""
+        return effect_name(owner, request, target)
 
     def known_effects(self, owner: str, request: Request, target: Target) -> Effects | None:
         """Return what a prediction rests on if it was found out before and is still kept."""

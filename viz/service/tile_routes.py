@@ -15,15 +15,19 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
+import numpy as np
+from numpy.typing import NDArray
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from viz.effects import Effects
 from viz.errors import BusyError, CancelledError, GoneError, LoupeError
 from viz.patterns import Address
-from viz.patterns.tile_pyramid import POOLINGS
+from viz.patterns.tile_pyramid import POOLINGS, Pooling
 from viz.service.browser_sessions import COOKIE
+from viz.service.effect_tile_data import EffectHead, EffectTiles
 from viz.service.run_result import Analysis
 from viz.service.tile_data import Head, Tiles, as_bytes
 
@@ -53,6 +57,10 @@ BINARY = "application/octet-stream"
 HEAD = "/loupe/{token}/{stack}/{layer:place}/{head:place}"
 
 
+# The same of what weights do to a prediction.
+EFFECT = "/loupe/{token}/{stack}/effects/{effect}/{kind}/{layer:place}/{head:place}"
+
+
 class _PlaceConvertor(Convertor[int]):
     """A number of an address: as long as any that there is, so that reading it is always quick."""
 
@@ -69,7 +77,10 @@ register_url_convertor("place", _PlaceConvertor())
 
 
 def tile_routes(
-    find: Callable[[str], Analysis], *, permit: Callable[[str, str], None]
+    find: Callable[[str], Analysis],
+    *,
+    permit: Callable[[str, str], None],
+    find_effects: Callable[[str, str], Effects],
 ) -> list[Route]:
     """Return the routes for an ASGI app.
 
@@ -77,8 +88,9 @@ def tile_routes(
         find: returns a result by its token; raises where there is none.
         permit: called first, with the token and what the browser's cookie says; raises where that browser
             may not see the result.
+        find_effects: returns effects by the token of a result and their name; raises where there are none.
     """
-    server = _Server(Tiles(find))
+    server = _Server(Tiles(find), EffectTiles(find_effects))
 
     def ours(handler: Handler) -> Handler:
         async def answer(request: HttpRequest) -> Response:
@@ -101,6 +113,13 @@ def tile_routes(
         Route(f"{HEAD}/weight/{{query:place}}/{{key:place}}", ours(server.weight)),
         Route(f"{HEAD}/edges", ours(server.edges)),
         Route(f"{HEAD}/sums/{{side}}/{{start:place}}/{{stop:place}}", ours(server.sums)),
+        Route(
+            f"{EFFECT}/tile/{{pooling}}/{{level:place}}/{{row:place}}/{{column:place}}",
+            ours(server.effect_tile),
+        ),
+        Route(f"{EFFECT}/weight/{{query:place}}/{{key:place}}", ours(server.effect_of_weight)),
+        Route(f"{EFFECT}/edges", ours(server.largest_effects)),
+        Route(f"{EFFECT}/sums/{{side}}/{{start:place}}/{{stop:place}}", ours(server.effect_sums)),
         # Without this the app would answer with its page, which is no tile.
         Route("/loupe/{rest:path}", _answering(_nothing)),
     ]
@@ -115,8 +134,9 @@ def _name_of(request: HttpRequest) -> str:
 class _Server:
     """Turns requests into work, and what comes of it into bytes."""
 
-    def __init__(self, tiles: Tiles) -> None:
+    def __init__(self, tiles: Tiles, effects: EffectTiles) -> None:
         self.tiles = tiles
+        self.effects = effects
         self._limiter: anyio.CapacityLimiter | None = None
 
     async def units(self, request: HttpRequest) -> Response:
@@ -127,16 +147,34 @@ class _Server:
 
     async def tile(self, request: HttpRequest) -> Response:
         """One tile: half floats row by row; its rows and columns are in the headers."""
+        pooling, address = _address(request)
+        make = partial(self.tiles.tile, _head(request), pooling, address)
+        return _tile(await self._work(request, make))
+
+    async def effect_tile(self, request: HttpRequest) -> Response:
+        """The same of what weights do, as shares of the largest."""
+        pooling, address = _address(request)
+        make = partial(self.effects.tile, _effect(request), pooling, address)
+        return _tile(await self._work(request, make))
+
+    async def effect_of_weight(self, request: HttpRequest) -> Response:
+        """What one weight does, as JSON in full precision."""
         at = request.path_params
-        if at["pooling"] not in POOLINGS:
-            raise LoupeError(f"There is no pooling {at['pooling']!r:.20}.", "Choose max or mean.")
-        address = Address(at["level"], at["row"], at["column"])
-        values = await self._work(
-            request, partial(self.tiles.tile, _head(request), at["pooling"], address)
+        found = await self._work(
+            request, lambda _: self.effects.weight(_effect(request), at["query"], at["key"])
         )
-        rows, columns = values.shape
-        size = {"X-Rows": str(rows), "X-Columns": str(columns)}
-        return Response(as_bytes(values), media_type=BINARY, headers={**AS_IT_IS, **size})
+        return _json(found)
+
+    async def largest_effects(self, request: HttpRequest) -> Response:
+        """The weights that do most, as JSON."""
+        return _json(await self._work(request, partial(self.effects.edges, _effect(request))))
+
+    async def effect_sums(self, request: HttpRequest) -> Response:
+        """Sums over a span: floats, one for each unit of the other axis."""
+        at = request.path_params
+        make = partial(self.effects.sums, _effect(request), at["side"], at["start"], at["stop"])
+        values = await self._work(request, make)
+        return Response(as_bytes(values), media_type=BINARY, headers=AS_IT_IS)
 
     async def weight(self, request: HttpRequest) -> Response:
         """One weight, as JSON in full precision."""
@@ -230,6 +268,28 @@ def _answering(handler: Handler) -> Handler:
 def _head(request: HttpRequest) -> Head:
     at: dict[str, Any] = request.path_params
     return Head(at["token"], at["stack"], at["layer"], at["head"])
+
+
+def _effect(request: HttpRequest) -> EffectHead:
+    return EffectHead(_head(request), request.path_params["effect"], request.path_params["kind"])
+
+
+def _address(request: HttpRequest) -> tuple[Pooling, Address]:
+    """Read which tile is asked for, and of what its cells are made.
+
+    Raises:
+        LoupeError: there is no such pooling.
+    """
+    at = request.path_params
+    if at["pooling"] not in POOLINGS:
+        raise LoupeError(f"There is no pooling {at['pooling']!r:.20}.", "Choose max or mean.")
+    return at["pooling"], Address(at["level"], at["row"], at["column"])
+
+
+def _tile(values: NDArray[np.float16]) -> Response:
+    rows, columns = values.shape
+    size = {"X-Rows": str(rows), "X-Columns": str(columns)}
+    return Response(as_bytes(values), media_type=BINARY, headers={**AS_IT_IS, **size})
 
 
 def _json(value: Any, status: int = 200) -> Response:

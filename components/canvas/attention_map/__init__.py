@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -47,6 +48,29 @@ HTML = """
 """
 
 
+@dataclass(frozen=True, slots=True)
+class ShownEffect:
+    """What is shown of each weight, where it is not the weight itself.
+
+    Attributes:
+        name: of the effects, by which the browser asks for parts of them.
+        kind: of them.
+        signed: whether there are numbers below 0.
+        largest: how far from 0 they go; tiles are shares of it.
+        unit: of them; empty for none.
+    """
+
+    name: str
+    kind: str
+    signed: bool
+    largest: float
+    unit: str
+
+
+def _path(stack: str, effect: ShownEffect | None) -> str:
+    return stack if effect is None else f"{stack}/effects/{effect.name}/{effect.kind}"
+
+
 def attention_map(
     *,
     token: str,
@@ -65,6 +89,7 @@ def attention_map(
     key: str,
     on_pin: Callable[[], None],
     on_move: Callable[[], None],
+    effect: ShownEffect | None = None,
 ) -> None:
     """Show one head's pattern; tiles of it are fetched as they are seen.
 
@@ -85,6 +110,7 @@ def attention_map(
         key: of the component; `pinned` (-1 for none) and `span` lie in its state.
         on_pin: called when a query was pinned or let go.
         on_move: called when another span is seen.
+        effect: what is shown of each weight; the weight itself by default.
     """
     component = st.components.v2.component(
         "loupe_attention_map",
@@ -95,7 +121,7 @@ def attention_map(
     component(
         key=key,
         data={
-            "base": head_path(token, stack, layer, head),
+            "base": head_path(token, _path(stack, effect), layer, head),
             "units": units_path(token, stack),
             "queries": shape[0],
             "keys": shape[1],
@@ -109,6 +135,10 @@ def attention_map(
             "palette": flat(palette),
             "never": list(never),
             "scale": scale,
+            "signed": effect is not None and effect.signed,
+            "unit": 1.0 if effect is None else effect.largest,
+            "unitName": "" if effect is None else effect.unit,
+            "label": "weight" if effect is None else "effect",
         },
         on_pinned_change=on_pin,
         on_span_change=on_move,

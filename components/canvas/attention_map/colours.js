@@ -12,8 +12,8 @@ export function curveOf(scale, largest) {
   return (value) => Math.sqrt(clamp(value / largest, 0, 1));
 }
 
-export function mapColours({ palette, scale, never }, largest) {
-  const table = colourTable(palette, (value) => curveOf(scale, largest)(value));
+export function mapColours({ palette, scale, never, signed }, largest) {
+  const table = colourTable(palette, curveOf(scale, largest), signed);
   const nothing = (255 << 24) | (never[2] << 16) | (never[1] << 8) | never[0];
   // Infinities and what is no number: a cell that may not be looked at.
   for (let bits = 0; bits < 65536; bits++) if (((bits >> 10) & 31) === 31) table[bits] = nothing;

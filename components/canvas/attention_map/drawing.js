@@ -1,6 +1,6 @@
 // How the map is drawn: the pattern, the axes, the crosshair, the small map.
 
-import { threeDigits } from "../shared/paint.js";
+import { signedShare, threeDigits } from "../shared/paint.js";
 import { drawRun, NAMED_FROM, shortened } from "../shared/plane.js";
 import { TILE_SIDE } from "../shared/tile_store.js";
 import { curveOf } from "./colours.js";
@@ -140,7 +140,7 @@ function nameOf(map, side, index, size) {
 // The bar that says which colour is which weight.
 function drawBar(context, geometry, map, ink) {
   if (geometry.margin === NARROW) return;
-  const { palette, scale } = map.data;
+  const { palette, scale, signed, unit, label } = map.data;
   const x = geometry.margin.left + geometry.width + 12;
   const tall = Math.min(180, geometry.height - 20);
   const top = geometry.margin.top + 16;
@@ -151,16 +151,23 @@ function drawBar(context, geometry, map, ink) {
   }
   context.fillStyle = ink;
   context.textAlign = "left";
-  context.fillText("weight", x - 2, top - 16);
+  context.fillText(label, x - 2, top - 16);
   const curve = curveOf(scale, map.largest);
-  const marks = scale === "log" ? [1, 0.1, 0.01, 0.001, 0.0001] : [1, 0.5, 0.2, 0.05, 0];
+  const above = scale === "log" ? [1, 0.1, 0.01, 0.001, 0.0001] : [1, 0.5, 0.2, 0.05, 0];
+  const marks = signed ? [1, 0.2, 0, -0.2, -1] : above;
   for (const mark of marks) {
     const value = mark * map.largest;
-    context.fillText(threeDigits(value), x + 14, top + tall * (1 - curve(value)));
+    const share = signed ? signedShare(value, curve) : curve(value);
+    context.fillText(twoDigits(value * unit), x + 14, top + tall * (1 - share));
   }
   context.globalAlpha = 0.7;
   context.fillText(scale === "log" ? "log" : "√ scale", x - 2, top + tall + 14);
   context.globalAlpha = 1;
+}
+
+// The bar has little room beside it.
+function twoDigits(value) {
+  return value === 0 || Math.abs(value) >= 0.001 ? threeDigits(value) : value.toExponential(0);
 }
 
 // The whole pattern in a corner, with a frame around what is seen.
@@ -235,7 +242,7 @@ function drawSums(context, geometry, map) {
     const every = Math.max(1, Math.floor(1 / (brush.side === "queries" ? cell.x : cell.y)));
     for (let index = along[0]; index < along[1]; index += every) {
       let most = 0;
-      for (let one = index; one < Math.min(along[1], index + every); one++) most = Math.max(most, sums[one]);
+      for (let one = index; one < Math.min(along[1], index + every); one++) most = Math.max(most, Math.abs(sums[one]));
       const length = (room * most) / map.mostSummed;
       if (brush.side === "queries")
         context.fillRect(Math.max(margin.left, geometry.left(index)), margin.top + geometry.height - length, thick, length);

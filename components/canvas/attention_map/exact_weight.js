@@ -30,9 +30,13 @@ export function weightSaid(map, { query, key }) {
   const known = exact?.base === map.store?.base && exact?.query === query && exact.key === key;
   const tile = known ? null : map.store?.kept.get(exactKey({ query, key }));
   if (!known && !tile) return "…";
-  const weight = known ? exact.weight : valueOf(tile.bits[(query % TILE_SIDE) * tile.columns + (key % TILE_SIDE)]);
+  const { signed, unit, unitName } = map.data ?? {};
+  const share = known ? NaN : valueOf(tile.bits[(query % TILE_SIDE) * tile.columns + (key % TILE_SIDE)]);
+  // A tile holds shares of the largest where that is no 1.
+  const weight = known ? exact.weight : share * (unit ?? 1);
   if (Number.isNaN(weight)) return "not attended";
-  return known ? threeDigits(weight) : `≈ ${Number(weight.toPrecision(2))}`;
+  const said = `${signed && weight > 0 ? "+" : ""}${known ? threeDigits(weight) : Number(weight.toPrecision(2))}`;
+  return `${known ? "" : "≈ "}${said}${unitName ? ` ${unitName}` : ""}`;
 }
 
 function valueOf(bits) {

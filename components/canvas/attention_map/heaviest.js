@@ -42,7 +42,7 @@ export function wireHeaviest(map, part) {
     map.goTo(map.edges.queries[map.edge], map.edges.keys[map.edge]);
   };
   part(".file").onclick = async () => {
-    if (await list()) download(csvOf(map.edges, map.names), `heaviest-${map.root.dataset.head}.csv`);
+    if (await list()) download(csvOf(map.edges, map.names, map.data.label), `heaviest-${map.root.dataset.head}.csv`);
   };
 }
 
@@ -69,13 +69,13 @@ function listEdges(map, body) {
 }
 
 // The heaviest weights as CSV (RFC 4180).
-export function csvOf({ weights, queries, keys }, names) {
+export function csvOf({ weights, queries, keys }, names, label = "weight") {
   const quoted = (text) => `"${String(text).replaceAll('"', '""')}"`;
   const line = (weight, index) => [
     queries[index], quoted(names?.queries[queries[index]] ?? ""),
     keys[index], quoted(names?.keys[keys[index]] ?? ""), weight,
   ].join(",");
-  return ["query,query text,key,key text,weight", ...weights.map(line)].join("\r\n") + "\r\n";
+  return [`query,query text,key,key text,${label}`, ...weights.map(line)].join("\r\n") + "\r\n";
 }
 
 function download(text, name) {

@@ -20,8 +20,8 @@ export function sentence(map) {
     const other = brush.side === "queries" ? "keys" : "queries";
     if (!sums) return `${brush.side} ${first} to ${last}: adding up …`;
     if (!map.mostSummed) return `${brush.side} ${first} to ${last} together: nothing`;
-    const at = crosshair ? crosshair[other === "keys" ? "key" : "query"] : sums.indexOf(map.mostSummed);
-    const most = sums.indexOf(map.mostSummed);
+    const most = sums.findIndex((one) => Math.abs(one) === map.mostSummed);
+    const at = crosshair ? crosshair[other === "keys" ? "key" : "query"] : most;
     const value = (index) => `${unitName(map, other, index)} ${threeDigits(sums[index])}`;
     const here = at >= 0 && at !== most ? `; ${value(at)}` : "";
     return `${brush.side} ${first} to ${last} together: most at ${value(most)}${here}. A click or Escape ends the sum.`;

@@ -119,11 +119,12 @@ function build(parentElement) {
   map.recolour = () => {
     const { data } = map;
     map.largest = map.pooling === "mean" ? data.largestMean : 1;
-    const kept = [data.palette.join(), data.never.join(), data.scale, map.largest, data.base].join("/");
+    const kept = [data.palette.join(), data.never.join(), data.scale, data.signed, map.largest, data.base].join("/");
     if (kept === map.coloured) return;
     map.coloured = kept;
     map.colours = mapColours(data, map.largest);
     const shares = mapColours(data, 1);
+    map.root.dataset.signed = data.signed;
     map.coarse = pictureOf({ bits: data.bits, rows: data.rows, columns: data.columns }, shares);
   };
 
@@ -212,7 +213,7 @@ function build(parentElement) {
       const sums = await fetchFloats(`${map.store.base}/sums/${brush.side}/${first}/${last}`);
       if (map.brush !== brush) return;
       map.sums = sums;
-      map.mostSummed = sums.reduce((most, one) => Math.max(most, one), 0);
+      map.mostSummed = sums.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
     } catch (error) {
       if (map.brush === brush) map.complain(error.message);
     }

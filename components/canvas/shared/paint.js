@@ -13,15 +13,21 @@ export function halfBits(table) {
   return column.toArray();
 }
 
-// A colour for each of the 65,536 half floats, so that painting needs no decoding.
-export function colourTable(palette, curve) {
+// A colour for each of the 65,536 half floats, so that painting needs no decoding; signed ones, where there are
+// such, lie on both sides of the palette's middle.
+export function colourTable(palette, curve, signed = false) {
   const table = new Uint32Array(65536);
   for (let bits = 0; bits < 65536; bits++) {
-    const value = Math.min(1, Math.max(0, halfValues[bits] || 0));
-    const step = 3 * Math.round(255 * curve(value));
+    const value = Math.min(1, Math.max(signed ? -1 : 0, halfValues[bits] || 0));
+    const step = 3 * Math.round(255 * (signed ? signedShare(value, curve) : curve(value)));
     table[bits] = (255 << 24) | (palette[step + 2] << 16) | (palette[step + 1] << 8) | palette[step];
   }
   return table;
+}
+
+// The share of a diverging palette that a number takes, 0.5 for 0.
+export function signedShare(value, curve) {
+  return 0.5 + 0.5 * Math.sign(value) * curve(Math.abs(value));
 }
 
 // Letters that are written from the right (Hebrew, Arabic and their neighbours).

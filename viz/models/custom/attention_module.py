@@ -350,7 +350,9 @@ class Attention(nn.Module):
         """Project joined heads once more, where that is wanted."""
         if not self.output_projection:
             return joined
-        return project(joined, self.output.weight, self.output.bias)
+        # As a module, so that who watches or wraps it is asked.
+        projected: Tensor = self.output(joined)
+        return projected
 
 
 def _on_kernel(
