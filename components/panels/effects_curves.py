@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.explore_session import is_dark
+from components.explore_session import is_dark, view
 from components.panels.effects_methods import METHODS
 from components.panels.find_on_demand import find_in_passes
 from components.panels.plotly_settings import PLOTLY
 from components.run_panel import RunPanel
 from components.session_state import recall, remember
-from viz.effects import Effects, OrderCurves, order_curves
+from viz.effects import Effects, OrderCurves, order_curves, permuted_heads
+from viz.effects.every_head import is_read_at
 from viz.effects.order_curves import ORDERS, STEPS
 from viz.figures import order_curves_figure
 from viz.service import Analysis
 
 CURVES = RunPanel("effects orders", hint="Look at single heads instead.")
+
+# Heads that are compared with permuted ones, and below which share of them a row is a head's own.
+MOST_PERMUTED, CHANCE = 10, 0.05
 
 NAMES = {**{name: one.short for name, one in METHODS.items()}, "random": "Random"}
 
@@ -26,6 +30,8 @@ def curves_panel(analysis: Analysis, found: Effects) -> None:
         st.caption("Knock every head out first: an order is tried against what each does exactly.")
         return
     wanted = (analysis.request, found.objective)
+    if is_read_at(found.trace, found.objective, view().stack):
+        _permuted(analysis, found)
     st.caption(
         "Heads are silenced one after the other, those first that speak most for the prediction (deletion), and let in "
         "in the same order (insertion). A good order loses the prediction sooner than random ones, and wins it back "
@@ -47,6 +53,39 @@ def curves_panel(analysis: Analysis, found: Effects) -> None:
     if tried is not None:
         remember("effects orders tried", (wanted, tried))
         _draw(tried)
+
+
+def _permuted(analysis: Analysis, found: Effects) -> None:
+    """Say what a head's own pattern has to do with what it adds: others' rows in its place as the null."""
+    wanted = (analysis.request, found.objective, view().stack)
+    before, frame = recall("effects permuted", (None, None))
+    if before != wanted:
+        frame = permuted_heads(found, stack=view().stack)
+        remember("effects permuted", (wanted, frame))
+    first = frame.sort_values("own", key=abs, ascending=False).head(MOST_PERMUTED)
+    own = int((first["larger"] < CHANCE).sum())
+    st.caption(
+        f"Of the {len(first)} heads whose own row adds most (weight × gradient), {own} owe it to their own pattern: "
+        f"another head's row in its place would add as much for fewer than {CHANCE:.0%} of the other heads.",
+        help="The null of permuted heads: each head keeps its values and gradients and is given the row of every other head.",
+    )
+    st.dataframe(
+        first,
+        key="effects permuted table",
+        hide_index=True,
+        height=220,
+        column_config={
+            name: st.column_config.NumberColumn(format="%+.3f")
+            for name in ("own", "others", "spread")
+        }
+        | {
+            "larger": st.column_config.NumberColumn(
+                "share as large",
+                format="%.2f",
+                help="Of the other heads, those whose row would add as much.",
+            )
+        },
+    )
 
 
 def _draw(found: OrderCurves) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,7 +16,7 @@ from components.panels.plain_text import literal
 from components.panels.prediction_place import unit_of
 from components.run_panel import RunPanel
 from components.session_state import chosen, key_showing, recall, remember
-from viz.effects import Effects, TokenMethod
+from viz.effects import Effects, TokenMethod, token_agreement
 from viz.effects.integrated_gradients import STEPS
 from viz.errors import CancelledError, LoupeError
 from viz.figures import shaded
@@ -199,3 +199,14 @@ def _table(known: dict[TokenMethod, pd.DataFrame]) -> None:
         if name in known
     )
     st.caption(f"Sums over all tokens: {sums}.")
+    agreed = token_agreement({str(name): frame for name, frame in known.items()})
+    if agreed:
+        ranks = "; ".join(f"{METHODS[name].name} {rank:.2f}" for name, rank in _ordered(agreed))
+        st.caption(
+            f"How well ranks of tokens agree with leaving words out: {ranks}.",
+            help="Spearman's rank correlation on this text, with signs: 1 is the same order, 0 none.",
+        )
+
+
+def _ordered(agreed: Mapping[str, float]) -> list[tuple[TokenMethod, float]]:
+    return [(name, agreed[name]) for name in METHODS if name in agreed]

@@ -24,6 +24,7 @@ from components.panels.effects_edges import edges_panel
 from components.panels.effects_layers import layers_panel
 from components.panels.effects_methods import METHODS, method_of, methods_of
 from components.panels.effects_pattern import effects_pattern_panel
+from components.panels.effects_search import search_panel
 from components.panels.effects_target import choose_target
 from components.panels.effects_tokens import tokens_panel
 from components.panels.effects_without import Passes, without_panel
@@ -63,6 +64,7 @@ MORE: dict[str, tuple[str, Callable[[Analysis, Effects], None]]] = {
     "layers": ("Layers and MLPs", layers_panel),
     "pattern by effect": ("The pattern by what its weights do", effects_pattern_panel),
     "edges": ("Cut weights", edges_panel),
+    "search": ("The fewest weights that are enough", search_panel),
     "tokens": ("Tokens", tokens_panel),
     "curves": ("How far the order of heads can be trusted", curves_panel),
 }

@@ -26,7 +26,10 @@ from viz.effects import (
     knock_out_edges,
     logit_lens,
     order_curves,
+    permuted_heads,
     prediction_effects,
+    smallest_edges,
+    token_agreement,
 )
 from viz.inputs.units import label_alone
 
@@ -299,13 +302,37 @@ def test_tokens_are_listed_by_every_method_that_is_known(link, model):
             found.tokens(method)["effect"].tolist(), abs=1e-5, nan_ok=True
         )
     assert any(one.value.startswith("Sums over all tokens: Gradient") for one in app.caption)
+    ranks = token_agreement({name: found.tokens(name) for name in ("rollout", "leave_one_out")})
+    assert any(f"Rollout {ranks['rollout']:.2f}" in one.value for one in app.caption)
+
+
+def test_the_fewest_weights_that_are_enough_are_searched_for(link, model):
+    app = opened_part(link, "search")
+    next(one for one in app.button if one.label == "Search for the fewest weights").click().run()
+    assert not app.exception
+    expected = smallest_edges(viz.effects(model, TEXT))
+    listed = next(
+        one.value
+        for one in app.dataframe
+        if "weight_gradient" in one.value.columns and "token" in one.value.columns
+    )
+    assert len(listed) == len(expected.edges)
+    assert any(f"**{len(expected.edges)}** of {expected.of} weights" in one for one in said(app))
+
+
+def test_what_others_rows_would_add_stands_beside_the_orders(link, model):
+    app = opened_part(link, "curves")
+    assert not app.exception
+    listed = next(one.value for one in app.dataframe if "larger" in one.value.columns)
+    expected = permuted_heads(viz.effects(model, TEXT))
+    assert listed["own"].tolist() == pytest.approx(expected["own"].tolist(), abs=1e-5)
 
 
 def test_orders_of_heads_are_tried_against_random_ones(link, model):
     app = opened_part(link, "curves")
     next(one for one in app.button if one.label == "Try the orders").click().run()
     assert not app.exception
-    areas = next(one.value for one in app.dataframe if "spread" in one.value.columns)
+    areas = next(one.value for one in app.dataframe if "area" in one.value.columns)
     expected = order_curves(viz.effects(model, TEXT)).areas
     assert areas["area"].tolist() == pytest.approx(expected["area"].tolist(), abs=1e-5)
     assert set(areas["method"]) == {"Knock-out", "Logit share", "Estimate"}

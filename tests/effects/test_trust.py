@@ -11,7 +11,14 @@ from scipy.stats import spearmanr
 import viz
 from tests.effects.test_edges import by_mask
 from tests.effects.test_weight_gradients import CAUSAL, IDS, built
-from viz.effects import Edges, Target, agreement, misleading, smallest_edges
+from viz.effects import (
+    Edges,
+    Target,
+    agreement,
+    misleading,
+    smallest_edges,
+    token_agreement,
+)
 from viz.errors import InputError
 
 TARGET = Target(position=-2, token=7, against=31)
@@ -38,6 +45,19 @@ def test_agreement_is_the_rank_correlation_with_exact_knock_out(found):
         expected = spearmanr(heads["at_position"], other).statistic
         assert table.loc[method, "rank_correlation"] == pytest.approx(expected, abs=1e-9)
         assert table.loc[method, "heads"] == 8
+
+
+def test_methods_of_tokens_are_ranked_against_leaving_words_out(found):
+    methods = ("gradient_times_input", "relevance", "leave_one_out")
+    frames = {name: found.tokens(name) for name in methods}
+    ranks = token_agreement(frames)
+    assert set(ranks) == {"gradient_times_input", "relevance"}
+    exact = frames["leave_one_out"]["effect"]
+    some = exact.notna()
+    for name, rank in ranks.items():
+        expected = spearmanr(-exact[some], frames[name]["effect"][some]).statistic
+        assert rank == pytest.approx(expected, abs=1e-9)
+    assert token_agreement({"relevance": frames["relevance"]}) == {}
 
 
 def test_where_no_exact_knock_out_is_known_nothing_is_said():

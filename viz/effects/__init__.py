@@ -12,7 +12,7 @@ from viz.effects.prediction_effects import Effects, TokenMethod, WeightKind, eff
 from viz.effects.replacements import Head, Mlp, Together
 from viz.effects.target import Objective, Target, objective
 from viz.effects.token_effects import rollout
-from viz.effects.trust import HeadNote, agreement, misleading
+from viz.effects.trust import HeadNote, agreement, misleading, token_agreement
 from viz.effects.weight_gradients import HeadGradients, WeightGradients, weight_gradients
 
 __all__ = [
@@ -47,5 +47,6 @@ __all__ = [
     "permuted_heads",
     "rollout",
     "smallest_edges",
+    "token_agreement",
     "weight_gradients",
 ]

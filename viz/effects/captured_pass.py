@@ -83,6 +83,11 @@ def captured_pass(
         InputError, ShapeError: the target is none of this model's, or there are several inputs.
     """
     require_model(model)
+    if isinstance(target, Target):
+        raise InputError(
+            "What is to be explained was given as target, which is the text that an encoder-decoder writes.",
+            "Give it as the third argument, or as explained.",
+        )
     prepared = prepare_any(
         model, inputs, pair=pair, target=target, image=None, sound=None, item=item
     )

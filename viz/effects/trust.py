@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -80,6 +81,26 @@ def agreement(found: Effects) -> pd.DataFrame:
         signed = pd.DataFrame({"exact": both["at_position"], method: sign * both[method]})
         rows.append([method, float(signed.rank().corr().to_numpy()[0, 1]), len(both)])
     return pd.DataFrame(rows, columns=["method", "rank_correlation", "heads"])
+
+
+def token_agreement(methods: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+    """Correlate the ranks of all tokens by each method with those by leaving words out (Spearman, with signs).
+
+    Args:
+        methods: what `Effects.tokens` returned, by method; "leave_one_out" among them.
+
+    Returns:
+        By method; nothing of one that says something of fewer than three of the tokens.
+    """
+    if "leave_one_out" not in methods:
+        return {}
+    exact = -methods["leave_one_out"]["effect"]
+    found = {}
+    for name, frame in methods.items():
+        both = pd.DataFrame({"exact": exact, name: frame["effect"]}).dropna()
+        if name != "leave_one_out" and len(both) >= FEWEST:
+            found[name] = float(both.rank().corr().to_numpy()[0, 1])
+    return found
 
 
 def misleading(found: Effects, *, stack: str = "self") -> tuple[HeadNote | None, HeadNote | None]:
