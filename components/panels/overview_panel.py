@@ -12,6 +12,7 @@ from components.panels.grid_panel import arranged
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
 from components.panels.prediction_place import explain, prediction_place
+from components.panels.predictions_everywhere import predictions_everywhere
 from components.panels.statistic_labels import Words, hardly_heard, left_out, plural, statistics_of
 from components.session_state import remember, value_of
 from viz.analysis import Predictions
@@ -155,6 +156,7 @@ def prediction_panel(analysis: Analysis, ranked: Predictions) -> None:
             )
         },
     )
+    predictions_everywhere(analysis, ranked)
 
 
 def _explain(numbers: list[int]) -> None:

@@ -306,6 +306,18 @@ def test_tokens_are_listed_by_every_method_that_is_known(link, model):
     assert any(f"Rollout {ranks['rollout']:.2f}" in one.value for one in app.caption)
 
 
+def test_every_position_is_listed_with_what_is_predicted_there(link, tmp_path):
+    # Of its own, because the words of its tokenizer differ from one that is saved to the next.
+    model = viz.load_model(str(save_decoder(tmp_path / "models" / "foresees", layers=1, heads=2)))
+    app = link(model="foresees")
+    app.session_state["predictions open"] = True
+    app.run()
+    assert not app.exception
+    listed = next(one.value for one in app.dataframe if "predicts" in one.value.columns)
+    best = viz.capture(model, TEXT).output.argmax(dim=-1).tolist()
+    assert listed["predicts"].tolist() == [label_alone(model.tokenizer, one) for one in best]
+
+
 def test_the_fewest_weights_that_are_enough_are_searched_for(link, model):
     app = opened_part(link, "search")
     next(one for one in app.button if one.label == "Search for the fewest weights").click().run()
