@@ -125,6 +125,8 @@ function build(parentElement) {
     map.colours = mapColours(data, map.largest);
     const shares = mapColours(data, 1);
     map.root.dataset.signed = data.signed;
+    // What weights do rests on no sink.
+    map.root.toggleAttribute("data-effect", data.label === "effect");
     map.coarse = pictureOf({ bits: data.bits, rows: data.rows, columns: data.columns }, shares);
   };
 
