@@ -15,6 +15,8 @@ from typing import Any, Protocol, TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner import StopException, get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 
 from components.durations import duration
 from components.panels.plain_text import literal
@@ -182,6 +184,7 @@ def progress_bar(
 
         def progress(phase: str, share: float, passes: int = 0) -> None:
             # This call is also where Streamlit stops a run that was cancelled or superseded.
+            stop_if_superseded()
             start, stop, words = phases[phase]
             done, more = (number + start + (stop - start) * min(1.0, share)) / count, ""
             if seconds_left is not None:
@@ -205,6 +208,25 @@ def progress_bar(
     slot.empty()
 
 
+def stop_if_superseded() -> None:
+    """End the run of a part of the page (a fragment) of which something else is asked meanwhile, such as Cancel.
+
+    Streamlit stops whole runs of the page by itself, and lets those of a part go on until they are done.
+    """
+    context = get_script_run_ctx()
+    running = None if context is None else context.fragment_ids_this_run
+    if context is None or context.script_requests is None or not running:
+        return
+    # Streamlit has no word of its own for this; without these attributes a part runs on as it always did.
+    state, asked = (
+        getattr(context.script_requests, name, None) for name in ("_state", "_rerun_data")
+    )
+    waiting = getattr(asked, "fragment_id_queue", ())
+    if state == ScriptRequestType.RERUN and not set(running).isdisjoint(waiting):
+        # Not st.stop(), which would forget what is waiting.
+        raise StopException
+
+
 def while_measuring(words: str, work: Callable[[Callable[[float], None]], Found]) -> Found | None:
     """Do what takes seconds, with progress; an error is said.
 
@@ -216,6 +238,7 @@ def while_measuring(words: str, work: Callable[[Callable[[float], None]], Found]
 
     def tell(share: float) -> None:
         # This call is also where Streamlit stops a run that was superseded.
+        stop_if_superseded()
         slot.progress(min(1.0, share), words)
 
     try:

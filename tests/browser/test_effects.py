@@ -80,6 +80,19 @@ def test_what_weights_do_is_a_map_of_both_signs(page, server):
     assert any(float(one) > 0 for one in numbers)
 
 
+def test_cancel_stops_what_is_being_found(page, server):
+    asked = {"model": "many", "local": 1, "text": TEXT * 12}
+    view = opened(page, server, **asked)
+    view.locator("summary", has_text="Tokens").last.click()
+    view.get_by_role("radio", name="Integrated gradients").click()
+    ask = view.get_by_role("button", name=re.compile("Find integrated gradients"))
+    ask.click(timeout=READY)
+    view.get_by_role("button", name="Cancel").click(timeout=READY)
+    # What was asked for is offered again, long before 33 passes and their gradients are done.
+    expect(ask).to_be_visible(timeout=10_000)
+    expect(view.get_by_role("button", name="Cancel")).not_to_be_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_wider_than_a_small_screen(page, server, scheme):
     page.emulate_media(color_scheme=scheme)
