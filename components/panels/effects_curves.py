@@ -8,6 +8,7 @@ from components.explore_session import is_dark, view
 from components.panels.effects_methods import METHODS
 from components.panels.find_on_demand import find_in_passes
 from components.panels.plotly_settings import PLOTLY
+from components.panels.prediction_place import unit_of
 from components.run_panel import RunPanel
 from components.session_state import recall, remember
 from viz.effects import Effects, OrderCurves, order_curves, permuted_heads
@@ -52,7 +53,7 @@ def curves_panel(analysis: Analysis, found: Effects) -> None:
     )
     if tried is not None:
         remember("effects orders tried", (wanted, tried))
-        _draw(tried)
+        _draw(tried, unit_of(found.objective))
 
 
 def _permuted(analysis: Analysis, found: Effects) -> None:
@@ -88,10 +89,12 @@ def _permuted(analysis: Analysis, found: Effects) -> None:
     )
 
 
-def _draw(found: OrderCurves) -> None:
+def _draw(found: OrderCurves, unit: str) -> None:
     curves = found.curves.assign(method=found.curves["method"].map(NAMES))
     st.plotly_chart(
-        order_curves_figure(curves, dark=is_dark()), key="effects curves figure", config=PLOTLY
+        order_curves_figure(curves, unit=unit, dark=is_dark()),
+        key="effects curves figure",
+        config=PLOTLY,
     )
     areas = found.areas.assign(method=found.areas["method"].map(NAMES))
     number = st.column_config.NumberColumn(format="%.3f")
@@ -100,7 +103,9 @@ def _draw(found: OrderCurves) -> None:
         hide_index=True,
         column_config={
             "area": st.column_config.NumberColumn(
-                "area", format="%.3f", help="The mean of the prediction along the curve, in logits."
+                "area",
+                format="%.3f",
+                help=f"The mean of the prediction along the curve, in {unit}.",
             ),
             "random": number,
             "spread": st.column_config.NumberColumn(

@@ -109,7 +109,7 @@ def _rows(found: Effects, stack: Stack) -> list[int] | None:
     # What is said of the whole input has no row, and what an encoder-decoder predicts none among the encoder's.
     from_here = is_read_at(found.trace, found.objective, stack.name)
     who = st.selectbox(
-        "By",
+        "From",
         list(FROM) if from_here else [name for name in FROM if name != "prediction"],
         key=f"effects cut from {from_here}",
         format_func=FROM.__getitem__,

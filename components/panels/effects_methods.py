@@ -23,7 +23,7 @@ METHODS = {
         "Knock-out",
         "change without the head",
         "Exact: how the prediction changes where the head puts out 0 at the position of the prediction, or at all "
-        "positions where it has none. "
+        "positions where its stack has no such position. "
         "Blue: the prediction rests on the head. Red: it would be clearer without.",
     ),
     "share": Method(
@@ -35,7 +35,7 @@ METHODS = {
     "first_order": Method(
         "Estimate",
         "estimated change",
-        "Attribution patching: how the prediction would change where the head puts out 0 at all positions, "
+        "Attribution patching: how the prediction would change where the head puts out 0 at the same position, "
         "estimated from its gradient. Blue: the prediction rests on the head.",
     ),
 }

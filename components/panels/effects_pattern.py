@@ -109,7 +109,12 @@ def effects_pattern_panel(analysis: Analysis, found: Effects) -> None:
     st.caption(
         f"Layer {seen.layer}, head {seen.head}; the darkest is {largest:.3g}. "
         + ("Red: for the prediction. Blue: against it. " if signed else "")
-        + "A coarse cell is the number furthest from 0 of those that it stands for, or their mean. Grey: not attended."
+        + (
+            "A coarse cell is the number furthest from 0 of those that it stands for, or their mean. "
+            if levels(queries, keys) > 1
+            else ""
+        )
+        + "Grey: not attended."
     )
 
 

@@ -86,7 +86,7 @@ def _choose(
         help=meaning,
     )
     third.selectbox(
-        "By",
+        "Measured by",
         list(MEASURES),
         key=key_showing("effects measure", seen.measure),
         format_func=lambda measure: MEASURES[measure][0],
@@ -121,7 +121,7 @@ def _choose_text() -> None:
         "the vectors of both texts.",
     )
     if not view().similar:
-        st.caption("Give another text, to see what both being alike rests on.")
+        st.caption("Give another text, to see what their likeness rests on.")
 
 
 def _token_name(analysis: Analysis, ranked: Predictions, place: int, token: Any) -> str:

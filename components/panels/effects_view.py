@@ -36,6 +36,7 @@ from components.run_panel import RunPanel
 from components.session_state import chosen, key_showing, remember, value_of
 from viz.effects import DirectAttribution, Effects, Head, KnockOuts, Target, agreement, misleading
 from viz.effects.every_head import is_read_at
+from viz.effects.trust import by_method
 from viz.figures import effects_figure
 from viz.inputs.units import label_alone
 from viz.service import Analysis, Request
@@ -177,7 +178,8 @@ def _say_prediction(analysis: Analysis, found: Effects) -> None:
 def _heads(found: Effects) -> None:
     """Draw one number a head, by a method that is named."""
     seen = view()
-    frame = found.heads[found.heads["stack"] == seen.stack]
+    frame = by_method(found)
+    frame = frame[frame["stack"] == seen.stack]
     offered, method = methods_of(frame), method_of(frame)
     st.segmented_control(
         "Method",
@@ -207,6 +209,8 @@ def _heads(found: Effects) -> None:
     elif found.direct is not None:
         st.caption(_sum(found.direct))
     listed = frame.drop(columns="stack").head(LISTED_HEADS)
+    if len(frame) > LISTED_HEADS:
+        st.caption(f"The {LISTED_HEADS} heads of {len(frame):,} with the largest effect:")
     st.dataframe(
         listed,
         key="effects table",
@@ -228,8 +232,9 @@ def _sum(direct: DirectAttribution) -> str:
         if direct.capped
         else ""
     )
+    what = "the logit" if direct.objective.against is None else "the difference of both logits"
     return (
-        f"Shares of all heads, MLPs, the embedding and biases add up to {direct.sum:.4g}; the logit is "
+        f"Shares of all heads, MLPs, the embedding and biases add up to {direct.sum:.4g}; {what} is "
         f"{direct.value:.4g}. The final norm is held at the scale that it had.{scaled}"
     )
 
@@ -242,8 +247,7 @@ def _trust(found: Effects) -> None:
         ranks = "; ".join(f"{METHODS[method].short} {rank:.2f}" for method, rank in pairs)
         st.caption(
             f"How well ranks of heads agree with exact knock-out: {ranks}.",
-            help="Spearman's rank correlation on this text: 1 is the same order, 0 none. The estimate is that of "
-            "silencing the same position alone.",
+            help="Spearman's rank correlation on this text: 1 is the same order, 0 none.",
         )
     seen = view()
     stack = found.trace.stacks[seen.stack]
@@ -251,8 +255,8 @@ def _trust(found: Effects) -> None:
     said: list[str] = []
     if idle is not None:
         said.append(
-            f"Layer {idle.layer}, head {idle.head} attends strongly to {stack.keys.labels[idle.key]} ({idle.key}: "
-            f"{idle.weight:.2f}), and without it the prediction changes by {idle.change:+.3f}."
+            f"Layer {idle.layer}, head {idle.head} attends strongly to {stack.keys.labels[idle.key]} ({idle.key}) "
+            f"with a weight of {idle.weight:.2f}, and without it the prediction changes by {idle.change:+.3f}."
         )
     if deciding is not None:
         said.append(
@@ -321,7 +325,7 @@ def _silence(analysis: Analysis, found: Effects) -> None:
         label="Silence this head everywhere",
         hint="Runs the model once more; the head puts out 0 at all positions.",
         progress="Running the model without the head",
-        title="Without it",
+        title="With this head silent everywhere",
         seconds=2 * analysis.seconds,
     )
 

@@ -12,6 +12,8 @@ from components.run_panel import RunPanel
 from components.session_state import recall, remember
 from viz.effects import Effects
 
+ROUNDING = 1e-5
+
 Passes = Callable[[int, int], None]
 
 
@@ -57,4 +59,12 @@ def without_panel(
     )
     if done is not None:
         remember(f"{name} found", (wanted, done))
-        st.metric(title, f"{done:.3g} {unit_of(found.objective)}", f"{done - found.value:+.3g}")
+        change = done - found.value
+        # Below this it is the rounding of float32 that shows.
+        same = abs(change) <= ROUNDING * max(1.0, abs(found.value))
+        st.metric(
+            title,
+            f"{done:.3g} {unit_of(found.objective)}",
+            "no change" if same else f"{change:+.3g}",
+            delta_color="off" if same else "normal",
+        )

@@ -19,6 +19,7 @@ from components.panels.prediction_place import target_of
 from components.panels.statistic_labels import Words, statistics_of
 from components.session_state import chosen, key_showing, remember, value_of
 from viz.capture.stack import Stack
+from viz.effects.trust import by_method
 from viz.figures import palette_rgb
 from viz.inputs.units import Grid, patch_grid
 from viz.patterns import LAYER, Bounds, Thumbnails, arrange, glances
@@ -138,7 +139,8 @@ def _effects(analysis: Analysis) -> dict[tuple[int, int], float] | None:
     found = workbench().known_effects(owner(), analysis.request, target)
     if found is None:
         return None
-    frame = found.heads[found.heads["stack"] == seen.stack]
+    frame = by_method(found)
+    frame = frame[frame["stack"] == seen.stack]
     method = method_of(frame)
     known = frame.dropna(subset=[method])
     columns = (known[name].tolist() for name in ("layer", "head", method))

@@ -159,7 +159,7 @@ def _cell(analysis: Analysis, found: LogitLens, units: Units, chosen: tuple[int,
     with second:
         st.markdown(
             f"The model answers **{literal(answer)}** there, which leads for good after "
-            f"**{_layer_name(lead)}** of {len(found.ids) - 1} layers."
+            f"**{_layer_name(lead)}**; the last is {_layer_name(len(found.ids) - 1)}."
         )
         if view().token != at:
             st.button(

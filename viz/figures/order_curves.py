@@ -12,11 +12,14 @@ RANDOM = "Random"
 KINDS = {"deletion": "heads silenced", "insertion": "heads let in"}
 
 
-def order_curves_figure(curves: pd.DataFrame, *, dark: bool = False) -> go.Figure:
+def order_curves_figure(
+    curves: pd.DataFrame, *, unit: str = "logits", dark: bool = False
+) -> go.Figure:
     """Draw deletion and insertion, the latter below; random orders as a band of one standard deviation.
 
     Args:
         curves: of `viz.effects.OrderCurves`, methods by the names that are shown.
+        unit: of the prediction.
         dark: whether the page is dark.
     """
     figure = make_subplots(rows=2, cols=1, vertical_spacing=0.2)
@@ -52,13 +55,13 @@ def order_curves_figure(curves: pd.DataFrame, *, dark: bool = False) -> go.Figur
                     mode="lines+markers",
                     line={"color": OKABE_ITO[number % len(OKABE_ITO)], "width": 2},
                     showlegend=row == 1,
-                    hovertemplate=f"{method}<br>%{{x:.0%}} of {words}<br>%{{y:.3g}} logits<extra></extra>",
+                    hovertemplate=f"{method}<br>%{{x:.0%}} of {words}<br>%{{y:.3g}} {unit}<extra></extra>",
                 ),
                 row=row,
                 col=1,
             )
         figure.update_xaxes(title_text=f"share of {words}", tickformat=".0%", row=row, col=1)
-        figure.update_yaxes(title_text="prediction (logits)", row=row, col=1)
+        figure.update_yaxes(title_text=f"prediction ({unit})", row=row, col=1)
     figure.update_layout(
         height=480,
         margin={"l": 10, "r": 10, "t": 40, "b": 10},

@@ -3,6 +3,12 @@
 import { isolated, threeDigits } from "../shared/paint.js";
 import { weightSaid } from "./exact_weight.js";
 
+// What is said of a cell of effects instead.
+const EFFECT_HINTS = {
+  mouse: "Hover a cell for what its weight does; scroll to zoom, drag to move, drag along an axis to add up a span.",
+  touch: "Tap a cell for what its weight does; pinch to zoom, drag to move, drag along an axis to add up a span.",
+};
+
 const HINTS = {
   mouse: "Hover a cell for its weight; scroll to zoom, drag to move, drag along an axis to add up a span.",
   touch: "Tap a cell for its weight; pinch to zoom, drag to move, drag along an axis to add up a span.",
@@ -27,6 +33,9 @@ export function sentence(map) {
     return `${brush.side} ${first} to ${last} together: most at ${value(most)}${here}. A click or Escape ends the sum.`;
   }
   if (map.waiting) return map.waiting;
-  if (!crosshair) return matchMedia("(hover: none)").matches ? HINTS.touch : HINTS.mouse;
-  return `${unitName(map, "queries", crosshair.query)} attends to ${unitName(map, "keys", crosshair.key)}: ${weightSaid(map, crosshair)}`;
+  const effect = map.data?.label === "effect";
+  const hints = effect ? EFFECT_HINTS : HINTS;
+  if (!crosshair) return matchMedia("(hover: none)").matches ? hints.touch : hints.mouse;
+  const said = effect ? `what this weight does: ${weightSaid(map, crosshair)}` : weightSaid(map, crosshair);
+  return `${unitName(map, "queries", crosshair.query)} attends to ${unitName(map, "keys", crosshair.key)}${effect ? "; " : ": "}${said}`;
 }

@@ -127,6 +127,7 @@ function build(parentElement) {
     map.root.dataset.signed = data.signed;
     // What weights do rests on no sink.
     map.root.toggleAttribute("data-effect", data.label === "effect");
+    part("thead th:nth-child(3)").textContent = data.label;
     map.coarse = pictureOf({ bits: data.bits, rows: data.rows, columns: data.columns }, shares);
   };
 
