@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +11,17 @@ import transformers as hf
 
 import viz
 from tests.effects.test_weight_gradients import CAUSAL, ENCODER_DECODER, GROUPED, IDS, SMALL, built
-from viz.effects import Edges, Head, Target, Together
+from viz.effects import (
+    Edges,
+    Head,
+    Target,
+    Together,
+    misleading,
+    permuted_heads,
+    smallest_edges,
+)
 from viz.effects.target import Objective
-from viz.errors import InputError, LoupeError, ShapeError
+from viz.errors import CaptureError, InputError, LoupeError, ShapeError
 
 TARGET = Target(position=-2, token=7, against=31)
 
@@ -163,3 +173,68 @@ def test_an_adapter_that_is_not_merged_adds_to_its_heads():
     whole = viz.effects(viz.wrap_model(module), {"input_ids": IDS}, TARGET)
     torch.testing.assert_close(found.direct.heads(), whole.direct.heads(), atol=1e-5, rtol=1e-4)
     assert not torch.allclose(found.direct.heads(), plain.direct.heads(), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("say", "words"),
+    [
+        (lambda f: viz.effects(f.captured.model, {"input_ids": IDS}, " Mary"), "Give a Target"),
+        (
+            lambda f: viz.effects(f.captured.model, {"input_ids": IDS}, target=Target()),
+            "third argument",
+        ),
+        (lambda f: viz.effects(f.captured.model, {"input_ids": IDS}, pair="b"), "second text"),
+        (lambda _: Target(" is"), "position is ' is'"),
+        (lambda _: Target(position=True), "position is True"),
+        (lambda _: Target(token=1.5), "token is 1.5"),
+        (lambda _: Target(token=True), "token is True"),
+        (lambda f: f.knock_out(heads=(0, 1)), "0 is no head"),
+        (lambda f: f.knock_out(heads=[0]), "0 is no head"),
+        (lambda f: f.knock_out(heads=[(0,)]), "is no head"),
+        (lambda f: f.knock_out(heads=[]), "Give a list of them"),
+        (lambda f: f.knock_out(heads=[(0, 0)], queries=[]), "positions"),
+        (lambda f: f.knock_out(edges=Edges(columns=[0])), "list of sets"),
+        (lambda f: f.knock_out(edges=[3]), "no Edges"),
+        (lambda f: f.knock_out(edges=[Edges(rows=5)]), "rows is 5"),
+        (lambda f: f.knock_out(edges=[Edges(layers=0)]), "layers is 0"),
+        (lambda f: f.knock_out(edges=[Edges(offset=1.5)]), "offset is 1.5"),
+        (lambda f: f.knock_out(edges=[Edges()], replacement="mean"), "goes with heads"),
+        (
+            lambda f: f.knock_out(heads=[(0, 0)], replacement="resample", other="text"),
+            "Give its effects",
+        ),
+        (lambda f: smallest_edges(f, keep="x"), "'x' cannot be kept"),
+    ],
+)
+def test_what_is_none_of_an_argument_is_said_in_our_own_words(plain, say, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        say(plain)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return viz.effects(viz.wrap_model(built(CAUSAL["multi-head"])), {"input_ids": IDS}, TARGET)
+
+
+def test_spans_may_be_slices(plain):
+    by_slice, by_list = plain.knock_out(
+        edges=[Edges(columns=slice(0, 3)), Edges(columns=[0, 1, 2])]
+    ).without
+    assert by_slice == pytest.approx(by_list, abs=1e-6)
+
+
+def test_of_an_encoder_decoder_the_decoder_is_meant():
+    for config in ENCODER_DECODER.values():
+        inputs = {"input_ids": IDS, "decoder_input_ids": IDS[:, 3:9]}
+        found = viz.effects(viz.wrap_model(built(config)), inputs)
+        assert len(permuted_heads(found)) == 8
+        assert smallest_edges(found, keep=0.5).of == 2 * 4 * 6
+        misleading(found)
+        with pytest.raises(ShapeError, match="no stack 'self'"):
+            permuted_heads(found, stack="self")
+
+
+def test_a_model_that_attends_by_itself_is_refused_in_a_sentence():
+    config = hf.GPTJConfig(**SMALL, n_embd=32, n_layer=2, n_head=4, n_positions=64, rotary_dim=4)
+    with pytest.raises(CaptureError, match="computes its attention by itself"):
+        viz.effects(viz.wrap_model(built(config)), {"input_ids": IDS})

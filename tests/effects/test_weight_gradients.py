@@ -222,9 +222,7 @@ def test_a_model_that_writes_its_attention_by_hand_is_refused():
             max_position_embeddings=64,
         )
     )
-    with pytest.raises(
-        CaptureError, match="calls its attention kernel, and GPTNeoForCausalLM does not"
-    ):
+    with pytest.raises(CaptureError, match="GPTNeoForCausalLM computes its attention by itself"):
         weight_gradients(viz.wrap_model(module.eval()), {"input_ids": IDS})
 
 

@@ -88,6 +88,16 @@ def captured_pass(
             "What is to be explained was given as target, which is the text that an encoder-decoder writes.",
             "Give it as the third argument, or as explained.",
         )
+    if explained is not None and not isinstance(explained, Target):
+        raise InputError(
+            f"What is to be explained is {explained!r:.60}.",
+            'Give a Target, such as viz.Target(token=" Paris").',
+        )
+    if not isinstance(inputs, str) and (pair is not None or target is not None):
+        raise InputError(
+            "A second text was given beside the model's own inputs, which already hold all that it reads.",
+            "Put its ids among the inputs, or give both texts.",
+        )
     prepared = prepare_any(
         model, inputs, pair=pair, target=target, image=None, sound=None, item=item
     )

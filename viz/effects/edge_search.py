@@ -11,6 +11,7 @@ import torch
 from viz.capture.layers.recorded_layer import RecordedLayer
 from viz.effects.attention_calls import calls_of
 from viz.effects.edges import EdgeEdit, HiddenKeys
+from viz.effects.every_head import stack_read
 from viz.effects.knock_out_edges import require_masks_that_stay
 from viz.effects.prediction_effects import Effects
 from viz.effects.variants import predicted_without
@@ -43,7 +44,7 @@ def smallest_edges(
     found: Effects,
     *,
     keep: float = 0.9,
-    stack: str = "self",
+    stack: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> EdgeSearch:
     """Search for the fewest weights of the prediction's row that keep a share of it.
@@ -55,21 +56,24 @@ def smallest_edges(
     Args:
         found: effects of a prediction that is above what it is compared with.
         keep: which share of it is kept, above 0 and at most 1.
-        stack: in which the prediction's row is.
+        stack: in which the prediction's row is; `self` or `decoder` by default.
         progress: called with how many sets were run, and of how many at most; may raise to cancel.
 
     Raises:
         InputError: the share is none, or the prediction is not above 0.
         CaptureError: a layer keeps something else than queries and keys.
     """
-    if not 0 < keep <= 1:
-        raise InputError(f"A share of {keep:g} cannot be kept.", "Choose one above 0, at most 1.")
+    if not isinstance(keep, (int, float)) or not 0 < keep <= 1:
+        raise InputError(
+            f"A share of {keep!r:.30} cannot be kept.", "Choose one above 0, at most 1."
+        )
     value = found.value
     if value <= 0:
         raise InputError(
             f"The prediction is {value:.3g}, not above 0, so there is no share of it to keep.",
             "Explain a token that is above what it is compared with.",
         )
+    stack = stack_read(found.trace, found.objective, stack)
     table = _ranked(found, stack)
     whole = len(table)
     run = _Runs(found, stack, table, progress)

@@ -14,6 +14,7 @@ from viz.capture.stack import unit_numbers
 from viz.capture.tiers.registry import AttentionCall
 from viz.capture.trace import Trace
 from viz.effects.attention_calls import Call, calls_of
+from viz.effects.target import is_whole
 from viz.errors import CaptureError, InputError, ShapeError
 
 
@@ -143,8 +144,14 @@ def edge_edits(trace: Trace, edges: Edges) -> list[EdgeEdit]:
     device = stack.records[0].tensors[0].device
     for name in ("rows", "columns", "layers", "heads"):
         chosen = getattr(edges, name)
-        if chosen is not None and len(chosen) == 0:
+        if chosen is None or (isinstance(chosen, slice) and name in ("rows", "columns")):
+            continue
+        if isinstance(chosen, str) or not hasattr(chosen, "__len__"):
+            raise InputError(f"{name} is {chosen!r:.60}.", f"Give a list or a range of {name}.")
+        if len(chosen) == 0:
             raise InputError(f"The edges have no {name}.", f"Leave {name} out for all of them.")
+    if edges.offset is not None and not is_whole(edges.offset):
+        raise InputError(f"The offset is {edges.offset!r:.60}.", "Give a whole number of tokens.")
     rows = unit_numbers(edges.rows, len(stack.queries), "query", device)
     columns = unit_numbers(edges.columns, len(stack.keys), "key", device)
     if edges.offset is not None and not stack.aligned:

@@ -11,6 +11,7 @@ from viz.effects.knock_out import KnockOuts, knock_out_of
 from viz.effects.one_token import OneToken
 from viz.effects.replacements import Head
 from viz.effects.target import Objective
+from viz.errors import ShapeError
 
 # Multiplications of whole passes that nobody has to ask for: some seconds on two cores.
 UNASKED = 3e11
@@ -23,10 +24,31 @@ def is_read_at(trace: Trace, chosen: Objective, stack: str) -> bool:
 
     Those of an encoder whose text another stack only reads do not, nor those of a picture's patches.
     """
-    own = trace.stacks[stack]
-    if chosen.position is None or trace.output is None or stack == "encoder":
+    own = trace.stacks.get(stack)
+    if own is None or chosen.position is None or trace.output is None or stack == "encoder":
         return False
     return own.queries.kind == "token" and len(own.queries) == len(trace.output)
+
+
+def stack_read(trace: Trace, chosen: Objective, stack: str | None) -> str:
+    """Return a stack that is named, or the one whose rows stand where predictions are made: `self` or `decoder`.
+
+    Raises:
+        ShapeError: there is no such stack, or none of the two.
+    """
+    if stack is not None:
+        if stack not in trace.stacks:
+            raise ShapeError(
+                f"There is no stack {stack!r}.", f"Choose one of {', '.join(trace.stacks)}."
+            )
+        return stack
+    names = [name for name in ("self", "decoder") if is_read_at(trace, chosen, name)]
+    if not names:
+        raise ShapeError(
+            "What is explained is made at no position of a stack that attends to itself.",
+            f"Name the stack: {', '.join(trace.stacks)}.",
+        )
+    return names[0]
 
 
 def is_quick(captured: CapturedPass, ready: OneToken | None) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pandas as pd
 import torch
@@ -21,7 +21,7 @@ from viz.effects.mlp_parts import mlp_states
 from viz.effects.one_token import OneToken
 from viz.effects.pass_variants import Edits
 from viz.effects.replacements import Head, Mlp, Replacement, Together, head_edit, mlp_edit
-from viz.effects.target import Objective, Target
+from viz.effects.target import Objective, Target, is_whole
 from viz.effects.variants import predicted_without
 from viz.errors import InputError, ShapeError
 from viz.models import Model
@@ -194,6 +194,7 @@ def _wanted(trace: Trace, heads: Sequence[Part | tuple[int, int | None]] | None)
     """List what is to be knocked out, one after the other.
 
     Raises:
+        InputError: nothing is, or something else than a part.
         ShapeError: one of them is none of the trace's.
     """
     if heads is None:
@@ -203,11 +204,34 @@ def _wanted(trace: Trace, heads: Sequence[Part | tuple[int, int | None]] | None)
             for layer in range(stack.layers)
             for head in range(stack.heads(layer))
         ]
-    wanted = [one if isinstance(one, (Head, Mlp, Together)) else Head(*one) for one in heads]
+    if isinstance(heads, (Head, Mlp, Together)) or not isinstance(heads, Sequence) or not heads:
+        raise InputError(
+            f"The heads are {heads!r:.60}.",
+            "Give a list of them, such as [(3, 1)] or [Head(3, 1)].",
+        )
+    wanted = [_part(one) for one in heads]
     for one in wanted:
         for part in one.parts if isinstance(one, Together) else (one,):
             _require_part(trace, part)
     return wanted
+
+
+def _part(one: Any) -> Part:
+    """Read one thing that is to be knocked out.
+
+    Raises:
+        InputError: it is none.
+    """
+    if isinstance(one, (Head, Mlp, Together)):
+        return one
+    pair = one if isinstance(one, tuple) and len(one) == 2 else (None, None)
+    layer, head = pair
+    if not is_whole(layer) or not (head is None or is_whole(head)):
+        raise InputError(
+            f"{one!r:.60} is no head.",
+            "Give (layer, head), (layer, None) for all heads of a layer, Mlp(layer) or Together((...)).",
+        )
+    return Head(int(cast("int", layer)), None if head is None else int(head))
 
 
 def _require_part(trace: Trace, one: Head | Mlp) -> None:
@@ -233,6 +257,11 @@ def _rows(
     """
     if queries is None:
         return None
+    listed: Any = queries
+    if isinstance(listed, str) or not hasattr(listed, "__len__") or not len(listed):
+        raise InputError(
+            f"The queries are {queries!r:.60}.", "Give a list of positions, or None for all."
+        )
     found: list[int] = []
     for one in {one.stack: one for one in wanted}.values():
         count = len(trace.stacks[one.stack].queries)

@@ -89,6 +89,11 @@ def knock_out_edges_of(
 
     Args besides: states, what its heads put out, where that is known.
     """
+    if isinstance(edges, Edges) or not isinstance(edges, Sequence) or not edges:
+        raise InputError(
+            f"The edges are {edges!r:.60}.",
+            "Give a list of sets, such as [viz.Edges(columns=[0])].",
+        )
     variants = [edits_of(captured.trace, one) for one in edges]
     for edits in variants:
         require_masks_that_stay(captured, edits)
@@ -105,9 +110,12 @@ def edits_of(trace: Trace, edges: EdgeSet) -> list[EdgeEdit]:
     Raises:
         InputError: the set is empty.
     """
-    several = [edges] if isinstance(edges, Edges) else list(edges)
+    several: list[Any] = list(edges) if isinstance(edges, (list, tuple)) else [edges]
     if not several:
         raise InputError("A set of edges is empty.", "Give at least one Edges.")
+    for one in several:
+        if not isinstance(one, Edges):
+            raise InputError(f"{one!r:.60} is no Edges.", "Give viz.Edges(columns=[0]), say.")
     edits = [edit for one in several for edit in edge_edits(trace, one)]
     if len(several) == 1:
         return edits

@@ -86,7 +86,7 @@ class PassVariants:
         if missing := {name for name in wanted if not names.turns[name]}:
             raise CaptureError(
                 f"Layer {min(missing)} of {model.name} made no call that could be changed.",
-                "Choose a model of the tier registry.",
+                "Choose a model whose layers attend over whole texts.",
             )
         logits = first_output(result)
         require_same(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import torch
 
+from viz.effects.every_head import stack_read
 from viz.effects.prediction_effects import Effects
 from viz.errors import ShapeError
 
 
-def permuted_heads(found: Effects, *, stack: str = "self") -> pd.DataFrame:
+def permuted_heads(found: Effects, *, stack: str | None = None) -> pd.DataFrame:
     """Give each head the row of every other head at the prediction's position, its own values and gradients as they are.
 
     What a head adds to first order is the sum of its weights times their gradients. If another head's row, over the same
@@ -17,7 +18,7 @@ def permuted_heads(found: Effects, *, stack: str = "self") -> pd.DataFrame:
 
     Args:
         found: the effects of one prediction.
-        stack: which attention.
+        stack: which attention; by default the one in which the prediction is made.
 
     Returns:
         Columns layer, head, own (the sum with its own row), others (its mean with other heads' rows), spread (their
@@ -27,7 +28,9 @@ def permuted_heads(found: Effects, *, stack: str = "self") -> pd.DataFrame:
     Raises:
         ShapeError: the prediction is not made at one position, or there is no such stack.
     """
-    place, own = found.objective.place, found.trace.stacks[stack]
+    place = found.objective.place
+    stack = stack_read(found.trace, found.objective, stack)
+    own = found.trace.stacks[stack]
     if place >= len(own.queries):
         raise ShapeError(
             f"The prediction is made at position {place}, and {stack} has {len(own.queries)} queries.",

@@ -297,10 +297,19 @@ class Effects:
                 "Heads and edges were named together.", "Knock out one, then the other."
             )
         if edges is not None:
+            more = sorted(options.keys() - {"progress"})
+            if more:
+                raise InputError(
+                    f"{', '.join(more)} {'goes' if len(more) == 1 else 'go'} with heads, and edges were named.",
+                    "Leave it out; edges say themselves which queries they are of.",
+                )
             return knock_out_edges_of(self.captured, edges, states=self.gradients.layers, **options)
         other = options.pop("other", None)
-        if isinstance(other, Effects):
-            other = other.captured
+        if other is not None and not isinstance(other, Effects):
+            raise InputError(
+                f"The other text is {other!r:.60}.", "Give its effects, viz.effects(model, text)."
+            )
+        other = None if other is None else other.captured
         return knock_out_of(
             self.captured, heads=heads, other=other, states=self.gradients.layers, **options
         )

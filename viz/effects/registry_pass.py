@@ -30,9 +30,9 @@ def as_captured(captured: CapturedPass) -> Iterator[None]:
     model, plan = captured.model, captured.plan
     if plan.asked or not (plan.registry or plan.by_kernel):
         raise CaptureError(
-            f"Effects of heads are found out where a model calls its attention kernel, and {model.name} does not "
-            f"(its tier is {model.tier}).",
-            "Choose a model of the tier registry.",
+            f"This is found out where a model hands its queries, keys and values to an attention function, and "
+            f"{model.name} computes its attention by itself, between other things.",
+            "Its patterns are exact all the same. Choose a model such as Llama, GPT-2, Qwen, BERT or T5 for this.",
         )
     with model.lock:
         forget_longer_texts(model.module)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Literal, get_args
 
 import torch
@@ -18,6 +19,11 @@ Measure = Literal["difference", "logit", "log_probability", "similarity", "direc
 
 # Vectors below this length have no direction.
 LEAST_LENGTH = 1e-12
+
+
+def is_whole(given: object) -> bool:
+    """Whether something is a whole number; True and False are none."""
+    return isinstance(given, Integral) and not isinstance(given, bool)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +51,27 @@ class Target:
     measure: Measure = "difference"
     similar_to: str | None = None
     direction: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        """Make sure that every part is of a kind that can be one.
+
+        Raises:
+            InputError: one is not.
+        """
+        if not is_whole(self.position):
+            raise InputError(
+                f"The position is {self.position!r:.60}.",
+                "Give a whole number, such as -1 for the last.",
+            )
+        for name in ("token", "against"):
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, str) and not is_whole(given):
+                raise InputError(
+                    f"{name} is {given!r:.60}.",
+                    "Give the text of a token or a class, or its number.",
+                )
+        if self.similar_to is not None and not isinstance(self.similar_to, str):
+            raise InputError(f"similar_to is {self.similar_to!r:.60}.", "Give another text.")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Target) and self._told_apart() == other._told_apart()
@@ -231,7 +258,12 @@ def _of_states(
             averaged = read.nonzero()[:, 0]
         return Objective(None, -1, None, "similarity", vector, averaged)
     assert target.direction is not None
-    vector = torch.as_tensor(target.direction, dtype=torch.float32)
+    try:
+        vector = torch.as_tensor(target.direction, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"The direction is {target.direction!r:.60}.", f"Give {output.shape[-1]} numbers."
+        ) from error
     if vector.shape != output.shape[-1:]:
         raise ShapeError(
             f"The direction has the shape {tuple(vector.shape)}, and a state of {trace.model.name} has "
@@ -240,6 +272,10 @@ def _of_states(
         )
     if not bool(torch.isfinite(vector).all()):
         raise InputError("The direction has numbers that are not finite.", "Give finite ones.")
+    if not bool(vector.any()):
+        raise InputError(
+            "The direction is 0 everywhere, so that nothing lies along it.", "Give another."
+        )
     position = None if output.ndim == 1 else _position(target, len(output))
     return Objective(position, -1, None, "direction", vector)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 import torch
 
-from viz.effects.every_head import is_read_at
+from viz.effects.every_head import is_read_at, stack_read
 from viz.effects.prediction_effects import Effects
 
 # A head attends strongly where so much of its row lies on one key, and weakly where no key has more than the second.
@@ -103,17 +103,22 @@ def token_agreement(methods: Mapping[str, pd.DataFrame]) -> dict[str, float]:
     return found
 
 
-def misleading(found: Effects, *, stack: str = "self") -> tuple[HeadNote | None, HeadNote | None]:
+def misleading(
+    found: Effects, *, stack: str | None = None
+) -> tuple[HeadNote | None, HeadNote | None]:
     """Find where the pattern misleads most at the position of the prediction.
 
     Returns:
         The head that attends most strongly to one key, other than the first, and changes nothing; and the head that
         matters most of those that attend weakly. None where there is none such, or no exact knock-out is known.
     """
-    own, place = found.trace.stacks[stack], found.objective.position
-    frame = found.heads
+    place = found.objective.position
+    if place is None:
+        return None, None
+    stack = stack_read(found.trace, found.objective, stack)
+    own, frame = found.trace.stacks[stack], found.heads
     exact = frame[frame["stack"] == stack].set_index(["layer", "head"])["at_position"]
-    if exact.isna().any() or place is None or place >= len(own.queries):
+    if exact.isna().any() or place >= len(own.queries):
         return None, None
     largest = float(exact.abs().max())
     notes: list[HeadNote] = []
