@@ -34,7 +34,8 @@ class View:
     `keep`, as "entropy:..1,layer:4..8"; `overlays` shows small heads of a picture over it; `predict` and
     `against` are the ids of the tokens, or the numbers of the classes, that are explained, -1 for the most probable, by
     their `measure`; `similar` is the text that a text is compared with where a model says neither; `effect` is the
-    number that is shown of what each head does to them, `weighed` of each weight, and `attribution` of each token.
+    number that is shown of what each head does to them, `weighed` of each weight, and `attribution` of each token;
+    `open` names the views that are open, with commas between.
     """
 
     model: str = DEFAULT
@@ -72,6 +73,7 @@ class View:
     effect: Literal["at_position", "share", "first_order"] = "at_position"
     weighed: str = "weight_gradient"
     attribution: str = "gradient_times_input"
+    open: str = ""
 
     @property
     def chosen(self) -> tuple[tuple[int, int], ...]:
@@ -113,6 +115,7 @@ WRITTEN = ("layer", "head")
 STACK = re.compile(r"[a-z0-9_]{1,40}")
 MEDIA = re.compile(r"[0-9a-f]{40}\.[a-z0-9]{2,4}")
 ALSO = re.compile(r"\d{1,4}\.\d{1,4}(,\d{1,4}\.\d{1,4}){0,6}")
+OPEN = re.compile(r"[a-z0-9_]{1,30}(,[a-z0-9_]{1,30}){0,9}")
 SPANS = ("rows", "columns")
 SPAN = re.compile(r"\d{1,9}-\d{1,9}")
 
@@ -230,6 +233,8 @@ def _read(name: str, text: str, kind: type) -> Any:
     if name == "media" and not MEDIA.fullmatch(text):
         raise ValueError(text)
     if name == "also" and not ALSO.fullmatch(text):
+        raise ValueError(text)
+    if name == "open" and not OPEN.fullmatch(text):
         raise ValueError(text)
     if name == "keep":
         _read_bounds(text)

@@ -29,6 +29,7 @@ FORMS = {
     "media": "the name of a picture or a sound that is kept here",
     "also": "up to seven heads as layer.head, such as '3.1,4.10'",
     "keep": "bounds of numbers, such as 'entropy:..1,layer:4..8'",
+    "open": "names of views, such as 'effects,lens'",
     "rows": "a span, such as '0-40'",
     "columns": "a span, such as '0-40'",
     "heads": "'all', a layer such as '3', or heads as layer.head, such as '3.1,4.10'",

@@ -148,7 +148,8 @@ def explore(extensions, tmp_path, monkeypatch, request):
     app.query_params["statistic"] = "largest"
     app.query_params["sort"] = "largest"
     app.query_params["keep"] = "largest:0.01..1"
-    app.session_state["counts open"] = request.param
+    if request.param:
+        app.query_params["open"] = "counts"
     app.run()
     assert not app.exception
     return app

@@ -10,7 +10,13 @@ import streamlit as st
 
 from components.explore_session import change, view
 from components.panels.plain_text import literal
-from components.panels.prediction_place import MEASURES, explain, is_compared, prediction_place
+from components.panels.prediction_place import (
+    MEASURES,
+    choices,
+    explain,
+    is_compared,
+    prediction_place,
+)
 from components.run_panel import RunPanel
 from components.session_state import chosen, key_showing
 from viz.analysis import Predictions
@@ -41,21 +47,22 @@ def choose_target(analysis: Analysis) -> None:
             lambda number: _class_name(analysis, number),
             partial(class_id, classes=analysis.classes),
             "Choose a class, or type the name of another. By default the one that the model puts first.",
+            len(analysis.classes),
         )
         return
     place, words = prediction_place(analysis)
-    # A model may have more numbers than its tokenizer has tokens.
-    sizes = [len(one) for one in ranked.whole.values()]
     tokenizer: Any = analysis.tokenizer
+    count = choices(analysis)
 
     def read(given: Any) -> int:
-        return token_id(given, tokenizer, max(sizes, default=len(tokenizer)))
+        return token_id(given, tokenizer, count)
 
     _choose(
         ranked.ids[place].tolist(),
         partial(_token_name, analysis, ranked, place),
         read,
         f"{literal(words)}. Choose one, or type another token as the model reads it: most begin with a space.",
+        count,
     )
 
 
@@ -64,6 +71,7 @@ def _choose(
     name: Callable[[Any], str],
     read: Callable[[Any], int],
     meaning: str,
+    count: int,
 ) -> None:
     """Ask which token or class is explained, by which number, and against which other.
 
@@ -72,10 +80,17 @@ def _choose(
         name: names one.
         read: finds the number of what was typed.
         meaning: of the first box, on hover.
+        count: how many there are; a number of a link beyond it is none.
     """
     seen = view()
     first, second, third = st.columns([1, 1, 0.7], gap="medium")
-    predicted = seen.predict if seen.predict >= 0 else None
+    predicted = seen.predict if 0 <= seen.predict < count else None
+    other = seen.against if 0 <= seen.against < count else None
+    for number in (seen.predict, seen.against):
+        if number >= count:
+            st.warning(
+                f"The link names {number:,}, and this model has 0 to {count - 1:,}; the most probable is taken instead."
+            )
     first.selectbox(
         "Explain",
         list(dict.fromkeys([*numbers, *([] if predicted is None else [predicted])])),
@@ -96,8 +111,8 @@ def _choose(
     )
     shown = numbers[0] if predicted is None else predicted
     others = [one for one in numbers if one != shown or one == FIRST]
-    if seen.measure == "difference" and (others or seen.against >= 0):
-        against = seen.against if seen.against >= 0 else others[0]
+    if seen.measure == "difference" and (others or other is not None):
+        against = others[0] if other is None else other
         second.selectbox(
             "Against",
             list(dict.fromkeys([*others, against])),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from components.explore_session import change, view
 from viz.effects import Objective, Target
@@ -45,8 +45,19 @@ def target_of(analysis: Analysis) -> Target | None:
     if is_compared(analysis):
         return Target(similar_to=seen.similar) if seen.similar else None
     place, _ = prediction_place(analysis)
-    against = _or_none(seen.against) if seen.measure == "difference" else None
-    return Target(place, _or_none(seen.predict), against, seen.measure)
+    count = choices(analysis)
+    against = _or_none(seen.against, count) if seen.measure == "difference" else None
+    return Target(place, _or_none(seen.predict, count), against, seen.measure)
+
+
+def choices(analysis: Analysis) -> int:
+    """Return how many tokens or classes the model has a number for."""
+    if analysis.predictions is None:
+        return len(analysis.classes)
+    # A model may have more numbers than its tokenizer has tokens.
+    sizes = [len(one) for one in analysis.predictions.whole.values()]
+    tokenizer: Any = analysis.tokenizer
+    return max(sizes, default=len(tokenizer))
 
 
 def unit_of(explained: Objective) -> str:
@@ -63,5 +74,6 @@ def explain(name: Literal["predict", "against"], number: int) -> None:
         change(**{"against" if name == "predict" else "predict": -1})
 
 
-def _or_none(number: int) -> int | None:
-    return None if number < 0 else number
+def _or_none(number: int, count: int) -> int | None:
+    """Return a number of a link; None, the most probable, where the model has none such."""
+    return number if 0 <= number < count else None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
+from components.explore_session import change, view, write_link
 from components.head_views import HEAD_VIEWS
 from components.panels import effects_view, lines_view, logit_lens_view  # noqa: F401 - add their views; a new one is named in this line
 from components.panels.run_input import shown
-from components.session_state import take
+from components.session_state import chosen, key_showing, take
 
 # Under which a view notes that it changed what other panels show.
 CHOSE = "view chose"
@@ -25,9 +28,25 @@ def views_panel() -> None:
     for one in HEAD_VIEWS.values():
         if not one.fits(analysis):
             continue
-        opened = st.expander(one.title, key=f"{one.name} open", on_change="rerun")
-        if opened.open:
-            with opened:
+        part = st.expander(
+            one.title,
+            key=key_showing(f"{one.name} open", one.name in _opened()),
+            on_change=partial(_note, one.name),
+        )
+        if part.open:
+            with part:
                 one.draw(analysis)
+    write_link()
     if take(CHOSE, False):
         st.rerun()
+
+
+def _opened() -> list[str]:
+    """Name the views that are open."""
+    return [name for name in view().open.split(",") if name]
+
+
+def _note(name: str) -> None:
+    """Let the link say that a view was opened, or closed."""
+    others = [one for one in _opened() if one != name]
+    change(open=",".join([*others, name] if chosen(f"{name} open") else others))

@@ -46,7 +46,8 @@ def link(tmp_path, monkeypatch):
     def opened(*, effects=True, **query):
         app = AppTest.from_file(str(MAIN), default_timeout=60)
         app.query_params = {"model": "foretells", "local": "1", "text": TEXT, **query}
-        app.session_state["effects open"] = effects
+        if effects:
+            app.query_params["open"] = "effects"
         app.run()
         assert not app.exception
         return app
@@ -130,11 +131,6 @@ def test_the_selected_head_is_silenced_everywhere(link, model):
     assert metric.value == f"{without:.3g} logits"
 
 
-def test_a_token_that_is_none_is_said_and_what_was_there_stays(link):
-    app = link(predict="99999999")
-    assert any("There is no token 99999999" in one.value for one in app.error)
-
-
 def opened_part(link, part, **query):
     """The page with a part of the effects open, too."""
     app = link(**query)
@@ -212,6 +208,26 @@ def test_another_number_of_the_prediction_is_explained(link, model):
     assert app.query_params["measure"] == "logit"
     found = viz.effects(model, TEXT, Target(token=7, measure="logit"))
     assert any(f"**{found.value:.3g}** logits" in one for one in said(app))
+
+
+def test_a_number_of_a_link_that_is_no_token_is_the_most_probable(link, model):
+    app = link(predict="999999", against="888888")
+    assert not app.exception
+    assert not app.error
+    told = [one.value for one in app.warning]
+    assert any("The link names 999,999" in one for one in told)
+    assert any("The link names 888,888" in one for one in told)
+    found = viz.effects(model, TEXT)
+    assert any(f"**{found.value:.3g}** logits" in one for one in said(app))
+
+
+def test_views_that_are_open_lie_in_the_link(link):
+    app = link(effects=False, open="effects,lens")
+    assert heads_of(app) is not None
+    assert any("layer 1" in one.value.index for one in app.dataframe)
+    assert app.query_params["open"] == "effects,lens"
+    strange = link(effects=False, open="nothing,of,the,kind")
+    assert not strange.exception
 
 
 def test_what_is_shown_of_weights_and_tokens_lies_in_the_link(link):
@@ -381,9 +397,7 @@ def test_predictions_after_each_layer_are_those_of_python(link, tmp_path):
     # Of its own, because the words of its tokenizer differ from one that is saved to the next.
     folder = save_decoder(tmp_path / "models" / "answers", layers=2, heads=2)
     model = viz.load_model(str(folder))
-    app = link(effects=False, model="answers")
-    app.session_state["lens open"] = True
-    app.run()
+    app = link(effects=False, model="answers", open="lens")
     assert not app.exception
     lens = logit_lens(model, TEXT)
     table = next(one.value for one in app.dataframe if "layer 1" in one.value.index)

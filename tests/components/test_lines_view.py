@@ -27,7 +27,8 @@ def link(tmp_path, monkeypatch):
     def opened(*, lines=True, **query):
         app = AppTest.from_file(str(MAIN), default_timeout=60)
         app.query_params = {"model": "small", "local": "1", "text": TEXT, **query}
-        app.session_state["lines open"] = lines
+        if lines:
+            app.query_params["open"] = "lines"
         app.session_state["lines table"] = lines
         app.run()
         assert not app.exception
