@@ -34,7 +34,8 @@ class View:
     `keep`, as "entropy:..1,layer:4..8"; `overlays` shows small heads of a picture over it; `predict` and
     `against` are the ids of the tokens, or the numbers of the classes, that are explained, -1 for the most probable, by
     their `measure`; `similar` is the text that a text is compared with where a model says neither; `effect` is the
-    number that is shown of what each head does to them, `weighed` of each weight, and `attribution` of each token;
+    number that is shown of what each head does to them, `weighed` of each weight, and `attribution` of each token; `small` is what the small
+    patterns of all heads show;
     `open` names the views that are open, with commas between.
     """
 
@@ -73,6 +74,7 @@ class View:
     effect: Literal["at_position", "share", "first_order"] = "at_position"
     weighed: str = "weight_gradient"
     attribution: str = "gradient_times_input"
+    small: Literal["weight", "weight_gradient"] = "weight"
     open: str = ""
 
     @property
@@ -127,6 +129,7 @@ CHOICES = {
     "scale": ("linear", "log"),
     "palette": SEQUENTIAL,
     "effect": ("at_position", "share", "first_order"),
+    "small": ("weight", "weight_gradient"),
     "measure": ("difference", "logit", "log_probability"),
     "weighed": get_args(WeightKind),
     "attribution": get_args(TokenMethod),

@@ -28,7 +28,12 @@ FROM = {
     "all": "every position",
     "span": "a span of positions",
 }
-WHERE = {"head": "this head", "layer": "all heads of its layer", "layers": "layers from … to"}
+WHERE = {
+    "head": "this head",
+    "selected": "the selected heads",
+    "layer": "all heads of its layer",
+    "layers": "layers from … to",
+}
 
 
 def edges_panel(analysis: Analysis, found: Effects) -> None:
@@ -37,24 +42,13 @@ def edges_panel(analysis: Analysis, found: Effects) -> None:
     stack = found.trace.stacks[seen.stack]
     columns, offset = _keys(found, stack)
     rows = _rows(found, stack)
-    where = st.selectbox("In", list(WHERE), key="effects cut where", format_func=WHERE.__getitem__)
-    layers: Sequence[int] | None = [seen.layer]
-    if where == "layers" and stack.layers > 1:
-        start, stop = st.slider(
-            "Layers", 0, stack.layers - 1, (0, stack.layers - 1), key="effects cut layers"
-        )
-        layers = list(range(start, stop + 1))
-    edges = Edges(
-        rows=rows,
-        columns=columns,
-        offset=offset,
-        layers=layers,
-        heads=[seen.head] if where == "head" else None,
-        stack=seen.stack,
-    )
+    edges = [
+        Edges(rows, columns, offset, layers=layers, heads=heads, stack=seen.stack)
+        for layers, heads in _heads(stack)
+    ]
     without_panel(
         found,
-        (analysis.request, found.objective, edges),
+        (analysis.request, found.objective, tuple(map(repr, edges))),
         lambda tell: _cut(found, edges, tell),
         name="effects cut",
         label="Cut these weights",
@@ -64,6 +58,29 @@ def edges_panel(analysis: Analysis, found: Effects) -> None:
         seconds=2 * analysis.seconds,
         disabled=columns is not None and not columns,
     )
+
+
+def _heads(stack: Stack) -> list[tuple[list[int], list[int] | None]]:
+    """Ask in which layers, and in which of their heads; None for all of a layer's."""
+    seen = view()
+    several = len(seen.chosen) > 1
+    offered = {name: words for name, words in WHERE.items() if name != "selected" or several}
+    where = st.selectbox(
+        "In",
+        list(offered),
+        key=f"effects cut where {several}",
+        format_func=offered.__getitem__,
+        help="More heads are selected in the grid, with Ctrl or Command.",
+    )
+    if where == "selected":
+        layers = sorted({layer for layer, _ in seen.chosen})
+        return [([layer], [head for at, head in seen.chosen if at == layer]) for layer in layers]
+    if where == "layers" and stack.layers > 1:
+        start, stop = st.slider(
+            "Layers", 0, stack.layers - 1, (0, stack.layers - 1), key="effects cut layers"
+        )
+        return [(list(range(start, stop + 1)), None)]
+    return [([seen.layer], [seen.head] if where == "head" else None)]
 
 
 def _keys(found: Effects, stack: Stack) -> tuple[list[int] | None, int | None]:
@@ -127,7 +144,7 @@ def _span(label: str, key: str, count: int) -> list[int]:
     return list(range(start, stop + 1))
 
 
-def _cut(found: Effects, edges: Edges, tell: Passes) -> float:
+def _cut(found: Effects, edges: Sequence[Edges], tell: Passes) -> float:
     done = found.knock_out(edges=[edges], progress=tell)
     assert isinstance(done, EdgeKnockOuts)
     return done.without[0]

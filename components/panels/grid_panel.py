@@ -17,16 +17,22 @@ from components.panels.media_panel import pinned_query
 from components.panels.plain_text import literal
 from components.panels.prediction_place import target_of
 from components.panels.statistic_labels import Words, statistics_of
-from components.session_state import chosen, key_showing, remember, value_of
+from components.run_panel import while_measuring
+from components.session_state import chosen, key_showing, recall, remember, value_of
 from viz.capture.stack import Stack
+from viz.effects import Effects
+from viz.effects.effect_thumbnails import effect_thumbnails
 from viz.effects.trust import by_method
-from viz.figures import palette_rgb
+from viz.figures import diverging_rgb, palette_rgb
 from viz.inputs.units import Grid, patch_grid
 from viz.patterns import LAYER, Bounds, Thumbnails, arrange, glances
 from viz.service import Analysis
 
 # What stands beside a small pattern, where there is room for little.
 BESIDE = ("entropy", "distance", "first", "previous")
+
+# What small patterns show.
+SMALL = {"weight": "weights", "weight_gradient": "what weights do (weight × gradient)"}
 
 # With more heads than this in a layer the grid needs half of the page.
 NARROW = 16
@@ -50,25 +56,34 @@ def grid_panel(analysis: Analysis) -> None:
         with st.popover("Sort and filter"):
             _sorting(analysis)
             _filters(analysis)
+            _small(analysis)
         over = analysis.picture if grid is not None and _overlaid(analysis, grid) else None
     drawing_panel(analysis)
     order, everyone = arranged(analysis), len(thumbnails.layers)
     if not order:
         st.info(f"None of the {everyone:,} heads fits: {_filtered(analysis)}.")
     else:
+        effects = None if over is not None else small_effects(analysis)
+        shown, palette = thumbnails, palette_rgb(seen.palette, is_dark())
+        if over is not None and grid is not None:
+            shown = _glances(analysis, grid)
+        elif effects is not None and len(effects[0].layers) == everyone:
+            shown, palette = effects[0], diverging_rgb(is_dark())
         head_grid(
-            thumbnails if over is None or grid is None else _glances(analysis, grid),
+            shown,
             _beside(analysis),
             result=stack_path(analysis.token, seen.stack),
             order=order,
             flow=_sort(analysis) != LAYER,
             selected=seen.chosen,
-            palette=palette_rgb(seen.palette, is_dark()),
+            palette=palette,
             key="grid",
             on_pick=_pick,
             picture=over,
+            signed=effects is not None and shown is effects[0],
         )
-        st.caption(_caption(analysis, thumbnails, over=over is not None), help=HELP)
+        words = _caption(analysis, thumbnails, over=over is not None, effects=effects)
+        st.caption(words, help=HELP)
     if len(order) < everyone:
         if order:
             st.caption(f"{len(order):,} of {everyone:,} heads: {_filtered(analysis)}.")
@@ -130,13 +145,40 @@ def arranged(analysis: Analysis) -> list[int]:
     return sorted(order, key=lambda index: turn * effects.get(places[index], turn * math.inf))
 
 
-def _effects(analysis: Analysis) -> dict[tuple[int, int], float] | None:
-    """Return how large the effect of each head is by the method that is chosen; None before they are found."""
-    seen = view()
+def found_effects(analysis: Analysis) -> Effects | None:
+    """Return the effects of the prediction that is explained, if they are found."""
     target = target_of(analysis)
     if target is None:
         return None
-    found = workbench().known_effects(owner(), analysis.request, target)
+    return workbench().known_effects(owner(), analysis.request, target)
+
+
+def small_effects(analysis: Analysis) -> tuple[Thumbnails, float] | None:
+    """Return small patterns of what weights do, and the largest number, where they are wanted and found; drawn once."""
+    seen, target = view(), target_of(analysis)
+    found = found_effects(analysis) if seen.small != "weight" else None
+    if found is None or target is None or seen.stack not in found.trace.stacks:
+        return None
+    wanted = (workbench().effects_name(owner(), analysis.request, target), seen.stack)
+    before, drawn = recall("grid effects", (None, None))
+    if before != wanted:
+        drawn = while_measuring(
+            "Drawing what weights do",
+            lambda tell: effect_thumbnails(
+                found, stack=seen.stack, progress=lambda done, of: tell(done / of)
+            ),
+        )
+        if drawn is None:
+            return None
+        remember("grid effects", (wanted, drawn))
+    pictures: tuple[Thumbnails, float] = drawn
+    return pictures
+
+
+def _effects(analysis: Analysis) -> dict[tuple[int, int], float] | None:
+    """Return how large the effect of each head is by the method that is chosen; None before they are found."""
+    seen = view()
+    found = found_effects(analysis)
     if found is None:
         return None
     frame = by_method(found)
@@ -145,6 +187,20 @@ def _effects(analysis: Analysis) -> dict[tuple[int, int], float] | None:
     known = frame.dropna(subset=[method])
     columns = (known[name].tolist() for name in ("layer", "head", method))
     return {(layer, head): abs(value) for layer, head, value in zip(*columns, strict=True)}
+
+
+def _small(analysis: Analysis) -> None:
+    """Ask what the small patterns show, once effects of the prediction are found."""
+    if found_effects(analysis) is None:
+        return
+    st.selectbox(
+        "Small patterns show",
+        list(SMALL),
+        key=key_showing("grid small", view().small),
+        format_func=SMALL.__getitem__,
+        on_change=lambda: change(small=chosen("grid small")),
+        help="What each weight is, or to first order what it adds to the prediction, on one scale for all heads.",
+    )
 
 
 def _sort(analysis: Analysis) -> str:
@@ -264,11 +320,20 @@ def _within(words: Words | None, bounds: Bounds) -> str:
     return f"{name} {low:g} to {high:g}"
 
 
-def _caption(analysis: Analysis, thumbnails: Thumbnails, *, over: bool) -> str:
+def _caption(
+    analysis: Analysis,
+    thumbnails: Thumbnails,
+    *,
+    over: bool,
+    effects: tuple[Thumbnails, float] | None,
+) -> str:
     """Say how the grid is to be read."""
     units = analysis.trace.stacks[view().stack].queries
     colour = (
-        f"lit up where {literal(units.labels[pinned_query(analysis)])} looks, as a share of the head's "
+        "weight × gradient, red for the prediction and blue against it, up to "
+        f"{effects[1]:.3g}; the square root of each is drawn"
+        if effects is not None
+        else f"lit up where {literal(units.labels[pinned_query(analysis)])} looks, as a share of the head's "
         "largest weight on a patch"
         if over
         else "colour is the square root of the weight"

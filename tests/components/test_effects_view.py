@@ -182,6 +182,21 @@ def test_weights_are_cut_by_a_rule_or_a_span(link, model, how, edges):
     assert [one.value for one in app.metric] == [f"{without:.3g} logits"]
 
 
+def test_weights_of_the_selected_heads_are_cut_together(link, model):
+    app = opened_part(link, "edges", layer="1", head="1", also="0.0,1.0")
+    next(one for one in app.multiselect if one.label == "Keys").set_value([2])
+    box(app, "effects cut where").set_value("selected").run()
+    next(one for one in app.button if one.label == "Cut these weights").click().run()
+    assert not app.exception
+    last = len(viz.capture(model, TEXT).units) - 1
+    several = [
+        Edges([last], [2], layers=[0], heads=[0]),
+        Edges([last], [2], layers=[1], heads=[1, 0]),
+    ]
+    (without,) = knock_out_edges(model, TEXT, Target(), edges=[several]).without
+    assert [one.value for one in app.metric] == [f"{without:.3g} logits"]
+
+
 def box(app, key):
     return next(one for one in app.selectbox if str(one.key).startswith(key))
 
@@ -375,6 +390,18 @@ def test_heads_are_sorted_by_their_effect_once_that_is_known(link):
     app = link(sort="effect")
     app.run()
     assert caption(app).startswith("By effect on the prediction, largest first")
+
+
+def test_small_patterns_show_what_weights_do_once_that_is_found(link):
+    closed = link(effects=False, small="weight_gradient")
+    assert any("square root of the weight" in one.value for one in closed.caption)
+    app = link(small="weight_gradient")
+    app.run()
+    assert not app.exception
+    assert any("weight × gradient, red for the prediction" in one.value for one in app.caption)
+    box(app, "grid small").set_value("weight").run()
+    assert not app.exception
+    assert any("square root of the weight" in one.value for one in app.caption)
 
 
 @pytest.mark.parametrize("stack", ["encoder", "decoder", "cross"])

@@ -10,6 +10,7 @@ import transformers as hf
 import viz
 from tests.effects.test_weight_gradients import GROUPED, built
 from viz.effects import Target
+from viz.effects.effect_thumbnails import effect_thumbnails
 from viz.effects.effect_tiles import HeadPlace, effect_tile, largest_effects, sums_of_effects
 from viz.errors import CancelledError, ShapeError
 from viz.patterns import Address
@@ -93,3 +94,19 @@ def test_what_is_no_tile_is_said_and_what_goes_on_can_be_stopped(found):
 
     with pytest.raises(CancelledError):
         effect_tile(found, PLACE, Address(2, 0, 0), going=stop)
+
+
+def test_small_patterns_of_all_heads_are_on_one_scale(found):
+    seen = []
+    pictures, largest = effect_thumbnails(found, progress=lambda done, of: seen.append((done, of)))
+    assert seen[-1] == (8, 8)
+    assert pictures.values.shape[0] == 8
+    step = int(np.ceil(LENGTH / pictures.values.shape[1]))
+    biggest = 0.0
+    for picture, layer, head in zip(pictures.values, pictures.layers, pictures.heads, strict=True):
+        values = found.weights("weight_gradient", layer, head).numpy()
+        attended = found.trace.stacks["self"].attended(layer, head).numpy()
+        expected = np.nan_to_num(pooled(np.where(attended, values, np.nan), step, "max"))
+        np.testing.assert_allclose(picture * largest, expected, atol=2e-3 * largest)
+        biggest = max(biggest, float(np.abs(expected).max()))
+    assert largest == pytest.approx(biggest, rel=1e-4)

@@ -78,8 +78,8 @@ def effect_tile(
         )
     tall = max(step, BLOCK_NUMBERS // len(columns) // step * step)
     parts = []
-    for block in _blocks(found, place, rows, columns, tall, going):
-        parts.append(_pooled(block, step, pooling))
+    for block in blocks_of(found, place, rows, columns, tall, going):
+        parts.append(pooled(block, step, pooling))
     return torch.cat(parts).numpy()
 
 
@@ -99,7 +99,7 @@ def largest_effects(
     tall = max(1, BLOCK_NUMBERS // width)
     values, cells = torch.zeros(0), torch.zeros(0, dtype=torch.long)
     every = range(len(own.queries))
-    for number, block in enumerate(_blocks(found, place, every, range(width), tall, going)):
+    for number, block in enumerate(blocks_of(found, place, every, range(width), tall, going)):
         flat = block.nan_to_num().flatten()
         first = flat.abs().topk(min(count, len(flat))).indices
         values = torch.cat([values, flat[first]])
@@ -130,7 +130,7 @@ def sums_of_effects(
     columns = span if side == "keys" else range(len(own.keys))
     tall = max(1, BLOCK_NUMBERS // len(columns))
     blocks = [
-        one.nan_to_num().double() for one in _blocks(found, place, rows, columns, tall, going)
+        one.nan_to_num().double() for one in blocks_of(found, place, rows, columns, tall, going)
     ]
     axis = 0 if side == "queries" else 1
     added = [one.sum(dim=axis) for one in blocks]
@@ -138,13 +138,13 @@ def sums_of_effects(
     return total.float().numpy()
 
 
-def _blocks(
+def blocks_of(
     found: Effects,
     place: HeadPlace,
     rows: range,
     columns: range,
     tall: int,
-    going: Going | None,
+    going: Going | None = None,
 ) -> Iterator[Tensor]:
     """Compute rows block by block, [row, column], on the CPU; NaN where a query may not look."""
     own = found.trace.stacks[place.stack]
@@ -167,7 +167,7 @@ def _blocks(
         yield torch.where(own_mask.to(values.device), values, torch.nan).cpu()
 
 
-def _pooled(block: Tensor, step: int, pooling: Pooling) -> Tensor:
+def pooled(block: Tensor, step: int, pooling: Pooling) -> Tensor:
     """Return for each cell the number furthest from 0, or the mean; NaN where there is none."""
     if step == 1:
         return block

@@ -49,6 +49,7 @@ def head_grid(
     key: str,
     on_pick: Callable[[], None],
     picture: NDArray[np.uint8] | None = None,
+    signed: bool = False,
 ) -> None:
     """Draw every head as a small pattern; a click or an arrow key selects one.
 
@@ -69,6 +70,7 @@ def head_grid(
         on_pick: called when other heads were selected.
         picture: [height, width, 3], under every head, which lights it up where it looks; then the
             thumbnails are what one query looks at, and colour is the weight itself.
+        signed: whether there are numbers below 0, and the palette has two sides.
     """
     component = st.components.v2.component(
         "loupe_head_grid",
@@ -92,6 +94,7 @@ def head_grid(
             "selected": [list(place) for place in selected[:MOST_SELECTED]],
             "colours": OKABE_ITO,
             "palette": flat(palette),
+            "signed": signed,
             "words": [[name, unit] for name, (_, unit) in numbers.items()],
             **({"picture": None} if picture is None else _picture(picture)),
             "numbers": _packed(thumbnails, [values for values, _ in numbers.values()]),

@@ -10,7 +10,7 @@ const DIMMED = 0.7;
 export function paintMosaic(data) {
   const { rows, columns } = data;
   const bits = halfBits(data.table);
-  const colours = data.picture ? lightTable() : colourTable(data.palette, Math.sqrt);
+  const colours = data.picture ? lightTable() : colourTable(data.palette, Math.sqrt, data.signed);
   const count = data.layers.length;
   const across = Math.ceil(Math.sqrt(count));
   const mosaic = document.createElement("canvas");

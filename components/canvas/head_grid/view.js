@@ -40,7 +40,7 @@ function take(grid, data) {
   grid.data = data;
   grid.numbers = data.numbers.getChildAt(0).toArray();
   grid.indices = new Map(data.layers.map((layer, index) => [`${layer}.${data.heads[index]}`, index]));
-  const painting = [data.name, data.picture?.name, data.palette.join()].join("/");
+  const painting = [data.name, data.picture?.name, data.signed, data.palette.join()].join("/");
   if (painting !== grid.painting) {
     grid.painting = painting;
     grid.mosaic = paintMosaic(data);
