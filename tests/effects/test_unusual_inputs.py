@@ -10,12 +10,14 @@ import torch
 import transformers as hf
 
 import viz
+from tests.effects.test_knock_out import silenced
 from tests.effects.test_weight_gradients import CAUSAL, ENCODER_DECODER, GROUPED, IDS, SMALL, built
 from viz.effects import (
     Edges,
     Head,
     Target,
     Together,
+    knock_out,
     misleading,
     permuted_heads,
     smallest_edges,
@@ -238,3 +240,32 @@ def test_a_model_that_attends_by_itself_is_refused_in_a_sentence():
     config = hf.GPTJConfig(**SMALL, n_embd=32, n_layer=2, n_head=4, n_positions=64, rotary_dim=4)
     with pytest.raises(CaptureError, match="computes its attention by itself"):
         viz.effects(viz.wrap_model(built(config)), {"input_ids": IDS})
+
+
+class Quantised(torch.nn.Module):
+    """A linear layer in eight bits, computed by a kernel that gradients do not know."""
+
+    def __init__(self, linear):
+        super().__init__()
+        self.scale = linear.weight.detach().abs().max() / 127
+        self.register_buffer("weight", (linear.weight.detach() / self.scale).round().to(torch.int8))
+
+    @torch.no_grad()
+    def forward(self, states):
+        return states @ (self.weight.to(states) * self.scale).T
+
+
+@pytest.mark.parametrize("quantised", ["lm_head", "mlp.down_proj", "self_attn.o_proj"])
+def test_no_gradient_is_told_of_what_goes_through_quantised_layers(quantised):
+    module = built(CAUSAL["grouped queries"])
+    for name, part in list(module.named_modules()):
+        if name.endswith(quantised):
+            parent, _, own = name.rpartition(".")
+            setattr(module.get_submodule(parent), own, Quantised(part))
+    model = viz.wrap_model(module)
+    with pytest.raises(CaptureError, match="Nothing can be differentiated through Quantised"):
+        viz.effects(model, {"input_ids": IDS}, TARGET)
+    # Heads can be silenced all the same.
+    exact = knock_out(model, {"input_ids": IDS}, TARGET, heads=[(0, 1)], queries=[11])
+    said = silenced(module, {"input_ids": IDS}, exact.objective, [(0, 1)], [11])
+    assert exact.without[0] == pytest.approx(said, abs=1e-5)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from viz.effects.graph_cuts import refuse_cut
 from viz.inputs.input_copies import copies
 
 
@@ -43,6 +44,9 @@ def differentiable(
 
     Yields:
         Where they end, in the order in which the pass comes there.
+
+    Raises:
+        CaptureError: within, where a part hands gradients nothing on.
     """
     starts: list[Start] = []
     wanted = [(one, one.requires_grad) for one in module.parameters()]
@@ -50,6 +54,11 @@ def differentiable(
         part.register_forward_hook(_beginning(starts, embeds_tokens, share))
         for part in module.modules()
         if isinstance(part, nn.Embedding)
+    ]
+    handles += [
+        part.register_forward_hook(refuse_cut)
+        for part in module.modules()
+        if not any(part.children()) or type(part).__module__.startswith("torch.ao")
     ]
     try:
         for one, _ in wanted:
