@@ -36,7 +36,7 @@ def seconds(page: Page, view: Locator, option: int) -> float:
     """Choose a token to explain, and time how long the picture of the heads takes to become another."""
     root = view.element_handle()
     view.get_by_role("combobox", name="Explain").click()
-    choice = page.get_by_role("option").nth(option)
+    choice = page.get_by_test_id("stSelectboxVirtualDropdown").get_by_role("option").nth(option)
     expect(choice).to_be_visible()
     old = root.evaluate(SHOWN)
     choice.click()
