@@ -103,7 +103,7 @@ def effects_pattern_panel(analysis: Analysis, found: Effects) -> None:
         scale="linear",
         key="effects pattern map",
         on_pin=lambda: None,
-        on_move=lambda: remember("effects pattern moved", True),
+        on_move=lambda: None,
         effect=ShownEffect(name, kind, signed, largest, _unit(kind, found)),
     )
     st.caption(

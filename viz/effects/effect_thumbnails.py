@@ -8,9 +8,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from viz.effects.effect_tiles import BLOCK_NUMBERS, HeadPlace, blocks_of, pooled
+from viz.effects.effect_tiles import HeadPlace, blocks_of, pooled
 from viz.effects.prediction_effects import Effects, WeightKind
 from viz.patterns.head_overview import Thumbnails, thumbnail_side
+from viz.patterns.tile_pyramid import BLOCK_NUMBERS
 
 
 def effect_thumbnails(

@@ -16,10 +16,13 @@ from torch import Tensor
 
 from viz.effects.prediction_effects import Effects, WeightKind
 from viz.errors import ShapeError
-from viz.patterns.tile_pyramid import TILE, Address, Pooling, levels
-
-# Numbers of a block that are computed at a time.
-BLOCK_NUMBERS = 1 << 22
+from viz.patterns.tile_pyramid import (
+    BLOCK_NUMBERS,
+    Address,
+    Pooling,
+    tile_area,
+    weights_in_cells,
+)
 
 Going = Callable[[], None]
 
@@ -60,22 +63,7 @@ def effect_tile(
     Cost: keys * d for each row and 4^level * d for each cell, in blocks.
     """
     own = found.trace.stacks[place.stack]
-    count = levels(len(own.queries), len(own.keys))
-    known = 0 <= address.level < count
-    step = 1 << address.level if known else 1
-    rows, columns = (
-        range(min(at * TILE * step, length), min((at + 1) * TILE * step, length))
-        for at, length in (
-            (max(address.row, 0), len(own.queries)),
-            (max(address.column, 0), len(own.keys)),
-        )
-    )
-    if not known or not rows or not columns:
-        raise ShapeError(
-            f"There is no tile {address.row}, {address.column} at level {address.level}; the pattern "
-            f"has {len(own.queries):,} x {len(own.keys):,} weights and {count} levels.",
-            "Ask for a tile inside it.",
-        )
+    rows, columns, step = tile_area(address, len(own.queries), len(own.keys))
     tall = max(step, BLOCK_NUMBERS // len(columns) // step * step)
     parts = []
     for block in blocks_of(found, place, rows, columns, tall, going):
@@ -179,17 +167,9 @@ def pooled(block: Tensor, step: int, pooling: Pooling) -> Tensor:
     if pooling == "mean":
         # Of a causal pattern what may not be looked at counts as 0, as it does for weights.
         real = (~cells.isnan()).sum(dim=-1)
-        inside = _inside(rows, columns, step)
+        inside = weights_in_cells(rows, columns, step)
         found = numbers.sum(dim=-1) / torch.where(real > 0, inside, 1)
     else:
         most = numbers.abs().argmax(dim=-1, keepdim=True)
         found = numbers.gather(-1, most)[..., 0]
     return found.masked_fill(none, torch.nan)
-
-
-def _inside(rows: int, columns: int, step: int) -> Tensor:
-    """Say how many weights each cell stands for."""
-    tall, wide = (
-        (count - torch.arange(0, count, step)).clamp(max=step) for count in (rows, columns)
-    )
-    return tall[:, None] * wide[None, :]

@@ -67,18 +67,7 @@ def tile(
 
     Cost: cells * 4^level * d, in blocks; memory does not grow with the pattern where totals are known.
     """
-    queries, keys = layer.shape
-    # A level of many digits is one that somebody made up; it must not be a power of two first.
-    known = 0 <= address.level < levels(queries, keys)
-    step = 1 << address.level if known else 1
-    rows = _span(address.row, step, queries)
-    columns = _span(address.column, step, keys)
-    if not known or not rows or not columns:
-        raise ShapeError(
-            f"There is no tile {address.row}, {address.column} at level {address.level}; the pattern "
-            f"has {queries:,} x {keys:,} weights and {levels(queries, keys)} levels.",
-            "Ask for a tile inside it.",
-        )
+    rows, columns, step = tile_area(address, *layer.shape)
     shape = (math.ceil(len(rows) / step), math.ceil(len(columns) / step))
     drawn = torch.full(shape, torch.nan)
     tall = max(step, BLOCK_NUMBERS // len(columns) // step * step)
@@ -94,9 +83,29 @@ def tile(
         part = (slice(down, down + len(seen)), slice(across, across + seen.shape[1]))
         if pooling == "mean":
             # A cell that ends with the run stands for more than is in it.
-            block = block / _counts(len(at), len(columns), step)[:, part[1]]
+            block = block / weights_in_cells(len(at), len(columns), step)[:, part[1]]
         drawn[part] = torch.where(seen, block, torch.tensor(torch.nan))
     return drawn.half().numpy()
+
+
+def tile_area(address: Address, queries: int, keys: int) -> tuple[range, range, int]:
+    """Return the rows and columns that a tile covers, and how many of either a cell stands for.
+
+    Raises:
+        ShapeError: the pattern has no such tile.
+    """
+    # A level of many digits is one that somebody made up; it must not be a power of two first.
+    known = 0 <= address.level < levels(queries, keys)
+    step = 1 << address.level if known else 1
+    rows = _span(address.row, step, queries)
+    columns = _span(address.column, step, keys)
+    if not known or not rows or not columns:
+        raise ShapeError(
+            f"There is no tile {address.row}, {address.column} at level {address.level}; the pattern "
+            f"has {queries:,} x {keys:,} weights and {levels(queries, keys)} levels.",
+            "Ask for a tile inside it.",
+        )
+    return rows, columns, step
 
 
 def _span(number: int, step: int, count: int) -> range:
@@ -183,7 +192,7 @@ def _across(rows: Tensor, step: int, fill: float) -> Tensor:
     return full.view(len(rows), -1, step)
 
 
-def _counts(rows: int, columns: int, step: int) -> Tensor:
+def weights_in_cells(rows: int, columns: int, step: int) -> Tensor:
     """Say how many weights each cell stands for."""
     tall, wide = (
         (count - torch.arange(0, count, step)).clamp(max=step) for count in (rows, columns)
