@@ -18,6 +18,8 @@ from viz.effects import (
     rollout,
     weight_gradients,
 )
+from viz.effects.captured_pass import captured_pass
+from viz.effects.prediction_effects import effects_of
 from viz.errors import CancelledError, InputError, ModelRefusedError
 from viz.training.demo.measures import RUN, doubled, random_runs
 
@@ -140,6 +142,21 @@ def test_words_are_left_out_of_a_text():
         found.tokens("leave_one_out", progress=cancel)
 
 
+def test_heads_that_are_done_are_counted_where_that_is_asked_for(model):
+    captured = captured_pass(model, {"input_ids": IDS}, TARGET)
+    phases, counts = [], []
+    effects_of(
+        captured,
+        lambda phase, share: phases.append((phase, share)),
+        heads_done=lambda done, of: counts.append((done, of)),
+    )
+    assert phases == [("gradients", 0.0), ("shares", 0.0), ("heads", 0.0)]
+    assert counts[-1] == (8, 8)
+    shares = []
+    effects_of(captured, lambda phase, share: shares.append((phase, share)))
+    assert shares == [*phases, *(("heads", done / of) for done, of in counts)]
+
+
 def test_what_a_method_does_not_fit_is_said(found):
     with pytest.raises(InputError, match="no method 'importance'"):
         found.tokens("importance")
@@ -163,8 +180,7 @@ def test_of_an_encoder_decoder_what_can_be_said_is_said():
         order_curves(found)
     with pytest.raises(ModelRefusedError, match="normalised within it"):
         found.weights("share", 0, 0, stack="decoder")
-    with pytest.raises(InputError, match="no stack in which its input attends to itself alone"):
-        found.tokens("rollout")
+    assert len(found.tokens("rollout")) == IDS.shape[1]
 
 
 def test_induction_heads_decide_what_is_repeated_and_rest_on_heads_that_look_one_back():

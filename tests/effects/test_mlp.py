@@ -108,9 +108,10 @@ def test_a_layer_that_is_none_is_said():
         knock_out(model, {"input_ids": IDS}, TARGET, heads=[Mlp(9)])
 
 
-def test_a_model_whose_stream_is_normalised_is_refused():
+def test_a_stream_that_is_not_found_is_refused():
+    # RoBERTa before norms: what is between its stream and its logits is no norm alone.
     torch.manual_seed(0)
-    config = hf.BertConfig(
+    config = hf.RobertaPreLayerNormConfig(
         **SMALL,
         hidden_size=32,
         intermediate_size=48,
@@ -118,6 +119,6 @@ def test_a_model_whose_stream_is_normalised_is_refused():
         num_attention_heads=4,
         max_position_embeddings=64,
     )
-    model = viz.wrap_model(hf.BertForMaskedLM(config).eval())
+    model = viz.wrap_model(hf.RobertaPreLayerNormForMaskedLM(config).eval())
     with pytest.raises(ModelRefusedError, match="cannot be divided among its parts"):
         knock_out(model, {"input_ids": IDS}, Target(position=3), heads=[Mlp(1)])

@@ -10,7 +10,7 @@ import viz
 from tests.effects.test_knock_out import silenced
 from tests.effects.test_weight_gradients import CAUSAL, IDS, built
 from viz.effects import Target, order_curves, permuted_heads
-from viz.errors import InputError
+from viz.errors import CancelledError, InputError
 
 TARGET = Target(position=-2, token=7, against=31)
 AT = IDS.shape[1] - 2
@@ -100,3 +100,15 @@ def test_another_heads_row_is_put_in_the_place_of_ones_own(found):
         assert row["others"] == pytest.approx(float(others.mean()), abs=1e-5)
         assert row["spread"] == pytest.approx(float(others.std(correction=0)), abs=1e-5)
         assert row["larger"] == pytest.approx(float((others.abs() >= abs(mine)).float().mean()))
+
+
+def test_rows_that_are_put_elsewhere_are_counted_and_can_be_stopped(found):
+    told = []
+    permuted_heads(found, progress=lambda done, of: told.append((done, of)))
+    assert told == [(done, 8) for done in range(1, 9)]
+
+    def stop(done, of):
+        raise CancelledError("Stopped.", "")
+
+    with pytest.raises(CancelledError):
+        permuted_heads(found, progress=stop)

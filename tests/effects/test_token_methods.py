@@ -9,14 +9,16 @@ import torch
 
 import viz
 from tests.effects.test_weight_gradients import CAUSAL, ENCODER_DECODER, IDS, built
-from viz.effects import Target
-from viz.effects.attention_flow import attention_flow
+from viz.effects import Target, rollout
 from viz.effects.captured_pass import captured_pass
 from viz.effects.integrated_gradients import integrated_gradients
 from viz.errors import CancelledError, InputError, ShapeError
 
 TARGET = Target(position=-2, token=7, against=31)
 AT = IDS.shape[1] - 2
+
+# Methods of more than one step.
+COUNTED = ("integrated_gradients", "attn_lrp", "relevance", "rollout", "flow", "leave_one_out")
 
 
 @pytest.fixture(scope="module", params=["grouped queries", "sinks, window, experts", "multi-head"])
@@ -98,9 +100,16 @@ def test_each_can_be_cancelled(found):
     def stop(done, of):
         raise CancelledError("Stopped.", "")
 
-    for method in ("integrated_gradients", "flow"):
+    for method in COUNTED:
         with pytest.raises(CancelledError):
             found.tokens(method, progress=stop)
+
+
+@pytest.mark.parametrize("method", COUNTED)
+def test_each_tells_how_much_of_it_is_done(found, method):
+    told = []
+    found.tokens(method, progress=lambda done, of: told.append((done, of)))
+    assert told == [(done, len(told)) for done in range(1, len(told) + 1)]
 
 
 def test_a_longer_text_has_no_flow_and_keeps_the_rest():
@@ -114,12 +123,9 @@ def test_a_longer_text_has_no_flow_and_keeps_the_rest():
     assert found.tokens("relevance")["effect"].min() >= 0
 
 
-def test_what_leads_to_other_units_has_no_flow():
+def test_what_leads_to_other_units_cannot_be_followed():
     module = built(ENCODER_DECODER["relative bias"])
     inputs = {"input_ids": IDS, "decoder_input_ids": IDS[:, 3:9]}
-    found = viz.effects(viz.wrap_model(module), inputs)
+    trace = viz.capture(viz.wrap_model(module), inputs)
     with pytest.raises(ShapeError, match="lead from its queries to other units"):
-        attention_flow(found.trace.stacks["cross"], 2)
-    for method in ("relevance", "flow", "rollout"):
-        with pytest.raises(InputError, match="no stack in which its input attends to itself"):
-            found.tokens(method)
+        rollout(trace.stacks["cross"], [2])

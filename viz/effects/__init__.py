@@ -8,10 +8,11 @@ from viz.effects.knock_out_edges import EdgeKnockOuts, knock_out_edges
 from viz.effects.logit_lens import LogitLens, logit_lens
 from viz.effects.order_curves import OrderCurves, order_curves
 from viz.effects.permuted_heads import permuted_heads
-from viz.effects.prediction_effects import Effects, TokenMethod, WeightKind, effects
+from viz.effects.prediction_effects import Effects, WeightKind, effects
 from viz.effects.replacements import Head, Mlp, Together
+from viz.effects.rollout import rollout
 from viz.effects.target import Objective, Target, objective
-from viz.effects.token_effects import rollout
+from viz.effects.tokens_by_method import TokenMethod
 from viz.effects.trust import HeadNote, agreement, misleading, token_agreement
 from viz.effects.weight_gradients import HeadGradients, WeightGradients, weight_gradients
 

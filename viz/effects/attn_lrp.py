@@ -5,6 +5,7 @@ Source: Achtibat et al. 2024, "AttnLRP: Attention-Aware Layer-wise Relevance Pro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,9 @@ from viz.effects.lrp_rules import lrp_rules
 from viz.effects.registry_pass import as_captured, require_same
 from viz.effects.token_embedding import token_embedding
 from viz.errors import CaptureError, InputError
+
+# Forward and backward.
+PASSES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,14 @@ class AttnLrp:
         return float(self.tokens.sum()) - self.value
 
 
-def attn_lrp(captured: CapturedPass) -> AttnLrp:
+def attn_lrp(
+    captured: CapturedPass, *, progress: Callable[[int, int], None] | None = None
+) -> AttnLrp:
     """Pass the prediction's relevance back to the embeddings of the tokens.
 
     Args:
         captured: the pass.
+        progress: called with how many of the two passes, forward and backward, are done; may raise to cancel.
 
     Raises:
         InputError: the model does not embed its tokens one by one.
@@ -49,6 +56,7 @@ def attn_lrp(captured: CapturedPass) -> AttnLrp:
 
     Cost: a pass forward and backward.
     """
+    tell = progress or (lambda _done, _of: None)
     model, prepared = captured.model, captured.prepared
     embedding = token_embedding(captured)
     with as_captured(captured), differentiable(model.module, embedding) as starts:
@@ -56,11 +64,13 @@ def attn_lrp(captured: CapturedPass) -> AttnLrp:
             result = model.module(**differentiable_inputs(prepared.inputs))
         output = captured.own(result)
         require_same(output, captured.trace, "by the rules of AttnLRP")
+        tell(1, PASSES)
         own = [one.output for one in starts if one.of_tokens]
         gradient: Tensor | None = None
         if len(own) == 1 and own[0].ndim == 3:
             value = captured.objective.of(output)
             (gradient,) = torch.autograd.grad(value, own, allow_unused=True)
+    tell(PASSES, PASSES)
     if gradient is None or gradient.shape[1] != len(captured.trace.units):
         raise InputError(
             f"{model.name} does not embed its tokens one by one.", "Choose another method."

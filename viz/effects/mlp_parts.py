@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,38 +11,37 @@ from torch import Tensor
 from viz.effects.attention_calls import Call, calls_of
 from viz.effects.captured_pass import CapturedPass
 from viz.effects.direct_attribution import other_share, owner_of
-from viz.effects.residual_stream import Term, line_of
+from viz.effects.post_norm_mlps import MlpState, post_norm_mlps
+from viz.effects.residual_stream import Term, line_of, terms_of
 from viz.effects.stream_pass import no_stream, watch_stream
-from viz.errors import ShapeError
+from viz.errors import ModelRefusedError, ShapeError
 
 # Stacks whose states become the prediction.
 LAST_STACKS = ("self", "decoder")
 
 
-@dataclass(frozen=True, slots=True)
-class MlpState:
-    """A part that adds to the stream what no head does.
-
-    Attributes:
-        call: of the part.
-        output: what it puts out at every position, in the model's dtype [query, d_model].
-    """
-
-    call: Call
-    output: Tensor
-
-
-@torch.no_grad()
 def mlp_states(captured: CapturedPass) -> dict[tuple[str, int], Sequence[MlpState]]:
     """Find the parts of each layer that are not attention, by stack and layer, such as shared and chosen experts.
 
     Raises:
         ModelRefusedError: the model has no residual stream from its embedding to its logits, or what is added to it is
-            computed between parts.
+            computed between parts; and it does not norm the stream behind each part either.
         CaptureError, VerificationError: as of every watched pass.
 
-    Cost: a pass.
+    Cost: a pass; one or two more of a model that norms the stream.
     """
+    try:
+        return _of_stream(captured)
+    except ModelRefusedError:
+        normed = post_norm_mlps(captured)
+        if not normed:
+            raise
+        return {**normed}
+
+
+@torch.no_grad()
+def _of_stream(captured: CapturedPass) -> dict[tuple[str, int], Sequence[MlpState]]:
+    """Find them where there is one stream from the embedding to the logits."""
     kept: dict[int, Tensor] = {}
 
     def keep(states: Tensor, terms: tuple[Term, ...]) -> None:
@@ -56,9 +54,10 @@ def mlp_states(captured: CapturedPass) -> dict[tuple[str, int], Sequence[MlpStat
     seen = watch_stream(captured, with_gradients=False, states=keep)
     records = {call.name: (*key, call) for key, call in calls_of(captured.trace).items()}
     found: dict[tuple[str, int], list[MlpState]] = defaultdict(list)
-    turns: dict[str, int] = defaultdict(int)
     stack = next((name for name in LAST_STACKS if name in captured.trace.stacks), "self")
     for term in sorted(seen.terms(captured.model), key=lambda one: one.number):
+        if _is_normed_stream(term, list(records)):
+            raise no_stream(captured.model, "its stream is normed between its layers")
         if owner_of(line_of(term.makers), list(records)) is not None:
             continue
         share = other_share(term, list(records), records, 0.0)
@@ -68,10 +67,19 @@ def mlp_states(captured: CapturedPass) -> dict[tuple[str, int], Sequence[MlpStat
             raise no_stream(
                 captured.model, f"what layer {share.layer} adds is computed between parts"
             )
-        name = term.makers[-1].name
-        found[stack, share.layer].append(MlpState(Call(name, turns[name]), kept[term.number]))
-        turns[name] += 1
+        last = term.makers[-1]
+        found[stack, share.layer].append(MlpState(Call(last.name, last.turn), kept[term.number]))
     return dict(found)
+
+
+def _is_normed_stream(term: Term, names: Sequence[str]) -> bool:
+    """Whether a term is the stream behind a norm: attention was added to what the norm was handed."""
+    return any(
+        owner_of(line_of(one.makers), names) is not None
+        for maker in term.makers
+        if maker.source is not None and not any(maker.part.children())
+        for one in terms_of(maker.source)
+    )
 
 
 def parts_of(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 import torch
 
@@ -10,7 +12,12 @@ from viz.effects.prediction_effects import Effects
 from viz.errors import ShapeError
 
 
-def permuted_heads(found: Effects, *, stack: str | None = None) -> pd.DataFrame:
+def permuted_heads(
+    found: Effects,
+    *,
+    stack: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
     """Give each head the row of every other head at the prediction's position, its own values and gradients as they are.
 
     What a head adds to first order is the sum of its weights times their gradients. If another head's row, over the same
@@ -19,6 +26,7 @@ def permuted_heads(found: Effects, *, stack: str | None = None) -> pd.DataFrame:
     Args:
         found: the effects of one prediction.
         stack: which attention; by default the one in which the prediction is made.
+        progress: called with how many heads are done, and of how many; may raise to cancel.
 
     Returns:
         Columns layer, head, own (the sum with its own row), others (its mean with other heads' rows), spread (their
@@ -37,11 +45,13 @@ def permuted_heads(found: Effects, *, stack: str | None = None) -> pd.DataFrame:
             "Choose the stack in which the prediction is made.",
         )
     heads = [(layer, head) for layer in range(own.layers) for head in range(own.heads(layer))]
-    weights, gradients = (
-        torch.cat([found.weights(kind, *one, rows=[place], stack=stack).cpu() for one in heads])
-        for kind in ("weight", "gradient")
-    )
-    added = gradients @ weights.T  # [head, whose row]
+    weights, gradients = [], []
+    for done, one in enumerate(heads, start=1):
+        weights.append(found.weights("weight", *one, rows=[place], stack=stack).cpu())
+        gradients.append(found.weights("gradient", *one, rows=[place], stack=stack).cpu())
+        if progress is not None:
+            progress(done, len(heads))
+    added = torch.cat(gradients) @ torch.cat(weights).T  # [head, whose row]
     mine = added.diagonal()
     others = ~torch.eye(len(heads), dtype=torch.bool)
     count = max(1, len(heads) - 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -10,20 +10,16 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from viz.capture.stack import Index, Stack, unit_numbers
+from viz.capture.stack import Index, unit_numbers
 from viz.capture.trace import Trace
-from viz.effects.attention_flow import attention_flow
-from viz.effects.attn_lrp import attn_lrp
 from viz.effects.captured_pass import CapturedPass, captured_pass
 from viz.effects.direct_attribution import DirectAttribution, attribution_of
 from viz.effects.every_head import is_quick, knock_out_every_head
-from viz.effects.integrated_gradients import integrated_gradients
 from viz.effects.knock_out import KnockOuts, Part, knock_out_of
 from viz.effects.knock_out_edges import EdgeKnockOuts, EdgeSet, knock_out_edges_of
-from viz.effects.relevance import relevance
 from viz.effects.replacements import Head
 from viz.effects.target import Objective, Target
-from viz.effects.token_effects import leave_one_out, rollout
+from viz.effects.tokens_by_method import TokenMethod, tokens_by_method
 from viz.effects.value_norms import value_norms
 from viz.effects.variants import as_single_tokens
 from viz.effects.weight_gradients import WeightGradients, gradients_of
@@ -31,15 +27,6 @@ from viz.errors import InputError, LoupeError
 from viz.models import Model
 
 WeightKind = Literal["weight", "value_norm", "gradient", "weight_gradient", "positive", "share"]
-TokenMethod = Literal[
-    "gradient_times_input",
-    "integrated_gradients",
-    "attn_lrp",
-    "relevance",
-    "rollout",
-    "flow",
-    "leave_one_out",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,73 +182,20 @@ class Effects:
                 followed back (Chefer et al. 2021); "rollout", the share that arrives by weights alone, whatever is
                 predicted, and "flow", how much could (both Abnar & Zuidema 2020); "leave_one_out", the exact change
                 without each word.
-            progress: called with how many passes, or tokens, are done, and of how many; may raise to cancel.
+            progress: called with how many passes, layers or tokens are done, and of how many; may raise to cancel.
 
         Returns:
             Columns token, effect; NaN where a method says nothing. In units of the prediction; of rollout, shares of 1;
             of flow, of 1 each; of relevance without a unit. Of integrated gradients and AttnLRP `attrs` has the change, or
             the value, that they would add up to, and the gap that is left.
 
+            Of an encoder-decoder the tokens are those that it reads. What relevance, rollout and flow say of those
+            that it writes is in `attrs["written"]`, lists of token and effect: shares of a rollout are of 1 with them.
+
         Raises:
             InputError, ShapeError: there is no such method, or it does not fit the model or the inputs.
         """
-        effect: Sequence[float | None]
-        told: dict[Hashable, Any] = {}
-        if method == "leave_one_out":
-            effect = leave_one_out(self.captured, progress)
-        elif method == "integrated_gradients":
-            integrated = integrated_gradients(self.captured, progress=progress)
-            effect = integrated.tokens.tolist()
-            told = {"change": integrated.change, "gap": integrated.gap}
-        elif method == "attn_lrp":
-            passed_back = attn_lrp(self.captured)
-            effect = passed_back.tokens.tolist()
-            told = {"value": passed_back.value, "gap": passed_back.gap}
-        elif method == "rollout":
-            effect = rollout(self._self_stack(), self._read_from()).mean(dim=0).tolist()
-        elif method == "relevance":
-            self._self_stack()
-            effect = relevance(self.gradients, self._read_from()).tolist()
-        elif method == "flow":
-            effect = attention_flow(self._self_stack(), self.objective.place, progress=progress)
-        elif method == "gradient_times_input":
-            if self.gradients.gradient_times_input is None:
-                raise InputError(
-                    f"{self.trace.model.name} does not embed its tokens one by one.",
-                    "Choose another method.",
-                )
-            effect = self.gradients.gradient_times_input.tolist()
-        else:
-            raise InputError(
-                f"There is no method {method!r}.",
-                f"Choose one of {', '.join(get_args(TokenMethod))}.",
-            )
-        frame = pd.DataFrame({"token": self.trace.units.labels, "effect": effect})
-        frame = frame.astype({"effect": "float64"})
-        frame.attrs.update(told)
-        return frame
-
-    def _self_stack(self) -> Stack:
-        """Return the stack in which the tokens attend to themselves.
-
-        Raises:
-            InputError: there is none.
-        """
-        stack = self.trace.stacks.get("self")
-        if stack is None:
-            raise InputError(
-                f"{self.trace.model.name} has no stack in which its input attends to itself alone.",
-                "Choose another method.",
-            )
-        return stack
-
-    def _read_from(self) -> list[int]:
-        """Say from which positions the prediction is read: of a class, those whose last states it changes with."""
-        if self.objective.position is not None:
-            return [self.objective.position]
-        last = self.gradients.layers["self"][-1].gradient
-        read: list[int] = last.abs().amax(dim=(0, 2)).nonzero()[:, 0].tolist()
-        return read or list(range(last.shape[1]))
+        return tokens_by_method(self.captured, self.gradients, method, progress)
 
     def with_every_head(self, progress: Callable[[int, int], None] | None = None) -> Effects:
         """Knock each head out exactly, where that is not known yet.
@@ -352,13 +286,16 @@ def effects_of(
     progress: Callable[[str, float], None] | None = None,
     *,
     every_head: bool | None = None,
+    heads_done: Callable[[int, int], None] | None = None,
 ) -> Effects:
     """Find out what the prediction of a captured pass rests on; errors as in `effects`.
 
     Args:
         captured: the pass.
-        every_head: as in `effects`.
         progress: called with a phase, "gradients", "shares" or "heads", and the share done; may raise to cancel.
+        every_head: as in `effects`.
+        heads_done: called within "heads" in place of `progress`, with how many heads are done, and of how many; may raise to
+            cancel.
     """
     tell = progress or (lambda _phase, _share: None)
     tell("gradients", 0.0)
@@ -376,9 +313,7 @@ def effects_of(
     if not every_head and not is_quick(captured, ready):
         return found
     tell("heads", 0.0)
+    count = heads_done or (lambda done, of: tell("heads", done / of))
     return replace(
-        found,
-        at_position=knock_out_every_head(
-            captured, gradients.layers, ready, lambda done, of: tell("heads", done / of)
-        ),
+        found, at_position=knock_out_every_head(captured, gradients.layers, ready, count)
     )

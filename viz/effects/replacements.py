@@ -11,9 +11,10 @@ import torch
 from viz.capture.trace import Trace
 from viz.effects.attention_calls import calls_of
 from viz.effects.head_states import HeadStates
-from viz.effects.mlp_parts import MlpState, parts_of
+from viz.effects.mlp_parts import parts_of
 from viz.effects.part_edits import PartEdit
 from viz.effects.pass_variants import HeadEdit
+from viz.effects.post_norm_mlps import MlpState
 
 Replacement = Literal["zero", "mean", "resample"]
 

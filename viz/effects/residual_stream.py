@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,12 +44,14 @@ class Maker:
         part: itself.
         given: the first tensor that it was handed.
         result: what it returned.
+        turn: which of its calls this was, from 0.
     """
 
     name: str
     part: nn.Module
     given: Tensor | None
     result: Tensor
+    turn: int
 
     @property
     def source(self) -> Tensor | None:
@@ -83,6 +86,7 @@ class StreamTracer(TorchFunctionMode):
         position: at which terms are kept.
         length: of the text; what has another number of rows is no state of it.
         within: the names of the parts that are running, the outermost first.
+        turns: how many calls of each part are done, by name.
         states: is handed each sum and each of its terms, [batch, position, d_model], and what it is a sum of.
         count: of terms.
     """
@@ -92,6 +96,7 @@ class StreamTracer(TorchFunctionMode):
     length: int
     states: Callable[[Tensor, tuple[Term, ...]], None] | None = None
     within: list[str] = field(default_factory=list)
+    turns: Counter[str] = field(default_factory=Counter)
     count: int = 0
 
     def __post_init__(self) -> None:
@@ -184,7 +189,7 @@ def traced(module: nn.Module, tracer: StreamTracer) -> Iterator[None]:
     for name, part in module.named_modules():
         if name:
             handles.append(part.register_forward_pre_hook(_entering(name, tracer.within)))
-            handles.append(part.register_forward_hook(_noting(name, tracer.within)))
+            handles.append(part.register_forward_hook(_noting(name, tracer)))
     try:
         with tracer:
             yield
@@ -197,9 +202,11 @@ def _entering(name: str, within: list[str]) -> Callable[[nn.Module, tuple[Any, .
     return lambda _part, _args: within.append(name)
 
 
-def _noting(name: str, within: list[str]) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+def _noting(name: str, tracer: StreamTracer) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
     def note(part: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        within.pop()
+        tracer.within.pop()
+        turn = tracer.turns[name]
+        tracer.turns[name] += 1
         result = output[0] if isinstance(output, (tuple, list)) and output else output
         if not isinstance(result, Tensor) or not result.is_floating_point():
             return
@@ -207,7 +214,7 @@ def _noting(name: str, within: list[str]) -> Callable[[nn.Module, tuple[Any, ...
         if given is result:
             # Dropout that is off hands on what it was handed.
             return
-        setattr(result, MADE, (*makers_of(result), Maker(name, part, given, result)))
+        setattr(result, MADE, (*makers_of(result), Maker(name, part, given, result, turn)))
 
     return note
 

@@ -46,6 +46,7 @@ class WeightGradients:
         objective: the prediction.
         value: of the prediction.
         layers: by stack, in the order of its layers.
+        calls: stack and layer of each attention call, in the order in which the model made them.
         gradient_times_input: what each token's embedding contributes to first order, float32 [token], signed; None
             where tokens are not embedded one by one.
     """
@@ -54,6 +55,7 @@ class WeightGradients:
     objective: Objective
     value: float
     layers: Mapping[str, Sequence[HeadGradients]]
+    calls: Sequence[tuple[str, int]]
     gradient_times_input: Tensor | None
 
     def gradient(
@@ -208,7 +210,8 @@ def gradients_of(captured: CapturedPass) -> WeightGradients:
     embedded = _times_input(trace, kept, starts, found[len(kept.whole) :])
     states = layer_states(trace, kept.states)
     layers: dict[str, list[HeadGradients]] = {name: [] for name in states}
-    for (stack, layer), call in calls_of(trace).items():
+    calls = calls_of(trace)
+    for (stack, layer), call in calls.items():
         own = states[stack][layer]
         by_whole = gradients[call]
         if by_whole is None:
@@ -222,7 +225,9 @@ def gradients_of(captured: CapturedPass) -> WeightGradients:
                 "Load the model with dtype float32.",
             )
         layers[stack].append(HeadGradients(own.output, own.value, gradient))
-    return WeightGradients(trace, chosen, float(value.detach()), layers, embedded)
+    order = {call: number for number, call in enumerate(kept.states)}
+    ran = sorted(calls, key=lambda key: order[calls[key]])
+    return WeightGradients(trace, chosen, float(value.detach()), layers, ran, embedded)
 
 
 def _times_input(

@@ -1,4 +1,4 @@
-"""What each token does to a prediction, or how much of it arrives there, by methods that are told apart by name."""
+"""How a prediction changes where a word is left out of the text, exactly."""
 
 from __future__ import annotations
 
@@ -9,69 +9,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from viz.capture.layers.recorded_layer import blocks
-from viz.capture.stack import Stack
 from viz.effects.captured_pass import CapturedPass
 from viz.effects.registry_pass import as_captured
 from viz.effects.target import Objective
-from viz.errors import InputError, ShapeError
+from viz.errors import InputError
 from viz.models.model_outputs import first_output
 
 # Inputs from which a word's tokens are left out, and those of the text that an encoder-decoder writes.
 LEFT_OUT = frozenset({"input_ids", "attention_mask", "token_type_ids"})
 WRITTEN = frozenset({"decoder_input_ids", "decoder_attention_mask"})
-
-# Shares of a rollout below this are let go of: float32 cannot tell them from 0 beside a sum of 1.
-SMALLEST = 1e-9
-
-
-def require_to_itself(stack: Stack) -> None:
-    """Make sure that weights lead to the units that they come from, so that they can be followed through the layers.
-
-    Raises:
-        ShapeError: they do not.
-    """
-    if not stack.aligned or len(stack.queries) != len(stack.keys):
-        raise ShapeError(
-            f"Weights of {stack.name} lead from its queries to other units, so they cannot be followed further.",
-            "Choose a stack in which a text attends to itself.",
-        )
-
-
-def rollout(stack: Stack, rows: Sequence[int], *, layers: int | None = None) -> Tensor:
-    """Follow weights back through the layers, half of each step staying where it is.
-
-    Heads count the same. By products of vectors with each layer's weights, never of whole matrices, so that memory grows
-    with the text alone.
-
-    Source: Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers", sec. 3.
-
-    Args:
-        stack: whose queries stand among its keys.
-        rows: queries that are followed.
-        layers: how many of the first layers are followed; all by default.
-
-    Returns:
-        Float32 [row, key]: rows sum to 1, or to less where the model has sinks.
-
-    Raises:
-        ShapeError: the queries are other units than the keys.
-
-    Cost: weights of all rows that something arrives at, layer by layer, in blocks.
-    """
-    require_to_itself(stack)
-    count = len(stack.keys)
-    device = stack.records[0].tensors[0].device
-    arrived = torch.zeros(len(rows), count, device=device)
-    arrived[torch.arange(len(rows)), torch.as_tensor(list(rows), device=device)] = 1
-    for record in reversed(stack.records[:layers]):
-        passed = torch.zeros_like(arrived)
-        reached = (arrived > SMALLEST).any(dim=0).nonzero()[:, 0]
-        for block, weights, first in blocks(record, slice(0, record.heads), reached):
-            mean = weights.mean(dim=0)
-            passed[:, first : first + mean.shape[1]] += arrived[:, block] @ mean
-        arrived = 0.5 * arrived + 0.5 * passed
-    return arrived.cpu()
 
 
 @torch.inference_mode()
