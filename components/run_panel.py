@@ -39,9 +39,9 @@ PHASES = {
 
 
 class Told(Protocol):
-    """Is told how far a run is: the phase, the share of it that is done, and how many passes it has, if that is known."""
+    """Is told how far a run is: the phase, the share of it that is done, and what is counted, such as "2 of 4 passes"."""
 
-    def __call__(self, phase: str, share: float, passes: int = 0, /) -> None:
+    def __call__(self, phase: str, share: float, counted: str = "", /) -> None:
         """Show it."""
 
 
@@ -182,7 +182,7 @@ def progress_bar(
         which = f", {number + 1:,} of {count:,}" if count > 1 else ""
         name = f": {literal(names[number])}" if names else ""
 
-        def progress(phase: str, share: float, passes: int = 0) -> None:
+        def progress(phase: str, share: float, counted: str = "") -> None:
             # This call is also where Streamlit stops a run that was cancelled or superseded.
             stop_if_superseded()
             start, stop, words = phases[phase]
@@ -195,7 +195,7 @@ def progress_bar(
                 # Any call will do for Streamlit to stop here.
                 slot.empty()
                 return
-            at = f", {round(share * passes):,} of {passes:,} passes" if passes else ""
+            at = f", {counted}" if counted else ""
             bar().progress(done, f"{words}{at}{which}{name}{more}")
 
         return progress

@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from components.explore_session import is_dark, view
+from components.panels.effects_found import shown_effects
 from components.panels.effects_methods import METHODS
 from components.panels.find_on_demand import find_in_passes
 from components.panels.plotly_settings import PLOTLY
 from components.panels.prediction_place import unit_of
 from components.run_panel import RunPanel
-from components.session_state import recall, remember
 from viz.effects import Effects, OrderCurves, order_curves, permuted_heads
 from viz.effects.every_head import is_read_at
 from viz.effects.order_curves import ORDERS, STEPS
@@ -18,9 +18,13 @@ from viz.figures import order_curves_figure
 from viz.service import Analysis
 
 CURVES = RunPanel("effects orders", hint="Look at single heads instead.")
+PERMUTED = RunPanel("effects permuted", hint="Look at single heads instead.")
 
 # Heads that are compared with permuted ones, and below which share of them a row is a head's own.
 MOST_PERMUTED, CHANCE = 10, 0.05
+
+# That a head's own row of weights, and that of their gradients, take on two cores.
+ROW_SECONDS = 0.0004
 
 NAMES = {**{name: one.short for name, one in METHODS.items()}, "random": "Random"}
 
@@ -30,39 +34,42 @@ def curves_panel(analysis: Analysis, found: Effects) -> None:
     if found.at_position is None:
         st.caption("Knock every head out first: an order is tried against what each does exactly.")
         return
-    wanted = (analysis.request, found.objective)
     if is_read_at(found.trace, found.objective, view().stack):
-        _permuted(analysis, found)
+        _permuted(found)
     st.caption(
         "Heads are silenced one after the other, those first that speak most for the prediction (deletion), and let in "
         "in the same order (insertion). A good order loses the prediction sooner than random ones, and wins it back "
         "sooner."
     )
-    known, curves = recall("effects orders tried", (None, None))
     variants = 2 * (ORDERS + len(METHODS)) * (STEPS + 2)
     alone = len(found.at_position.heads) if found.objective.position is not None else 1
     tried = find_in_passes(
         CURVES,
-        wanted,
+        shown_effects(),
         lambda tell: order_curves(found, progress=tell),
-        known=curves if known == wanted else None,
         seconds=analysis.seconds * variants / max(1, alone),
         verb="Try the orders",
         doing="Silencing heads in each order",
         ask=True,
     )
     if tried is not None:
-        remember("effects orders tried", (wanted, tried))
         _draw(tried, unit_of(found.objective))
 
 
-def _permuted(analysis: Analysis, found: Effects) -> None:
+def _permuted(found: Effects) -> None:
     """Say what a head's own pattern has to do with what it adds: others' rows in its place as the null."""
-    wanted = (analysis.request, found.objective, view().stack)
-    before, frame = recall("effects permuted", (None, None))
-    if before != wanted:
-        frame = permuted_heads(found, stack=view().stack)
-        remember("effects permuted", (wanted, frame))
+    stack = view().stack
+    frame = find_in_passes(
+        PERMUTED,
+        (shown_effects(), stack),
+        lambda tell: permuted_heads(found, stack=stack, progress=tell),
+        seconds=len(found.heads) * ROW_SECONDS,
+        verb="Permute the heads",
+        doing="Reading the row of each head",
+        counted="heads",
+    )
+    if frame is None:
+        return
     first = frame.sort_values("own", key=abs, ascending=False).head(MOST_PERMUTED)
     own = int((first["larger"] < CHANCE).sum())
     st.caption(

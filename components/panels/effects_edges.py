@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from components.explore_session import view
-from components.panels.effects_without import Passes, without_panel
+from components.panels.effects_found import shown_effects
+from components.panels.effects_without import without_panel
+from components.panels.find_on_demand import Passes
 from viz.capture.stack import Stack
 from viz.effects import EdgeKnockOuts, Edges, Effects
 from viz.effects.every_head import is_read_at
@@ -40,15 +42,20 @@ def edges_panel(analysis: Analysis, found: Effects) -> None:
     """Ask for weights, cut them, and say what becomes of the prediction."""
     seen = view()
     stack = found.trace.stacks[seen.stack]
-    columns, offset = _keys(found, stack)
-    rows = _rows(found, stack)
+    first, second, third = st.columns(3, gap="medium")
+    with first:
+        columns, offset = _keys(found, stack)
+    with second:
+        rows = _rows(found, stack)
+    with third:
+        where = _heads(stack)
     edges = [
         Edges(rows, columns, offset, layers=layers, heads=heads, stack=seen.stack)
-        for layers, heads in _heads(stack)
+        for layers, heads in where
     ]
     without_panel(
         found,
-        (analysis.request, found.objective, tuple(map(repr, edges))),
+        (shown_effects(), tuple(map(repr, edges))),
         lambda tell: _cut(found, edges, tell),
         name="effects cut",
         label="Cut these weights",

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
 
 from components.explore_session import view
-from components.panels.find_on_demand import find_in_passes
+from components.panels.effects_found import shown_effects
+from components.panels.find_on_demand import Passes, find_in_passes
 from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
 from components.panels.prediction_place import unit_of
 from components.run_panel import RunPanel
-from components.session_state import recall, remember
 from viz.effects import Effects, Head, KnockOuts, Mlp
 from viz.effects.every_head import is_read_at
+from viz.effects.knock_out import Part
 from viz.errors import CancelledError, LoupeError
 from viz.figures import layer_effects_figure
 from viz.service import Analysis
@@ -29,22 +30,19 @@ Found = tuple[pd.DataFrame, str]
 def layers_panel(analysis: Analysis, found: Effects) -> None:
     """Draw the change without each layer's attention and MLP."""
     stack = view().stack
-    wanted = (analysis.request, found.objective, stack)
-    before, known = recall("effects layers found", (None, None))
     layers = found.trace.stacks[stack].layers
     done = find_in_passes(
         LAYERS,
-        wanted,
+        (shown_effects(), stack),
         lambda tell: _without_each(found, stack, tell),
-        known=known if before == wanted else None,
         # Single tokens where every head was known at once.
         seconds=analysis.seconds * (3 if found.at_position is not None else 2 * layers),
         verb="Knock each layer out",
         doing="Knocking layers out",
+        counted="parts",
     )
     if done is None:
         return
-    remember("effects layers found", (wanted, done))
     changes, refused = done
     unit = unit_of(found.objective)
     st.plotly_chart(layer_effects_figure(changes, unit), key="effects layers figure", config=PLOTLY)
@@ -59,19 +57,25 @@ def layers_panel(analysis: Analysis, found: Effects) -> None:
     )
 
 
-def _without_each(found: Effects, stack: str, tell: Callable[[int, int], None]) -> Found:
+def _without_each(found: Effects, stack: str, tell: Passes) -> Found:
     """Knock out each layer's heads, then its MLP where there is one to be told apart."""
     layers = range(found.trace.stacks[stack].layers)
     at = [found.objective.place] if is_read_at(found.trace, found.objective, stack) else None
-    heads = found.knock_out(heads=[Head(layer, None, stack) for layer in layers], queries=at)
-    assert isinstance(heads, KnockOuts)
-    tell(len(layers), 2 * len(layers))
+
+    def without(parts: Sequence[Part], before: int) -> pd.DataFrame:
+        done = found.knock_out(
+            heads=parts,
+            queries=at,
+            progress=lambda done, _of: tell(before + done, 2 * len(layers)),
+        )
+        assert isinstance(done, KnockOuts)
+        return done.table
+
+    heads = without([Head(layer, None, stack) for layer in layers], 0)
     try:
-        mlps = found.knock_out(heads=[Mlp(layer, stack) for layer in layers], queries=at)
+        mlps = without([Mlp(layer, stack) for layer in layers], len(layers))
     except CancelledError:
         raise
     except LoupeError as error:
-        return heads.table, f"MLPs are not among them. {error.message}"
-    assert isinstance(mlps, KnockOuts)
-    tell(2 * len(layers), 2 * len(layers))
-    return pd.concat([heads.table, mlps.table], ignore_index=True), ""
+        return heads, f"MLPs are not among them. {error.message}"
+    return pd.concat([heads, mlps], ignore_index=True), ""

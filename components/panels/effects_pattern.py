@@ -9,10 +9,11 @@ import streamlit as st
 
 from components.canvas import ShownEffect, attention_map
 from components.explore_session import change, is_dark, owner, view, workbench
+from components.panels.effects_found import shown_effects
 from components.panels.find_on_demand import find_on_demand
 from components.panels.prediction_place import unit_of
 from components.run_panel import RunPanel
-from components.session_state import chosen, key_showing, recall, remember
+from components.session_state import chosen, key_showing, recall
 from viz.effects import Effects, WeightKind
 from viz.effects.effect_tiles import HeadPlace
 from viz.figures import NOT_ATTENDED, diverging_rgb, hex_rgb, palette_rgb
@@ -67,24 +68,19 @@ def effects_pattern_panel(analysis: Analysis, found: Effects) -> None:
     )
     st.caption(KINDS[kind][1])
     place = HeadPlace(kind, seen.layer, seen.head, seen.stack)
-    # What is on screen may be of a prediction from before.
-    name = workbench().effects_name(owner(), *RunPanel("effects").kept)
+    name = workbench().effects_name(owner(), *shown_effects())
     stack = found.trace.stacks[seen.stack]
     queries, keys = len(stack.queries), len(stack.keys)
-    before, known = recall("effects pattern drawn", (None, None))
-    wanted = (name, place)
     drawn = find_on_demand(
         PATTERN,
-        wanted,
-        lambda _tell: largest_of(found, place),
-        known=known if before == wanted else None,
+        (name, place),
+        lambda tell: largest_of(found, place, lambda: tell("draw", 0.0)),
         seconds=queries * keys / CELLS_A_SECOND,
         verb="Draw the pattern",
         phases={"draw": (0.0, 1.0, "Computing the pattern")},
     )
     if drawn is None:
         return
-    remember("effects pattern drawn", (wanted, drawn))
     whole, largest = drawn
     signed = kind not in UNSIGNED
     attention_map(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from components.explore_session import view
+from components.panels.effects_found import shown_effects
 from components.panels.find_on_demand import find_in_passes
 from components.panels.prediction_place import unit_of
 from components.run_panel import RunPanel
-from components.session_state import recall, remember
 from viz.effects import EdgeSearch, Effects, smallest_edges
 from viz.effects.every_head import is_read_at
 from viz.service import Analysis
@@ -42,22 +42,17 @@ def search_panel(analysis: Analysis, found: Effects) -> None:
         required=True,
         help="Of the prediction. Weights are taken in the order of weight times gradient, all others of its row cut.",
     )
-    wanted = (analysis.request, found.objective, stack, keep)
-    before, known = recall("effects search found", (None, None))
     done = find_in_passes(
         SEARCH,
-        wanted,
+        (shown_effects(), stack, keep),
         lambda tell: smallest_edges(found, keep=keep, stack=stack, progress=tell),
-        known=known if before == wanted else None,
         seconds=TRIES * analysis.seconds / (10 if found.at_position is not None else 1),
         verb="Search for the fewest weights",
         doing="Cutting weights",
         ask=True,
     )
-    if done is None:
-        return
-    remember("effects search found", (wanted, done))
-    _draw(done, found)
+    if done is not None:
+        _draw(done, found)
 
 
 def _draw(done: EdgeSearch, found: Effects) -> None:

@@ -11,18 +11,20 @@ import pandas as pd
 import streamlit as st
 
 from components.explore_session import change, is_dark, view
-from components.panels.find_on_demand import find_in_passes
+from components.panels.effects_found import shown_effects
+from components.panels.find_on_demand import Passes, find_in_passes, found_before
 from components.panels.plain_text import literal
 from components.panels.prediction_place import unit_of
 from components.run_panel import RunPanel
-from components.session_state import chosen, key_showing, recall, remember
+from components.session_state import chosen, key_showing
 from viz.effects import Effects, TokenMethod, token_agreement
 from viz.effects.integrated_gradients import STEPS
 from viz.errors import CancelledError, LoupeError
 from viz.figures import shaded
 from viz.service import Analysis
 
-TOKENS = RunPanel("effects tokens", hint="Choose another method.")
+# Numbers of every token, or why there are none.
+ByMethod = pd.DataFrame | LoupeError
 
 # A longer text is listed by its heaviest tokens alone.
 MOST_SHADED = 2_000
@@ -35,36 +37,44 @@ class ByToken:
     Attributes:
         name: of it.
         meaning: one line for who does not know it.
-        passes: how many passes it takes, of how many tokens the text has; None of what is at hand.
+        passes: how many passes it takes about as long as, of how many tokens the text has.
+        counted: what its progress counts.
     """
 
     name: str
     meaning: str
-    passes: Callable[[int], float] | None = None
+    passes: Callable[[int], float]
+    counted: str = "passes"
 
 
 METHODS: dict[TokenMethod, ByToken] = {
     "gradient_times_input": ByToken(
         "Gradient × input",
         "The token's embedding times its gradient: its part in the prediction, to first order.",
+        lambda _tokens: 0,
     ),
     "attn_lrp": ByToken(
         "AttnLRP",
         "Relevance passed back from layer to layer (Achtibat et al. 2024). Biases, positions and softmax keep a part.",
-        lambda _tokens: 4,
+        lambda _tokens: 3,
     ),
     "relevance": ByToken(
         "Relevance",
         "Positive weights times their gradients, followed back through the layers (Chefer et al. 2021). No unit.",
+        lambda _tokens: 1,
+        "layers",
     ),
     "rollout": ByToken(
         "Rollout",
         "How much arrives through the weights alone, whatever is predicted (Abnar & Zuidema 2020). Shares of 1.",
+        lambda _tokens: 1,
+        "layers",
     ),
     "flow": ByToken(
         "Attention flow",
         "How much could flow from the token through weights as capacities (Abnar & Zuidema 2020). Up to 1 each.",
         lambda tokens: tokens,
+        "tokens",
     ),
     "integrated_gradients": ByToken(
         "Integrated gradients",
@@ -75,18 +85,19 @@ METHODS: dict[TokenMethod, ByToken] = {
         "Leave one out",
         "Exact: how the prediction changes where the token's word is left out of the text. Blue: it rests on the word.",
         lambda tokens: tokens,
+        "words",
     ),
 }
+
+# Methods that run no pass of the model stand in the table though another is chosen, where they take a moment, in seconds.
+WITHOUT_PASSES = ("gradient_times_input", "relevance", "rollout")
+MOMENT = 1.0
 
 
 def tokens_panel(analysis: Analysis, found: Effects) -> None:
     """Shade the text by one method, and list all that are known."""
-    wanted = (analysis.request, found.objective)
-    if recall("effects by token", (None, {}))[0] != wanted:
-        remember("effects by token", (wanted, {}))
-    known: dict[TokenMethod, pd.DataFrame | LoupeError] = recall("effects by token")[1]
     method = cast("TokenMethod", view().attribution)
-    st.segmented_control(
+    st.pills(
         "Tokens by",
         list(METHODS),
         key=key_showing("effects token method", method),
@@ -96,49 +107,70 @@ def tokens_panel(analysis: Analysis, found: Effects) -> None:
         on_change=lambda: change(attribution=chosen("effects token method")),
     )
     st.caption(METHODS[method].meaning)
-    for name, one in METHODS.items():
-        if name not in known and one.passes is None:
-            known[name] = _found(found, name)
-    shown = known.get(method)
-    if shown is None:
-        shown = _in_passes(analysis, found, method, wanted)
-        if shown is not None:
-            known[method] = shown
+    shown = _found(analysis, found, method)
     if isinstance(shown, pd.DataFrame):
-        _on_the_text(shown)
+        written = _written(shown)
+        largest = _listed(shown)["effect"].abs().max()
+        _on_the_text(shown, largest)
+        if len(written):
+            st.caption("Of what the model writes, before what it predicts:")
+            _on_the_text(written, largest)
         _gap(shown, found)
     elif shown is not None:
         st.caption(literal(f"{shown.message} {shown.hint}"))
-    _table({name: one for name, one in known.items() if isinstance(one, pd.DataFrame)})
+    _table(_known(analysis, found, method), method)
 
 
-def _found(
-    found: Effects, name: TokenMethod, tell: Callable[[int, int], None] | None = None
-) -> pd.DataFrame | LoupeError:
-    """Find one method's numbers, or why there are none."""
-    try:
-        return found.tokens(name, progress=tell)
-    except CancelledError:
-        raise
-    except LoupeError as error:
-        return error
-
-
-def _in_passes(
-    analysis: Analysis, found: Effects, name: TokenMethod, wanted: object
-) -> pd.DataFrame | LoupeError | None:
-    """Find what takes several passes: at once where that is quick, else once somebody asks."""
+def _found(analysis: Analysis, found: Effects, name: TokenMethod) -> ByMethod | None:
+    """Find one method's numbers, or why there are none: at once where that is quick, else once somebody asks."""
     one = METHODS[name]
-    assert one.passes is not None
+
+    def find(tell: Passes) -> ByMethod:
+        try:
+            return found.tokens(name, progress=tell)
+        except CancelledError:
+            raise
+        except LoupeError as error:
+            return error
+
     return find_in_passes(
-        TOKENS,
-        (wanted, name),
-        lambda tell: _found(found, name, tell),
-        known=None,
-        seconds=analysis.seconds * one.passes(len(found.trace.units)),
+        panel_of(name),
+        shown_effects(),
+        find,
+        seconds=_seconds(analysis, found, name),
         verb=f"Find {one.name.lower() if one.name != 'AttnLRP' else one.name}",
         doing=one.name,
+        counted=one.counted,
     )
+
+
+def _known(
+    analysis: Analysis, found: Effects, method: TokenMethod
+) -> dict[TokenMethod, pd.DataFrame]:
+    """Return every method's numbers that were found before, and of others than the chosen what takes a moment."""
+    known: dict[TokenMethod, pd.DataFrame] = {}
+    for name in METHODS:
+        before = found_before(panel_of(name), shown_effects())
+        if before is None and name != method and _takes_a_moment(analysis, found, name):
+            before = _found(analysis, found, name)
+        if isinstance(before, pd.DataFrame):
+            known[name] = before
+    return known
+
+
+def panel_of(name: TokenMethod) -> RunPanel:
+    """Return a method's own panel, so that the session remembers what each found."""
+    return RunPanel(f"effects tokens {name}", hint="Choose another method.")
+
+
+def _takes_a_moment(analysis: Analysis, found: Effects, name: TokenMethod) -> bool:
+    """Whether a method is found without being asked for; not where somebody cancelled it."""
+    quick = name in WITHOUT_PASSES and _seconds(analysis, found, name) <= MOMENT
+    return quick and not panel_of(name).is_stopped(shown_effects())
+
+
+def _seconds(analysis: Analysis, found: Effects, name: TokenMethod) -> float:
+    return analysis.seconds * METHODS[name].passes(len(found.trace.units))
 
 
 def _gap(frame: pd.DataFrame, found: Effects) -> None:
@@ -156,12 +188,23 @@ def _gap(frame: pd.DataFrame, found: Effects) -> None:
     )
 
 
-def _on_the_text(frame: pd.DataFrame) -> None:
-    """Write the text, each token shaded by its number."""
+def _written(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the numbers of what an encoder-decoder writes; of other methods and models there are none."""
+    return pd.DataFrame(frame.attrs.get("written", {"token": [], "effect": []}))
+
+
+def _listed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the numbers of what is read, then of what is written."""
+    written = _written(frame)
+    return pd.concat([frame, written], ignore_index=True) if len(written) else frame
+
+
+def _on_the_text(frame: pd.DataFrame, largest: float) -> None:
+    """Write a text, each token shaded by its number, the darkest the largest of all."""
     if len(frame) > MOST_SHADED:
         st.caption(f"The text has {len(frame):,} tokens; the heaviest are listed below.")
         return
-    colours = shaded(frame["effect"].to_numpy(), dark=is_dark())
+    colours = shaded(frame["effect"].to_numpy(), dark=is_dark(), largest=largest)
     spans = [
         f'<span style="background:{back};color:{ink};padding:0.1em 0.2em;margin:1px;border-radius:3px;'
         f'display:inline-block" title="{at}: {"none" if pd.isna(value) else f"{value:+.3g}"}">'
@@ -173,19 +216,29 @@ def _on_the_text(frame: pd.DataFrame) -> None:
     st.html(f'<div dir="auto" style="line-height:1.9">{"".join(spans)}</div>')
 
 
-def _table(known: dict[TokenMethod, pd.DataFrame]) -> None:
-    """List every token by every method that is known, with their sums."""
+def _table(known: dict[TokenMethod, pd.DataFrame], method: TokenMethod) -> None:
+    """List every token by every method that is known, the chosen one first, with their sums."""
     if not known:
         return
-    first = next(iter(known.values()))
-    names = [f"{label} ({number})" for number, label in enumerate(first["token"])]
-    frame = pd.DataFrame({"token": names})
+    listed = {name: _listed(one) for name, one in known.items()}
+    longest = max(listed.values(), key=len)
+    read = min(len(one) for one in known.values())
+    frame = pd.DataFrame(
+        {
+            "token": [
+                f"{label} ({at})" if at < read else f"{label} ({at - read}, written)"
+                for at, label in enumerate(longest["token"])
+            ]
+        }
+    )
     for name, one in METHODS.items():
-        if name in known:
-            frame[one.name] = known[name]["effect"]
+        if name in listed:
+            frame[one.name] = listed[name]["effect"]
+    own = METHODS[method].name
     st.dataframe(
         frame,
         key="effects tokens table",
+        column_order=sorted(frame.columns, key=lambda one: (one != "token", one != own)),
         hide_index=True,
         height=280,
         column_config={
@@ -194,10 +247,10 @@ def _table(known: dict[TokenMethod, pd.DataFrame]) -> None:
         },
     )
     sums = "; ".join(
-        f"{one.name} {known[name]['effect'].sum():+.3g}"
+        f"{one.name} {listed[name]['effect'].sum():+.3g}"
         for name, one in METHODS.items()
         # Each piece of a word has the whole word's change, so that those would be counted twice.
-        if name in known and name != "leave_one_out"
+        if name in listed and name != "leave_one_out"
     )
     st.caption(f"Sums over all tokens: {sums}.")
     agreed = token_agreement({str(name): frame for name, frame in known.items()})

@@ -6,15 +6,12 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from components.panels.find_on_demand import find_in_passes
+from components.panels.find_on_demand import Passes, find_in_passes
 from components.panels.prediction_place import unit_of
 from components.run_panel import RunPanel
-from components.session_state import recall, remember
 from viz.effects import Effects
 
 ROUNDING = 1e-5
-
-Passes = Callable[[int, int], None]
 
 
 def without_panel(
@@ -44,12 +41,10 @@ def without_panel(
         seconds: that it will take.
         disabled: nothing is chosen yet.
     """
-    known, value = recall(f"{name} found", (None, None))
     done = find_in_passes(
         RunPanel(name, hint="Choose something else."),
         wanted,
         run,
-        known=value if known == wanted else None,
         seconds=seconds,
         verb=label,
         doing=progress,
@@ -57,14 +52,14 @@ def without_panel(
         hint=hint,
         disabled=disabled,
     )
-    if done is not None:
-        remember(f"{name} found", (wanted, done))
-        change = done - found.value
-        # Below this it is the rounding of float32 that shows.
-        same = abs(change) <= ROUNDING * max(1.0, abs(found.value))
-        st.metric(
-            title,
-            f"{done:.3g} {unit_of(found.objective)}",
-            "no change" if same else f"{change:+.3g}",
-            delta_color="off" if same else "normal",
-        )
+    if done is None:
+        return
+    change = done - found.value
+    # Below this it is the rounding of float32 that shows.
+    same = abs(change) <= ROUNDING * max(1.0, abs(found.value))
+    st.metric(
+        title,
+        f"{done:.3g} {unit_of(found.objective)}",
+        "no change" if same else f"{change:+.3g}",
+        delta_color="off" if same else "normal",
+    )

@@ -9,7 +9,7 @@ import streamlit as st
 
 from components.explore_session import change, is_dark, owner, view, workbench, write_link
 from components.head_views import HEAD_VIEWS, HeadView
-from components.panels.find_on_demand import find_on_demand
+from components.panels.find_on_demand import find_on_demand, telling_passes
 from components.panels.plain_text import literal
 from components.panels.prediction_place import prediction_place
 from components.run_panel import RunPanel
@@ -19,16 +19,20 @@ from viz.figures import shaded
 from viz.inputs.units import Units, label_alone
 from viz.service import Analysis
 
-# Tokens that stand beside each other.
-MOST_COLUMNS = 48
+# Tokens that stand beside each other, as many as a page is wide, and how many of them at most after the chosen one.
+MOST_COLUMNS, AFTER = 14, 4
 
 # Capture, a watched pass and the unembedding once for each layer take about so many times the forward pass.
 PASSES = 5
 
 PHASES = {
     "load": (0.0, 0.3, "Loading the model"),
-    "forward": (0.3, 0.9, "Running the model"),
+    "forward": (0.3, 0.6, "Running the model"),
+    "layers": (0.6, 1.0, "Reading what comes after each layer"),
 }
+
+# The capture, and a pass whose stream is watched.
+PASSES_OF = {"forward": 1, "layers": 1}
 
 LENS = RunPanel("logit lens", hint="Look at heads instead.")
 
@@ -57,8 +61,8 @@ def _found(analysis: Analysis) -> LogitLens | None:
     return find_on_demand(
         LENS,
         request,
-        lambda tell: workbench().logit_lens(owner(), request, tell),
-        known=workbench().known_logit_lens(owner(), request),
+        lambda tell: workbench().logit_lens(owner(), request, telling_passes(tell, PASSES_OF)),
+        kept=lambda: workbench().known_logit_lens(owner(), request),
         seconds=PASSES * analysis.seconds,
         verb="Read each layer",
         phases=PHASES,
@@ -73,23 +77,25 @@ def _table(
     start = 0
     if positions > MOST_COLUMNS:
         start = st.slider(
-            "First position",
+            "Positions from",
             0,
             positions - MOST_COLUMNS,
-            min(max(0, place - MOST_COLUMNS + 1), positions - MOST_COLUMNS),
-            key=f"lens start {positions}",
+            min(max(0, place + 1 + AFTER - MOST_COLUMNS), positions - MOST_COLUMNS),
+            key=f"lens start {positions} {place}",
         )
-    shown = range(start, min(positions, start + MOST_COLUMNS))
+    shown = sorted({place, *range(start, min(positions, start + MOST_COLUMNS))})
     # Layers go up, so that the model's own answer stands on top.
     layers = range(len(found.ids) - 1, -1, -1)
     name = partial(label_alone, analysis.tokenizer)
     columns = [f"{units.labels[at]} ({at})" for at in shown]
+    # The rest is scrolled to where a screen is narrow.
+    own = columns[shown.index(place)]
     words = pd.DataFrame(
         [[name(int(found.ids[layer, at, 0])) for at in shown] for layer in layers],
         index=[_layer_name(layer) for layer in layers],
         columns=columns,
     )
-    chances = found.probabilities[list(layers)][:, shown.start : shown.stop, 0].numpy()
+    chances = found.probabilities[list(layers)][:, shown, 0].numpy()
     colours = iter(shaded(chances.ravel(), dark=is_dark(), largest=1.0))
     styles = pd.DataFrame(
         [
@@ -105,13 +111,14 @@ def _table(
         height=min(620, 35 * (len(words) + 1) + 3),
         on_select="rerun",
         selection_mode="single-cell",
+        column_order=[own, *(one for one in columns if one != own)],
         column_config={"_index": st.column_config.TextColumn("after", pinned=True)},
         alt="The most probable token after each layer, at each position",
     )
     st.caption(
         "Each cell is the most probable next token if the final norm and the unembedding came right after that layer; "
-        "the redder, the more probable. Bold from where the model's own answer leads for good. Choose a "
-        "cell for the five most probable."
+        "the redder, the more probable. Bold from where the model's own answer leads for good. The position "
+        "that is explained stands first. Choose a cell for the five most probable."
         + (
             ""
             if found.as_output
@@ -119,7 +126,8 @@ def _table(
         )
     )
     cells = value_of("lens table").selection.cells
-    if not cells:
+    # What was chosen may lie outside of what is shown since.
+    if not cells or cells[0][1] not in columns:
         return None
     row, column = cells[0]
     return layers[int(row)], shown[columns.index(column)]

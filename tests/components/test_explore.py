@@ -330,7 +330,7 @@ def test_a_page_loaded_anew_while_a_text_runs_has_that_text(explore, monkeypatch
         seen.append(st.query_params.to_dict())
         raise ZeroDivisionError
 
-    monkeypatch.setattr("viz.service.run_service.capture_prepared", interrupted)
+    monkeypatch.setattr("viz.service.request_pass.capture_prepared", interrupted)
     before = explore.query_params["text"]
     explore.text_area(key="text").set_value(text)
     press(explore, "Run")

@@ -156,7 +156,9 @@ class EffectRuns:
             return known
         model, prepared = prepare()
         _require_room(model, prepared.longest, states=KEPT_OF_LENS)
-        found = lens_of(captured_of(model, prepared, progress=progress))
+        captured = captured_of(model, prepared, progress=progress)
+        progress("layers", 0.0)
+        found = lens_of(captured)
         self._lenses.put((owner, request), found)
         return found
 

@@ -2,59 +2,30 @@
 
 from __future__ import annotations
 
-import gc
 import math
-import threading
-import time
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from viz.analysis import predictions
-from viz.capture import Check, capture_prepared, check_prepared
-from viz.capture.layers.heard_layer import heard
-from viz.capture.load_and_wrap_model import load_model
-from viz.capture.trace import Trace
+from viz.capture import Check
 from viz.effects import Effects, LogitLens, Target
-from viz.effects.target import classes_of
-from viz.errors import BudgetError, CaptureError, GoneError
-from viz.inputs.default_target import write
-from viz.inputs.input_checks import require_context
-from viz.inputs.modalities import prepare_media
-from viz.inputs.prepare import prepare
+from viz.errors import GoneError
 from viz.inputs.prepared import Prepared
-from viz.inputs.text import count_tokens
 from viz.models import Model
 from viz.models.folders import cache_folder
-from viz.models.run_cost import require_room
 from viz.service.background_statistics import Drawing
 from viz.service.browser_sessions import Visitors
 from viz.service.effect_runs import EffectRuns, effect_name
 from viz.service.file_store import FileStore
+from viz.service.loaded_models import LoadedModels
 from viz.service.lru_store import BoundedStore
+from viz.service.request_pass import capture_request, check_request, prepare_request
 from viz.service.result_ids import ResultIds
-from viz.service.run_request import check_texts, model_key, require_given, second_text, source_of
+from viz.service.run_request import check_texts
 from viz.service.run_result import Analysis, Request
-from viz.service.uploaded_media import loudness, require_readable, seen_picture, sense_of
 
 Progress = Callable[[str, float], None]
-
-# Loaded models kept at a time; one more lets go of the one not used for longest.
-KEPT_MODELS = 2
-
-# Kinds of models whose output ranks the vocabulary.
-PREDICTING = ("causal", "masked", "seq2seq")
-
-# Eager attention of more tokens takes gigabytes.
-MOST_CHECKED_TOKENS = 1_024
-
-# Masks of a text at which every token's probability is kept.
-MOST_MASKS = 8
 
 # What all results together may take.
 RESULT_BYTES = 2_000_000_000
@@ -89,7 +60,7 @@ class Workbench:
     def __init__(self, media: FileStore | None = None) -> None:
         self.visitors = Visitors()
         self.media = media or FileStore(cache_folder() / "media", "picture or sound")
-        self._models: BoundedStore[Model] = BoundedStore(KEPT_MODELS, lambda _: 1)
+        self._models = LoadedModels()
         self._results: BoundedStore[Analysis] = BoundedStore(
             RESULT_BYTES, lambda analysis: analysis.memory_bytes, owner=lambda key: key[0]
         )
@@ -99,8 +70,6 @@ class Workbench:
         self._ids = ResultIds()
         self._shown: weakref.WeakValueDictionary[str, Analysis] = weakref.WeakValueDictionary()
         self._effects = EffectRuns()
-        self._loading = threading.Lock()
-        self._locks: dict[tuple[str | None, ...], threading.Lock] = {}
 
     def result(self, owner: str, request: Request) -> Analysis | None:
         """Return an owner's finished result, if it is still kept."""
@@ -213,71 +182,7 @@ class Workbench:
         """Run a request's model; its heads are surveyed afterwards."""
         check_texts(request)
         model = self.model(request, progress)
-        require_given(model, request)
-        progress("tokenise", 0.0)
-        prepared, written = self._prepared(model, request, progress)
-        cost = require_room(model, prepared.longest)
-        start = time.perf_counter()
-        trace = capture_prepared(model, prepared, progress)
-        seconds = time.perf_counter() - start
-        ranked = None
-        if model.kind in PREDICTING:
-            ranked = predictions(trace, whole=_compared(model, prepared, trace))
-        classes = classes_of(trace, model)
-        trace, loud = trace.without_output(), self._loudness(request)
-        if loud is not None:
-            # What fills a sound up to what the model always hears is no part of it.
-            trace = replace(trace, stacks=heard(trace.stacks, loud[1]))
-        return Analysis(
-            request=request,
-            token=self._ids.issue(owner),
-            trace=trace,
-            surveys={},
-            predictions=ranked,
-            estimate=cost,
-            seconds=seconds,
-            tokenizer=model.tokenizer,
-            written=written,
-            picture=_picture(model, prepared),
-            loudness=loud,
-            classes=classes,
-        )
-
-    def _prepared(
-        self, model: Model, request: Request, progress: Progress
-    ) -> tuple[Prepared, str | None]:
-        """Turn a request into the model's inputs; an encoder-decoder without a target writes one."""
-        pair, target = second_text(model, request)
-        if not request.media:
-            tokens = count_tokens(model, request.text, request.pair)
-            require_context(model, tokens)
-            require_room(model, tokens)
-
-        def prepared(target: str | None) -> Prepared:
-            if not request.media:
-                return prepare(model, request.text, pair=pair, target=target)
-            path, sense = self.media.path(request.media), sense_of(request.media)
-            require_readable(path)
-            text = request.text if "text" in model.reads and request.text.strip() else None
-            return prepare_media(
-                model,
-                text,
-                target=target,
-                image=path if sense == "image" else None,
-                sound=path if sense == "sound" else None,
-            )
-
-        first = prepared(target)
-        if model.kind != "seq2seq" or target is not None:
-            return first, None
-        progress("write", 0.0)
-        written = write(model, first)
-        return (first, written) if not (written or "").strip() else (prepared(written), written)
-
-    def _loudness(self, request: Request) -> tuple[NDArray[np.float32], float] | None:
-        if not request.media or sense_of(request.media) != "sound":
-            return None
-        return loudness(self.media.path(request.media))
+        return capture_request(model, request, self.media, self._ids.issue(owner), progress)
 
     def check(self, request: Request, progress: Progress) -> Check:
         """Compare a request's weights with the model's own eager attention.
@@ -286,15 +191,7 @@ class Workbench:
             CaptureError: the text is too long for weights to be held, or there is no eager way.
         """
         model = self.model(request, progress)
-        tokens = 0 if request.media else count_tokens(model, request.text, request.pair)
-        if tokens > MOST_CHECKED_TOKENS:
-            raise CaptureError(
-                f"The text has {tokens:,} tokens; eager attention is run on at most "
-                f"{MOST_CHECKED_TOKENS:,}, because it holds every weight.",
-                "Check the model on a shorter text.",
-            )
-        prepared, _ = self._prepared(model, request, progress)
-        return check_prepared(model, prepared)
+        return check_request(model, request, self.media, progress)
 
     def effects(self, owner: str, request: Request, target: Target, progress: Progress) -> Effects:
         """Find out what a prediction of a request rests on; see `viz.effects.effects`.
@@ -302,12 +199,8 @@ class Workbench:
         Raises:
             LoupeError: what was asked cannot be done, for the reason it gives.
         """
-
-        def prepared() -> tuple[Model, Prepared]:
-            model = self.model(request, progress)
-            return model, self._prepared(model, request, progress)[0]
-
-        return self._effects.find(owner, request, target, prepared, progress)
+        prepare = self._inputs(request, progress)
+        return self._effects.find(owner, request, target, prepare, progress)
 
     def every_head(
         self, owner: str, request: Request, target: Target, progress: Progress
@@ -326,16 +219,20 @@ class Workbench:
         Raises:
             LoupeError: what was asked cannot be done, for the reason it gives.
         """
-
-        def prepared() -> tuple[Model, Prepared]:
-            model = self.model(request, progress)
-            return model, self._prepared(model, request, progress)[0]
-
-        return self._effects.lens(owner, request, prepared, progress)
+        return self._effects.lens(owner, request, self._inputs(request, progress), progress)
 
     def known_logit_lens(self, owner: str, request: Request) -> LogitLens | None:
         """Return what a request would predict after each layer if that was found out before and is still kept."""
         return self._effects.kept_lens(owner, request)
+
+    def _inputs(self, request: Request, progress: Progress) -> Callable[[], tuple[Model, Prepared]]:
+        """Return what loads a request's model and prepares its inputs, once they are needed."""
+
+        def prepared() -> tuple[Model, Prepared]:
+            model = self.model(request, progress)
+            return model, prepare_request(model, request, self.media, progress)[0]
+
+        return prepared
 
     def effects_name(self, owner: str, request: Request, target: Target) -> str:
         """Name effects for a browser that asks for parts of them."""
@@ -347,58 +244,14 @@ class Workbench:
 
     def loaded(self, request: Request) -> Model | None:
         """Return a request's model if it is loaded already."""
-        return self._models.get(model_key(request))
+        return self._models.loaded(request)
 
     def model(self, request: Request, progress: Progress) -> Model:
         """Return a request's model, loading it once however many ask at the same time."""
-        key = model_key(request)
-        with self._loading:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            model = self._models.get(key)
-            if model is None:
-                model = self._load(request, progress)
-                self._models.put(key, model)
-        return model
-
-    def _load(self, request: Request, progress: Progress) -> Model:
-        """Load a model; where memory is short, without those that are kept for when they are asked again."""
-        load = partial(
-            load_model,
-            source_of(request),
-            device=request.device,
-            dtype=request.dtype,
-            revision=request.revision,
-            progress=progress,
-        )
-        try:
-            return load()
-        except BudgetError:
-            if not self._models.clear():
-                raise
-        # Parts of a model refer to each other, and what was a tensor on a GPU is kept by torch.
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        return load()
+        return self._models.model(request, progress)
 
 
 @cache
 def shared_workbench() -> Workbench:
     """Return the one workbench of this process, for its pages and its routes."""
     return Workbench()
-
-
-def _compared(model: Model, prepared: Prepared, trace: Trace) -> list[int]:
-    """Say at which positions two predictions are laid side by side: at the end, or at masks."""
-    assert trace.output is not None, "a capture keeps its output"
-    if model.kind != "masked":
-        return [len(trace.output) - 1]
-    mask = getattr(model.tokenizer, "mask_token_id", None)
-    masks = [place for place, number in enumerate(prepared.units.ids) if number == mask]
-    return masks[:MOST_MASKS]
-
-
-def _picture(model: Model, prepared: Prepared) -> NDArray[np.uint8] | None:
-    pixels = prepared.inputs.get("pixel_values")
-    return None if pixels is None else seen_picture(pixels, model.processor)

@@ -192,33 +192,33 @@ function drawSmallMap(context, geometry, map, ink) {
   );
 }
 
-// A band along a query, one along a key, and the cell where they meet.
+// Lines beside a query's row and a key's column, and a frame round the cell where they meet. Nothing lies on the row and
+// the column themselves: a tint would read as another weight, of a map of both signs as one for the prediction.
 function drawCrosshair(context, geometry, place, colour) {
   if (!place) return;
   const { margin, cell } = geometry;
   const x = place.key === undefined ? -1 : geometry.left(place.key);
   const y = place.query === undefined ? -1 : geometry.top(place.query);
+  const [across, down] = [Math.max(1, cell.x), Math.max(1, cell.y)];
   context.save();
   context.beginPath();
   context.rect(0, 0, margin.left + geometry.width, margin.top + geometry.height);
   context.clip();
   context.strokeStyle = colour;
   context.fillStyle = colour;
-  context.globalAlpha = 0.25;
-  const cross = place.query !== undefined && place.key !== undefined;
-  if (place.query !== undefined && y >= margin.top - cell.y)
-    context.fillRect(margin.left, y, geometry.width, Math.max(1, cell.y));
-  if (place.key !== undefined && x >= margin.left - cell.x)
-    context.fillRect(x, margin.top, Math.max(1, cell.x), geometry.height);
-  // The cell in question keeps its own colour, which the bar explains.
-  if (cross) {
-    context.globalCompositeOperation = "destination-out";
-    context.globalAlpha = 1;
-    context.fillRect(x, y, Math.max(1, cell.x), Math.max(1, cell.y));
-    context.globalCompositeOperation = "source-over";
+  if (place.query !== undefined && y >= margin.top - cell.y) {
+    context.fillRect(margin.left, y - 1, geometry.width, 1);
+    context.fillRect(margin.left, y + down, geometry.width, 1);
   }
-  context.globalAlpha = 1;
-  if (cross && cell.x >= 4) context.strokeRect(x + 0.5, y + 0.5, cell.x - 1, cell.y - 1);
+  if (place.key !== undefined && x >= margin.left - cell.x) {
+    context.fillRect(x - 1, margin.top, 1, geometry.height);
+    context.fillRect(x + across, margin.top, 1, geometry.height);
+  }
+  const cross = place.query !== undefined && place.key !== undefined;
+  if (cross && cell.x >= 4) {
+    context.lineWidth = 2;
+    context.strokeRect(x - 1, y - 1, across + 2, down + 2);
+  }
   context.restore();
 }
 
