@@ -22,6 +22,7 @@ from viz.effects import Edges, Target, effects
 from viz.errors import LoupeError
 from viz.models import Model
 from viz.moved import install
+from viz.survey.loaded_survey import load_survey
 
 install()
 
@@ -41,6 +42,7 @@ __all__ = [
     "compare",
     "effects",
     "load_model",
+    "load_survey",
     "load_trace",
     "load_weights",
     "wrap_model",

@@ -11,6 +11,7 @@ from typing import NoReturn
 from viz.capture import Check, check
 from viz.capture.checking.model_check import COLUMNS
 from viz.capture.load_and_wrap_model import load_model
+from viz.cli_survey import add_survey_options, survey_command
 from viz.cli_train import STOPPED, add_options, example_of, train_command
 from viz.command import typed
 from viz.errors import InputError, LoupeError, ModelNotFoundError
@@ -48,6 +49,8 @@ def main(arguments: list[str] | None = None) -> None:
     checking.add_argument("--revision", help="of a Hugging Face model")
     training = commands.add_parser("train", help="let a small model learn a task; alone lists them")
     add_options(training)
+    surveying = commands.add_parser("survey", help="measure every head of a model over texts")
+    add_survey_options(surveying)
     options = parser.parse_args(arguments)
     try:
         if options.command == "models":
@@ -56,6 +59,8 @@ def main(arguments: list[str] | None = None) -> None:
             _fetch_models(options.model)
         elif options.command == "train":
             sys.exit(train_command(options))
+        elif options.command == "survey":
+            sys.exit(survey_command(options))
         else:
             sys.exit(0 if _check_model(options) else 1)
     except LoupeError as error:

@@ -20,7 +20,8 @@ from viz.analysis.head_patterns import (
     reverse_targets,
     sorting_targets,
 )
-from viz.capture.layers.recorded_layer import Layer, ReportedLayer, blocks
+from viz.analysis.looking_rule import looking_rule
+from viz.capture.layers.recorded_layer import Layer, blocks
 from viz.capture.stack import Stack
 from viz.errors import ShapeError
 
@@ -228,7 +229,7 @@ def _layer_sums(
     rows = targets.rows().to(device)
     mass = torch.zeros(layer.heads, dtype=torch.float64, device=device)
     alike, counted = mass.clone(), torch.zeros(layer.heads, dtype=torch.int64, device=device)
-    may_look = _rule_of(layer)
+    may_look = looking_rule(layer)
     for block, weights, first in blocks(layer, slice(0, layer.heads), rows):
         last = first + weights.shape[-1]
         matches = targets.matches(block, first, last)  # [row, key run]
@@ -239,26 +240,6 @@ def _layer_sums(
         alike += (hits / allowed.sum(dim=-1).clamp(min=1)).double().sum(dim=-1)
         counted += counts.sum(dim=-1)
     return mass.cpu().numpy(), alike.cpu().numpy(), counted.cpu().numpy()
-
-
-def _rule_of(layer: Layer) -> Callable[[Tensor], Tensor]:
-    """Return what says which keys some rows may look at.
-
-    Of weights that a model reported, 0 may mean "not allowed" as well as "not looked at": a layer that
-    has none above the diagonal is taken for causal, and in any other every key counts.
-    """
-    if not isinstance(layer, ReportedLayer):
-        return layer.may_look
-    queries, keys = layer.shape
-    beyond = keys - queries + 1
-    ahead = any(bool(pattern.triu(beyond).any()) for pattern in layer.weights)
-    width = torch.arange(keys, device=layer.weights.device)
-
-    def may_look(rows: Tensor) -> Tensor:
-        last = torch.full_like(rows, keys) if ahead else rows + beyond
-        return (width < last[:, None])[None]
-
-    return may_look
 
 
 def _on(matches: Tensor, weights: Tensor) -> Tensor:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import codecs
 import unicodedata
 
 from viz.errors import TextError
+from viz.inputs.text_file import MARKS, MOST_CONTROL
 
 # Less cannot be learned from: a model would know it by heart before it knew anything else.
 LEAST_CHARACTERS = 2_000
@@ -15,15 +15,6 @@ MOST_CHARACTERS = 1_000_000
 
 # A file in bytes, of whatever script; as much is decoded in a moment.
 MOST_BYTES = 20_000_000
-
-# A file's share of control characters beyond which it is no text.
-MOST_CONTROL = 0.01
-
-MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
 
 
 def read_text(content: bytes, name: str = "The file") -> str:

@@ -1,0 +1,180 @@
+"""`loupe survey`: every head of a model over a corpus, in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from types import FrameType
+
+import pandas as pd
+from tqdm import tqdm
+
+from viz.capture.load_and_wrap_model import load_model
+from viz.command import typed
+from viz.errors import InputError
+from viz.models.argument_checks import whole_number
+from viz.models.folders import plain_path
+from viz.survey.corpus import open_corpus
+from viz.survey.loaded_survey import Survey
+from viz.survey.run_survey import run_survey
+from viz.survey.score_catalogue import SCORES
+from viz.survey.survey_card import SurveyCard, SurveySettings
+from viz.survey.survey_control import SurveyControl
+from viz.survey.survey_folder import SurveyFolder
+from viz.survey.survey_progress import Seen, SurveyMoment
+
+# Exit status of what Ctrl+C stopped, as shells number it.
+STOPPED = 130
+
+# Options that say how the corpus is read, as `SurveySettings` calls them.
+SETTINGS = tuple(one.name for one in fields(SurveySettings))
+
+
+def add_survey_options(parser: argparse.ArgumentParser) -> None:
+    """Say what `loupe survey` takes; what is left out is as `SurveySettings` has it."""
+    parser.add_argument("model", help="a catalogue name, a Hugging Face id, or a folder")
+    parser.add_argument(
+        "texts", help="a .txt, .jsonl, .csv or .parquet file, a folder of them, or a dataset's name"
+    )
+    parser.add_argument("--out", metavar="FOLDER", required=True, help="where it is kept")
+    parser.add_argument("--column", help="of a table, that holds the texts")
+    parser.add_argument("--split", default="train", help="of a dataset on Hugging Face")
+    parser.add_argument("--texts", dest="most_texts", type=int, help="read at most so many texts")
+    parser.add_argument("--tokens", type=int, help="read until there are so many tokens")
+    parser.add_argument("--length", type=int, help="tokens of a window at most")
+    parser.add_argument(
+        "--packed", action="store_true", default=None, help="let short texts share a window"
+    )
+    parser.add_argument("--seed", type=int, help="of what is drawn by chance")
+    parser.add_argument(
+        "--no-probes",
+        dest="probes",
+        action="store_false",
+        default=None,
+        help="leave out repeated sequences, needles and parameters",
+    )
+    parser.add_argument(
+        "--loss-windows", type=int, help="windows on which effects on the loss are estimated"
+    )
+    parser.add_argument("--exact-heads", type=int, help="leading heads that are knocked out")
+    parser.add_argument("--revision", help="of a Hugging Face model")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+    parser.add_argument("--dtype", default="auto", help="float32, float16 or bfloat16")
+
+
+def survey_command(options: argparse.Namespace) -> int:
+    """Survey, and print which heads lead.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        LoupeError: what was asked for does not fit.
+    """
+    folder = SurveyFolder(plain_path(options.out).resolve())
+    settings = _settings(folder, options)
+    corpus = open_corpus(
+        options.texts, column=options.column, split=options.split, texts=options.most_texts
+    )
+    model = load_model(
+        options.model, device=options.device, dtype=options.dtype, revision=options.revision
+    )
+    with _following() as (control, seen):
+        card = run_survey(model, corpus, folder, settings, control=control, seen=seen)
+    if card.state == "stopped":
+        print(f"Stopped after {card.windows:,} windows; what was measured is in {folder.path}")
+        again = ["survey", options.model, options.texts, "--out", options.out]
+        print(f"Go on with the same command: {typed(*again)} ...")
+        return STOPPED
+    _tell(card, Survey(folder.path))
+    return 0
+
+
+def _settings(folder: SurveyFolder, options: argparse.Namespace) -> SurveySettings:
+    """Return the settings that were asked for; what was left out is as the survey in the folder has it."""
+    given = {name: value for name in SETTINGS if (value := getattr(options, name)) is not None}
+    least = {"loss_windows": 0, "exact_heads": 0, "seed": 0}
+    for name, value in given.items():
+        lowest = least.get(name, 1)
+        if not isinstance(value, bool) and whole_number(value, name) < lowest:
+            raise InputError(
+                f"--{name.replace('_', '-')} is {value}.",
+                f"Give {lowest} or more, or leave it out.",
+            )
+    known = folder.card().settings if folder.has_card else SurveySettings()
+    return replace(known, **given)
+
+
+def _tell(card: SurveyCard, survey: Survey) -> None:
+    """Print the head that leads each score, and what could not be measured."""
+    print(
+        f"{card.model['name']}: {card.windows:,} windows of {card.texts:,} texts, {card.tokens:,} tokens, in "
+        f"{card.seconds:,.0f} s"
+    )
+    rows = []
+    for name in SCORES:
+        lead = survey.leaders(name, 1)
+        if not lead.empty:
+            one = lead.iloc[0]
+            where = f"{one['layer']}.{one['head']}"
+            place = where if one["stack"] == "self" else f"{one['stack']} {where}"
+            score = SCORES[name]
+            rows.append([score.title, place, one["value"], one["chance"], score.unit])
+    table = pd.DataFrame(rows, columns=["score", "head", "value", "by chance", "unit"])
+    print(table.to_string(index=False, float_format="{:.3f}".format, na_rep=""))
+    for name, reason in card.not_measured.items():
+        print(f"Not measured: {SCORES[name].title}. {reason}")
+    if card.refused:
+        print(f"{card.refused:,} windows were left out: {card.message}")
+    print(f"Tables: {survey.folder}")
+
+
+@contextlib.contextmanager
+def _following() -> Iterator[tuple[SurveyControl, Seen]]:
+    """Draw how far a survey is; the first Ctrl+C lets it end after its window, a second ends it."""
+    control = SurveyControl()
+    usual = signal.getsignal(signal.SIGINT)
+
+    def stop(_: int, __: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, usual)
+        control.stop()
+
+    with _Bars() as bars:
+        signal.signal(signal.SIGINT, stop)
+        try:
+            yield control, bars.seen
+        finally:
+            signal.signal(signal.SIGINT, usual)
+
+
+class _Bars:
+    """A bar for each phase, one after the other."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+        self._bar: tqdm | None = None
+
+    def __enter__(self) -> _Bars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def seen(self, moment: SurveyMoment) -> None:
+        """Draw how far the phase is."""
+        if moment.phase != self._phase:
+            self._close()
+            unit = "window" if moment.phase == "texts" else "pass"
+            self._phase, self._bar = moment.phase, tqdm(desc=moment.phase, unit=unit)
+        if self._bar is not None:
+            self._bar.total = moment.of
+            if moment.tokens:
+                self._bar.set_postfix(tokens=f"{moment.tokens:,}", refresh=False)
+            self._bar.update(moment.done - self._bar.n)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()

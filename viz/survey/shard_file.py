@@ -1,0 +1,126 @@
+"""Sums over some windows of a corpus as one file, which is there whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from viz.errors import StorageError
+from viz.survey.example_candidates import Example
+from viz.survey.stack_sums import ARRAYS, StackSums
+from viz.survey.survey_sums import SurveySums
+from viz.survey.windows import Window
+
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Windows that were read one after the other.
+
+    Attributes:
+        first: number of the first window.
+        count: how many.
+        digest: of their texts.
+    """
+
+    first: int
+    count: int
+    digest: str
+
+    @property
+    def file_name(self) -> str:
+        """Of the file, so that a list of files tells what was read."""
+        return f"{self.first:08d}-{self.count:04d}-{self.digest}{SUFFIX}"
+
+    @classmethod
+    def named(cls, name: str) -> Shard | None:
+        """Read back what a file's name tells; None of any other file."""
+        parts = name.removesuffix(SUFFIX).split("-")
+        if not name.endswith(SUFFIX) or len(parts) != 3 or not (parts[0] + parts[1]).isdecimal():
+            return None
+        return cls(int(parts[0]), int(parts[1]), parts[2])
+
+
+def shard_of(windows: Sequence[Window]) -> Shard:
+    """Name windows that follow one another by what they say."""
+    digest = hashlib.sha256()
+    for one in windows:
+        digest.update(len(one.text).to_bytes(8, "little"))
+        digest.update(one.text.encode("utf-8", "surrogatepass"))
+    return Shard(windows[0].number, len(windows), digest.hexdigest()[:16])
+
+
+def write_shard(folder: Path, shard: Shard, sums: SurveySums) -> Path:
+    """Write the sums of a shard in one piece.
+
+    Raises:
+        StorageError: the folder cannot be written to, or the disk is full.
+    """
+    arrays: dict[str, Any] = {}
+    stacks: dict[str, Any] = {}
+    for name, stack in sums.stacks.items():
+        arrays |= {f"{name}/{field}": getattr(stack, field) for field in ARRAYS}
+        examples = [
+            [*key, [[one.rank, one.window, one.query, one.key, one.weight] for one in edges]]
+            for key, edges in stack.examples.items()
+        ]
+        stacks[name] = {"heads": stack.heads, "classes": stack.classes, "examples": examples}
+    told = {
+        "windows": sums.windows,
+        "tokens": sums.tokens,
+        "refused": sums.refused,
+        "refusal": sums.refusal,
+        "stacks": stacks,
+        "shown": [asdict(one) for one in sums.shown.values()],
+    }
+    path = folder / shard.file_name
+    beside = path.with_suffix(".part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(save(arrays, metadata={"survey": json.dumps(told)}))
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StorageError(
+            f"What was measured cannot be written to {folder}: {error.strerror or error}.",
+            "Free some space or choose another folder; what was written before is kept.",
+        ) from error
+    return path
+
+
+def read_shard(path: Path) -> SurveySums:
+    """Read the sums of a shard back.
+
+    Raises:
+        StorageError: the file is damaged.
+    """
+    try:
+        with safe_open(path, framework="np") as file:
+            told = json.loads(file.metadata()["survey"])
+            stacks = {}
+            for name, one in told["stacks"].items():
+                examples = {
+                    (kind, layer, head): [Example(*edge) for edge in edges]
+                    for kind, layer, head, edges in one["examples"]
+                }
+                own = {field: np.array(file.get_tensor(f"{name}/{field}")) for field in ARRAYS}
+                stacks[name] = StackSums(
+                    tuple(one["heads"]), tuple(one["classes"]), **own, examples=examples
+                )
+        shown = {one["number"]: Window(**one) for one in told["shown"]}
+        counts = {name: told[name] for name in ("windows", "tokens", "refused", "refusal")}
+        return SurveySums(stacks=stacks, shown=shown, **counts)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(
+            f"{path.name} in {path.parent} is damaged.",
+            "Delete this file; the survey reads its windows again when it goes on.",
+        ) from error

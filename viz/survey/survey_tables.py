@@ -1,0 +1,173 @@
+"""The tables of a survey, made of its sums: scores, distributions, classes, examples and their texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from viz.survey.distribution_bins import edges_of
+from viz.survey.measured import Measured
+from viz.survey.row_scores import TEXT_SCORES
+from viz.survey.survey_sums import SurveySums
+
+# Columns that name a head.
+HEAD = ["stack", "layer", "head"]
+
+# Every table of a survey, and what a row of it is.
+TABLES = {
+    "scores": "a score of a head",
+    "distributions": "a bin of a score of a head",
+    "classes": "what a head looks at from tokens of one class",
+    "examples": "an edge of a head",
+    "windows": "a text that examples are in",
+}
+
+
+def text_scores(sums: SurveySums) -> list[Measured]:
+    """Divide the sums over a corpus: every score of texts, of every stack."""
+    found = []
+    for name, stack in sums.stacks.items():
+        for number, score in enumerate(TEXT_SCORES):
+            total, counted = stack.total[..., number], stack.counted[..., number]
+            chance, of_chance = stack.chance_total[..., number], stack.chance_counted[..., number]
+            found.append(
+                Measured(
+                    score=score,
+                    stack=name,
+                    value=_mean(total.sum(axis=0), counted.sum(axis=0)),
+                    chance=_mean(chance.sum(axis=0), of_chance.sum(axis=0)),
+                    halves=_mean(total, counted),
+                    counted=counted.sum(axis=0).astype(np.int64),
+                )
+            )
+    return found
+
+
+def _mean(total: NDArray[np.float64], counted: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(counted > 0, total / np.maximum(counted, 1), np.nan)
+
+
+def score_table(sums: SurveySums, measured: Sequence[Measured]) -> pd.DataFrame:
+    """Return a row for each score of each head: value, chance, either half of the corpus, and how many counted."""
+    frames = []
+    for one in [*text_scores(sums), *measured]:
+        for layer, heads in enumerate(_heads(sums, one)):
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "stack": one.stack,
+                        "layer": layer,
+                        "head": np.arange(heads),
+                        "score": one.score,
+                        "value": one.value[layer, :heads],
+                        "chance": one.chance[layer, :heads],
+                        "first_half": one.halves[0, layer, :heads],
+                        "second_half": one.halves[1, layer, :heads],
+                        "counted": one.counted[layer, :heads],
+                    }
+                )
+            )
+    return pd.concat(frames, ignore_index=True)
+
+
+def _heads(sums: SurveySums, one: Measured) -> Sequence[int]:
+    stack = sums.stacks.get(one.stack)
+    return stack.heads if stack is not None else [one.value.shape[1]] * one.value.shape[0]
+
+
+def distribution_table(sums: SurveySums) -> pd.DataFrame:
+    """Return a row for each bin that is not empty: from, to, and the share of the head's rows in it."""
+    frames = []
+    for name, stack in sums.stacks.items():
+        layers, heads, scores, bins = np.nonzero(stack.shares)
+        rows = stack.shares[layers, heads, scores, bins]
+        whole = stack.shares.sum(axis=-1)[layers, heads, scores]
+        borders = np.stack([edges_of(score) for score in TEXT_SCORES])
+        frames.append(
+            pd.DataFrame(
+                {
+                    "stack": name,
+                    "layer": layers,
+                    "head": heads,
+                    "score": np.array(TEXT_SCORES)[scores],
+                    "low": borders[scores, bins],
+                    "high": borders[scores, bins + 1],
+                    "share": rows / whole,
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def class_table(sums: SurveySums) -> pd.DataFrame:
+    """Return a row for each pair of classes: the mean weight of a query of one on all keys of the other, and by chance."""
+    frames = []
+    for name, stack in sums.stacks.items():
+        kinds = np.array(stack.classes)
+        for layer, heads in enumerate(stack.heads):
+            head, looks_from, looks_at = np.indices((heads, len(kinds), len(kinds))).reshape(3, -1)
+            rows = stack.class_rows[looks_from]
+            some = rows > 0
+            at = layer, head[some], looks_from[some], looks_at[some]
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "stack": name,
+                        "layer": layer,
+                        "head": head[some],
+                        "looks_from": kinds[looks_from[some]],
+                        "looks_at": kinds[looks_at[some]],
+                        "weight": stack.by_class[at] / rows[some],
+                        "chance": stack.chance_by_class[at] / rows[some],
+                        "counted": rows[some].astype(np.int64),
+                    }
+                )
+            )
+    return pd.concat(frames, ignore_index=True)
+
+
+def example_table(sums: SurveySums) -> pd.DataFrame:
+    """Return a row for each example: its kind, its place among them, its window, query, key and weight."""
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for name, stack in sums.stacks.items():
+            for (kind, layer, head), edges in sorted(stack.examples.items()):
+                for place, edge in enumerate(edges):
+                    yield {
+                        "stack": name,
+                        "layer": layer,
+                        "head": head,
+                        "kind": kind,
+                        "place": place,
+                        "window": edge.window,
+                        "query": edge.query,
+                        "key": edge.key,
+                        "weight": edge.weight,
+                    }
+
+    columns = [*HEAD, "kind", "place", "window", "query", "key", "weight"]
+    return pd.DataFrame(list(rows()), columns=columns)
+
+
+def window_table(sums: SurveySums) -> pd.DataFrame:
+    """Return a row for each window that examples are in: its number, text, source, and where it begins there."""
+    shown = sorted(sums.shown.items())
+    return pd.DataFrame(
+        [[number, one.text, one.source, one.start, one.tokens] for number, one in shown],
+        columns=["window", "text", "source", "start", "tokens"],
+    )
+
+
+def tables(sums: SurveySums, measured: Sequence[Measured]) -> dict[str, pd.DataFrame]:
+    """Make every table; see `TABLES`."""
+    return {
+        "scores": score_table(sums, measured),
+        "distributions": distribution_table(sums),
+        "classes": class_table(sums),
+        "examples": example_table(sums),
+        "windows": window_table(sums),
+    }
