@@ -13,7 +13,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from components.explore_session import offer  # noqa: E402
-from components.pages import compare, explore, learn, train  # noqa: E402
+from components.pages import compare, explore, heads, learn, train  # noqa: E402
 from viz.registry import load_extensions  # noqa: E402
 
 load_extensions()
@@ -24,6 +24,7 @@ st.html(ROOT / "components" / "page.css")
 PAGES = [
     st.Page(explore.page, title="Explore", url_path="", default=True),
     st.Page(compare.page, title="Compare", url_path="compare"),
+    st.Page(heads.page, title="Heads", url_path="heads"),
     st.Page(learn.page, title="Learn", url_path="learn"),
     st.Page(train.page, title="Train", url_path="train"),
 ]

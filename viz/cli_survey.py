@@ -17,14 +17,16 @@ from viz.command import typed
 from viz.errors import InputError
 from viz.models.argument_checks import whole_number
 from viz.models.folders import plain_path
-from viz.survey.corpus import open_corpus
+from viz.models.model import Model
 from viz.survey.loaded_survey import Survey
+from viz.survey.measured_windows import Measuring
 from viz.survey.run_survey import run_survey
 from viz.survey.score_catalogue import SCORES
 from viz.survey.survey_card import SurveyCard, SurveySettings
 from viz.survey.survey_control import SurveyControl
 from viz.survey.survey_folder import SurveyFolder
 from viz.survey.survey_progress import Seen, SurveyMoment
+from viz.survey.texts.corpus import open_corpus
 
 # Exit status of what Ctrl+C stopped, as shells number it.
 STOPPED = 130
@@ -60,6 +62,12 @@ def add_survey_options(parser: argparse.ArgumentParser) -> None:
         "--loss-windows", type=int, help="windows on which effects on the loss are estimated"
     )
     parser.add_argument("--exact-heads", type=int, help="leading heads that are knocked out")
+    parser.add_argument(
+        "--on",
+        metavar="RAY",
+        help="ray for this machine, or the address of a cluster: ray://host:10001",
+    )
+    parser.add_argument("--actors", type=int, help="workers on Ray; one for each GPU by default")
     parser.add_argument("--revision", help="of a Hugging Face model")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
     parser.add_argument("--dtype", default="auto", help="float32, float16 or bfloat16")
@@ -83,7 +91,10 @@ def survey_command(options: argparse.Namespace) -> int:
         options.model, device=options.device, dtype=options.dtype, revision=options.revision
     )
     with _following() as (control, seen):
-        card = run_survey(model, corpus, folder, settings, control=control, seen=seen)
+        measuring = _measuring(model, control, settings, options)
+        card = run_survey(
+            model, corpus, folder, settings, control=control, seen=seen, measuring=measuring
+        )
     if card.state == "stopped":
         print(f"Stopped after {card.windows:,} windows; what was measured is in {folder.path}")
         again = ["survey", options.model, options.texts, "--out", options.out]
@@ -91,6 +102,31 @@ def survey_command(options: argparse.Namespace) -> int:
         return STOPPED
     _tell(card, Survey(folder.path))
     return 0
+
+
+def _measuring(
+    model: Model, control: SurveyControl, settings: SurveySettings, options: argparse.Namespace
+) -> Measuring | None:
+    """Return what measures on Ray where that was asked for; None for this process.
+
+    Raises:
+        LoupeError: Ray is not installed or cannot be reached.
+    """
+    if options.on is None:
+        if options.actors is not None:
+            raise InputError("--actors goes with --on.", "Add --on ray, or leave it out.")
+        return None
+    from viz.survey.ray.on_ray import on_ray
+
+    return on_ray(
+        model,
+        options.model,
+        address=None if options.on == "ray" else options.on,
+        control=control,
+        seed=settings.seed,
+        device=options.device,
+        actors=options.actors,
+    )
 
 
 def _settings(folder: SurveyFolder, options: argparse.Namespace) -> SurveySettings:

@@ -11,10 +11,10 @@ from torch import nn
 import viz
 from tests.effects.test_weight_gradients import CAUSAL, DECODER, ENCODER_DECODER, SMALL, built
 from viz.errors import CancelledError
-from viz.survey import copying
-from viz.survey.copying import copying_scores
 from viz.survey.measured import NotMeasured
-from viz.survey.repeated_sequences import repeated_scores
+from viz.survey.probes import copying
+from viz.survey.probes.copying import copying_scores
+from viz.survey.probes.repeated_sequences import repeated_scores
 
 HEADS, D = 4, 8
 

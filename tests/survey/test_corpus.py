@@ -12,9 +12,9 @@ from datasets import Dataset, load_dataset, load_dataset_builder
 from pyarrow import parquet
 
 from viz.errors import InputError, LoupeError, StorageError, TextError
-from viz.survey.corpus import open_corpus
-from viz.survey.corpus_decoding import BLOCK_BYTES, LONGEST_TEXT, PART_CHARACTERS
-from viz.survey.corpus_hub import explain, require_remote, rows_of_dataset
+from viz.survey.texts.corpus import open_corpus
+from viz.survey.texts.corpus_decoding import BLOCK_BYTES, LONGEST_TEXT, PART_CHARACTERS
+from viz.survey.texts.corpus_hub import explain, require_remote, rows_of_dataset
 
 TEXTS = ["A first text.", "Eine zweite,\nlänger: 猫 🙂", "third"]
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40

@@ -12,9 +12,9 @@ import viz
 from tests.effects.test_weight_gradients import CAUSAL, DECODER, ENCODER_DECODER, built
 from tests.models.folders import byte_tokenizer, word_tokenizer
 from viz.errors import CancelledError, InputError, ShapeError, TextError
-from viz.survey.loss_effects import loss_effects, loss_estimates
 from viz.survey.measured import NotMeasured
-from viz.survey.text_loss import loss_pass, predicted_tokens
+from viz.survey.probes.loss_effects import loss_effects, loss_estimates
+from viz.survey.probes.text_loss import loss_pass, predicted_tokens
 
 TEXTS = [
     "the cat sat on the mat because it was tired",

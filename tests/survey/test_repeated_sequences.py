@@ -15,8 +15,8 @@ from tests.effects.test_weight_gradients import CAUSAL, ENCODER_DECODER, SMALL, 
 from tests.models.folders import word_tokenizer
 from viz.errors import CancelledError, ShapeError
 from viz.survey.measured import Measured, NotMeasured
-from viz.survey.random_tokens import repeated_inputs, text_frame, text_tokens
-from viz.survey.repeated_sequences import anti_induction, repeated_scores
+from viz.survey.probes.random_tokens import repeated_inputs, text_frame, text_tokens
+from viz.survey.probes.repeated_sequences import anti_induction, repeated_scores
 
 ENCODER = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 48}
 

@@ -11,8 +11,8 @@ from tests.effects.test_weight_gradients import CAUSAL, built
 from viz.errors import CancelledError, InputError, ShapeError, TextError
 from viz.inputs.text import count_tokens
 from viz.survey.measured import NotMeasured
-from viz.survey.needles import WORDS, with_needle
-from viz.survey.retrieval import retrieval_scores
+from viz.survey.probes.needles import WORDS, with_needle
+from viz.survey.probes.retrieval import retrieval_scores
 
 HAYSTACKS = [
     "It was a long day. The ship lay still on the water, and nobody spoke. Then the wind came! ",

@@ -53,6 +53,7 @@ def test_a_survey_that_was_stopped_goes_on_to_the_same_tables(
     assert card.state == "done"
     counted = [one.done for one in seen if one.phase == "texts"]
     assert counted == list(range(1, card.windows + 1))
+    assert seen[-2].tokens == card.tokens
     require_same_tables(folder.path, surveyed)
 
 

@@ -17,9 +17,9 @@ from tests.models.folders import TEXT, save_small, save_vision
 from viz.errors import InputError, ModelRefusedError, ShapeError, TextError
 from viz.inputs.text import count_tokens
 from viz.models.catalogue import CATALOGUE, local_folder
-from viz.survey.corpus import SourceText, open_corpus
-from viz.survey.window_cutting import readable
-from viz.survey.windows import default_length, windows
+from viz.survey.texts.corpus import SourceText, open_corpus
+from viz.survey.texts.window_cutting import readable
+from viz.survey.texts.windows import default_length, windows
 from viz.training.bundled_data import text_of
 
 PROSE = "The cat sat on the mat, because it was tired; the dog (who was not) didn't. "

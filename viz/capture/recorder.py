@@ -15,6 +15,7 @@ from viz.capture.layers.windowed_layer import WindowedLayer
 from viz.capture.tiers.registry import AttentionCall, sinks_of, split_mask
 from viz.capture.verification import UNVERIFIED, verified
 from viz.errors import CaptureError
+from viz.models.part_names import part_names
 
 # Where a mask lies, its shape and strides, and how many queries and keys it is spread over: one row of
 # padding may be handed to layers of both.
@@ -38,7 +39,7 @@ class Recorder:
     _masks: dict[MaskKey, tuple[Tensor, Mask, Tensor | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._names = {id(module): name for name, module in self.module.named_modules()}
+        self._names = part_names(self.module)
 
     def __call__(self, call: AttentionCall) -> None:
         """Record one call.

@@ -15,6 +15,8 @@ CONTENTS = (
     *("_forward_hooks_always_called", "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs"),
 )
 
+NOTHING: dict[str, Any] = {}
+
 
 @contextmanager
 def preserved(module: nn.Module) -> Iterator[None]:
@@ -41,7 +43,8 @@ def preserved(module: nn.Module) -> Iterator[None]:
 
 def _contents(part: nn.Module) -> list[dict[str, Any]]:
     held = part.__dict__
-    return [held[name].copy() for name in CONTENTS]
+    # Most are empty, and every pass asks.
+    return [held[name].copy() if held[name] else NOTHING for name in CONTENTS]
 
 
 def _differs(held: dict[str, Any], content: dict[str, Any]) -> bool:

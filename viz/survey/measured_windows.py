@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from viz.errors import BudgetError, CancelledError, LoupeError
 from viz.models import Model
 from viz.survey.shard_file import Shard, shard_of
+from viz.survey.sums.survey_sums import SurveySums, add_window
 from viz.survey.survey_control import SurveyControl
-from viz.survey.survey_sums import SurveySums, add_window
-from viz.survey.windows import Window
+from viz.survey.texts.windows import Window
 
 Batches = Iterable[Sequence[Window]]
 
@@ -72,6 +72,7 @@ def measure_windows(
             f"Attention can be shown on none of {done} windows: {sums.refusal}",
             "Try one of these texts on the Explore page.",
         )
+    sums.forget_unshown()
     return MeasuredWindows(shard_of(windows[:done]), sums)
 
 

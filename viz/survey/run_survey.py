@@ -8,8 +8,6 @@ from dataclasses import replace
 
 from viz.errors import CancelledError, StorageError
 from viz.models import Model
-from viz.survey.corpus import Corpus
-from viz.survey.corpus_reading import CorpusReading
 from viz.survey.measured import NotMeasured
 from viz.survey.measured_windows import Measuring, here
 from viz.survey.survey_card import State, SurveyCard, SurveySettings
@@ -18,7 +16,9 @@ from viz.survey.survey_folder import SurveyFolder
 from viz.survey.survey_probes import find_probes
 from viz.survey.survey_progress import Pace, Seen, SurveyMoment
 from viz.survey.survey_start import begin, held
-from viz.survey.windows import Window
+from viz.survey.texts.corpus import Corpus
+from viz.survey.texts.corpus_reading import CorpusReading
+from viz.survey.texts.windows import Window
 
 
 def run_survey(
@@ -97,11 +97,12 @@ def _read(folder: SurveyFolder, reading: CorpusReading, measuring: Measuring, se
     def told(window: Window) -> None:
         nonlocal done, tokens
         done, tokens = done + 1, tokens + window.tokens
-        pace.step(done, tokens=tokens)
+        pace.step(done, tokens=reading.tokens_before + tokens)
 
     for found in measuring(reading.pending(known), told):
         folder.keep_shard(found.shard, found.sums)
-    if not reading.is_whole:
+    # The last windows may have been read of the corpus and not measured.
+    if not reading.is_whole or done < reading.windows:
         raise CancelledError("The survey was stopped.")
 
 

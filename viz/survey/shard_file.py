@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from viz.errors import StorageError
-from viz.survey.example_candidates import Example
-from viz.survey.stack_sums import ARRAYS, StackSums
-from viz.survey.survey_sums import SurveySums
-from viz.survey.windows import Window
+from viz.survey.sums.example_candidates import Example
+from viz.survey.sums.stack_sums import ARRAYS, StackSums
+from viz.survey.sums.survey_sums import SurveySums
+from viz.survey.texts.windows import Window
 
 SUFFIX = ".safetensors"
 
@@ -65,28 +65,11 @@ def write_shard(folder: Path, shard: Shard, sums: SurveySums) -> Path:
     Raises:
         StorageError: the folder cannot be written to, or the disk is full.
     """
-    arrays: dict[str, Any] = {}
-    stacks: dict[str, Any] = {}
-    for name, stack in sums.stacks.items():
-        arrays |= {f"{name}/{field}": getattr(stack, field) for field in ARRAYS}
-        examples = [
-            [*key, [[one.rank, one.window, one.query, one.key, one.weight] for one in edges]]
-            for key, edges in stack.examples.items()
-        ]
-        stacks[name] = {"heads": stack.heads, "classes": stack.classes, "examples": examples}
-    told = {
-        "windows": sums.windows,
-        "tokens": sums.tokens,
-        "refused": sums.refused,
-        "refusal": sums.refusal,
-        "stacks": stacks,
-        "shown": [asdict(one) for one in sums.shown.values()],
-    }
     path = folder / shard.file_name
     beside = path.with_suffix(".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(save(arrays, metadata={"survey": json.dumps(told)}))
+        beside.write_bytes(sums_bytes(sums))
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
@@ -104,23 +87,56 @@ def read_shard(path: Path) -> SurveySums:
         StorageError: the file is damaged.
     """
     try:
-        with safe_open(path, framework="np") as file:
-            told = json.loads(file.metadata()["survey"])
-            stacks = {}
-            for name, one in told["stacks"].items():
-                examples = {
-                    (kind, layer, head): [Example(*edge) for edge in edges]
-                    for kind, layer, head, edges in one["examples"]
-                }
-                own = {field: np.array(file.get_tensor(f"{name}/{field}")) for field in ARRAYS}
-                stacks[name] = StackSums(
-                    tuple(one["heads"]), tuple(one["classes"]), **own, examples=examples
-                )
-        shown = {one["number"]: Window(**one) for one in told["shown"]}
-        counts = {name: told[name] for name in ("windows", "tokens", "refused", "refusal")}
-        return SurveySums(stacks=stacks, shown=shown, **counts)
+        return sums_of_bytes(path.read_bytes())
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise StorageError(
             f"{path.name} in {path.parent} is damaged.",
             "Delete this file; the survey reads its windows again when it goes on.",
         ) from error
+
+
+def sums_bytes(sums: SurveySums) -> bytes:
+    """Write sums as the bytes of a safetensors file."""
+    arrays: dict[str, Any] = {}
+    stacks: dict[str, Any] = {}
+    for name, stack in sums.stacks.items():
+        arrays |= {f"{name}/{field}": getattr(stack, field) for field in ARRAYS}
+        examples = [
+            [*key, [[one.rank, one.window, one.query, one.key, one.weight] for one in edges]]
+            for key, edges in stack.examples.items()
+        ]
+        stacks[name] = {"heads": stack.heads, "classes": stack.classes, "examples": examples}
+    told = {
+        "windows": sums.windows,
+        "tokens": sums.tokens,
+        "refused": sums.refused,
+        "refusal": sums.refusal,
+        "stacks": stacks,
+        "shown": [asdict(one) for one in sums.shown.values()],
+    }
+    return save(arrays, metadata={"survey": json.dumps(told)})
+
+
+def sums_of_bytes(data: bytes) -> SurveySums:
+    """Read sums back; errors are those of safetensors, and ValueError, KeyError and TypeError."""
+    arrays = load(data)
+    told = json.loads(_header(data)["__metadata__"]["survey"])
+    stacks = {}
+    for name, one in told["stacks"].items():
+        examples = {
+            (kind, layer, head): [Example(*edge) for edge in edges]
+            for kind, layer, head, edges in one["examples"]
+        }
+        own = {field: np.array(arrays[f"{name}/{field}"]) for field in ARRAYS}
+        stacks[name] = StackSums(
+            tuple(one["heads"]), tuple(one["classes"]), **own, examples=examples
+        )
+    shown = {one["number"]: Window(**one) for one in told["shown"]}
+    counts = {name: told[name] for name in ("windows", "tokens", "refused", "refusal")}
+    return SurveySums(stacks=stacks, shown=shown, **counts)
+
+
+def _header(data: bytes) -> Any:
+    """Read what stands before the arrays, which safetensors gives of files only."""
+    size = int.from_bytes(data[:8], "little")
+    return json.loads(data[8 : 8 + size])

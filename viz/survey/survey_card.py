@@ -37,7 +37,7 @@ class SurveySettings:
     tokens: int | None = None
     seed: int = 0
     probes: bool = True
-    loss_windows: int = 16
+    loss_windows: int = 8
     exact_heads: int = 8
 
 

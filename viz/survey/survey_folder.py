@@ -22,8 +22,8 @@ from safetensors.numpy import save
 from viz.errors import StorageError
 from viz.survey.measured import Measured, NotMeasured
 from viz.survey.shard_file import SUFFIX, Shard, read_shard, write_shard
+from viz.survey.sums.survey_sums import SurveySums
 from viz.survey.survey_card import SurveyCard, read_card, write_card
-from viz.survey.survey_sums import SurveySums
 from viz.survey.survey_tables import tables
 
 FIELDS = ("value", "chance", "halves", "counted")
@@ -77,6 +77,7 @@ class SurveyFolder:
         whole = SurveySums()
         for shard in self.shards():
             whole.join(read_shard(self.path / "shards" / shard.file_name))
+        whole.forget_unshown()
         return whole
 
     def has_probe(self, name: str) -> bool:

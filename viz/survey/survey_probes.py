@@ -8,11 +8,11 @@ from functools import partial
 import numpy as np
 
 from viz.models import Model
-from viz.survey.copying import copying_scores
-from viz.survey.loss_effects import loss_effects, loss_estimates
 from viz.survey.measured import Measured, NotMeasured
-from viz.survey.repeated_sequences import anti_induction, repeated_scores
-from viz.survey.retrieval import retrieval_scores
+from viz.survey.probes.copying import copying_scores
+from viz.survey.probes.loss_effects import loss_effects, loss_estimates
+from viz.survey.probes.repeated_sequences import anti_induction, repeated_scores
+from viz.survey.probes.retrieval import retrieval_scores
 from viz.survey.survey_card import SurveySettings
 from viz.survey.survey_control import SurveyControl
 from viz.survey.survey_folder import SurveyFolder
@@ -22,7 +22,7 @@ Found = Sequence[Measured | NotMeasured]
 Finder = Callable[[Callable[[int, int], None]], Found]
 
 # Windows of the corpus on which the leading heads are knocked out exactly: a pass for each head and window.
-EXACT_WINDOWS = 4
+EXACT_WINDOWS = 2
 
 
 def find_probes(

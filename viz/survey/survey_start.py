@@ -13,9 +13,9 @@ from filelock import FileLock, Timeout
 
 from viz.errors import BusyError, InputError, StorageError
 from viz.models import Model
-from viz.survey.corpus import Corpus
 from viz.survey.survey_card import SurveyCard, SurveySettings
 from viz.survey.survey_folder import SurveyFolder
+from viz.survey.texts.corpus import Corpus
 
 # What a survey that was ended before it wrote its card may have left.
 LOCK = "work.lock"

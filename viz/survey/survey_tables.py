@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from viz.survey.distribution_bins import edges_of
 from viz.survey.measured import Measured
-from viz.survey.row_scores import TEXT_SCORES
-from viz.survey.survey_sums import SurveySums
+from viz.survey.sums.distribution_bins import edges_of
+from viz.survey.sums.row_scores import TEXT_SCORES
+from viz.survey.sums.survey_sums import SurveySums
 
 # Columns that name a head.
 HEAD = ["stack", "layer", "head"]

@@ -26,6 +26,7 @@ from viz.capture.tiers.output_projection import Follower
 from viz.capture.tiers.registry import AttentionCall, is_covered
 from viz.capture.tiers.running_part import calling_part
 from viz.capture.tiers.softmax_calls import SOFTMAX, Softmaxes
+from viz.models.part_names import part_names
 
 # Modules whose output lies on a grid of places of their own.
 GRIDS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d)
@@ -52,7 +53,7 @@ class Parts:
     def __init__(self, module: nn.Module, seed: int = 0, *, all_compute: bool = False) -> None:
         self.module = module
         self.contents = Contents(seed)
-        self.names = {id(part): name for name, part in module.named_modules()}
+        self.names = part_names(module)
         self.softmaxes = Softmaxes(module)
         self.every = list(module.modules())
         self.grids: list[nn.Module] = [part for part in self.every if isinstance(part, GRIDS)]

@@ -26,6 +26,7 @@ from viz.capture.tiers.value_probe import PartRun, Reading, ValueReader, value_p
 from viz.capture.tiers.watching import watch
 from viz.capture.tiers.whole_patterns import covers, is_whole
 from viz.models.model import Plan
+from viz.models.part_names import part_names
 
 # How a softmax that a part writes out besides its calls of a kernel is told from those.
 BESIDES = "besides"
@@ -78,7 +79,7 @@ class Observation:
         self.looks_ahead = False
         self._on_call: Callable[[Any], None] = on_call
         self._on_reading: Callable[[Any], None] = on_reading
-        self._names = {id(part): name for name, part in module.named_modules()}
+        self._names = part_names(module)
         self._softmaxes = Softmaxes(module)
         self._narrow = plan is not None and plan.registry
         seen = set() if plan is None else plan.by_kernel

@@ -21,6 +21,7 @@ from viz.capture.tiers.registry import AttentionCall, Observer, is_covered
 from viz.capture.tiers.running_part import calling_part
 from viz.capture.tiers.sdpa_axes import USUAL, is_usual, with_heads
 from viz.models.head_count import head_count, known_head_counts
+from viz.models.part_names import part_names
 
 
 # What is known of a call's axes where they are [batch, head, token, d] beyond doubt.
@@ -33,7 +34,7 @@ class Watch(TorchFunctionMode):
 
     def __init__(self, module: nn.Module, observer: Observer, batch: int | None) -> None:
         super().__init__()
-        self.known = {id(part): name for name, part in module.named_modules()}
+        self.known = part_names(module)
         self.module = module
         self.observer = observer
         self.counts = (

@@ -26,6 +26,7 @@ from viz.capture.tiers.part_calls import RunningParts
 from viz.capture.tiers.registry import is_covered
 from viz.capture.tiers.running_part import calling_part
 from viz.models.head_count import head_count
+from viz.models.part_names import part_names
 
 SOFTMAX = {torch.softmax, functional.softmax, Tensor.softmax}
 
@@ -93,7 +94,7 @@ class Softmaxes(TorchFunctionMode):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.log = ProductLog()
-        self.names: dict[int, str] = {id(part): name for name, part in module.named_modules()}
+        self.names: dict[int, str] = part_names(module)
         self.module = module
         self.found: list[tuple[str, Tensor]] = []
         self.multiplied: list[Multiplied] = []

@@ -1,0 +1,184 @@
+"""A survey of the page on disk: what was asked, the texts of its user, and what was measured.
+
+asked.json      the model, the texts, the settings, how it stands
+texts/          the file that its user gave
+survey/         the survey itself, see `viz.survey.survey_folder`
+words.parquet   where the tokens of its examples stand in their texts
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from viz.errors import GoneError, StorageError
+from viz.models.folders import cache_folder
+from viz.service.run_result import Request
+from viz.service.survey_texts import SurveyTexts, open_texts
+from viz.survey import Corpus, SurveySettings
+from viz.survey.survey_folder import SurveyFolder
+
+State = Literal["waiting", "running", "paused", "stopped", "done", "failed"]
+
+# Nobody guesses the name of somebody's survey.
+NAME_BYTES = 12
+NAME = re.compile(r"[0-9a-f]{24}")
+
+TEXTS, MEASURED, WORDS = "texts", "survey", "words.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a survey is of, and how it stands.
+
+    Attributes:
+        model: its name, an id, or a folder inside the allowed ones.
+        texts: what it reads, without content.
+        settings: how it is read, and what is measured.
+        revision: of the model; None for the newest.
+        local: whether `model` names a folder.
+        state: see `State`; on disk `running` of all that have not ended.
+        message: why it failed, for its user.
+        begun: when, in seconds since 1970.
+    """
+
+    model: str
+    texts: SurveyTexts
+    settings: SurveySettings
+    revision: str | None = None
+    local: bool = False
+    state: State = "running"
+    message: str = ""
+    begun: float = 0.0
+
+    @property
+    def request(self) -> Request:
+        """By which the model is loaded, as other pages load it."""
+        return Request(self.model, "", revision=self.revision, local=self.local)
+
+
+class KeptSurvey:
+    """One survey's folder.
+
+    Args:
+        path: of the folder, which is there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, asked: Asked, root: Path) -> KeptSurvey:
+        """Make a folder of a new name; a file of the user's own goes into it.
+
+        Raises:
+            StorageError: it cannot be made.
+        """
+        path = root / secrets.token_hex(NAME_BYTES)
+        try:
+            (path / TEXTS).mkdir(parents=True, mode=0o700)
+            if asked.texts.content is not None:
+                (path / TEXTS / asked.texts.source).write_bytes(asked.texts.content)
+        except OSError as error:
+            raise not_kept(root, error) from error
+        kept = cls(path)
+        texts = replace(asked.texts, content=None)
+        kept.write(replace(asked, texts=texts, begun=time.time()))
+        return kept
+
+    @classmethod
+    def open(cls, name: str, root: Path) -> KeptSurvey:
+        """Find a survey by its name.
+
+        Raises:
+            GoneError: there is none of that name.
+        """
+        path = root / name
+        if not NAME.fullmatch(name) or not (path / "asked.json").is_file():
+            raise GoneError("There is no survey of that name.", "Start one on the Heads page.")
+        return cls(path)
+
+    @property
+    def name(self) -> str:
+        """Its unguessable name."""
+        return self.path.name
+
+    @property
+    def measured(self) -> SurveyFolder:
+        """What was measured."""
+        return SurveyFolder(self.path / MEASURED)
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether there is anything to be looked at."""
+        return (self.path / MEASURED / "windows.parquet").is_file()
+
+    @property
+    def words(self) -> Path:
+        """Where it is kept where the tokens of examples stand."""
+        return self.path / WORDS
+
+    def corpus(self) -> Corpus:
+        """Open what it reads; errors as in `open_texts`."""
+        return open_texts(self.asked().texts, self.path / TEXTS)
+
+    def asked(self) -> Asked:
+        """Read what it is of.
+
+        Raises:
+            StorageError: that cannot be read.
+        """
+        try:
+            told = json.loads((self.path / "asked.json").read_text(encoding="utf-8"))
+            return Asked(
+                **{
+                    **told,
+                    "texts": SurveyTexts(**told["texts"]),
+                    "settings": SurveySettings(**told["settings"]),
+                }
+            )
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise StorageError(
+                "What this survey is of cannot be read.", "Start it anew."
+            ) from error
+
+    def write(self, asked: Asked) -> None:
+        """Write what it is of, in one piece.
+
+        Raises:
+            StorageError: that cannot be written.
+        """
+        beside = self.path / "asked.json.part"
+        try:
+            beside.write_text(json.dumps(asdict(asked), indent=2), encoding="utf-8")
+            beside.replace(self.path / "asked.json")
+        except OSError as error:
+            raise not_kept(self.path, error) from error
+
+    def change(self, **fields: Any) -> Asked:
+        """Change some of that.
+
+        Raises:
+            StorageError: it cannot be read, or cannot be written.
+        """
+        asked = replace(self.asked(), **fields)
+        self.write(asked)
+        return asked
+
+
+def surveys_root() -> Path:
+    """Return where surveys of pages are kept."""
+    return cache_folder() / "surveys"
+
+
+def not_kept(folder: Path, error: OSError) -> StorageError:
+    """Say that a survey's folder cannot be written to."""
+    return StorageError(
+        f"The survey cannot be kept in {folder}: {error.strerror or error}.",
+        "Free some space, or let LOUPE_CACHE name a folder that can be written to.",
+    )

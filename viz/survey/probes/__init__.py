@@ -1,0 +1,1 @@
+"""Scores of heads on inputs of their own: random tokens, needles, parameters, the loss."""

@@ -1,0 +1,1 @@
+"""Windows of a corpus measured by Ray, on one machine or many."""

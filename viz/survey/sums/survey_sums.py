@@ -1,0 +1,103 @@
+"""What is added up of a model over many texts: sums of every stack, and the texts of its examples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from viz.capture.capture import capture
+from viz.models import Model
+from viz.survey.sums.example_candidates import draw
+from viz.survey.sums.layer_sums import TextMeasure
+from viz.survey.sums.stack_sums import HALVES, StackSums
+from viz.survey.sums.text_facts import text_facts
+from viz.survey.texts.windows import Window
+
+# Texts of windows that are held before those of which no example is kept any more are let go of.
+MOST_SHOWN = 1024
+
+
+@dataclass(slots=True)
+class SurveySums:
+    """Sums over windows of a corpus.
+
+    Attributes:
+        stacks: by name.
+        windows: how many were read.
+        tokens: how many tokens they have together.
+        shown: windows that examples are in, by their numbers.
+        refused: windows on which the model's attention could not be shown.
+        refusal: why, of the first of them.
+    """
+
+    stacks: dict[str, StackSums] = field(default_factory=dict)
+    windows: int = 0
+    tokens: int = 0
+    shown: dict[int, Window] = field(default_factory=dict)
+    refused: int = 0
+    refusal: str = ""
+
+    def refuse(self, reason: str) -> None:
+        """Count a window that was read and says nothing."""
+        self.refused += 1
+        self.refusal = self.refusal or reason
+
+    def join(self, other: SurveySums) -> None:
+        """Add what was found in other windows; the order in which parts are joined changes nothing but rounding.
+
+        Raises:
+            ShapeError: they were read by another model.
+        """
+        for name, theirs in other.stacks.items():
+            if name not in self.stacks:
+                self.stacks[name] = StackSums.empty(theirs.heads, theirs.classes)
+            self.stacks[name].join(theirs)
+        self.windows += other.windows
+        self.tokens += other.tokens
+        self.refused += other.refused
+        self.refusal = self.refusal or other.refusal
+        self.shown.update(other.shown)
+        if len(self.shown) > MOST_SHOWN:
+            self.forget_unshown()
+
+    def forget_unshown(self) -> None:
+        """Let go of the texts of windows of which no example is kept any more."""
+        wanted = {
+            one.window
+            for stack in self.stacks.values()
+            for edges in stack.examples.values()
+            for one in edges
+        }
+        self.shown = {number: one for number, one in self.shown.items() if number in wanted}
+
+
+@torch.inference_mode()
+def add_window(sums: SurveySums, model: Model, window: Window, *, seed: int = 0) -> None:
+    """Capture a window, and add what every head does there.
+
+    Nothing is added where the capture fails, so that the same window can be read again.
+
+    Raises:
+        LoupeError: the model's attention cannot be shown on this text, for the reason it gives.
+
+    Cost: the capture, and a pass over the exact weights of each layer in blocks.
+    """
+    trace = capture(model, window.text)
+    half = window.number % HALVES
+    found = SurveySums(windows=1, tokens=len(trace.units), shown={window.number: window})
+    for number, (name, stack) in enumerate(trace.stacks.items()):
+        facts = text_facts(stack)
+        measure = TextMeasure(facts)
+        heads = [one.heads for one in stack.records]
+        own = StackSums.empty(heads, facts.classes)
+        own.class_rows += np.bincount(
+            facts.query_classes.cpu().numpy(), minlength=len(facts.classes)
+        )
+        drawn = draw(seed, window.number, number, heads, len(stack.queries))
+        for layer, record in enumerate(stack.records):
+            measured, examples = measure.of(record, drawn[layer])
+            own.add(layer, half, measured, measure.chance(record), examples)
+        found.stacks[name] = own
+    sums.join(found)

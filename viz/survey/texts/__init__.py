@@ -1,0 +1,1 @@
+"""Texts of a corpus, cut into windows that a model reads."""
