@@ -7,12 +7,16 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 SPACE, NEWLINE, TAB = "·", "⏎", "⇥"
+
+# Tokens are rarely longer, and come again and again.
+TOKEN_CHARACTERS = 32
 
 _BYTE_OF = {character: byte for byte, character in bytes_to_unicode().items()}
 _PLAIN_BYTES = {chr(byte): byte for byte in range(256)}
@@ -123,6 +127,15 @@ def labels_of(
 
 def visible(text: str) -> str:
     """Make spaces, tabs, line breaks and other characters without a picture visible."""
+    return _visible_token(text) if len(text) <= TOKEN_CHARACTERS else _visible(text)
+
+
+@lru_cache(1 << 15)
+def _visible_token(text: str) -> str:
+    return _visible(text)
+
+
+def _visible(text: str) -> str:
     shown = text.replace(" ", SPACE).replace("\n", NEWLINE).replace("\t", TAB).replace("\r", "␍")
     return "".join(_control_picture(character) for character in shown)
 
