@@ -22,7 +22,6 @@ from viz.errors import (
     TextError,
 )
 from viz.service import survey_jobs
-from viz.service.example_words import example_words
 from viz.service.survey_jobs import Surveys
 from viz.service.survey_kept import Asked, KeptSurvey
 from viz.service.survey_texts import MOST_BYTES, SurveyTexts, own_file, pasted
@@ -79,7 +78,7 @@ def test_a_survey_runs_to_its_end_and_is_found_by_its_name(here, model, tmp_path
 
 @pytest.mark.parametrize("name", ["0" * 24, "nobody", "../../etc", ""])
 def test_a_name_that_nobody_was_told_is_refused(here, name):
-    for ask in (here.standing, here.result, here.go_on, here.delete, here.words):
+    for ask in (here.standing, here.result, here.go_on, here.delete):
         with pytest.raises(GoneError, match="no survey of that name"):
             ask(name)
 
@@ -272,21 +271,6 @@ def test_a_defect_ends_the_survey_and_not_the_line(model, tmp_path, caplog):
     assert "defect in Attention Loupe" in here.standing(first).asked.message
 
 
-def test_the_words_of_examples_stand_where_explore_finds_them(here, model):
-    name = here.start(ASKED)
-    ended(here, name)
-    survey = here.result(name)
-    words = pd.read_parquet(here.words(name))
-    examples = survey.table("examples")
-    assert len(words) == len(examples)
-    texts = survey.table("windows").set_index("window")["text"]
-    for window, of_window in words.groupby("window"):
-        units = viz.capture(model, texts[window]).stacks["self"].queries
-        for one in of_window.itertuples():
-            assert units.labels[one.query] == one.query_label
-            assert units.spans[one.key] == (one.key_from, one.key_to)
-
-
 def test_words_of_an_encoder_decoder_stand_in_the_text_that_they_are_of(tmp_path):
     folder = save_encoder_decoder(tmp_path / "translator")
     translator = viz.load_model(str(folder))
@@ -297,7 +281,7 @@ def test_words_of_an_encoder_decoder_stand_in_the_text_that_they_are_of(tmp_path
     assert state(here, name) == "done", here.standing(name).asked.message
     # Windows whose length nobody chose fit the model.
     assert here.result(name).card.settings.length == translator.context_limit
-    words = example_words(translator, here.result(name))
+    words = here.result(name).table("examples")
     assert (words.loc[words["stack"] == "encoder", "query_from"] >= 0).all()
     cross = words[words["stack"] == "cross"]
     assert (cross["query_from"] == -1).all()

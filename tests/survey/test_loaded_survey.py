@@ -51,6 +51,18 @@ def test_an_example_is_a_weight_that_explore_would_show(surveyed, model):
         assert float(weight) == pytest.approx(one["weight"], abs=1e-6)
 
 
+def test_the_tokens_of_examples_stand_where_explore_finds_them(surveyed, model):
+    examples = surveyed.table("examples")
+    texts = surveyed.table("windows").set_index("window")["text"]
+    for window, of_window in examples.groupby("window"):
+        units = viz.capture(model, texts[window]).stacks["self"].queries
+        for one in of_window.itertuples():
+            assert units.labels[one.query] == one.query_label
+            assert units.spans[one.key] == (one.key_from, one.key_to)
+            if units.special[one.query]:
+                assert one.query_from == one.query_to
+
+
 def test_distributions_and_classes_are_shares_of_a_head(surveyed):
     for score in ("entropy", "previous", "distance"):
         assert surveyed.distribution(0, 2, score)["share"].sum() == pytest.approx(1)

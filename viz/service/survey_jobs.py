@@ -11,7 +11,6 @@ from pathlib import Path
 
 from viz.errors import BudgetError, BusyError, CancelledError, GoneError, LoupeError, StorageError
 from viz.models import Model
-from viz.service.example_words import write_example_words
 from viz.service.run_result import Request
 from viz.service.survey_kept import Asked, KeptSurvey, State, not_kept, surveys_root
 from viz.service.survey_line import SurveyLine
@@ -183,14 +182,6 @@ class Surveys:
         kept = self._kept(name)
         return load_survey(kept.measured.path) if kept.has_tables else None
 
-    def words(self, name: str) -> Path:
-        """Say where it is kept where the tokens of its examples stand.
-
-        Raises:
-            GoneError: there is none of that name.
-        """
-        return self._kept(name).words
-
     def delete(self, name: str) -> None:
         """Throw away one, with its texts and all that it measured.
 
@@ -282,8 +273,6 @@ class Surveys:
             control=work.control,
             seen=work.moved,
         )
-        if kept.has_tables:
-            write_example_words(kept.words, model, load_survey(kept.measured.path))
         return "done" if card.state == "done" else "stopped"
 
     def _end(self, kept: KeptSurvey, *, state: State, message: str) -> None:

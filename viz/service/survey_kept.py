@@ -3,7 +3,6 @@
 asked.json      the model, the texts, the settings, how it stands
 texts/          the file that its user gave
 survey/         the survey itself, see `viz.survey.survey_folder`
-words.parquet   where the tokens of its examples stand in their texts
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ State = Literal["waiting", "running", "paused", "stopped", "done", "failed"]
 NAME_BYTES = 12
 NAME = re.compile(r"[0-9a-f]{24}")
 
-TEXTS, MEASURED, WORDS = "texts", "survey", "words.parquet"
+TEXTS, MEASURED = "texts", "survey"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +116,6 @@ class KeptSurvey:
     def has_tables(self) -> bool:
         """Whether there is anything to be looked at."""
         return (self.path / MEASURED / "windows.parquet").is_file()
-
-    @property
-    def words(self) -> Path:
-        """Where it is kept where the tokens of examples stand."""
-        return self.path / WORDS
 
     def corpus(self) -> Corpus:
         """Open what it reads; errors as in `open_texts`."""

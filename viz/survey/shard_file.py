@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from safetensors.numpy import load, save
 
 from viz.errors import StorageError
 from viz.survey.sums.example_candidates import Example
+from viz.survey.sums.shown_window import ShownWindow
 from viz.survey.sums.stack_sums import ARRAYS, StackSums
 from viz.survey.sums.survey_sums import SurveySums
 from viz.survey.texts.windows import Window
@@ -112,7 +113,7 @@ def sums_bytes(sums: SurveySums) -> bytes:
         "refused": sums.refused,
         "refusal": sums.refusal,
         "stacks": stacks,
-        "shown": [asdict(one) for one in sums.shown.values()],
+        "shown": [one.to_json() for one in sums.shown.values()],
     }
     return save(arrays, metadata={"survey": json.dumps(told)})
 
@@ -131,7 +132,8 @@ def sums_of_bytes(data: bytes) -> SurveySums:
         stacks[name] = StackSums(
             tuple(one["heads"]), tuple(one["classes"]), **own, examples=examples
         )
-    shown = {one["number"]: Window(**one) for one in told["shown"]}
+    windows = map(ShownWindow.from_json, told["shown"])
+    shown = {one.window.number: one for one in windows}
     counts = {name: told[name] for name in ("windows", "tokens", "refused", "refusal")}
     return SurveySums(stacks=stacks, shown=shown, **counts)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from viz.survey.measured import Measured
 from viz.survey.sums.distribution_bins import edges_of
 from viz.survey.sums.row_scores import TEXT_SCORES
+from viz.survey.sums.shown_window import TokenEnd
 from viz.survey.sums.survey_sums import SurveySums
 
 # Columns that name a head.
@@ -131,33 +132,35 @@ def class_table(sums: SurveySums) -> pd.DataFrame:
 
 
 def example_table(sums: SurveySums) -> pd.DataFrame:
-    """Return a row for each example: its kind, its place among them, its window, query, key and weight."""
+    """Return a row for each example: its kind, its place among them, its window, query, key and weight.
 
-    def rows() -> Iterator[dict[str, Any]]:
+    Of query and key also the label, and the first and last character + 1 in the window's text; -1 of what is written and not
+    read.
+    """
+
+    def rows() -> Iterator[tuple[Any, ...]]:
         for name, stack in sums.stacks.items():
             for (kind, layer, head), edges in sorted(stack.examples.items()):
                 for place, edge in enumerate(edges):
-                    yield {
-                        "stack": name,
-                        "layer": layer,
-                        "head": head,
-                        "kind": kind,
-                        "place": place,
-                        "window": edge.window,
-                        "query": edge.query,
-                        "key": edge.key,
-                        "weight": edge.weight,
-                    }
+                    window = sums.shown[edge.window]
+                    query = window.places[TokenEnd(name, "query", edge.query)]
+                    key = window.places[TokenEnd(name, "key", edge.key)]
+                    named = (name, layer, head, kind, place, edge.window)
+                    yield (*named, edge.query, edge.key, edge.weight, *query, *key)
 
     columns = [*HEAD, "kind", "place", "window", "query", "key", "weight"]
-    return pd.DataFrame(list(rows()), columns=columns)
+    places = [f"{end}_{part}" for end in ("query", "key") for part in ("label", "from", "to")]
+    return pd.DataFrame(list(rows()), columns=[*columns, *places])
 
 
 def window_table(sums: SurveySums) -> pd.DataFrame:
     """Return a row for each window that examples are in: its number, text, source, and where it begins there."""
     shown = sorted(sums.shown.items())
     return pd.DataFrame(
-        [[number, one.text, one.source, one.start, one.tokens] for number, one in shown],
+        [
+            [number, one.window.text, one.window.source, one.window.start, one.window.tokens]
+            for number, one in shown
+        ],
         columns=["window", "text", "source", "start", "tokens"],
     )
 

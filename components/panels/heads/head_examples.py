@@ -69,24 +69,16 @@ def _example(example: Mapping[str, Any], source: str, asked: Mapping[str, str]) 
     """Draw one example, its weight and its source, and the way to Explore."""
     text, weight = example["text"], example["weight"]
     query, key = _place(example, "query"), _place(example, "key")
-    if query is None or key is None:
-        st.text(f"{text[:240]}{' …' if len(text) > 240 else ''}")
-        ends = f", from token {example['query']} to token {example['key']}"
-    else:
-        st.html(example_html(text, query, key, weight))
-        ends = ""
+    st.html(example_html(text, query, key, weight))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        words = f"{weight:.3f} of the weight{ends}{' · ' if source else ''}{source}"
+        words = f"{weight:.3f} of the weight{' · ' if source else ''}{source}"
         st.caption(literal(words), width="content")
         _link(f"{example['place']}", {**asked, "text": text, "token": str(example["query"])})
 
 
-def _place(example: Mapping[str, Any], end: str) -> Place | None:
-    """Return where a token stands; None where that is not known."""
-    label = example.get(f"{end}_label")
-    if not isinstance(label, str):
-        return None
-    return Place(label, int(example[f"{end}_from"]), int(example[f"{end}_to"]))
+def _place(example: Mapping[str, Any], end: str) -> Place:
+    """Return where a token stands."""
+    return Place(example[f"{end}_label"], int(example[f"{end}_from"]), int(example[f"{end}_to"]))
 
 
 def _link(name: str, asked: dict[str, str]) -> None:

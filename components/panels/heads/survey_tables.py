@@ -174,17 +174,6 @@ def head_classes(shown: Shown, head: Head) -> pd.DataFrame:
 
 @st.cache_data(max_entries=KEPT_HEADS, show_spinner=False, hash_funcs=_BY_NAME)
 def head_examples(shown: Shown, head: Head, kind: str) -> pd.DataFrame:
-    """Return examples of a head with their texts and, where these are known, the places of their words."""
+    """Return examples of a head with their texts."""
     stack, layer, number = head
-    found = shown.survey.examples(layer, number, stack=stack, kind=kind)
-    if not NAME.fullmatch(shown.key):
-        return found
-    try:
-        words = pd.read_parquet(
-            surveys().words(shown.key),
-            filters=[("stack", "==", stack), ("layer", "==", layer), ("head", "==", number)],
-        )
-    except (OSError, ValueError):
-        return found  # not found yet; tokens are named by their numbers until then
-    same = [name for name in words.columns if name in found.columns]
-    return found.merge(words, how="left", on=same)
+    return shown.survey.examples(layer, number, stack=stack, kind=kind)

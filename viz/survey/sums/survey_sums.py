@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +13,7 @@ from viz.capture.capture import capture
 from viz.models import Model
 from viz.survey.sums.example_candidates import draw
 from viz.survey.sums.layer_sums import TextMeasure
+from viz.survey.sums.shown_window import ShownWindow, TokenEnd, shown_window
 from viz.survey.sums.stack_sums import HALVES, StackSums
 from viz.survey.sums.text_facts import text_facts
 from viz.survey.texts.windows import Window
@@ -35,7 +38,7 @@ class SurveySums:
     stacks: dict[str, StackSums] = field(default_factory=dict)
     windows: int = 0
     tokens: int = 0
-    shown: dict[int, Window] = field(default_factory=dict)
+    shown: dict[int, ShownWindow] = field(default_factory=dict)
     refused: int = 0
     refusal: str = ""
 
@@ -63,14 +66,24 @@ class SurveySums:
             self.forget_unshown()
 
     def forget_unshown(self) -> None:
-        """Let go of the texts of windows of which no example is kept any more."""
-        wanted = {
-            one.window
-            for stack in self.stacks.values()
-            for edges in stack.examples.values()
-            for one in edges
+        """Let go of the texts and the tokens of examples that are not kept any more."""
+        wanted = ends_by_window(self.stacks)
+        self.shown = {
+            number: one.only(wanted[number])
+            for number, one in self.shown.items()
+            if number in wanted
         }
-        self.shown = {number: one for number, one in self.shown.items() if number in wanted}
+
+
+def ends_by_window(stacks: Mapping[str, StackSums]) -> dict[int, set[TokenEnd]]:
+    """Gather both ends of all examples, by the windows that they are in."""
+    found: dict[int, set[TokenEnd]] = defaultdict(set)
+    for name, stack in stacks.items():
+        for edges in stack.examples.values():
+            for one in edges:
+                found[one.window].add(TokenEnd(name, "query", one.query))
+                found[one.window].add(TokenEnd(name, "key", one.key))
+    return found
 
 
 @torch.inference_mode()
@@ -86,7 +99,7 @@ def add_window(sums: SurveySums, model: Model, window: Window, *, seed: int = 0)
     """
     trace = capture(model, window.text)
     half = window.number % HALVES
-    found = SurveySums(windows=1, tokens=len(trace.units), shown={window.number: window})
+    found = SurveySums(windows=1, tokens=len(trace.units))
     for number, (name, stack) in enumerate(trace.stacks.items()):
         facts = text_facts(stack)
         measure = TextMeasure(facts)
@@ -100,4 +113,6 @@ def add_window(sums: SurveySums, model: Model, window: Window, *, seed: int = 0)
             measured, examples = measure.of(record, drawn[layer])
             own.add(layer, half, measured, measure.chance(record), examples)
         found.stacks[name] = own
+    ends = ends_by_window(found.stacks)[window.number]
+    found.shown[window.number] = shown_window(window, trace, ends)
     sums.join(found)
