@@ -52,6 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     surveying = commands.add_parser("survey", help="measure every head of a model over texts")
     add_survey_options(surveying)
     options = parser.parse_args(arguments)
+    options.typed = sys.argv[1:] if arguments is None else arguments
     try:
         if options.command == "models":
             _list_models()

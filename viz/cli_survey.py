@@ -11,10 +11,12 @@ from types import FrameType
 
 import pandas as pd
 from tqdm import tqdm
+from transformers.utils.logging import disable_progress_bar
 
 from viz.capture.load_and_wrap_model import load_model
 from viz.command import typed
 from viz.errors import InputError
+from viz.inputs.units import counted
 from viz.models.argument_checks import whole_number
 from viz.models.folders import plain_path
 from viz.models.model import Model
@@ -87,6 +89,7 @@ def survey_command(options: argparse.Namespace) -> int:
     corpus = open_corpus(
         options.texts, column=options.column, split=options.split, texts=options.most_texts
     )
+    disable_progress_bar()
     model = load_model(
         options.model, device=options.device, dtype=options.dtype, revision=options.revision
     )
@@ -97,8 +100,7 @@ def survey_command(options: argparse.Namespace) -> int:
         )
     if card.state == "stopped":
         print(f"Stopped after {card.windows:,} windows; what was measured is in {folder.path}")
-        again = ["survey", options.model, options.texts, "--out", options.out]
-        print(f"Go on with the same command: {typed(*again)} ...")
+        print(f"Go on with the same command: {typed(*options.typed)}")
         return STOPPED
     _tell(card, Survey(folder.path))
     return 0
@@ -147,7 +149,8 @@ def _settings(folder: SurveyFolder, options: argparse.Namespace) -> SurveySettin
 def _tell(card: SurveyCard, survey: Survey) -> None:
     """Print the head that leads each score, and what could not be measured."""
     print(
-        f"{card.model['name']}: {card.windows:,} windows of {card.texts:,} texts, {card.tokens:,} tokens, in "
+        f"{card.model['name']}: {counted(card.windows, 'window')} of {counted(card.texts, 'text')}, "
+        f"{counted(card.tokens, 'token')}, in "
         f"{card.seconds:,.0f} s"
     )
     rows = []
@@ -158,7 +161,8 @@ def _tell(card: SurveyCard, survey: Survey) -> None:
             where = f"{one['layer']}.{one['head']}"
             place = where if one["stack"] == "self" else f"{one['stack']} {where}"
             score = SCORES[name]
-            rows.append([score.title, place, one["value"], one["chance"], score.unit])
+            unit = score.unit or "share of weight"
+            rows.append([score.title, place, one["value"], one["chance"], unit])
     table = pd.DataFrame(rows, columns=["score", "head", "value", "by chance", "unit"])
     print(table.to_string(index=False, float_format="{:.3f}".format, na_rep=""))
     for name, reason in card.not_measured.items():
@@ -201,6 +205,8 @@ class _Bars:
 
     def seen(self, moment: SurveyMoment) -> None:
         """Draw how far the phase is."""
+        if moment.phase == "tables":
+            return
         if moment.phase != self._phase:
             self._close()
             unit = "window" if moment.phase == "texts" else "pass"

@@ -152,7 +152,7 @@ def test_a_corpus_that_changed_meanwhile_is_refused(model, texts, tmp_path):
 
 def test_other_settings_are_refused(model, texts, surveyed, tmp_path):
     folder = SurveyFolder(shutil.copytree(surveyed.folder, tmp_path / "kept"))
-    with pytest.raises(InputError, match="begun with other settings"):
+    with pytest.raises(InputError, match="begun with length 16, and now it is 12"):
         run_survey(model, open_corpus(texts), folder, replace(SETTINGS, length=12))
 
 
@@ -219,3 +219,22 @@ def test_a_part_of_the_corpus_is_named_by_what_it_says():
     shard = Shard(16, 9, "0123456789abcdef")
     assert Shard.named(shard.file_name) == shard
     assert Shard.named("card.json") is None
+
+
+def test_a_model_is_the_same_by_any_of_its_names(texts, surveyed, tmp_path):
+    folder = SurveyFolder(shutil.copytree(surveyed.folder, tmp_path / "kept"))
+    assert (
+        run_survey(viz.load_model("minilm", device="cpu"), open_corpus(texts), folder).state
+        == "done"
+    )
+
+
+def test_a_survey_that_measured_nothing_makes_room_for_another(model, texts, tmp_path):
+    short = tmp_path / "short.txt"
+    short.write_text("Hm")
+    folder = SurveyFolder(tmp_path / "kept")
+    with pytest.raises(viz.LoupeError):
+        run_survey(model, open_corpus(short), folder, SETTINGS)
+    assert (
+        run_survey(model, open_corpus(texts), folder, replace(SETTINGS, tokens=40)).state == "done"
+    )

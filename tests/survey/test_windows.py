@@ -288,7 +288,7 @@ def test_windows_have_512_tokens_where_a_model_reads_any_number(minilm):
 
 def test_a_model_of_pictures_is_refused(tmp_path):
     pictures = viz.load_model(str(save_vision(tmp_path)))
-    with pytest.raises(ModelRefusedError, match="reads images, not texts"):
+    with pytest.raises(ModelRefusedError, match="reads images, and a survey is of texts"):
         windows(sources("one two"), pictures)
 
 

@@ -89,9 +89,7 @@ def _followed(
         else:
             arrived = rollout_back(way, rows, progress=progress)
             found = {name: one.mean(dim=0) for name, one in arrived.items()}
-    effects = {
-        name: one.tolist() if isinstance(one, Tensor) else list(one) for name, one in found.items()
-    }
+    effects = {name: [float(value) for value in one] for name, one in found.items()}
     units = captured.trace.units if way.own == way.source else way.sides[way.source]
     told: dict[Hashable, Any] = {}
     if way.own != way.source:

@@ -44,6 +44,7 @@ class Asked:
         state: see `State`; on disk `running` of all that have not ended.
         message: why it failed, for its user.
         begun: when, in seconds since 1970.
+        browser: digest of the name of the browser that began it, which may throw it away; empty where it has none.
     """
 
     model: str
@@ -54,6 +55,7 @@ class Asked:
     state: State = "running"
     message: str = ""
     begun: float = 0.0
+    browser: str = ""
 
     @property
     def request(self) -> Request:

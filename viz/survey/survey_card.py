@@ -126,12 +126,12 @@ def read_card(folder: Path) -> SurveyCard:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StorageError(
             f"The card of the survey in {folder} cannot be read.",
-            "Bring back the card as it was written, or survey the corpus again.",
+            "Bring back the card as it was written, or survey the corpus into another folder.",
         ) from error
     if found != _check(told):
         raise StorageError(
             f"The card of the survey in {folder} was edited.",
-            "Bring back the card as it was written, or survey the corpus again.",
+            "Bring back the card as it was written, or survey the corpus into another folder.",
         )
     return card
 

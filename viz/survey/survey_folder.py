@@ -44,6 +44,11 @@ class SurveyFolder:
         """Whether a survey was begun here."""
         return (self.path / "card.json").is_file()
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing was measured, so that something else may begin here."""
+        return not self.shards() and not any((self.path / "probes").glob(f"*{SUFFIX}"))
+
     def card(self) -> SurveyCard:
         """Read its card; errors as in `read_card`."""
         return read_card(self.path)

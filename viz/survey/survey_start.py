@@ -6,13 +6,14 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib.metadata import version
 
 from filelock import FileLock, Timeout
 
 from viz.errors import BusyError, InputError, StorageError
 from viz.models import Model
+from viz.models.model_facts import fingerprint
 from viz.survey.survey_card import SurveyCard, SurveySettings
 from viz.survey.survey_folder import SurveyFolder
 from viz.survey.texts.corpus import Corpus
@@ -39,7 +40,8 @@ def begin(
         "revision": model.revision,
         "kind": model.kind,
         "dtype": str(model.dtype).removeprefix("torch."),
-        "fingerprint": model.fingerprint,
+        # Of the weights alone: a model is the same by its name in the catalogue and by its folder.
+        "fingerprint": fingerprint(model.module, "", None),
     }
     of_corpus = {
         "source": corpus.source,
@@ -47,11 +49,15 @@ def begin(
         "split": corpus.split,
         "texts": corpus.texts,
     }
-    if folder.has_card:
+    if folder.has_card and not (folder.is_bare and folder.card().state == "failed"):
         card = folder.card()
         _require_same(folder, card, of_model, of_corpus, settings)
         return replace(card, state="running", message="")
-    if folder.path.is_dir() and {one.name for one in folder.path.iterdir()} - OWN:
+    if (
+        folder.path.is_dir()
+        and not folder.has_card
+        and {one.name for one in folder.path.iterdir()} - OWN
+    ):
         raise StorageError(
             f"{folder.path} holds other files.",
             "Name a folder that is empty, that is not there yet, or that holds this survey.",
@@ -88,11 +94,14 @@ def _require_same(
                 f"The survey in {folder.path} was begun with {name} {before!r:.80}, and now it is {value!r:.80}.",
                 "Go on with the same corpus, or survey this one into another folder.",
             )
-    if settings is not None and settings != card.settings:
-        raise InputError(
-            f"The survey in {folder.path} was begun with other settings.",
-            "Leave them out to go on with it, or survey into another folder.",
-        )
+    for one in fields(SurveySettings):
+        before = getattr(card.settings, one.name)
+        if settings is not None and before != getattr(settings, one.name):
+            raise InputError(
+                f"The survey in {folder.path} was begun with {one.name} {before!r}, and now it is "
+                f"{getattr(settings, one.name)!r}.",
+                "Leave it out to go on with it, or survey into another folder.",
+            )
 
 
 def _version(of_model: dict[str, str | None]) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import streamlit as st
 
 from components.session_state import recall, recall_or_begin, remember
 from viz.service import shared_workbench
+from viz.service.browser_sessions import COOKIE
 from viz.service.survey_jobs import Surveys
 
 # How many surveys of a session are listed.
@@ -36,9 +39,17 @@ def began(name: str) -> None:
     recall_or_begin("heads began", set()).add(name)
 
 
-def is_own(name: str) -> bool:
-    """Whether this session began a survey."""
-    return name in recall("heads began", ())
+def is_own(name: str, browser: str) -> bool:
+    """Whether this session, or this browser before, began a survey; `browser` is noted with it."""
+    return name in recall("heads began", ()) or bool(browser and browser == this_browser())
+
+
+def this_browser() -> str:
+    """Return a digest of what this browser is called by its cookie; empty where it has none."""
+    name = st.context.cookies.get(COOKIE, "")
+    if not isinstance(name, str) or not name:
+        return ""
+    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
 
 
 def unlist_survey(name: str) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from components.panels.heads.heads_url import show
 from components.panels.heads.model_choice import ChosenModel, model_panel
-from components.panels.heads.session_surveys import began, surveys
+from components.panels.heads.session_surveys import began, surveys, this_browser
 from components.panels.heads.survey_labels import HELP
 from components.panels.heads.text_choice import FIRST, sample_texts, text_panel
 from components.run_panel import RunPanel
@@ -108,7 +108,12 @@ def _start(model: ChosenModel, texts: SurveyTexts, settings: SurveySettings) -> 
 
 
 def _begin(model: ChosenModel, texts: SurveyTexts, settings: SurveySettings) -> str:
-    asked = Asked(model.name.strip(), texts, settings, revision=model.revision, local=model.local)
+    asked = Asked(
+        *(model.name.strip(), texts, settings),
+        revision=model.revision,
+        local=model.local,
+        browser=this_browser(),
+    )
     name = surveys().start(asked)
     began(name)
     show(name)

@@ -60,7 +60,7 @@ def heading_panel(name: str, standing: SurveyStanding) -> None:
     asked = standing.asked
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(literal(survey_title(asked)), anchor=False, width="stretch")
-        if is_own(name) and not surveys().works(name) and not standing.elsewhere:
+        if is_own(name, asked.browser) and not surveys().works(name) and not standing.elsewhere:
             with st.popover("Delete"):
                 st.markdown("This throws the survey away, with its texts and its tables.")
                 st.button("Delete for good", type="primary", on_click=_delete, args=(name,))

@@ -79,13 +79,15 @@ def choose_column(columns: Mapping[str, bool], column: str | None, name: str) ->
         if len(usual) == 1:
             return usual[0]
         raise InputError(
-            f"{name} has {'several columns' if strings else 'no column'} of text; its columns are {listed or 'none'}.",
-            "Name the one to read." if strings else "Choose another file.",
+            f"{name} has several columns of text: {', '.join(one[:40] for one in strings[:LISTED])}."
+            if strings
+            else f"None of the columns of {name} holds text; they are {listed or 'none'}.",
+            "Name the column to read (--column)." if strings else "Choose another file.",
         )
     if column not in columns:
         raise InputError(
             f"{name} has no column {column!r:.60}; its columns are {listed or 'none'}.",
-            "Name one of these.",
+            "Name one of these (--column).",
         )
     if not columns[column]:
         raise InputError(
@@ -130,7 +132,7 @@ def _json_rows(path: Path, name: str, column: str | None) -> Iterator[Row]:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise TextError(
-                f"Line {number:,} of {name} is no JSON: {_reason(error)}.",
+                f"Line {number:,} of {name} is no JSON: {getattr(error, 'msg', '') or _reason(error)}.",
                 "Put one JSON object on every line, or repair this one.",
             ) from error
         if isinstance(value, dict):

@@ -6,11 +6,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from viz.errors import InputError, LoupeError, TextError
-from viz.inputs.input_checks import require_sense
+from viz.errors import InputError, LoupeError, ModelRefusedError, TextError
 from viz.inputs.text import count_tokens
 from viz.models.argument_checks import require_model, whole_number
-from viz.models.model import Model
+from viz.models.model import Model, several
 from viz.survey.texts.corpus import SourceText
 from viz.survey.texts.window_cutting import Cutter, next_character, readable
 
@@ -142,7 +141,11 @@ def windows(
     Cost: every text is tokenised twice; packed ones are read ahead by what is tokenised at once.
     """
     require_model(model)
-    require_sense(model, "text")
+    if model.reads and "text" not in model.reads:
+        raise ModelRefusedError(
+            f"{model.name} reads {several(model.reads)}, and a survey is of texts.",
+            "Choose a model that reads text.",
+        )
     count_tokens(model, "a")  # says that there is no tokenizer
     for number, what in ((most_tokens, "number of tokens"), (least, "least number of tokens")):
         if number is not None and whole_number(number, what) < 1:
