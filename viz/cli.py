@@ -12,8 +12,8 @@ from viz.capture import Check, check
 from viz.capture.checking.model_check import COLUMNS
 from viz.capture.load_and_wrap_model import load_model
 from viz.cli_survey import add_survey_options, survey_command
-from viz.cli_train import STOPPED, add_options, example_of, train_command
-from viz.command import typed
+from viz.cli_train import add_options, example_of, train_command
+from viz.command import STOPPED, typed
 from viz.errors import InputError, LoupeError, ModelNotFoundError
 from viz.models import Model
 from viz.models.catalogue import CATALOGUE, CatalogueEntry, find_entry, is_available

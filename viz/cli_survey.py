@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from types import FrameType
 
 import pandas as pd
 from tqdm import tqdm
 from transformers.utils.logging import disable_progress_bar
 
 from viz.capture.load_and_wrap_model import load_model
-from viz.command import typed
+from viz.command import STOPPED, stopped_by_ctrl_c, typed
 from viz.errors import InputError
 from viz.inputs.units import counted
 from viz.models.argument_checks import whole_number
@@ -29,9 +27,6 @@ from viz.survey.survey_control import SurveyControl
 from viz.survey.survey_folder import SurveyFolder
 from viz.survey.survey_progress import Seen, SurveyMoment
 from viz.survey.texts.corpus import open_corpus
-
-# Exit status of what Ctrl+C stopped, as shells number it.
-STOPPED = 130
 
 # Options that say how the corpus is read, as `SurveySettings` calls them.
 SETTINGS = tuple(one.name for one in fields(SurveySettings))
@@ -176,18 +171,8 @@ def _tell(card: SurveyCard, survey: Survey) -> None:
 def _following() -> Iterator[tuple[SurveyControl, Seen]]:
     """Draw how far a survey is; the first Ctrl+C lets it end after its window, a second ends it."""
     control = SurveyControl()
-    usual = signal.getsignal(signal.SIGINT)
-
-    def stop(_: int, __: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, usual)
-        control.stop()
-
-    with _Bars() as bars:
-        signal.signal(signal.SIGINT, stop)
-        try:
-            yield control, bars.seen
-        finally:
-            signal.signal(signal.SIGINT, usual)
+    with _Bars() as bars, stopped_by_ctrl_c(control.stop):
+        yield control, bars.seen
 
 
 class _Bars:

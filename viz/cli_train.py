@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,7 +15,7 @@ from tqdm import tqdm
 from transformers.utils.logging import disable_progress_bar
 
 from viz.capture.load_and_wrap_model import load_model
-from viz.command import typed
+from viz.command import STOPPED, stopped_by_ctrl_c, typed
 from viz.errors import InputError, LoupeError, StorageError
 from viz.models.folders import plain_path
 from viz.training.cpu_threads import few_threads
@@ -35,8 +33,8 @@ from viz.training.user_text import read_text, require_small
 # Where the app listens, unless it was told otherwise.
 APP = "http://127.0.0.1:8501"
 
-# Exit statuses: of a training that failed, and of one that Ctrl+C stopped, as shells number it.
-FAILED, STOPPED = 1, 130
+# Exit status of a training that failed.
+FAILED = 1
 
 # What each option is called where it ends up.
 OF_MODEL = {"layers": "layers", "heads": "heads", "width": "d_model", "positions": "positions"}
@@ -206,12 +204,6 @@ def _text_of(name: str) -> str:
 def _following(folder: RunFolder, about: About) -> Iterator[tuple[Control, Any]]:
     """Draw how far a training is; the first Ctrl+C lets it end after its step, a second ends it."""
     control = Control()
-    usual = signal.getsignal(signal.SIGINT)
-
-    def stop(_: int, __: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, usual)
-        control.stop()
-
     done = folder.latest() or 0
     with tqdm(total=about.settings.steps, initial=done, desc=about.task, unit="step") as bar:
 
@@ -219,11 +211,8 @@ def _following(folder: RunFolder, about: About) -> Iterator[tuple[Control, Any]]
             bar.set_postfix(loss=f"{moment.loss:.3f}", refresh=False)
             bar.update()
 
-        signal.signal(signal.SIGINT, stop)
-        try:
+        with stopped_by_ctrl_c(control.stop):
             yield control, seen
-        finally:
-            signal.signal(signal.SIGINT, usual)
 
 
 def _tell(folder: RunFolder, task: Task, loaded: Loaded) -> None:

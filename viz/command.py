@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 NAME = "loupe"
+
+# Exit status of what Ctrl+C stopped, as shells number it.
+STOPPED = 130
 
 
 def typed(*arguments: str) -> str:
@@ -22,6 +29,22 @@ def typed(*arguments: str) -> str:
     else:
         name = NAME
     return shlex.join([_from_here(name), *arguments])
+
+
+@contextmanager
+def stopped_by_ctrl_c(stop: Callable[[], None]) -> Iterator[None]:
+    """Let the first Ctrl+C stop what is at work at its next step, and a second end it."""
+    usual = signal.getsignal(signal.SIGINT)
+
+    def heard(_: int, __: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, usual)
+        stop()
+
+    signal.signal(signal.SIGINT, heard)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _from_here(path: str) -> str:

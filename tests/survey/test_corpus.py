@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +19,8 @@ from viz.survey.texts.corpus_decoding import BLOCK_BYTES, LONGEST_TEXT, PART_CHA
 from viz.survey.texts.corpus_hub import explain, require_remote, rows_of_dataset
 
 TEXTS = ["A first text.", "Eine zweite,\nlänger: 猫 🙂", "third"]
+# Whom no file of another belongs to.
+NOBODY = 65534
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
 
 
@@ -274,13 +278,32 @@ def test_a_name_that_is_no_string_is_refused():
         open_corpus(["a.txt"])
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.fixture
+def as_nobody():
+    """A folder that everybody sees, while nobody's rights are left: root may read everything."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, was = Path(name), os.geteuid()
+        folder.chmod(0o755)
+
+        @contextmanager
+        def without_rights():
+            if was == 0:
+                os.seteuid(NOBODY)
+            try:
+                yield
+            finally:
+                os.seteuid(was)
+
+        yield folder, without_rights
+
+
 @pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.parquet", "folder"])
-def test_what_may_not_be_read_is_said(tmp_path, name):
-    path = tmp_path / name
+def test_what_may_not_be_read_is_said(as_nobody, name):
+    folder, without_rights = as_nobody
+    path = folder / name
     path.mkdir() if name == "folder" else write(path, b"text")
     path.chmod(0)
-    with pytest.raises(StorageError, match="may not be read here"):
+    with without_rights(), pytest.raises(StorageError, match="may not be read here"):
         open_corpus(path)
     path.chmod(0o700)
 

@@ -23,7 +23,7 @@ from viz.survey.sums.layer_sums import TextMeasure
 from viz.survey.sums.row_scores import TEXT_SCORES
 from viz.survey.sums.stack_sums import ARRAYS, StackSums
 from viz.survey.sums.text_facts import text_facts
-from viz.survey.sums.token_classes import PUNCTUATION, separators, token_classes
+from viz.survey.sums.token_classes import CLASS_NAMES, PUNCTUATION, separators, token_classes
 
 TEXTS = ("", " the", "cat", ",", "\n", " 12", ".", " ", "ly", "</s>")
 
@@ -68,7 +68,7 @@ def require_as_written_out(stack):
     classes = [token_classes(one) for one in (stack.queries, stack.keys)]
     about = {
         "start": start,
-        "marks": classes[1].numbers == PUNCTUATION,
+        "marks": classes[1] == PUNCTUATION,
         "separators": separators(stack.keys),
     }
     for layer in range(stack.layers):
@@ -93,7 +93,7 @@ def require_as_written_out(stack):
                         err_msg=score,
                     )
             kinds = len(sums.classes)
-            own = by_class(weights, *(one.numbers for one in classes), kinds)
+            own = by_class(weights, *classes, kinds)
             np.testing.assert_allclose(sums.by_class[layer, head], own, atol=1e-5)
     shares = sums.shares.sum(axis=-1)
     np.testing.assert_array_equal(shares, sums.counted.sum(axis=0))
@@ -222,4 +222,4 @@ def test_a_token_is_classed_by_its_own_text(text, special, goes_on, expected):
         "token", (text,) * 2, ("x", text), (1, 2), (False, special), (None,) * 2, words, (0, 0)
     )
     classes = token_classes(units)
-    assert classes.names[classes.numbers[1]] == expected
+    assert CLASS_NAMES[classes[1]] == expected

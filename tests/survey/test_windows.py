@@ -67,8 +67,7 @@ def sentencepiece_tokenizer():
 
 def of_catalogue(name):
     folder = local_folder(CATALOGUE[name])
-    if folder is None:
-        pytest.skip(f"{name} is not on this machine")
+    assert folder is not None, f"loupe fetch {name} brings it"
     return hf.AutoTokenizer.from_pretrained(folder)
 
 

@@ -47,6 +47,11 @@ class Targets:
                 "Say for each query where its targets end.",
             )
 
+    def of_queries(self, start: int, stop: int) -> Targets:
+        """Return those of a run of the queries."""
+        ends = None if self.ends is None else self.ends[start:stop]
+        return Targets(self.wanted[start:stop], self.labels, ends)
+
     def rows(self) -> Tensor:
         """Return the queries that have a target at all, whatever they may look at, int64 [row]."""
         labels, kinds = torch.unique(self.labels, return_inverse=True)

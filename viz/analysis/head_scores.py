@@ -203,13 +203,9 @@ def _scored(stack: Stack, targets: Targets, progress: Progress | None) -> HeadSc
 
     Those of a text that is being written are its end; where a layer has keys of its own, they follow.
     """
-    count = len(stack.queries)
-    start = 0 if stack.queries.labels == stack.keys.labels[:count] else len(stack.keys) - count
-    own = slice(start, start + count)
-    ends = None if targets.ends is None else targets.ends[own]
-    return target_scores(
-        stack, Targets(targets.wanted[own], targets.labels, ends), progress=progress
-    )
+    start = stack.first_query
+    own = targets.of_queries(start, start + len(stack.queries))
+    return target_scores(stack, own, progress=progress)
 
 
 def _require_aligned(stack: Stack) -> None:

@@ -57,6 +57,13 @@ class Stack:
         beyond = self.keys.special[count:]
         return own == self.keys.labels[-count:] or (own == self.keys.labels[:count] and all(beyond))
 
+    @property
+    def first_query(self) -> int:
+        """Where the first query of an aligned stack stands among its keys: a text that is written ends its own."""
+        count = len(self.queries)
+        begins = self.queries.labels == self.keys.labels[:count]
+        return 0 if begins else len(self.keys) - count
+
     def heads(self, layer: int) -> int:
         """How many heads a layer has; layers may differ."""
         return self.record(layer).heads

@@ -10,6 +10,7 @@ from viz.errors import CancelledError, StorageError
 from viz.models import Model
 from viz.survey.measured import NotMeasured
 from viz.survey.measured_windows import Measuring, here
+from viz.survey.sums.survey_sums import SurveySums
 from viz.survey.survey_card import State, SurveyCard, SurveySettings
 from viz.survey.survey_control import SurveyControl
 from viz.survey.survey_folder import SurveyFolder
@@ -78,9 +79,12 @@ def run_survey(
             # What was measured is kept, however it ended; a full disk is said by what it ended.
             seen(SurveyMoment("tables", 0, 1, card.tokens, None))
             with suppress(StorageError) if state == "failed" else nullcontext():
-                folder.write_tables()
-                seconds = time.monotonic() - begun
-                card = _ended(folder, card, reading, state=state, message=message, seconds=seconds)
+                sums = folder.sums()
+                folder.write_tables(sums)
+                reached = replace(
+                    card, state=state, message=message, seconds=time.monotonic() - begun
+                )
+                card = _ended(folder, reached, reading, sums)
     return card
 
 
@@ -107,26 +111,17 @@ def _read(folder: SurveyFolder, reading: CorpusReading, measuring: Measuring, se
 
 
 def _ended(
-    folder: SurveyFolder,
-    card: SurveyCard,
-    reading: CorpusReading,
-    *,
-    state: State,
-    message: str,
-    seconds: float,
+    folder: SurveyFolder, card: SurveyCard, reading: CorpusReading, sums: SurveySums
 ) -> SurveyCard:
-    """Write how it ended, and return that."""
-    sums = folder.sums()
+    """Write how it ended and what was read until then, and return that."""
     reasons = {one.score: one.reason for one in folder.probes() if isinstance(one, NotMeasured)}
     card = replace(
         card,
-        state=state,
-        message=message or sums.refusal,
+        message=card.message or sums.refusal,
         windows=sums.windows,
         tokens=sums.tokens,
         refused=sums.refused,
         not_measured=reasons,
-        seconds=seconds,
         **reading.counts(),  # type: ignore[arg-type]
     )
     folder.write_card(card)

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from viz.errors import StorageError
+from viz.models.whole_file import write_whole
 from viz.survey.sums.example_candidates import Example
 from viz.survey.sums.shown_window import ShownWindow
 from viz.survey.sums.stack_sums import ARRAYS, StackSums
@@ -67,13 +68,9 @@ def write_shard(folder: Path, shard: Shard, sums: SurveySums) -> Path:
         StorageError: the folder cannot be written to, or the disk is full.
     """
     path = folder / shard.file_name
-    beside = path.with_suffix(".part")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(sums_bytes(sums))
-        beside.replace(path)
+        write_whole(path, sums_bytes(sums))
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise StorageError(
             f"What was measured cannot be written to {folder}: {error.strerror or error}.",
             "Free some space or choose another folder; what was written before is kept.",

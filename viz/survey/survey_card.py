@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from viz.errors import InputError, StorageError
+from viz.models.whole_file import write_whole
 
 CARD = "card.json"
 
@@ -91,10 +92,9 @@ def write_card(folder: Path, card: SurveyCard) -> None:
         StorageError: the folder cannot be written to.
     """
     told = asdict(card)
-    beside = folder / f"{CARD}.part"
+    content = json.dumps({**told, "check": _check(told)}, indent=2)
     try:
-        beside.write_text(json.dumps({**told, "check": _check(told)}, indent=2), encoding="utf-8")
-        beside.replace(folder / CARD)
+        write_whole(folder / CARD, content.encode())
     except OSError as error:
         raise StorageError(
             f"The survey's card cannot be written to {folder}: {error.strerror or error}.",

@@ -20,10 +20,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from viz.errors import StorageError
+from viz.models.whole_file import write_whole
 from viz.survey.measured import Measured, NotMeasured
 from viz.survey.shard_file import SUFFIX, Shard, read_shard, write_shard
 from viz.survey.sums.survey_sums import SurveySums
-from viz.survey.survey_card import SurveyCard, read_card, write_card
+from viz.survey.survey_card import CARD, SurveyCard, read_card, write_card
 from viz.survey.survey_tables import tables
 
 FIELDS = ("value", "chance", "halves", "counted")
@@ -42,7 +43,7 @@ class SurveyFolder:
     @property
     def has_card(self) -> bool:
         """Whether a survey was begun here."""
-        return (self.path / "card.json").is_file()
+        return (self.path / CARD).is_file()
 
     @property
     def is_bare(self) -> bool:
@@ -55,13 +56,6 @@ class SurveyFolder:
 
     def write_card(self, card: SurveyCard) -> None:
         """Write its card; errors as in `survey_card.write_card`."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(
-                f"The survey cannot be kept in {self.path}: {error.strerror or error}.",
-                "Choose a folder that can be written to.",
-            ) from error
         write_card(self.path, card)
 
     def shards(self) -> list[Shard]:
@@ -104,11 +98,8 @@ class SurveyFolder:
             told.append({"score": one.score, "stack": one.stack, "number": number})
             arrays |= {f"{number}/{field}": getattr(one, field) for field in FIELDS}
         path = self._probe(name)
-        beside = path.with_suffix(".part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(save(arrays, metadata={"probe": json.dumps(told)}))
-            beside.replace(path)
+            write_whole(path, save(arrays, metadata={"probe": json.dumps(told)}))
         except OSError as error:
             raise StorageError(
                 f"What was measured cannot be written to {path.parent}: {error.strerror or error}.",
@@ -127,13 +118,12 @@ class SurveyFolder:
             for one in _read_probe(path)
         ]
 
-    def write_tables(self) -> None:
-        """Make the tables of what is there, and write each in one piece.
+    def write_tables(self, sums: SurveySums) -> None:
+        """Make the tables of all shards, joined, and of what else is there; write each in one piece.
 
         Raises:
             StorageError: the folder cannot be written to, or a part is damaged.
         """
-        sums = self.sums()
         if not sums.stacks:
             return
         measured = [one for one in self.probes() if isinstance(one, Measured)]
@@ -145,12 +135,9 @@ class SurveyFolder:
 
 
 def _write_table(folder: Path, name: str, frame: pd.DataFrame) -> None:
-    beside = folder / f"{name}.parquet.part"
     try:
-        frame.to_parquet(beside, index=False)
-        beside.replace(folder / f"{name}.parquet")
+        write_whole(folder / f"{name}.parquet", frame.to_parquet(None, index=False))
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise StorageError(
             f"The tables cannot be written to {folder}: {error.strerror or error}.",
             "Free some space; what was measured is kept, and `loupe survey` goes on from it.",

@@ -14,13 +14,13 @@ from filelock import FileLock, Timeout
 from viz.errors import BusyError, InputError, StorageError
 from viz.models import Model
 from viz.models.model_facts import fingerprint
-from viz.survey.survey_card import SurveyCard, SurveySettings
+from viz.survey.survey_card import CARD, SurveyCard, SurveySettings
 from viz.survey.survey_folder import SurveyFolder
 from viz.survey.texts.corpus import Corpus
 
 # What a survey that was ended before it wrote its card may have left.
 LOCK = "work.lock"
-OWN = {LOCK, "card.json.part"}
+OWN = {LOCK, f"{CARD}.part"}
 
 # What measured, whose versions are noted.
 MEASURED_BY = ("attention-loupe", "torch", "transformers")

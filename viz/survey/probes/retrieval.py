@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from viz.analysis.head_patterns import NOTHING, Targets
+from viz.analysis.looking_rule import looking_rule
 from viz.capture.capture import capture
 from viz.capture.layers.recorded_layer import Layer, blocks
 from viz.capture.stack import Stack
@@ -137,10 +138,11 @@ def _layer_counts(layer: Layer, targets: Targets) -> Counts:
     """Count hits, chance and rows of each head, [3, head]."""
     device = layer.tensors[0].device
     found = torch.zeros(3, layer.heads)
+    may_look = looking_rule(layer)
     for block, weights, first in blocks(layer, slice(0, layer.heads), targets.rows().to(device)):
         keys = first + weights.argmax(dim=-1)  # [head, row]
         wanted = targets.matches(block, 0, layer.shape[1])  # [row, key]
-        allowed = layer.may_look(block)  # [1 or head, row, key]
+        allowed = may_look(block)  # [1 or head, row, key]
         hits = wanted.expand(layer.heads, -1, -1).gather(2, keys[..., None])[..., 0]
         alike = (allowed & wanted).sum(dim=-1) / allowed.sum(dim=-1).clamp(min=1)
         rows = torch.full((layer.heads,), len(block))

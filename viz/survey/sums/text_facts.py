@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from viz.analysis.head_patterns import Targets, induction_targets
+from viz.analysis.head_patterns import NOTHING, Targets, induction_targets, same_targets
 from viz.capture.stack import Stack
-from viz.inputs.units import Units
-from viz.survey.sums.token_classes import PUNCTUATION, Classes, separators, token_classes
+from viz.survey.sums.token_classes import CLASS_NAMES, PUNCTUATION, separators, token_classes
 
 # Columns of `TextFacts.columns` before those of the classes.
 PLACE, WHOLE, FIRST, SINK, SEPARATOR, MARK = range(6)
@@ -49,18 +48,15 @@ class TextFacts:
         return self.columns.device
 
 
-def text_facts(stack: Stack, classes: tuple[Classes, Classes] | None = None) -> TextFacts:
-    """Read off a stack's units what its heads may look for.
-
-    Args:
-        stack: of a pass over the text.
-        classes: of its queries and of its keys; by their own text by default.
-    """
+def text_facts(stack: Stack) -> TextFacts:
+    """Read off a stack's units what its heads may look for."""
     device = stack.records[0].tensors[0].device
-    of_queries, of_keys = classes or _classes(stack)
+    of_keys = token_classes(stack.keys)
+    same_units = stack.queries == stack.keys
+    of_queries = of_keys if same_units else token_classes(stack.queries)
     keys = stack.keys
     count = len(keys)
-    width = COLUMNS + len(of_keys.names)
+    width = COLUMNS + len(CLASS_NAMES)
     columns = torch.zeros(count, width + -width % FULL_WIDTH)
     columns[:, PLACE] = torch.arange(count)
     columns[:, WHOLE] = 1
@@ -68,41 +64,21 @@ def text_facts(stack: Stack, classes: tuple[Classes, Classes] | None = None) -> 
     columns[:, SINK] = torch.tensor(keys.special, dtype=torch.float32)
     columns[:1, SINK] = 1
     columns[:, SEPARATOR] = torch.from_numpy(separators(keys).astype(np.float32))
-    by_text = of_keys if of_keys.scheme == "token" else token_classes(keys)
-    columns[:, MARK] = torch.from_numpy((by_text.numbers == PUNCTUATION).astype(np.float32))
-    columns[torch.arange(count), COLUMNS + torch.from_numpy(of_keys.numbers)] = 1
+    columns[:, MARK] = torch.from_numpy((of_keys == PUNCTUATION).astype(np.float32))
+    columns[torch.arange(count), COLUMNS + torch.from_numpy(of_keys)] = 1
     at, same, after = None, None, None
     if stack.aligned:
-        start = _start(stack)
-        own = slice(start, start + len(stack.queries))
-        at = torch.arange(own.start, own.stop, device=device)
-        same = _same_targets(keys, own)
-        followed = induction_targets(keys.ids, special=keys.special)
-        assert followed.ends is not None
-        after = Targets(followed.wanted[own], followed.labels, followed.ends[own])
+        start, stop = stack.first_query, stack.first_query + len(stack.queries)
+        at = torch.arange(start, stop, device=device)
+        ids = torch.tensor(keys.ids).masked_fill(torch.tensor(keys.special), NOTHING)
+        # At itself too, which is taken off where it is measured.
+        same = same_targets(ids, ids).of_queries(start, stop)
+        after = induction_targets(keys.ids, special=keys.special).of_queries(start, stop)
     return TextFacts(
         columns.to(device),
         at,
         same,
         after,
-        torch.from_numpy(of_queries.numbers).to(device),
-        of_keys.names,
+        torch.from_numpy(of_queries).to(device),
+        CLASS_NAMES,
     )
-
-
-def _classes(stack: Stack) -> tuple[Classes, Classes]:
-    of_keys = token_classes(stack.keys)
-    return of_keys if stack.queries == stack.keys else token_classes(stack.queries), of_keys
-
-
-def _start(stack: Stack) -> int:
-    """Say where the first query stands among the keys: a text that is written is the end of its own."""
-    count = len(stack.queries)
-    return 0 if stack.queries.labels == stack.keys.labels[:count] else len(stack.keys) - count
-
-
-def _same_targets(keys: Units, own: slice) -> Targets:
-    """Look at the same token; at itself too, which is taken off where it is measured."""
-    ids = torch.tensor(keys.ids, dtype=torch.int64)
-    ids[torch.tensor(keys.special, dtype=torch.bool)] = -1
-    return Targets(wanted=ids[own], labels=ids)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,23 +20,8 @@ CLASS_NAMES = (
 SEPARATING = ("sep", "eos", "end", "</s>", "<s/>", "endoftext", "eot")
 
 
-@dataclass(frozen=True, slots=True)
-class Classes:
-    """Classes of one kind, and which each token is of.
-
-    Attributes:
-        scheme: of the classes, such as "token" or "part of speech".
-        names: of the classes.
-        numbers: of each token's class, int64 [token].
-    """
-
-    scheme: str
-    names: tuple[str, ...]
-    numbers: NDArray[np.int64]
-
-
-def token_classes(units: Units) -> Classes:
-    """Class tokens by their own text: special tokens, marks, numbers, starts and rests of words."""
+def token_classes(units: Units) -> NDArray[np.int64]:
+    """Class tokens by their own text, by numbers of `CLASS_NAMES`: special ones, marks, starts of words, ..."""
     numbers = np.empty(len(units), dtype=np.int64)
     before: int | None = None
     for at, (text, special, word) in enumerate(
@@ -46,7 +29,7 @@ def token_classes(units: Units) -> Classes:
     ):
         numbers[at] = _class_of(text, special, word is not None and word == before)
         before = word
-    return Classes("token", CLASS_NAMES, numbers)
+    return numbers
 
 
 def _class_of(text: str, special: bool, goes_on: bool) -> int:
@@ -63,11 +46,11 @@ def _class_of(text: str, special: bool, goes_on: bool) -> int:
     return PIECE if goes_on else WORD
 
 
-def separators(units: Units, texts: Sequence[str] | None = None) -> NDArray[np.bool_]:
+def separators(units: Units) -> NDArray[np.bool_]:
     """Say which tokens separate texts or lines: [SEP], </s>, <|endoftext|>, line breaks."""
     found = np.zeros(len(units), dtype=np.bool_)
     for at, (text, label, special) in enumerate(
-        zip(texts or units.texts, units.labels, units.special, strict=True)
+        zip(units.texts, units.labels, units.special, strict=True)
     ):
         name = label.lower()
         found[at] = any(one in name for one in SEPARATING) if special else _breaks(text)
