@@ -1,13 +1,23 @@
 """What a survey of every head costs, beside the plain forward passes over the same texts.
 
-For each model, blocks of 16 windows in turn: the plain passes, the survey of the same windows (captured, measured, kept on
-disk), and, of every tenth block, eager weights measured by NumPy, which is how it is done without this. What a survey does
-once, probes and tables, is added to its time. Peak memory in a process of its own, over a corpus and over one three times
-as long. The text is the reference of Python and the docstrings of its library, which every interpreter carries.
+For each model, blocks of 16 windows in turn, so that a busy minute hits all of them:
 
+- the plain passes, a window each, as one would run the model over texts (ids are there already, nothing is kept of what it
+  returns);
+- the plain passes over batches of windows of one length, as many as share a pass in the survey, which is the most that
+  batching alone would save;
+- the survey of the same windows: read, tokenised, captured, measured, kept on disk;
+- of the first windows of every tenth block, eager weights measured by NumPy, which is how it is done without this, beside
+  plain passes over the same.
+
+What a survey does once, probes and tables, is added to its time; probes do not grow with the corpus, so that they weigh the
+more the fewer its tokens. Peak memory in a process of its own, over a corpus and over one three times as long. The text is
+the reference of Python and the docstrings of its library, which every interpreter carries.
+
+Each ratio is by the clock within this run; beside it the same by processor time, which says what a quiet machine would.
 Goals: 1.6 x the plain passes, under 1.5 GB above the model whatever the length; NumPy is expected over 5 x.
 
-    python -m benchmarks.survey [--models demo smollm2] [--tokens 200000]      (half an hour on two cores)
+    python -m benchmarks.survey [--models demo smollm2] [--tokens 200000] [--texts-only]
 
 The last line is one JSON object.
 """
@@ -20,13 +30,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.capture import peak_bytes, reset_peak
 
-# Every so many blocks the plain way is timed, too.
-NUMPY_EVERY = 10
+# Of every so many blocks the first windows are measured by NumPy, too.
+NUMPY_EVERY, NUMPY_WINDOWS = 10, 4
 
 # Tokens over which peak memory is measured, and again over three times as many.
 MEMORY_TOKENS = 6_000
@@ -52,12 +64,13 @@ def corpus(folder: Path) -> Path:
     return path
 
 
-def measure(name: str, tokens: int) -> dict[str, Any]:
-    """Time a survey and its plain passes in turn."""
+def measure(name: str, tokens: int, *, once: bool) -> dict[str, Any]:
+    """Time a survey and its plain passes in turn; what it does once is left out if it is not asked for."""
     import torch
 
     import viz
-    from viz.survey import SurveyControl, SurveySettings, open_corpus
+    from viz.survey import SurveySettings, WorkControl, open_corpus
+    from viz.survey.measured_passes import PASS_TOKENS, WindowPasses
     from viz.survey.measured_windows import measure_windows
     from viz.survey.survey_folder import SurveyFolder
     from viz.survey.survey_probes import find_probes
@@ -65,59 +78,116 @@ def measure(name: str, tokens: int) -> dict[str, Any]:
 
     model = viz.load_model(name, device="cpu", dtype="float32")
     settings = SurveySettings(length=LENGTHS.get(name), tokens=tokens, packed=True)
-    plain = numpy = numpy_plain = 0.0
-    windows = 0
+    spent = Spent()
+    windows = read = 0
+    passes = WindowPasses(model)
     with tempfile.TemporaryDirectory() as place:
-        folder = SurveyFolder(Path(place) / "survey")
-        begun = time.perf_counter()
-        reading = CorpusReading(model, open_corpus(corpus(Path(place))), settings)
-        survey = time.perf_counter() - begun
+        folder, texts_file = SurveyFolder(Path(place) / "survey"), corpus(Path(place))
+        with spent.on("texts"):
+            reading = CorpusReading(model, open_corpus(texts_file), settings)
         batches = reading.pending([])
         for number in range(sys.maxsize):
-            begun = time.perf_counter()
-            batch = next(batches, None)
-            survey += time.perf_counter() - begun
+            with spent.on("texts"):
+                batch = next(batches, None)
             if batch is None:
                 break
             inputs = [model.tokenizer(one.text, return_tensors="pt") for one in batch]
+            together = alike(inputs, PASS_TOKENS)
             if number == 0:
-                measure_windows(model, batch[:2])
-            begun = time.perf_counter()
-            with torch.inference_mode():
+                measure_windows(model, batch[:2], passes=passes)
+            with spent.on("plain"), torch.inference_mode():
                 for one in inputs:
                     model.module(**one)
-            of_block = time.perf_counter() - begun
-            plain += of_block
-            begun = time.perf_counter()
-            found = measure_windows(model, batch)
-            assert found is not None
-            folder.keep_shard(found.shard, found.sums)
-            survey += time.perf_counter() - begun
+            with spent.on("batched"), torch.inference_mode():
+                for one in together:
+                    model.module(**one)
+            with spent.on("texts"):
+                found = measure_windows(model, batch, passes=passes)
+                assert found is not None
+                folder.keep_shard(found.shard, found.sums)
             if number % NUMPY_EVERY == 0:
-                numpy += by_numpy(name, model.module, inputs)
-                numpy_plain += of_block
-            windows += len(batch)
-            print(f"{name}: {windows} windows, {survey / plain:.2f} x", flush=True)
-        texts = survey
-        begun = time.perf_counter()
-        find_probes(folder, model, reading.first_texts, settings, SurveyControl(), lambda _: None)
-        folder.write_tables()
-        survey += time.perf_counter() - begun
+                with spent.on("plain of numpy"), torch.inference_mode():
+                    for one in inputs[:NUMPY_WINDOWS]:
+                        model.module(**one)
+                with spent.on("numpy"):
+                    by_numpy(model.module, inputs[:NUMPY_WINDOWS])
+            windows, read = windows + len(batch), read + sum(one.tokens for one in batch)
+            by = [
+                f"{other} {spent.ratio('texts', other):.2f} x ({spent.cpu_ratio('texts', other):.2f} x by cpu time)"
+                for other in ("plain", "batched")
+            ]
+            print(f"{name}: {windows} windows, {', '.join(by)}", flush=True)
+        with spent.on("once"):
+            if once:
+                find_probes(
+                    *(folder, model, reading.first_texts, settings), WorkControl(), lambda _: None
+                )
+            folder.write_tables(folder.sums())
     return {
+        "tokens": read,
         "windows": windows,
-        "texts_of_plain": round(texts / plain, 2),
-        "all_of_plain": round(survey / plain, 2),
-        "numpy_of_plain": round(numpy / numpy_plain, 2),
+        "threads": torch.get_num_threads(),
+        "plain_seconds": round(spent.seconds["plain"], 1),
+        "texts_of_plain": spent.ratio("texts", "plain"),
+        "texts_of_plain_by_cpu_time": spent.cpu_ratio("texts", "plain"),
+        "texts_of_batched_plain": spent.ratio("texts", "batched"),
+        "texts_of_batched_plain_by_cpu_time": spent.cpu_ratio("texts", "batched"),
+        "with_probes": once,
+        "probes_and_tables_of_plain": spent.ratio("once", "plain"),
+        "all_of_plain": round(spent.ratio("texts", "plain") + spent.ratio("once", "plain"), 3),
+        "numpy_of_plain": spent.ratio("numpy", "plain of numpy"),
     }
 
 
-def by_numpy(name: str, module: Any, inputs: list[Any]) -> float:
-    """Time eager weights measured head by head in NumPy: the same scores, without baselines and examples."""
+class Spent:
+    """Seconds that were spent on each of several things, by the clock and by the processor.
+
+    Where others work on the machine, too, the clock says how long it took, and the processor what it cost.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.cpu: dict[str, float] = {}
+
+    @contextmanager
+    def on(self, what: str) -> Iterator[None]:
+        """Count the time until the end of the block."""
+        clock, cpu = time.perf_counter(), time.process_time()
+        yield
+        self.seconds[what] = self.seconds.get(what, 0.0) + time.perf_counter() - clock
+        self.cpu[what] = self.cpu.get(what, 0.0) + time.process_time() - cpu
+
+    def ratio(self, one: str, other: str) -> float:
+        """Say how many times as long one took as the other."""
+        return round(self.seconds[one] / self.seconds[other], 3)
+
+    def cpu_ratio(self, one: str, other: str) -> float:
+        """Say the same of the processor's time."""
+        return round(self.cpu[one] / self.cpu[other], 3)
+
+
+def alike(inputs: list[Any], tokens: int) -> list[Any]:
+    """Put windows of one length into batches of up to so many tokens."""
+    import torch
+
+    by_length: dict[int, list[Any]] = {}
+    for one in inputs:
+        by_length.setdefault(one["input_ids"].shape[1], []).append(one)
+    batches = []
+    for length, alike in by_length.items():
+        most = max(1, tokens // length)
+        for first in range(0, len(alike), most):
+            some = alike[first : first + most]
+            batches.append({name: torch.cat([one[name] for one in some]) for name in some[0]})
+    return batches
+
+
+def by_numpy(module: Any, inputs: list[Any]) -> None:
+    """Measure eager weights head by head in NumPy: the same scores, without baselines and examples."""
     import numpy as np
     import torch
 
     module.set_attn_implementation("eager")
-    begun = time.perf_counter()
     for one in inputs:
         with torch.inference_mode():
             layers = module(**one, output_attentions=True).attentions
@@ -129,9 +199,7 @@ def by_numpy(name: str, module: Any, inputs: list[Any]) -> float:
         for layer in layers:
             for weights in layer[0].numpy():
                 score_by_numpy(weights, away, same, after)
-    taken = time.perf_counter() - begun
     module.set_attn_implementation("sdpa")
-    return taken
 
 
 def score_by_numpy(weights: Any, away: Any, same: Any, after: Any) -> list[float]:
@@ -154,14 +222,19 @@ def score_by_numpy(weights: Any, away: Any, same: Any, after: Any) -> list[float
     ]
 
 
-def memory(name: str, tokens: int) -> int:
+def memory(name: str, tokens: int, *, once: bool) -> int:
     """Survey in this process; peak memory above the model, in bytes."""
     import viz
     from viz.survey import SurveySettings, open_corpus, run_survey
     from viz.survey.survey_folder import SurveyFolder
 
     model = viz.load_model(name, device="cpu", dtype="float32")
-    settings = SurveySettings(length=LENGTHS.get(name), tokens=tokens, packed=True)
+    settings = SurveySettings(
+        length=LENGTHS.get(name),
+        tokens=tokens,
+        packed=True,
+        **({} if once else {"probes": False, "loss_windows": 0}),
+    )
     with tempfile.TemporaryDirectory() as place:
         reset_peak()
         before = peak_bytes()
@@ -176,17 +249,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="*", default=["demo", "smollm2"])
     parser.add_argument("--tokens", type=int, default=200_000)
+    parser.add_argument("--texts-only", action="store_true", help="leave out what is measured once")
     parser.add_argument("--memory", help="a model, in this process alone")
     options = parser.parse_args()
+    once = not options.texts_only
     if options.memory:
-        print(memory(options.memory, options.tokens))
+        print(memory(options.memory, options.tokens, once=once))
         return
     found = {}
     for name in options.models:
-        figures = measure(name, options.tokens)
+        figures = measure(name, options.tokens, once=once)
         for times in (1, 3):
             command = [sys.executable, "-m", "benchmarks.survey", "--memory", name]
             command += ["--tokens", str(times * MEMORY_TOKENS)]
+            command += [] if once else ["--texts-only"]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             peak = int(done.stdout.splitlines()[-1])
             figures[f"megabytes_above_model_of_{times * MEMORY_TOKENS}"] = round(peak / 1e6)

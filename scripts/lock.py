@@ -25,7 +25,7 @@ def main() -> None:
     # with "install something".
     app = _reach([*project["dependencies"], *extras["smollm2"], *extras["dinov2"]])
     own = [line for line in extras["test"] if not line.startswith("attention-loupe")]
-    test = _reach([*own, *extras["umap"], *extras["ray"]])
+    test = _reach([*own, *extras["umap"], *extras["ray"], *extras["grammar"]])
     _write("requirements.lock", app)
     _write("requirements-test.lock", {name: pin for name, pin in test.items() if name not in app})
 

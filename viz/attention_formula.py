@@ -46,6 +46,27 @@ def attention_rows(
 
     Source: Vaswani et al. 2017, eq. 1; soft-capping: Gemma 2 report, sec. 2; sinks: gpt-oss.
     """
+    scores = attention_scores(
+        query, key, scale=scale, allowed=allowed, hidden=hidden, bias=bias, softcap=softcap
+    )
+    return weights_of(scores, sinks=sinks, all_allowed=allowed is None and not hidden)
+
+
+def attention_scores(
+    query: Tensor,
+    key: Tensor,
+    *,
+    scale: float,
+    allowed: Tensor | None = None,
+    hidden: Sequence[tuple[slice, Tensor]] = (),
+    bias: Tensor | None = None,
+    softcap: float | None = None,
+) -> Tensor:
+    """Compute what the softmax of some query rows sees; see `attention_rows`.
+
+    Returns:
+        Shape [head, query, key], float32; minus infinity where a query may not look.
+    """
     heads, rows, width = query.shape
     groups = heads // key.shape[0]
     grouped = query.float().reshape(key.shape[0], groups * rows, width)
@@ -62,13 +83,25 @@ def attention_rows(
         scores = scores.masked_fill_(~allowed, -torch.inf)
     for run, forbidden in hidden:
         scores[..., run].masked_fill_(forbidden, -torch.inf)
+    return scores
+
+
+def weights_of(scores: Tensor, *, sinks: Tensor | None = None, all_allowed: bool = False) -> Tensor:
+    """Turn scores into weights; a row that may look at nothing looks at nothing.
+
+    Args:
+        scores: shape [head, query, key], minus infinity where a query may not look; left as they are.
+        sinks: one logit a head, [head], or one a head and query, [head, query].
+        all_allowed: whether every query may look at every key, so that no row needs to be asked.
+    """
+    heads, rows, _ = scores.shape
     if sinks is not None:
         column = sinks.float().view(heads, -1, 1).expand(heads, rows, 1)
         weights = torch.softmax(torch.cat([scores, column], dim=-1), dim=-1)[..., :-1]
     else:
         weights = torch.softmax(scores, dim=-1)
     # A row with nothing to look at is 0/0 in softmax, all along; it looks at nothing, which is 0.
-    if (allowed is not None or hidden) and bool(weights[..., :1].isnan().any()):
+    if not all_allowed and bool(weights[..., :1].isnan().any()):
         if not weights.requires_grad:
             return weights.nan_to_num_(nan=0.0)
         nothing = torch.isneginf(scores).all(dim=-1, keepdim=True)

@@ -18,18 +18,23 @@ from viz.inputs.units import counted
 from viz.models.argument_checks import whole_number
 from viz.models.folders import plain_path
 from viz.models.model import Model
+from viz.models.work_control import WorkControl
+from viz.survey.grammar.pipeline_note import pipeline_words
+from viz.survey.grammar.top_relations import leading_heads
 from viz.survey.loaded_survey import Survey
 from viz.survey.measured_windows import Measuring
 from viz.survey.run_survey import run_survey
 from viz.survey.score_catalogue import SCORES
 from viz.survey.survey_card import SurveyCard, SurveySettings
-from viz.survey.survey_control import SurveyControl
 from viz.survey.survey_folder import SurveyFolder
 from viz.survey.survey_progress import Seen, SurveyMoment
 from viz.survey.texts.corpus import open_corpus
 
 # Options that say how the corpus is read, as `SurveySettings` calls them.
 SETTINGS = tuple(one.name for one in fields(SurveySettings))
+
+# Relations that are told of at the end, those first that a head follows most clearly.
+LED_RELATIONS = 8
 
 
 def add_survey_options(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +64,11 @@ def add_survey_options(parser: argparse.ArgumentParser) -> None:
         "--loss-windows", type=int, help="windows on which effects on the loss are estimated"
     )
     parser.add_argument("--exact-heads", type=int, help="leading heads that are knocked out")
+    parser.add_argument(
+        "--grammar",
+        metavar="PIPELINE",
+        help="installed spaCy pipeline that tells parts of speech and relations: en_core_web_sm",
+    )
     parser.add_argument(
         "--on",
         metavar="RAY",
@@ -102,7 +112,7 @@ def survey_command(options: argparse.Namespace) -> int:
 
 
 def _measuring(
-    model: Model, control: SurveyControl, settings: SurveySettings, options: argparse.Namespace
+    model: Model, control: WorkControl, settings: SurveySettings, options: argparse.Namespace
 ) -> Measuring | None:
     """Return what measures on Ray where that was asked for; None for this process.
 
@@ -121,6 +131,7 @@ def _measuring(
         address=None if options.on == "ray" else options.on,
         control=control,
         seed=settings.seed,
+        grammar=settings.grammar,
         device=options.device,
         actors=options.actors,
     )
@@ -132,7 +143,7 @@ def _settings(folder: SurveyFolder, options: argparse.Namespace) -> SurveySettin
     least = {"loss_windows": 0, "exact_heads": 0, "seed": 0}
     for name, value in given.items():
         lowest = least.get(name, 1)
-        if not isinstance(value, bool) and whole_number(value, name) < lowest:
+        if not isinstance(value, bool | str) and whole_number(value, name) < lowest:
             raise InputError(
                 f"--{name.replace('_', '-')} is {value}.",
                 f"Give {lowest} or more, or leave it out.",
@@ -162,15 +173,31 @@ def _tell(card: SurveyCard, survey: Survey) -> None:
     print(table.to_string(index=False, float_format="{:.3f}".format, na_rep=""))
     for name, reason in card.not_measured.items():
         print(f"Not measured: {SCORES[name].title}. {reason}")
+    if card.grammar:
+        _tell_grammar(card, survey)
     if card.refused:
         print(f"{card.refused:,} windows were left out: {card.message}")
     print(f"Tables: {survey.folder}")
 
 
+def _tell_grammar(card: SurveyCard, survey: Survey) -> None:
+    """Print which pipeline read along, and the heads that follow a relation most."""
+    said = pipeline_words(card)
+    print(f"{said[:1].upper()}{said[1:]}.")
+    if survey.has_relations:
+        shown = ["relation", "looks_from", "looks_at", "place", "weight", "chance", "by_distance"]
+        lead = leading_heads(survey.table("relations")).head(LED_RELATIONS)
+        lead["place"] = lead["layer"].astype(str) + "." + lead["head"].astype(str)
+        table = lead[shown].rename(
+            columns={"place": "head", "chance": "by chance", "by_distance": "by distance"}
+        )
+        print(table.to_string(index=False, float_format="{:.3f}".format))
+
+
 @contextlib.contextmanager
-def _following() -> Iterator[tuple[SurveyControl, Seen]]:
+def _following() -> Iterator[tuple[WorkControl, Seen]]:
     """Draw how far a survey is; the first Ctrl+C lets it end after its window, a second ends it."""
-    control = SurveyControl()
+    control = WorkControl()
     with _Bars() as bars, stopped_by_ctrl_c(control.stop):
         yield control, bars.seen
 

@@ -17,6 +17,7 @@ import pytest
 import viz
 from tests.survey.ray_cluster import two_nodes
 from viz.errors import BusyError, InputError, LoupeError
+from viz.models.work_control import WorkControl
 from viz.survey.ray import on_ray, ray_connection
 from viz.survey.ray.ray_connection import checked_address, connected
 from viz.survey.ray.ray_places import places
@@ -25,7 +26,6 @@ from viz.survey.run_survey import run_survey
 from viz.survey.shard_file import sums_of_bytes
 from viz.survey.sums.stack_sums import ARRAYS
 from viz.survey.survey_card import SurveySettings
-from viz.survey.survey_control import SurveyControl
 from viz.survey.survey_folder import SurveyFolder
 from viz.survey.survey_tables import TABLES
 from viz.survey.texts import corpus_reading
@@ -72,7 +72,7 @@ def cluster():
 
 
 def by_ray(model, corpus, folder, *, address, seen=None, control=None, **options):
-    control = control or SurveyControl()
+    control = control or WorkControl()
     measuring = on_ray.on_ray(model, "demo", address=address, control=control, **options)
     told = []
 
@@ -133,7 +133,7 @@ def test_a_stopped_survey_keeps_what_arrived_and_goes_on_elsewhere(
     model, corpus, alone, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # else Ray leaves a token in the home folder
-    folder, control = SurveyFolder(tmp_path), SurveyControl()
+    folder, control = SurveyFolder(tmp_path), WorkControl()
 
     def stop(moment):
         if moment.done == WINDOWS_OF_A_BATCH + 1:

@@ -9,6 +9,7 @@ import ray
 import torch
 
 from viz.errors import BusyError, CancelledError, LoupeError
+from viz.models.work_control import WorkControl
 from viz.survey.ray import ray_crew
 from viz.survey.ray.on_ray import _measure
 from viz.survey.ray.ray_crew import Crew
@@ -16,7 +17,6 @@ from viz.survey.ray.ray_places import Place
 from viz.survey.ray.ray_worker import ModelSource, Refusal
 from viz.survey.shard_file import sums_bytes
 from viz.survey.sums.survey_sums import SurveySums
-from viz.survey.survey_control import SurveyControl
 from viz.survey.texts.windows import Window
 
 LOST = ray.exceptions.ActorDiedError()
@@ -93,7 +93,7 @@ def crew_of(played):
 
 def measured(played, count=4, *, control=None, seen=lambda _: None):
     crew = crew_of(played)
-    yield from _measure(crew, batches(count), seen, control or SurveyControl())
+    yield from _measure(crew, batches(count), seen, control or WorkControl())
 
 
 def test_what_a_lost_worker_had_is_measured_once_by_another():
@@ -137,14 +137,14 @@ def test_batches_are_read_no_faster_than_they_are_measured():
             yield batch
 
     crew = crew_of(Played())
-    found = _measure(crew, endless(), lambda _: None, SurveyControl())
+    found = _measure(crew, endless(), lambda _: None, WorkControl())
     for arrived in range(1, 6):
         next(found)
         assert len(read) <= arrived + 2 * 2
 
 
 def test_a_survey_that_is_stopped_says_that_windows_are_missing():
-    control = SurveyControl()
+    control = WorkControl()
     found = measured(Played(), control=control)
     kept = [next(found)]
     control.stop()

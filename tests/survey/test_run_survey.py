@@ -16,7 +16,7 @@ from filelock import FileLock
 import viz
 from tests.survey.conftest import SETTINGS
 from viz.errors import BusyError, InputError, StorageError
-from viz.survey import SurveyControl, load_survey, open_corpus, run_survey
+from viz.survey import WorkControl, load_survey, open_corpus, run_survey
 from viz.survey.shard_file import Shard
 from viz.survey.survey_folder import SurveyFolder
 from viz.survey.survey_tables import TABLES
@@ -39,7 +39,7 @@ def test_a_survey_that_was_stopped_goes_on_to_the_same_tables(
     windows, model, texts, surveyed, tmp_path
 ):
     assert surveyed.card.windows > 30
-    folder, control, seen = SurveyFolder(tmp_path / "kept"), SurveyControl(), []
+    folder, control, seen = SurveyFolder(tmp_path / "kept"), WorkControl(), []
 
     def stop_after(moment):
         seen.append(moment)
@@ -71,9 +71,28 @@ def test_a_survey_whose_process_ended_counts_no_window_twice(
         run_survey(model, open_corpus(texts), folder, SETTINGS, seen=end)
     kept = sum(shard.count for shard in folder.shards())
     assert kept == (windows - 1) // 16 * 16
-    assert folder.card().state == "running"
+    card = folder.card()
+    assert (card.state, card.windows, card.refused) == ("running", kept, 0)
+    assert card.tokens == folder.sums().tokens
+    assert (card.texts > 0) == (kept > 0)
+    with pytest.raises(StorageError, match=f"before it wrote its tables; {kept} windows"):
+        load_survey(folder.path)
     run_survey(model, open_corpus(texts), folder)
     require_same_tables(folder.path, surveyed)
+
+
+def test_a_card_that_missed_the_last_windows_is_put_right_when_it_goes_on(
+    model, texts, surveyed, tmp_path
+):
+    folder = SurveyFolder(shutil.copytree(surveyed.folder, tmp_path / "kept"))
+    # As of a process that was killed between the two files.
+    folder.write_card(replace(folder.card(), state="running", windows=16, tokens=1))
+    seen = []
+    card = run_survey(
+        model, open_corpus(texts), folder, seen=lambda _moment: seen.append(folder.card())
+    )
+    assert (seen[0].windows, seen[0].tokens) == (surveyed.card.windows, surveyed.card.tokens)
+    assert (card.windows, card.tokens) == (surveyed.card.windows, surveyed.card.tokens)
 
 
 def test_a_file_that_was_half_written_is_read_again(model, texts, surveyed, tmp_path):
@@ -88,7 +107,7 @@ def test_a_file_that_was_half_written_is_read_again(model, texts, surveyed, tmp_
 
 
 def test_a_survey_waits_while_it_is_paused(model, texts, tmp_path):
-    control, done = SurveyControl(), []
+    control, done = WorkControl(), []
     paused = threading.Event()
 
     def pause_after_two(moment):
@@ -137,7 +156,7 @@ def test_another_corpus_is_refused(model, texts, surveyed, tmp_path):
 
 def test_a_corpus_that_changed_meanwhile_is_refused(model, texts, tmp_path):
     own = Path(shutil.copy(texts, tmp_path / "texts.jsonl"))
-    folder, control = SurveyFolder(tmp_path / "kept"), SurveyControl()
+    folder, control = SurveyFolder(tmp_path / "kept"), WorkControl()
 
     def stop(moment):
         if moment.done == 20:

@@ -20,7 +20,7 @@ from viz.inputs.units import Units
 from viz.survey.sums.distribution_bins import BINS, bins_of, edges_of
 from viz.survey.sums.example_candidates import KEPT, OF_ONE_WINDOW, draw
 from viz.survey.sums.layer_sums import TextMeasure
-from viz.survey.sums.row_scores import TEXT_SCORES
+from viz.survey.sums.row_blocks import TEXT_SCORES
 from viz.survey.sums.stack_sums import ARRAYS, StackSums
 from viz.survey.sums.text_facts import text_facts
 from viz.survey.sums.token_classes import CLASS_NAMES, PUNCTUATION, separators, token_classes
@@ -52,7 +52,7 @@ def measured(stack, window=0):
     facts = text_facts(stack)
     text = TextMeasure(facts)
     sums = StackSums.empty([one.heads for one in stack.records], facts.classes)
-    sums.class_rows += np.bincount(facts.query_classes, minlength=len(facts.classes))
+    sums.class_rows[window % 2] += np.bincount(facts.query_classes, minlength=len(facts.classes))
     drawn = draw(0, window, 0, [one.heads for one in stack.records], len(stack.queries))
     for layer, record in enumerate(stack.records):
         own, examples = text.of(record, drawn[layer])
@@ -94,7 +94,7 @@ def require_as_written_out(stack):
                     )
             kinds = len(sums.classes)
             own = by_class(weights, *classes, kinds)
-            np.testing.assert_allclose(sums.by_class[layer, head], own, atol=1e-5)
+            np.testing.assert_allclose(sums.by_class[0, layer, head], own, atol=1e-5)
     shares = sums.shares.sum(axis=-1)
     np.testing.assert_array_equal(shares, sums.counted.sum(axis=0))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,17 +19,19 @@ from viz.capture.batch_item import (
     stays_in_place,
     turned_round,
 )
+from viz.capture.layers.recorded_layer import Layer
 from viz.capture.observed_pass import Progress, Shown, Telling
 from viz.capture.proven_pass import not_finite, run_alone, show_proven
 from viz.capture.stack_building import main_stack, stacks_of
 from viz.capture.trace import ModelCard, Trace
-from viz.errors import CaptureError, LoupeError, ModelRefusedError, VerificationError
+from viz.errors import BudgetError, CaptureError, LoupeError, ModelRefusedError, VerificationError
 from viz.inputs.media import ImageSource, SoundSource
 from viz.inputs.modalities import prepare_any, refuse_alone, senses_in
 from viz.inputs.prepared import Prepared
 from viz.models import Model
 from viz.models.argument_checks import require_model
 from viz.models.context_length import forget_longer_texts
+from viz.models.forward_errors import ran_out_of_memory
 from viz.models.model import Plan
 from viz.models.model_outputs import first_output
 
@@ -69,6 +71,7 @@ def capture(
         VerificationError: recorded weights do not reproduce the layer's output, or what was run to
             record them does not return what the model alone returns.
         CaptureError: the model's forward failed, or it is in training mode.
+        BudgetError: memory ran out.
         ModelRefusedError: no tier shows the model's attention, or it was not loaded.
 
     Cost: the plain forward pass, and memory for queries and keys, layer * token * width. One more pass
@@ -98,21 +101,31 @@ def capture_with_plan(
     output = first_output(shown.result)
     if taken.rows == 1:
         output = output_of_item(output, item=taken.item, batch=taken.batch, axis=taken.axis)
-    if not _is_finite(output[None]):
+    if not is_finite(output[None]):
         raise not_finite(model.name)
     tell("forward", 1.0)
-    stacks = stacks_of(shown.layers, prepared.known, prepared.unnamed)
+    return trace_of(model, prepared, shown.layers, output.detach(), shown.unshown), shown.plan
+
+
+def trace_of(
+    model: Model,
+    prepared: Prepared,
+    layers: Sequence[Layer],
+    output: Tensor | None,
+    unshown: tuple[str, ...] = (),
+) -> Trace:
+    """Put the layers of one input together with what its units are called."""
+    stacks = stacks_of(layers, prepared.known, prepared.unnamed)
     first = main_stack(stacks)
-    trace = Trace(
+    return Trace(
         model=card_of(model),
         text=prepared.text,
         pair=prepared.pair,
         units=prepared.units if prepared.units.kind == "token" else first.queries,
         stacks=stacks,
-        output=output.detach(),
-        unshown=shown.unshown,
+        output=output,
+        unshown=unshown,
     )
-    return trace, shown.plan
 
 
 def _forward(model: Model, prepared: Prepared, tell: Telling) -> tuple[Shown, Prepared]:
@@ -139,6 +152,11 @@ def _forward(model: Model, prepared: Prepared, tell: Telling) -> tuple[Shown, Pr
             raise
         except Exception as error:
             tell.reraise()
+            if ran_out_of_memory(error):
+                raise BudgetError(
+                    f"{model.name} ran out of memory during its forward pass.",
+                    "Shorten the text, or choose a smaller model.",
+                ) from error
             # A kernel's own error, say, has another cause.
             lacking = refuse_alone(model, senses_in(inputs)) if isinstance(error, LACKING) else None
             raise lacking or CaptureError(
@@ -205,7 +223,7 @@ def in_words(error: Exception) -> str:
     return ": ".join(filter(None, (type(error).__name__, str(error))))
 
 
-def _is_finite(output: Tensor) -> bool:
+def is_finite(output: Tensor) -> bool:
     """Whether every position's output is made of numbers.
 
     A NaN in a hidden state reaches every logit of its position, so that two logits of each stand

@@ -35,11 +35,12 @@ class Recorder:
     _last: AttentionCall | None = None
     _shelf: Tensor | None = None
     _taken: int = 0
-    _names: dict[int, str] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
     _masks: dict[MaskKey, tuple[Tensor, Mask, Tensor | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._names = part_names(self.module)
+        # Given where several record the same pass: a model has hundreds of parts.
+        self.names = self.names or part_names(self.module)
 
     def __call__(self, call: AttentionCall) -> None:
         """Record one call.
@@ -48,12 +49,7 @@ class Recorder:
             CaptureError: dropout is on.
             VerificationError: the weights do not reproduce the layer's output.
         """
-        name = self._names.get(id(call.module), f"attention call {len(self.layers) + 1}")
-        if call.dropout > 0:
-            raise CaptureError(
-                f"Layer {name} runs with dropout {call.dropout:g}, so its weights change by chance.",
-                "Call model.eval() before the capture.",
-            )
+        name = self.name_of(call)
         inputs = max(call.query.shape[0], call.key.shape[0])
         if inputs > self.batch and inputs % self.batch:
             raise CaptureError(
@@ -74,6 +70,20 @@ class Recorder:
         self._last = call
         self.add(layer)
 
+    def name_of(self, call: AttentionCall) -> str:
+        """Name the part that made a call.
+
+        Raises:
+            CaptureError: dropout is on.
+        """
+        name = self.names.get(id(call.module), f"attention call {len(self.layers) + 1}")
+        if call.dropout > 0:
+            raise CaptureError(
+                f"Layer {name} runs with dropout {call.dropout:g}, so its weights change by chance.",
+                "Call model.eval() before the capture.",
+            )
+        return name
+
     def add(self, layer: Layer) -> None:
         """Take a layer that is finished."""
         self.layers.append(layer)
@@ -85,7 +95,7 @@ class Recorder:
         query, key = call.query[self._item_of(call.query)], call.key[self._item_of(call.key)]
         if call.is_causal:
             key = key[:, : query.shape[1]]
-        mask, bias = self._mask(call, query.shape[1], key.shape[1])
+        mask, bias = self.mask_of(call, query.shape[1], key.shape[1])
         if call.bias is not None:
             own = call.bias[self._item_of(call.bias)][..., : key.shape[1]].float()
             bias = own if bias is None else bias + own
@@ -165,7 +175,7 @@ class Recorder:
         """Where the item stands in a tensor that may be shared by the whole batch."""
         return min(self.item, tensor.shape[0] - 1)
 
-    def _mask(self, call: AttentionCall, queries: int, keys: int) -> tuple[Mask, Tensor | None]:
+    def mask_of(self, call: AttentionCall, queries: int, keys: int) -> tuple[Mask, Tensor | None]:
         """Turn the call's mask into a rule, once for all layers that were handed the same one."""
         device = call.query.device
         if call.mask is None:

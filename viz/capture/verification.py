@@ -36,14 +36,23 @@ UNVERIFIED = Provenance("registry", None, 0.0, 0.0, 0, (), "", None, "")
 Checked = TypeVar("Checked", RecordedLayer, WindowedLayer)
 
 
-def verified(layer: Checked, call: AttentionCall, value: Tensor, output: Tensor) -> Checked:
+def verified(
+    layer: Checked,
+    call: AttentionCall,
+    value: Tensor,
+    output: Tensor,
+    *,
+    one: Checked | None = None,
+) -> Checked:
     """Recompute some rows and compare weights @ v with what the layer returned.
 
     Args:
         layer: to check.
         call: as the model made it.
         value: of the item, [kv_head, key, d].
-        output: of the item, [query, head, d], or [query, d_model] where the call has a `finish`.
+        output: of the item, [query, head, d], or [query, d_model] where the call has a `finish`; of items side by side
+            [query, item, head, d].
+        one: of several items whose heads stand side by side in `layer`, the layer of one, which is what is told of.
 
     Returns:
         The layer with its provenance.
@@ -69,7 +78,8 @@ def verified(layer: Checked, call: AttentionCall, value: Tensor, output: Tensor)
         if call.finish is not None:
             expected = call.finish(expected.flatten(1).to(call.value.dtype)).float()
             tolerance *= PROJECTED
-        output_error = float((expected - output[rows].float()).abs().max())
+        given = output[rows].float().reshape(expected.shape)
+        output_error = float((expected - given).abs().max())
         some = values[:, ::TOLERANCE_STRIDE]
         tolerance *= max(1.0, float(torch.linalg.vector_norm(some, torch.inf)))
         above = weights.sum(dim=-1) - 1
@@ -90,7 +100,7 @@ def verified(layer: Checked, call: AttentionCall, value: Tensor, output: Tensor)
         row_sum_error=row_sum_error,
         tolerance=tolerance,
         checked_rows=min(CHECKED_ROWS, len(looking)),
-        flags=_flags(layer, call, padded=len(looking) < queries),
+        flags=_flags(one or layer, call, padded=len(looking) < queries),
         mask=_mask_words(layer, keys),
         scale=call.scale,
         dtype=str(call.query.dtype).removeprefix("torch."),

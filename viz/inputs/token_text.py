@@ -148,12 +148,17 @@ def _control_picture(character: str) -> str:
 
 def _role(tokenizer: PreTrainedTokenizerBase, number: int, name: str) -> str:
     """Name a special token by its role where its own name has no picture (Canine's)."""
-    if not name or any(unicodedata.category(character) != "Co" for character in name):
+    if not name or _has_picture(name):
         return name
     for role in ("cls", "sep", "pad", "mask", "bos", "eos"):
         if getattr(tokenizer, f"{role}_token_id", None) == number:
             return f"[{role.upper()}]"
     return f"<U+{ord(name[0]):04X}>"
+
+
+@lru_cache(1 << 15)
+def _has_picture(name: str) -> bool:
+    return any(unicodedata.category(character) != "Co" for character in name)
 
 
 def _bytes_of(tokenizer: PreTrainedTokenizerBase, decoder: str) -> dict[str, int]:

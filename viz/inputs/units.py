@@ -103,7 +103,9 @@ def units_from_encoding(
     segments = [number or 0 for number in encoding.sequence_ids()]
     offsets = [(int(a), int(b)) for a, b in encoding["offset_mapping"]]
     sources = (text, pair or "")
-    unknown = [number == tokenizer.unk_token_id for number in ids]
+    # Asked once: tokenizers look their special tokens up by name each time.
+    unknown_id = tokenizer.unk_token_id
+    unknown = [number == unknown_id for number in ids]
     return Units(
         kind="token",
         labels=labels_of(spelling, offsets, segments, sources, unknown),

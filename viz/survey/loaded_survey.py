@@ -10,10 +10,12 @@ import duckdb
 import pandas as pd
 
 from viz.errors import InputError, ShapeError, StorageError
+from viz.survey.grammar.pipeline_note import pipeline_words
+from viz.survey.grammar.top_relations import followed_relations
 from viz.survey.head_sentence import HeadSentence, head_sentence
 from viz.survey.score_catalogue import SCORES
 from viz.survey.survey_card import SurveyCard, read_card
-from viz.survey.survey_tables import HEAD, TABLES
+from viz.survey.survey_tables import BY_TOKENIZER, GRAMMAR_TABLES, HEAD, TABLES
 
 
 class Survey:
@@ -29,9 +31,11 @@ class Survey:
         self.card: SurveyCard = read_card(folder)
         missing = [name for name in TABLES if not (folder / f"{name}.parquet").is_file()]
         if missing:
+            windows, tokens = self.card.windows, self.card.tokens
             raise StorageError(
-                f"The survey in {folder} has no table of {missing[0]} yet."
-                if self.card.windows == 0
+                f"The survey in {folder} was ended before it wrote its tables; {windows:,} windows with {tokens:,} "
+                "tokens are measured."
+                if self.card.state == "running"
                 else f"The survey in {folder} lacks {missing[0]}.parquet.",
                 "Go on with the survey, which writes its tables at its end and where it is stopped.",
             )
@@ -40,16 +44,33 @@ class Survey:
         card = self.card
         return f"Survey({card.model['name']!r}, {card.windows:,} windows, {card.tokens:,} tokens, {card.state})"
 
+    @property
+    def has_relations(self) -> bool:
+        """Whether a spaCy pipeline found dependency relations in its texts."""
+        return "relations" in self.tables
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """Its tables, and what a row of each is."""
+        there = {
+            name: row
+            for name, row in GRAMMAR_TABLES.items()
+            if (self.folder / f"{name}.parquet").is_file()
+        }
+        return TABLES | there
+
     def table(self, name: str) -> pd.DataFrame:
-        """Return one of `TABLES` as a whole.
+        """Return one of `tables` as a whole.
 
         Raises:
             InputError: there is none of that name.
             StorageError: its file is damaged.
         """
-        if name not in TABLES:
+        if name not in self.tables:
+            if name in GRAMMAR_TABLES:
+                raise no_grammar(self)
             raise InputError(
-                f"There is no table {name!r:.40}.", f"Choose one of {', '.join(TABLES)}."
+                f"There is no table {name!r:.40}.", f"Choose one of {', '.join(self.tables)}."
             )
         return self._ask("SELECT * FROM query_table(?)", name, values=[name])
 
@@ -77,7 +98,13 @@ class Survey:
 
     def sentence(self, layer: int, head: int, *, stack: str = "self") -> HeadSentence:
         """Say what a head does, in one sentence made of its numbers."""
-        return head_sentence(self.scores(layer, head, stack=stack))
+        scores = self.scores(layer, head, stack=stack)
+        followed = (
+            followed_relations(self.relations(layer, head, stack=stack))
+            if self.has_relations
+            else {}
+        )
+        return head_sentence(scores, followed.get((stack, layer, head)))
 
     def distribution(
         self, layer: int, head: int, score: str, *, stack: str = "self"
@@ -86,9 +113,30 @@ class Survey:
         found = self._of("distributions", stack, layer, head)
         return found[found["score"] == score][["low", "high", "share"]].reset_index(drop=True)
 
-    def classes(self, layer: int, head: int, *, stack: str = "self") -> pd.DataFrame:
-        """Return what a head looks at, by class: looks_from, looks_at, weight, chance, counted."""
-        return self._of("classes", stack, layer, head)
+    def classes(
+        self, layer: int, head: int, *, stack: str = "self", kind: str = BY_TOKENIZER
+    ) -> pd.DataFrame:
+        """Return what a head looks at, by class: looks_from, looks_at, weight, chance, either half, counted.
+
+        Args:
+            layer: of the head.
+            head: of it.
+            stack: of it.
+            kind: "token" for the tokenizer's own classes, or "part of speech", which a survey without a spaCy pipeline
+                has none of.
+        """
+        found = self._of("classes", stack, layer, head)
+        return found[found["kind"] == kind].drop(columns="kind").reset_index(drop=True)
+
+    def relations(self, layer: int, head: int, *, stack: str = "self") -> pd.DataFrame:
+        """Return how far a head follows dependency relations: relation, looks_from, looks_at, weight, chance, ...
+
+        Raises:
+            InputError: no spaCy pipeline found any in the texts of this survey.
+        """
+        if not self.has_relations:
+            raise no_grammar(self)
+        return self._of("relations", stack, layer, head)
 
     def examples(
         self, layer: int, head: int, *, stack: str = "self", kind: str = "heaviest"
@@ -139,6 +187,19 @@ class Survey:
                 "Go on with the survey, which writes its tables again, or bring back the files.",
             ) from error
         return found
+
+
+def no_grammar(survey: Survey) -> InputError:
+    """Say that a survey knows nothing of dependency relations, and why."""
+    if not survey.card.grammar:
+        return InputError(
+            f"The survey in {survey.folder} has no dependency relations: no spaCy pipeline read along.",
+            "Survey the texts into another folder with `--grammar PIPELINE`.",
+        )
+    return InputError(
+        f"The survey in {survey.folder} has no dependency relations: {pipeline_words(survey.card)}.",
+        "Choose a pipeline that has a parser.",
+    )
 
 
 def load_survey(folder: str | Path) -> Survey:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from viz.errors import BudgetError, CancelledError, LoupeError
 from viz.models import Model
+from viz.models.work_control import WorkControl
+from viz.survey.grammar.pipelines import Pipeline
+from viz.survey.measured_passes import WindowPasses
 from viz.survey.shard_file import Shard, shard_of
 from viz.survey.sums.survey_sums import SurveySums, add_window
-from viz.survey.survey_control import SurveyControl
 from viz.survey.texts.windows import Window
 
 Batches = Iterable[Sequence[Window]]
@@ -32,6 +34,8 @@ def measure_windows(
     windows: Sequence[Window],
     *,
     seed: int = 0,
+    pipeline: Pipeline | None = None,
+    passes: WindowPasses | None = None,
     before: Callable[[], None] | None = None,
     seen: Callable[[Window], None] | None = None,
 ) -> MeasuredWindows | None:
@@ -41,6 +45,8 @@ def measure_windows(
         model: what is measured.
         windows: at least one.
         seed: of examples that are drawn by chance.
+        pipeline: that tells the texts' grammar; None for none.
+        passes: captures them; keeps what is known of the model from one call to the next.
         before: called before each window; may raise CancelledError to end after those before.
         seen: called after each window.
 
@@ -51,11 +57,13 @@ def measure_windows(
         LoupeError: the model's attention is shown on none of them, for the reason it gives.
     """
     sums, done = SurveySums(), 0
+    passes = passes or WindowPasses(model)
     for window in windows:
         try:
             if before is not None:
                 before()
-            add_window(sums, model, window, seed=seed)
+            trace = passes.trace(window, windows)
+            add_window(sums, window, trace, seed=seed, pipeline=pipeline)
         except CancelledError:
             break
         except BudgetError:
@@ -76,12 +84,22 @@ def measure_windows(
     return MeasuredWindows(shard_of(windows[:done]), sums)
 
 
-def here(model: Model, control: SurveyControl, *, seed: int = 0) -> Measuring:
+def here(
+    model: Model, control: WorkControl, *, seed: int = 0, pipeline: Pipeline | None = None
+) -> Measuring:
     """Return what measures batches in this process, one after the other."""
+    passes = WindowPasses(model)
 
     def measuring(batches: Batches, seen: Callable[[Window], None]) -> Iterator[MeasuredWindows]:
         for batch in batches:
-            found = measure_windows(model, batch, seed=seed, before=control.wait, seen=seen)
+            found = measure_windows(
+                *(model, batch),
+                seed=seed,
+                pipeline=pipeline,
+                passes=passes,
+                before=control.wait,
+                seen=seen,
+            )
             if found is not None:
                 yield found
             if control.is_stopped:

@@ -8,11 +8,13 @@ from dataclasses import replace
 
 from viz.errors import CancelledError, StorageError
 from viz.models import Model
+from viz.models.work_control import WorkControl
+from viz.survey.grammar.pipeline_note import with_pipeline
+from viz.survey.grammar.pipelines import load_pipeline
 from viz.survey.measured import NotMeasured
 from viz.survey.measured_windows import Measuring, here
 from viz.survey.sums.survey_sums import SurveySums
 from viz.survey.survey_card import State, SurveyCard, SurveySettings
-from viz.survey.survey_control import SurveyControl
 from viz.survey.survey_folder import SurveyFolder
 from viz.survey.survey_probes import find_probes
 from viz.survey.survey_progress import Pace, Seen, SurveyMoment
@@ -28,7 +30,7 @@ def run_survey(
     folder: SurveyFolder,
     settings: SurveySettings | None = None,
     *,
-    control: SurveyControl | None = None,
+    control: WorkControl | None = None,
     seen: Seen | None = None,
     measuring: Measuring | None = None,
 ) -> SurveyCard:
@@ -50,7 +52,7 @@ def run_survey(
         Its card, done or stopped.
 
     Raises:
-        InputError, TextError: the corpus cannot be read as asked.
+        InputError, TextError: the corpus cannot be read as asked, or there is no such spaCy pipeline.
         StorageError: the folder cannot be written to, or holds a survey of something else.
         BusyError: another process works on this survey.
         LoupeError: the model's attention can be shown on none of the windows.
@@ -58,16 +60,21 @@ def run_survey(
     Cost: the captures of all windows and a pass over the weights of each in blocks; what is held does not grow with the
     corpus.
     """
-    control, seen = control or SurveyControl(), seen or _nothing
+    control, seen = control or WorkControl(), seen or _nothing
     card = begin(folder, model, corpus, settings)
+    pipeline = None if card.settings.grammar is None else load_pipeline(card.settings.grammar)
+    card = with_pipeline(card, pipeline, folder.path)
     with held(folder):
+        # A process that was killed may have kept more than its card says.
+        card = replace(card, **folder.counts())  # type: ignore[arg-type]
         folder.write_card(card)
         begun = time.monotonic() - card.seconds
         reading = CorpusReading(model, corpus, card.settings)
         state: State = "failed"
         message = ""
         try:
-            _read(folder, reading, measuring or here(model, control, seed=card.settings.seed), seen)
+            local = here(model, control, seed=card.settings.seed, pipeline=pipeline)
+            _read(folder, card, reading, measuring or local, seen)
             find_probes(folder, model, reading.first_texts, card.settings, control, seen)
             state = "done"
         except CancelledError:
@@ -88,13 +95,19 @@ def run_survey(
     return card
 
 
-def _read(folder: SurveyFolder, reading: CorpusReading, measuring: Measuring, seen: Seen) -> None:
-    """Measure all windows that were not measured yet.
+def _read(
+    folder: SurveyFolder,
+    card: SurveyCard,
+    reading: CorpusReading,
+    measuring: Measuring,
+    seen: Seen,
+) -> None:
+    """Measure all windows that were not measured yet, and keep on the card what was.
 
     Raises:
         CancelledError: it was stopped before the end.
     """
-    known = folder.shards()
+    known, begun = folder.shards(), time.monotonic() - card.seconds
     done, tokens = sum(shard.count for shard in known), 0
     pace = Pace("texts", seen, of=reading.planned())
 
@@ -105,6 +118,15 @@ def _read(folder: SurveyFolder, reading: CorpusReading, measuring: Measuring, se
 
     for found in measuring(reading.pending(known), told):
         folder.keep_shard(found.shard, found.sums)
+        card = replace(
+            card,
+            windows=card.windows + found.sums.windows,
+            tokens=card.tokens + found.sums.tokens,
+            refused=card.refused + found.sums.refused,
+            seconds=time.monotonic() - begun,
+            **reading.counts(),  # type: ignore[arg-type]
+        )
+        folder.write_card(card)
     # The last windows may have been read of the corpus and not measured.
     if not reading.is_whole or done < reading.windows:
         raise CancelledError("The survey was stopped.")

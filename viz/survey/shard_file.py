@@ -15,6 +15,8 @@ from safetensors.numpy import load, save
 
 from viz.errors import StorageError
 from viz.models.whole_file import write_whole
+from viz.survey.grammar.grammar_sums import ARRAYS as GRAMMAR_ARRAYS
+from viz.survey.grammar.grammar_sums import GrammarSums
 from viz.survey.sums.example_candidates import Example
 from viz.survey.sums.shown_window import ShownWindow
 from viz.survey.sums.stack_sums import ARRAYS, StackSums
@@ -22,6 +24,12 @@ from viz.survey.sums.survey_sums import SurveySums
 from viz.survey.texts.windows import Window
 
 SUFFIX = ".safetensors"
+
+# What a shard says of its windows besides what was measured.
+COUNTS = ("windows", "tokens", "refused")
+
+# Bytes that say how long the header of a safetensors file is.
+_SIZE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +95,22 @@ def read_shard(path: Path) -> SurveySums:
     try:
         return sums_of_bytes(path.read_bytes())
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise StorageError(
-            f"{path.name} in {path.parent} is damaged.",
-            "Delete this file; the survey reads its windows again when it goes on.",
-        ) from error
+        raise _damaged(path) from error
+
+
+def read_counts(path: Path) -> dict[str, int]:
+    """Read how many windows and tokens a shard is of, and how many windows were refused, without its sums.
+
+    Raises:
+        StorageError: the file is damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(_SIZE), "little")
+            told = json.loads(json.loads(file.read(size))["__metadata__"]["survey"])
+        return {name: int(told[name]) for name in COUNTS}
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        raise _damaged(path) from error
 
 
 def sums_bytes(sums: SurveySums) -> bytes:
@@ -104,12 +124,15 @@ def sums_bytes(sums: SurveySums) -> bytes:
             for key, edges in stack.examples.items()
         ]
         stacks[name] = {"heads": stack.heads, "classes": stack.classes, "examples": examples}
+    for name, grammar in sums.grammar.items():
+        arrays |= {f"{name}/grammar/{field}": getattr(grammar, field) for field in GRAMMAR_ARRAYS}
     told = {
         "windows": sums.windows,
         "tokens": sums.tokens,
         "refused": sums.refused,
         "refusal": sums.refusal,
         "stacks": stacks,
+        "grammar": {name: one.to_json() for name, one in sums.grammar.items()},
         "shown": [one.to_json() for one in sums.shown.values()],
     }
     return save(arrays, metadata={"survey": json.dumps(told)})
@@ -129,13 +152,26 @@ def sums_of_bytes(data: bytes) -> SurveySums:
         stacks[name] = StackSums(
             tuple(one["heads"]), tuple(one["classes"]), **own, examples=examples
         )
+    grammar = {
+        name: GrammarSums.read(
+            one, {field: np.array(arrays[f"{name}/grammar/{field}"]) for field in GRAMMAR_ARRAYS}
+        )
+        for name, one in told["grammar"].items()
+    }
     windows = map(ShownWindow.from_json, told["shown"])
     shown = {one.window.number: one for one in windows}
     counts = {name: told[name] for name in ("windows", "tokens", "refused", "refusal")}
-    return SurveySums(stacks=stacks, shown=shown, **counts)
+    return SurveySums(stacks=stacks, grammar=grammar, shown=shown, **counts)
 
 
 def _header(data: bytes) -> Any:
     """Read what stands before the arrays, which safetensors gives of files only."""
-    size = int.from_bytes(data[:8], "little")
-    return json.loads(data[8 : 8 + size])
+    size = int.from_bytes(data[:_SIZE], "little")
+    return json.loads(data[_SIZE : _SIZE + size])
+
+
+def _damaged(path: Path) -> StorageError:
+    return StorageError(
+        f"{path.name} in {path.parent} is damaged.",
+        "Delete this file; the survey reads its windows again when it goes on.",
+    )

@@ -14,7 +14,7 @@ from viz.models.whole_file import write_whole
 CARD = "card.json"
 
 # Of the layout of the folder; a survey of another is refused.
-FORMAT = 1
+FORMAT = 2
 
 State = Literal["running", "paused", "stopped", "done", "failed"]
 
@@ -31,6 +31,7 @@ class SurveySettings:
         probes: whether heads are measured on repeated sequences, on needles and by their parameters, too.
         loss_windows: on how many windows the effect on the loss is estimated; none if 0.
         exact_heads: of how many heads, whose estimates lead, it is found exactly.
+        grammar: spaCy pipeline that tells parts of speech and dependency relations, such as en_core_web_sm; None for none.
     """
 
     length: int | None = None
@@ -40,6 +41,7 @@ class SurveySettings:
     probes: bool = True
     loss_windows: int = 8
     exact_heads: int = 8
+    grammar: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class SurveyCard:
         refused: windows on which the model's attention could not be shown.
         digest: of the texts; empty until all were read.
         not_measured: scores that this model cannot be given, and why.
+        grammar: the pipeline that read along, its version and spaCy's, and what it does not tell; empty of none.
         versions: of what measured.
         begun: when, in seconds since 1970.
         seconds: that it worked.
@@ -79,6 +82,7 @@ class SurveyCard:
     refused: int = 0
     digest: str = ""
     not_measured: dict[str, str] = field(default_factory=dict)
+    grammar: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     begun: float = 0.0
     seconds: float = 0.0

@@ -22,7 +22,7 @@ from safetensors.numpy import save
 from viz.errors import StorageError
 from viz.models.whole_file import write_whole
 from viz.survey.measured import Measured, NotMeasured
-from viz.survey.shard_file import SUFFIX, Shard, read_shard, write_shard
+from viz.survey.shard_file import COUNTS, SUFFIX, Shard, read_counts, read_shard, write_shard
 from viz.survey.sums.survey_sums import SurveySums
 from viz.survey.survey_card import CARD, SurveyCard, read_card, write_card
 from viz.survey.survey_tables import tables
@@ -66,6 +66,15 @@ class SurveyFolder:
     def keep_shard(self, shard: Shard, sums: SurveySums) -> None:
         """Keep the sums of a shard; errors as in `write_shard`."""
         write_shard(self.path / "shards", shard, sums)
+
+    def counts(self) -> dict[str, int]:
+        """Count the windows and tokens that were measured, and the windows that were refused, in the words of the card.
+
+        Raises:
+            StorageError: a shard is damaged.
+        """
+        each = [read_counts(self.path / "shards" / shard.file_name) for shard in self.shards()]
+        return {name: sum(one[name] for one in each) for name in COUNTS}
 
     def sums(self) -> SurveySums:
         """Join all shards, in the order of the windows, so that the result does not depend on who read them when.

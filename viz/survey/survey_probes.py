@@ -8,13 +8,13 @@ from functools import partial
 import numpy as np
 
 from viz.models import Model
+from viz.models.work_control import WorkControl
 from viz.survey.measured import Measured, NotMeasured
 from viz.survey.probes.copying import copying_scores
 from viz.survey.probes.loss_effects import loss_effects, loss_estimates
 from viz.survey.probes.repeated_sequences import anti_induction, repeated_scores
 from viz.survey.probes.retrieval import retrieval_scores
 from viz.survey.survey_card import SurveySettings
-from viz.survey.survey_control import SurveyControl
 from viz.survey.survey_folder import SurveyFolder
 from viz.survey.survey_progress import Pace, Seen
 
@@ -30,7 +30,7 @@ def find_probes(
     model: Model,
     texts: Sequence[str],
     settings: SurveySettings,
-    control: SurveyControl,
+    control: WorkControl,
     seen: Seen,
 ) -> None:
     """Find what is not found yet.

@@ -1,4 +1,4 @@
-"""The tables of a survey, made of its sums: scores, distributions, classes, examples and their texts."""
+"""The tables of a survey, made of its sums: scores, distributions, classes, relations, examples and their texts."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from viz.survey.class_frames import class_frames, mean
+from viz.survey.grammar.grammar_tables import part_frames, relation_table
 from viz.survey.measured import Measured
 from viz.survey.sums.distribution_bins import edges_of
-from viz.survey.sums.row_scores import TEXT_SCORES
+from viz.survey.sums.row_blocks import TEXT_SCORES
 from viz.survey.sums.shown_window import TokenEnd
 from viz.survey.sums.survey_sums import SurveySums
 
 # Columns that name a head.
 HEAD = ["stack", "layer", "head"]
+
+# What `kind` of class the tokenizer's own classes of tokens are; see also `grammar_tables.PART`.
+BY_TOKENIZER = "token"
 
 # Every table of a survey, and what a row of it is.
 TABLES = {
@@ -26,6 +30,9 @@ TABLES = {
     "examples": "an edge of a head",
     "windows": "a text that examples are in",
 }
+
+# Those that a survey has besides whose texts a pipeline read along.
+GRAMMAR_TABLES = {"relations": "a dependency relation of a head in one direction"}
 
 
 def text_scores(sums: SurveySums) -> list[Measured]:
@@ -39,17 +46,13 @@ def text_scores(sums: SurveySums) -> list[Measured]:
                 Measured(
                     score=score,
                     stack=name,
-                    value=_mean(total.sum(axis=0), counted.sum(axis=0)),
-                    chance=_mean(chance.sum(axis=0), of_chance.sum(axis=0)),
-                    halves=_mean(total, counted),
+                    value=mean(total.sum(axis=0), counted.sum(axis=0)),
+                    chance=mean(chance.sum(axis=0), of_chance.sum(axis=0)),
+                    halves=mean(total, counted),
                     counted=counted.sum(axis=0).astype(np.int64),
                 )
             )
     return found
-
-
-def _mean(total: NDArray[np.float64], counted: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(counted > 0, total / np.maximum(counted, 1), np.nan)
 
 
 def score_table(sums: SurveySums, measured: Sequence[Measured]) -> pd.DataFrame:
@@ -105,30 +108,19 @@ def distribution_table(sums: SurveySums) -> pd.DataFrame:
 
 
 def class_table(sums: SurveySums) -> pd.DataFrame:
-    """Return a row for each pair of classes: the mean weight of a query of one on all keys of the other, and by chance."""
-    frames = []
-    for name, stack in sums.stacks.items():
-        kinds = np.array(stack.classes)
-        for layer, heads in enumerate(stack.heads):
-            head, looks_from, looks_at = np.indices((heads, len(kinds), len(kinds))).reshape(3, -1)
-            rows = stack.class_rows[looks_from]
-            some = rows > 0
-            at = layer, head[some], looks_from[some], looks_at[some]
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "stack": name,
-                        "layer": layer,
-                        "head": head[some],
-                        "looks_from": kinds[looks_from[some]],
-                        "looks_at": kinds[looks_at[some]],
-                        "weight": stack.by_class[at] / rows[some],
-                        "chance": stack.chance_by_class[at] / rows[some],
-                        "counted": rows[some].astype(np.int64),
-                    }
-                )
-            )
-    return pd.concat(frames, ignore_index=True)
+    """Return a row for each pair of classes of one kind: the tokenizer's own, and parts of speech where they are known."""
+    own = (
+        frame
+        for name, stack in sums.stacks.items()
+        for frame in class_frames(
+            (name, BY_TOKENIZER, stack.classes),
+            stack.heads,
+            stack.by_class,
+            stack.chance_by_class,
+            stack.class_rows,
+        )
+    )
+    return pd.concat([*own, *part_frames(sums.grammar)], ignore_index=True)
 
 
 def example_table(sums: SurveySums) -> pd.DataFrame:
@@ -166,8 +158,10 @@ def window_table(sums: SurveySums) -> pd.DataFrame:
 
 
 def tables(sums: SurveySums, measured: Sequence[Measured]) -> dict[str, pd.DataFrame]:
-    """Make every table; see `TABLES`."""
-    return {
+    """Make every table; see `TABLES` and `GRAMMAR_TABLES`."""
+    known = any(stack.relations for stack in sums.grammar.values())
+    along = {"relations": relation_table(sums.grammar)} if known else {}
+    return along | {
         "scores": score_table(sums, measured),
         "distributions": distribution_table(sums),
         "classes": class_table(sums),

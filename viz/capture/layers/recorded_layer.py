@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from viz.attention_formula import attention_rows
+from viz.attention_formula import attention_scores, weights_of
 from viz.capture.layers.mask import Mask
 from viz.capture.provenance import Provenance
 from viz.inputs.units import counted
@@ -50,6 +50,14 @@ class Layer(Protocol):
 
     def may_look(self, rows: Tensor) -> Tensor:
         """Say which keys the rows may look at, bool [1 or head, row, key]."""
+
+
+@runtime_checkable
+class ElsewhereLayer(Layer, Protocol):
+    """A layer whose numbers are in another process: weights are computed there."""
+
+    def opened(self) -> Layer:
+        """Bring its numbers here."""
 
 
 def in_short(layer: Layer) -> str:
@@ -103,6 +111,16 @@ class RecordedLayer:
             Weights [head, row, key run], float32, and the key at which the run starts; keys
             outside the run have weight 0.
         """
+        weights, _, first = self.scored_rows(heads, rows)
+        return weights, first
+
+    def scored_rows(self, heads: slice, rows: Tensor) -> tuple[Tensor, Tensor, int]:
+        """Compute exact rows of weights, and the scores that they are the softmax of; see `rows`.
+
+        Returns:
+            Weights and scores [head, row, key run], float32, and the run's first key. A score is minus infinity where
+            a query may not look.
+        """
         first, last = self.mask.reach(rows)
         groups = self.heads // self.key.shape[0]
         kv_first, kv_last = heads.start // groups, -(-heads.stop // groups)
@@ -115,16 +133,17 @@ class RecordedLayer:
         for start, stop in self.mask.ragged(rows, first, last):
             allowed = _for_heads(self.mask.allowed(rows, start, stop), whole)
             hidden.append((slice(start - first, stop - first), ~allowed))
-        weights = attention_rows(
+        scores = attention_scores(
             self.query[whole][:, rows],
             self.key[kv_first:kv_last, first:last],
             scale=self.scale,
             hidden=hidden,
             bias=bias,
             softcap=self.softcap,
-            sinks=self._sinks(whole, rows),
         )
-        return weights[heads.start - whole.start : heads.stop - whole.start], first
+        weights = weights_of(scores, sinks=self._sinks(whole, rows), all_allowed=not hidden)
+        wanted = slice(heads.start - whole.start, heads.stop - whole.start)
+        return weights[wanted], scores[wanted], first
 
     def may_look(self, rows: Tensor) -> Tensor:
         """Say which keys the rows may look at, bool [1 or head, row, key]."""
@@ -179,11 +198,33 @@ def blocks(layer: Layer, heads: slice, rows: Tensor) -> Iterator[tuple[Tensor, T
     Yields:
         The rows of the block, their weights [head, row, key run] and the run's first key.
     """
-    each = max(1, heads.stop - heads.start) * max(1, layer.shape[1])
-    size = max(1, block_numbers(layer) // each)
-    for block in torch.split(rows, size):
+    for block in _split(layer, heads, rows):
         weights, first = layer.rows(heads, block)
         yield block, weights, first
+
+
+def scored_blocks(
+    layer: Layer, heads: slice, rows: Tensor
+) -> Iterator[tuple[Tensor, Tensor, Tensor | None, int]]:
+    """Walk through exact weights as `blocks` does, beside the scores that they are the softmax of.
+
+    Yields:
+        The rows of the block, their weights [head, row, key run], their scores, None of a layer that keeps weights
+        alone, and the run's first key.
+    """
+    for block in _split(layer, heads, rows):
+        if isinstance(layer, RecordedLayer):
+            weights, scores, first = layer.scored_rows(heads, block)
+            yield block, weights, scores, first
+        else:
+            weights, first = layer.rows(heads, block)
+            yield block, weights, None, first
+
+
+def _split(layer: Layer, heads: slice, rows: Tensor) -> Sequence[Tensor]:
+    """Cut rows into blocks of about as many weights as are best computed at a time."""
+    each = max(1, heads.stop - heads.start) * max(1, layer.shape[1])
+    return torch.split(rows, max(1, block_numbers(layer) // each))
 
 
 def block_numbers(layer: Layer) -> int:

@@ -16,13 +16,13 @@ from pathlib import Path
 from viz.errors import CancelledError, LoupeError
 from viz.models import Model
 from viz.models.argument_checks import require_model, whole_number
+from viz.models.work_control import WorkControl
 from viz.survey.measured_windows import Batches, MeasuredWindows, Measuring
 from viz.survey.ray.ray_connection import checked_address, connected
 from viz.survey.ray.ray_crew import LOOK_SECONDS, Batch, Crew
 from viz.survey.ray.ray_places import places
 from viz.survey.ray.ray_worker import ModelSource
 from viz.survey.shard_file import shard_of, sums_of_bytes
-from viz.survey.survey_control import SurveyControl
 from viz.survey.texts.windows import Window
 
 # How long a survey that is stopped waits for the windows at work.
@@ -34,8 +34,9 @@ def on_ray(
     name: str | Path,
     *,
     address: str | None,
-    control: SurveyControl,
+    control: WorkControl,
     seed: int = 0,
+    grammar: str | None = None,
     device: str = "auto",
     actors: int | None = None,
 ) -> Measuring:
@@ -49,6 +50,7 @@ def on_ray(
             machine alone, or what this process is connected to already.
         control: pauses or stops it.
         seed: of examples that are drawn by chance.
+        grammar: spaCy pipeline that tells the texts' grammar; every machine needs the same version of it.
         device: `auto` takes the cluster's GPUs if it has any, and its CPUs else.
         actors: how many workers; by default one a GPU, or one for every 4 CPUs.
 
@@ -63,7 +65,7 @@ def on_ray(
     if actors is not None:
         whole_number(actors, "number of workers")
     whole = checked_address(address)
-    source = ModelSource.of(model, name)
+    source = ModelSource.of(model, name, grammar)
     size = sum(one.numel() * one.element_size() for one in model.module.parameters())
 
     def measuring(batches: Batches, seen: Callable[[Window], None]) -> Iterator[MeasuredWindows]:
@@ -84,7 +86,7 @@ def on_ray(
 
 
 def _measure(
-    crew: Crew, batches: Batches, seen: Callable[[Window], None], control: SurveyControl
+    crew: Crew, batches: Batches, seen: Callable[[Window], None], control: WorkControl
 ) -> Iterator[MeasuredWindows]:
     """Keep workers busy until all windows are measured.
 

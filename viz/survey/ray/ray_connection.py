@@ -111,7 +111,7 @@ def connected(address: str | None) -> Iterator[Any]:
             yield ray
             return
         try:
-            _connect(ray, address)
+            connect(ray, address)
             yield ray
         finally:
             ray.shutdown()
@@ -119,7 +119,12 @@ def connected(address: str | None) -> Iterator[Any]:
         _one_at_a_time.release()
 
 
-def _connect(ray: Any, address: str | None) -> None:
+def connect(ray: Any, address: str | None) -> None:
+    """Connect this process to the Ray at a checked address, or start one here.
+
+    Raises:
+        LoupeError: the cluster is of another version, or cannot be connected to.
+    """
     # Ray reports to its makers unless it is told not to.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -148,8 +153,13 @@ def _explained(error: Exception, address: str | None) -> LoupeError:
         )
     return LoupeError(
         f"Ray at {address} cannot be connected to: {reason:.200}",
-        "Check with `ray status` on a machine of the cluster that it runs.",
+        "Check with `ray status` on a machine of the cluster that it runs"
+        + (", and that the token is the cluster's." if _has_token() else "."),
     )
+
+
+def _has_token() -> bool:
+    return os.environ.get("RAY_AUTH_MODE") == "token"
 
 
 def _ask(grpc: Any, target: str, *, by_client: bool) -> None:
@@ -165,7 +175,7 @@ def _ask(grpc: Any, target: str, *, by_client: bool) -> None:
             f"No Ray answers at {target} within {ANSWER_SECONDS:.0f} seconds.",
             "Check the address, that the cluster runs, and that this port can be reached from here.",
         )
-    if answer == codes.UNAUTHENTICATED and os.environ.get("RAY_AUTH_MODE") != "token":
+    if answer == codes.UNAUTHENTICATED and not _has_token():
         raise LoupeError(
             f"The Ray cluster at {target} wants its token.",
             "Set RAY_AUTH_MODE=token, and the token in ~/.ray/auth_token or RAY_AUTH_TOKEN.",

@@ -16,9 +16,11 @@ from viz.models import Model
 from viz.models.catalogue import find_entry
 from viz.models.folders import plain_path
 from viz.models.model_facts import fingerprint
+from viz.models.work_control import WorkControl
+from viz.survey.grammar.pipelines import Pipeline, installed_pipelines, load_pipeline
+from viz.survey.measured_passes import WindowPasses
 from viz.survey.measured_windows import measure_windows
 from viz.survey.shard_file import sums_bytes
-from viz.survey.survey_control import SurveyControl
 from viz.survey.texts.windows import Window
 
 
@@ -50,6 +52,8 @@ class ModelSource:
         dtype: that it computes in here.
         fingerprint: of its weights here.
         versions: of what measures, here.
+        grammar: spaCy pipeline that reads along; None for none.
+        grammar_version: of it here.
     """
 
     name: str | Path
@@ -58,10 +62,12 @@ class ModelSource:
     dtype: torch.dtype
     fingerprint: str
     versions: dict[str, str]
+    grammar: str | None = None
+    grammar_version: str | None = None
 
     @classmethod
-    def of(cls, model: Model, name: str | Path) -> ModelSource:
-        """Take what is needed of a model, and the name that it was loaded by."""
+    def of(cls, model: Model, name: str | Path, grammar: str | None = None) -> ModelSource:
+        """Take what is needed of a model, the name that it was loaded by, and the pipeline that reads along."""
         is_folder = isinstance(name, Path) or (
             find_entry(name) is None and bool(name) and plain_path(name).is_dir()
         )
@@ -72,6 +78,8 @@ class ModelSource:
             dtype=model.dtype,
             fingerprint=model.fingerprint,
             versions=VERSIONS,
+            grammar=grammar,
+            grammar_version=installed_pipelines().get(grammar) if grammar else None,
         )
 
 
@@ -99,7 +107,9 @@ class WindowWorker:
     def __init__(self, source: ModelSource, *, device: str, seed: int) -> None:
         self._source, self._device, self._seed = source, device, seed
         self._model: Model | None = None
-        self._control = SurveyControl()
+        self._pipeline: Pipeline | None = None
+        self._passes: WindowPasses | None = None
+        self._control = WorkControl()
         self._done = (0, 0)
 
     def load(self) -> Refusal | None:
@@ -128,8 +138,8 @@ class WindowWorker:
                 f"The worker on {here} has another version of {source.called}: weights {found[:12]}, and here {source.fingerprint[:12]}.",
                 "Bring the same files to every machine of the cluster, or name a revision.",
             )
-        self._model = model
-        return None
+        self._model, self._passes = model, WindowPasses(model)
+        return self._load_pipeline()
 
     def measure(self, windows: Sequence[Window]) -> bytes | Refusal | None:
         """Measure some windows that follow one another, to their end or until it is stopped.
@@ -143,7 +153,13 @@ class WindowWorker:
         self._done = (windows[0].number, 0)
         try:
             found = measure_windows(
-                self._model, windows, seed=self._seed, before=self._control.wait, seen=self._count
+                self._model,
+                windows,
+                seed=self._seed,
+                pipeline=self._pipeline,
+                passes=self._passes,
+                before=self._control.wait,
+                seen=self._count,
             )
         except LoupeError as error:
             return Refusal(f"On {socket.gethostname()}: {error.message}", error.hint)
@@ -156,6 +172,23 @@ class WindowWorker:
     def stop(self) -> None:
         """Let it end after its window."""
         self._control.stop()
+
+    def _load_pipeline(self) -> Refusal | None:
+        """Load the spaCy pipeline that reads along, in the version of the machine that asks."""
+        source, here = self._source, socket.gethostname()
+        if source.grammar is None:
+            return None
+        try:
+            self._pipeline = load_pipeline(source.grammar)
+        except LoupeError as error:
+            return Refusal(f"On {here}: {error.message}", error.hint)
+        if self._pipeline.version != source.grammar_version:
+            return Refusal(
+                f"The worker on {here} has {source.grammar} {self._pipeline.version}, and this machine has "
+                f"{source.grammar_version}.",
+                "Install the same version on every machine of the cluster.",
+            )
+        return None
 
     def _count(self, _window: Window) -> None:
         first, done = self._done

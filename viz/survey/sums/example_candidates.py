@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from viz.survey.sums.text_facts import SINK, TextFacts
+from viz.survey.sums.row_blocks import Block
 
 # How many of either kind are kept of a head.
 KEPT = 20
@@ -22,9 +23,10 @@ KEPT = 20
 OF_ONE_WINDOW = 2
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Example:
+class Example(NamedTuple):
     """One edge of a head. Its order is that in which it is kept: the smallest first.
+
+    A tuple, because those of every head of every window are made and sorted.
 
     Attributes:
         rank: minus its weight of the heaviest, a number drawn by chance of the others.
@@ -71,48 +73,61 @@ def draw(
     ]
 
 
+@dataclass(frozen=True, slots=True)
 class LayerExamples:
-    """Chooses examples of a layer's heads while its blocks go by."""
+    """Examples of a layer in one window, a list for each head in the order in which they are kept."""
+
+    heaviest: list[list[Example]]
+    chance: list[list[Example]]
+
+
+class ExampleSearch:
+    """Looks for examples of a layer's heads while its blocks go by."""
 
     def __init__(self, heads: int, candidates: Candidates) -> None:
         self._drawn = candidates
         self._rows = torch.tensor(candidates.rows)
-        self.heaviest: list[list[Example]] = [[] for _ in range(heads)]
-        self.chance: list[list[Example]] = [[] for _ in range(heads)]
+        self._heads = torch.arange(heads)
+        # Of each block: queries, keys and weights [head, 3]: two of the heaviest, and the query that was drawn.
+        self._found: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def look(self, weights: Tensor, facts: TextFacts, rows: Tensor, first: int) -> None:
+    def look(self, weights: Tensor, block: Block) -> None:
         """Look through a block; its weights on sinks are set to 0."""
-        heads, count, run = weights.shape
-        weights[..., facts.columns[first : first + run, SINK].nonzero()[:, 0]] = 0.0
-        most = weights.amax(dim=-1)  # [head, row]
-        _, places = most.topk(min(OF_ONE_WINDOW, count), dim=-1)
-        everyone = torch.arange(heads, device=weights.device)
-        found, keys = weights[everyone[:, None], places].max(dim=-1)
-        listed = zip(rows[places].tolist(), (keys + first).tolist(), found.tolist(), strict=True)
-        for head, edges in enumerate(listed):
-            self.heaviest[head] = kept(
-                [
-                    *self.heaviest[head],
-                    *(
-                        Example(-w, self._drawn.window, q, k, w)
-                        for q, k, w in zip(*edges, strict=True)
-                        if w > 0
+        count = weights.shape[1]
+        weights.index_fill_(-1, block.sinks, 0.0)
+        _, heaviest = weights.amax(dim=-1).topk(min(OF_ONE_WINDOW, count), dim=-1)
+        at = self._rows.to(weights.device) - block.start  # [head]
+        places = torch.cat((heaviest, at.clamp(0, count - 1)[:, None]), dim=1)
+        everyone = self._heads.to(weights.device)[:, None]
+        found, keys = weights[everyone, places].max(dim=-1)
+        found[:, -1].mul_((at >= 0) & (at < count))  # it may have been drawn in another block
+        self._found.append((places + block.start, keys + block.first, found))
+
+    def done(self) -> LayerExamples:
+        """Return what was found in all blocks."""
+        everything = (torch.cat(one, dim=1).tolist() for one in zip(*self._found, strict=True))
+        heaviest, chance = [], []
+        # Of blocks side by side, each ends with the query that was drawn.
+        ends = list(accumulate(one[0].shape[1] for one in self._found))
+        last = {end - 1 for end in ends}
+        for head, edges in enumerate(zip(*everything, strict=True)):
+            own = list(zip(*edges, strict=True))
+            heaviest.append(
+                kept(
+                    (
+                        self._example(-w, q, k, w)
+                        for at, (q, k, w) in enumerate(own)
+                        if at not in last and w > 0
                     ),
-                ],
-                OF_ONE_WINDOW,
+                    OF_ONE_WINDOW,
+                )
             )
-        start = int(rows[0])
-        here = ((self._rows >= start) & (self._rows < start + count)).nonzero()[:, 0]
-        if len(here):
-            own = here.to(weights.device)
-            drawn = self._rows[here].to(weights.device)
-            found, keys = weights[own, drawn - start].max(dim=-1)
-            for head, query, key, weight in zip(
-                here.tolist(), drawn.tolist(), (keys + first).tolist(), found.tolist(), strict=True
-            ):
-                if weight > 0:
-                    rank = self._drawn.ranks[head]
-                    self.chance[head].append(Example(rank, self._drawn.window, query, key, weight))
+            rank = self._drawn.ranks[head]
+            chance.append([self._example(rank, *own[at]) for at in sorted(last) if own[at][2] > 0])
+        return LayerExamples(heaviest, chance)
+
+    def _example(self, rank: float, query: int, key: int, weight: float) -> Example:
+        return Example(rank, self._drawn.window, query, key, weight)
 
 
 def kept(examples: Iterable[Example], most: int = KEPT) -> list[Example]:

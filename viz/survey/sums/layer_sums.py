@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,19 +11,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from viz.analysis.looking_rule import looking_rule
-from viz.capture.layers.mask import Spans
-from viz.capture.layers.recorded_layer import Layer, RecordedLayer, blocks
+from viz.capture.layers.recorded_layer import Layer, scored_blocks
 from viz.errors import ShapeError
 from viz.survey.sums.distribution_bins import BINS, bins_of
-from viz.survey.sums.example_candidates import Candidates, LayerExamples
-from viz.survey.sums.row_scores import TEXT_SCORES, Block, block_of, row_scores
+from viz.survey.sums.example_candidates import Candidates, ExampleSearch, LayerExamples
+from viz.survey.sums.row_blocks import TEXT_SCORES, Block, block_of
+from viz.survey.sums.row_scores import row_scores
 from viz.survey.sums.text_facts import TextFacts
+from viz.survey.sums.uniform_weights import alike, allowed_blocks, mask_key
 
 # What is known of blocks is kept for the layers after, for texts of at most so many weights.
 KEPT_NUMBERS = 1 << 24
 
-# Numbers of uniform weights that are written out at a time.
-BLOCK_NUMBERS = 1 << 20
+
+# Looks at a block of a layer besides: its weights [head, row, key run], rows, and the run's first key.
+Looker = Callable[[Tensor, Tensor, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,12 @@ class TextMeasure:
     def __init__(self, facts: TextFacts) -> None:
         self._facts = facts
         self._chance: dict[bytes, LayerSums] = {}
-        self._blocks: dict[tuple[bytes, int, int, int], Block] = {}
+        self._blocks: dict[tuple[bytes, int, int, int, int], Block] = {}
 
-    def of(self, layer: Layer, candidates: Candidates) -> tuple[LayerSums, LayerExamples]:
-        """Measure a layer, and choose examples of its heads.
+    def of(
+        self, layer: Layer, candidates: Candidates, *, also: Looker | None = None
+    ) -> tuple[LayerSums, LayerExamples]:
+        """Measure a layer, and choose examples of its heads; `also` looks at its weights while they are there.
 
         Raises:
             ShapeError: it has other queries or keys than the text.
@@ -67,56 +71,57 @@ class TextMeasure:
                 "Survey a model whose layers read the same text.",
             )
         sums = _Adding(facts, layer.heads)
-        examples = LayerExamples(layer.heads, candidates)
+        examples = ExampleSearch(layer.heads, candidates)
         rows = torch.arange(shape[0], device=facts.device)
-        key = _mask_key(layer)
-        for some, weights, first in blocks(layer, slice(0, layer.heads), rows):
+        key = mask_key(layer)
+        for some, weights, scores, first in scored_blocks(layer, slice(0, layer.heads), rows):
             block = self._block(layer, key, some, first, first + weights.shape[-1])
-            sums.add(weights, block)
-            examples.look(weights, facts, some, first)
-        return sums.done(), examples
+            sums.add(weights, scores, block)
+            if also is not None:
+                also(weights, some, first)
+            examples.look(weights, block)
+        return sums.done(), examples.done()
 
     def chance(self, layer: Layer) -> LayerSums:
         """Measure what a head would have that looks at all keys alike that it may look at; its heads 1 or the layer's."""
-        key = _mask_key(layer)
+        key = mask_key(layer)
         if key is None:
-            return self._of_uniform(layer)
+            return self._of_uniform(layer, key)
         if key not in self._chance:
-            self._chance[key] = self._of_uniform(layer)
+            self._chance[key] = self._of_uniform(layer, key)
         return self._chance[key]
 
-    def _of_uniform(self, layer: Layer) -> LayerSums:
+    def _of_uniform(self, layer: Layer, key: bytes | None) -> LayerSums:
         facts = self._facts
-        heads = 0
         sums: _Adding | None = None
-        for some, allowed in _allowed(layer, facts):
-            heads = len(allowed)
-            sums = sums or _Adding(facts, heads)
-            alike = allowed.float() / allowed.sum(dim=-1, keepdim=True).clamp_min(1)
-            sums.add(alike, block_of(allowed, some, 0, facts))
+        for some, allowed in allowed_blocks(layer, facts.device):
+            sums = sums or _Adding(facts, len(allowed))
+            block = self._block(layer, key, some, 0, layer.shape[1], allowed)
+            sums.add(alike(allowed), None, block)
         assert sums is not None
         return sums.done()
 
     def _block(
-        self, layer: Layer, mask_key: bytes | None, rows: Tensor, first: int, last: int
+        self,
+        layer: Layer,
+        mask_key: bytes | None,
+        rows: Tensor,
+        first: int,
+        last: int,
+        allowed: Tensor | None = None,
     ) -> Block:
         """Say what the mask leaves of some rows, once for layers that share it and are read in the same blocks."""
+
+        def made() -> Block:
+            may = looking_rule(layer)(rows) if allowed is None else allowed
+            return block_of(may[..., first:last], rows, first, self._facts)
+
         if mask_key is None or layer.shape[0] * layer.shape[1] > KEPT_NUMBERS:
-            allowed = looking_rule(layer)(rows)[..., first:last]
-            return block_of(allowed, rows, first, self._facts)
-        key = (mask_key, int(rows[0]), len(rows), first)
+            return made()
+        key = (mask_key, int(rows[0]), len(rows), first, last)
         if key not in self._blocks:
-            allowed = layer.may_look(rows)[..., first:last]
-            self._blocks[key] = block_of(allowed, rows, first, self._facts)
+            self._blocks[key] = made()
         return self._blocks[key]
-
-
-def _allowed(layer: Layer, facts: TextFacts) -> Iterator[tuple[Tensor, Tensor]]:
-    """Walk through a mask in blocks of rows: the rows, and which keys they may look at, bool [1 or head, row, key]."""
-    may_look = looking_rule(layer)
-    rows = torch.arange(len(facts.query_classes), device=facts.device)
-    for some in torch.split(rows, max(1, BLOCK_NUMBERS // max(1, layer.shape[1]))):
-        yield some, may_look(some)
 
 
 class _Adding:
@@ -130,15 +135,15 @@ class _Adding:
         self._shares = zeros[..., None].repeat(1, 1, BINS)
         self._by_class = zeros.new_zeros((heads, kinds, kinds))
 
-    def add(self, weights: Tensor, block: Block) -> None:
-        """Add a block's rows, those alone that count."""
-        found = row_scores(weights, block, self._facts)
-        counts = block.counts.expand(-1, len(weights), -1)
-        values = found.values.masked_fill_(~counts, 0.0)
+    def add(self, weights: Tensor, scores: Tensor | None, block: Block) -> None:
+        """Add a block's rows, those alone that count; the scores are written over."""
+        found = row_scores(weights, scores, block, self._facts)
+        values = found.values.mul_(block.counts)
         self._total += values.sum(dim=-1, dtype=torch.float64)
+        counts = block.counts.double()
         self._counted += counts.sum(dim=-1)
         bins = bins_of(values, TEXT_SCORES)
-        self._shares.scatter_add_(2, bins, counts.double())
+        self._shares.scatter_add_(2, bins, counts.expand(-1, len(weights), -1))
         classes = self._facts.query_classes[block.rows]
         self._by_class.index_add_(1, classes, found.at_classes.double())
 
@@ -146,10 +151,3 @@ class _Adding:
         """Return what was added up."""
         parts = (self._total, self._counted, self._shares, self._by_class)
         return LayerSums(*(one.cpu().numpy() for one in parts))
-
-
-def _mask_key(layer: Layer) -> bytes | None:
-    """Name a layer's mask by its content, where it is a rule of few numbers; None of any other."""
-    if not isinstance(layer, RecordedLayer) or not isinstance(layer.mask, Spans):
-        return None
-    return torch.stack((layer.mask.start, layer.mask.stop)).cpu().numpy().tobytes()

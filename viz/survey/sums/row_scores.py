@@ -1,4 +1,8 @@
-"""What a block of weights says of each of its rows: one number a score, a head and a query."""
+"""What a block of weights says of each of its rows: one number a score, a head and a query.
+
+Whatever is linear in a row's weights is a column of one product. Nothing else passes over all weights but the entropy and,
+where rows look ahead, the distance.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from viz.survey.sums.row_blocks import TEXT_SCORES, Block
 from viz.survey.sums.text_facts import (
     COLUMNS,
     FIRST,
@@ -18,68 +23,11 @@ from viz.survey.sums.text_facts import (
     TextFacts,
 )
 
-# Scores of texts, in the order in which they are counted.
-TEXT_SCORES = (
-    *("entropy", "distance", "sink", "first", "previous", "current", "next"),
-    *("punctuation", "separator", "same_token", "induction"),
-)
+# Scores that are a column of the product as it stands.
+COLUMN_OF = {"first": FIRST, "punctuation": MARK, "separator": SEPARATOR}
 
-# Keys beside a query, by how far from it.
-BESIDE = {"previous": -1, "current": 0, "next": 1}
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Rows of a layer that are measured at a time, and what its mask alone says of them.
-
-    Attributes:
-        rows: numbers of the queries, one after the other.
-        first: the key run's first key.
-        same: row and column of each key that holds the row's own token at another place, int64 [pair].
-        after: the same of keys that came after the row's own token earlier.
-        counts: which rows count for which score, bool [score, 1 or head, row].
-    """
-
-    rows: Tensor
-    first: int
-    same: tuple[Tensor, Tensor]
-    after: tuple[Tensor, Tensor]
-    counts: Tensor
-
-
-def block_of(allowed: Tensor, rows: Tensor, first: int, facts: TextFacts) -> Block:
-    """Say what a mask leaves of some rows.
-
-    Args:
-        allowed: which keys of the run each row may look at, bool [1 or head, row, key run].
-        rows: numbers of the queries, one after the other.
-        first: the run's first key.
-        facts: of the text.
-    """
-    _, count, run = allowed.shape
-    counts = allowed.any(dim=-1).repeat(len(TEXT_SCORES), 1, 1)
-    put = {name: counts[number] for number, name in enumerate(TEXT_SCORES)}
-    nothing = rows[:0]
-    if facts.at is None or facts.same is None or facts.after is None:
-        for name in ("distance", *BESIDE, "same_token", "induction"):
-            put[name].zero_()
-        return Block(rows, first, (nothing, nothing), (nothing, nothing), counts)
-    at = facts.at[rows]
-    for name, offset in BESIDE.items():
-        keys = at + offset - first
-        inside = (keys >= 0) & (keys < run)
-        here = torch.where(inside, keys, 0)
-        put[name].logical_and_(allowed[:, torch.arange(count, device=rows.device), here] & inside)
-    pairs: list[tuple[Tensor, Tensor]] = []
-    last = first + run
-    for name, targets in (("same_token", facts.same), ("induction", facts.after)):
-        wanted = targets.matches(rows, first, last)
-        if name == "same_token":
-            wanted &= torch.arange(first, last, device=rows.device) != at[:, None]
-        put[name].logical_and_((allowed & wanted).any(dim=-1))
-        at_rows, at_keys = wanted.nonzero(as_tuple=True)
-        pairs.append((at_rows, at_keys))
-    return Block(rows, first, pairs[0], pairs[1], counts)
+# A score so far below its row's largest has a weight of 0 in float32, whatever the others are (nats).
+LEAST_SCORE = -104.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,44 +41,68 @@ class RowScores:
     at_classes: Tensor
 
 
-def row_scores(weights: Tensor, block: Block, facts: TextFacts) -> RowScores:
+def row_scores(weights: Tensor, scores: Tensor | None, block: Block, facts: TextFacts) -> RowScores:
     """Measure the rows of a block.
 
     Args:
         weights: float32 [head, row, key run]; 0 where a row may not look.
+        scores: that they are the softmax of, which are written over; None where only weights are known.
         block: the rows.
         facts: of the text.
     """
-    heads, count, run = weights.shape
-    first, last = block.first, block.first + run
-    columns = facts.columns[first:last].clone()
-    middle = 0 if facts.at is None else int(facts.at[block.rows].float().mean())
-    # Counted from near the rows, so that float32 keeps the fractions of short distances in long texts.
-    columns[:, PLACE] -= middle
-    sums = weights @ columns  # [head, row, column]
-    values = torch.zeros((len(TEXT_SCORES), heads, count), device=weights.device)
+    heads, count, _ = weights.shape
+    sums = weights @ block.columns  # [head, row, column]
+    values = weights.new_zeros((len(TEXT_SCORES), heads, count))
     put = {name: values[number] for number, name in enumerate(TEXT_SCORES)}
+    whole = sums[..., WHOLE]
+    put["entropy"].copy_(
+        entropy_of_weights(weights) if scores is None else entropy_of_scores(scores, weights, whole)
+    )
+    # What goes to the model's own sinks is missing from the row's sum.
+    torch.sub(1, whole, out=put["sink"]).clamp_min_(0).add_(sums[..., SINK])
+    for name, column in COLUMN_OF.items():
+        put[name].copy_(sums[..., column])
+    if block.place is not None:
+        # |q - k| is q - k, and twice k - q where k is ahead.
+        torch.mul(whole, block.place, out=put["distance"]).sub_(sums[..., PLACE])
+        if block.ahead is not None:
+            put["distance"].add_(torch.linalg.vecdot(weights, block.ahead), alpha=2)
+        for name, column in block.beside.items():
+            _beside(put[name], weights, column)
+        flat = weights.reshape(heads, -1)
+        for name, (rows, at) in (("same_token", block.same), ("induction", block.after)):
+            put[name].index_add_(1, rows, flat.index_select(1, at))
+    return RowScores(values, sums[..., COLUMNS : COLUMNS + len(facts.classes)])
+
+
+def entropy_of_scores(scores: Tensor, weights: Tensor, whole: Tensor) -> Tensor:
+    """Measure how widely rows are spread without the logarithm of every weight.
+
+    With a row's largest score taken off all of them, `-sum w log w = -sum w s - (sum w) log(w of the largest)`: two sums of
+    numbers of one sign, so that nothing cancels.
+
+    Args:
+        scores: [head, row, key], minus infinity where a row may not look; written over.
+        weights: their softmax, whose rows sum to less than 1 where a sink takes part.
+        whole: what they sum to, [head, row].
+
+    Returns:
+        Nats, [head, row].
+    """
+    # A row that may look at nothing has no largest score; minus infinity times a weight of 0 is no number.
+    largest = scores.amax(dim=-1, keepdim=True).clamp_min_(torch.finfo(scores.dtype).min)
+    scores.sub_(largest).clamp_min_(LEAST_SCORE)
+    most = weights.amax(dim=-1).clamp_min_(torch.finfo(weights.dtype).tiny).log_()
+    summed: Tensor = torch.linalg.vecdot(weights, scores)
+    return summed.addcmul_(whole, most).neg_()
+
+
+def entropy_of_weights(weights: Tensor) -> Tensor:
+    """Measure how widely rows of weights are spread, in nats, [head, row]."""
     # `torch.special.entr` takes twice as long on a CPU; a weight of 0 adds 0 whatever its logarithm is.
     logarithms = weights.clamp_min(torch.finfo(weights.dtype).tiny).log_()
-    torch.neg(torch.linalg.vecdot(weights, logarithms), out=put["entropy"])
-    # What goes to the model's own sinks is missing from the row's sum.
-    put["sink"][:] = sums[..., SINK] + (1 - sums[..., WHOLE]).clamp_min(0)
-    put["first"][:] = sums[..., FIRST]
-    put["punctuation"][:] = sums[..., MARK]
-    put["separator"][:] = sums[..., SEPARATOR]
-    if facts.at is not None:
-        at = facts.at[block.rows]
-        # |q - k| is q - k, and twice k - q where k is ahead.
-        put["distance"][:] = (at - middle) * sums[..., WHOLE] - sums[..., PLACE]
-        if last - 1 > int(at[0]):
-            keys = torch.arange(first, last, device=at.device)
-            ahead = (keys[None] - at[:, None]).clamp_min(0).to(weights.dtype)
-            put["distance"].add_(torch.linalg.vecdot(weights, ahead), alpha=2)
-        for name, offset in BESIDE.items():
-            _beside(put[name], weights, int(at[0]) + offset - first)
-        for name, (rows, keys) in (("same_token", block.same), ("induction", block.after)):
-            put[name].index_add_(1, rows, weights[:, rows, keys])
-    return RowScores(values, sums[..., COLUMNS : COLUMNS + len(facts.classes)])
+    summed: Tensor = torch.linalg.vecdot(weights, logarithms)
+    return summed.neg_()
 
 
 def _beside(out: Tensor, weights: Tensor, column: int) -> None:

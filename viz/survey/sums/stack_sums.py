@@ -12,7 +12,7 @@ from viz.errors import ShapeError
 from viz.survey.sums.distribution_bins import BINS
 from viz.survey.sums.example_candidates import KEPT, Example, LayerExamples, kept
 from viz.survey.sums.layer_sums import LayerSums
-from viz.survey.sums.row_scores import TEXT_SCORES
+from viz.survey.sums.row_blocks import TEXT_SCORES
 
 HALVES = 2
 
@@ -29,7 +29,7 @@ class StackSums:
     """Sums over the rows of every head of a stack, float64; heads that a layer lacks stay 0.
 
     Shapes: total, counted, chance_total, chance_counted [half, layer, head, score]; shares [layer, head, score, bin];
-    by_class, chance_by_class [layer, head, class, class]; class_rows [class].
+    by_class [half, layer, head, class, class], chance_by_class without halves; class_rows [half, class].
 
     Attributes:
         heads: of each layer.
@@ -60,9 +60,9 @@ class StackSums:
             classes=tuple(classes),
             **{name: np.zeros(by_half) for name in _BY_HALF},
             shares=np.zeros((layers, most, len(TEXT_SCORES), BINS)),
-            by_class=np.zeros((layers, most, kinds, kinds)),
+            by_class=np.zeros((HALVES, layers, most, kinds, kinds)),
             chance_by_class=np.zeros((layers, most, kinds, kinds)),
-            class_rows=np.zeros(kinds),
+            class_rows=np.zeros((HALVES, kinds)),
             examples={},
         )
 
@@ -77,7 +77,7 @@ class StackSums:
         self.chance_total[at] += chance.total.T
         self.chance_counted[at] += chance.counted.T
         self.shares[at[1:]] += own.shares.swapaxes(0, 1)
-        self.by_class[at[1:]] += own.by_class
+        self.by_class[at] += own.by_class
         self.chance_by_class[at[1:]] += chance.by_class
         for kind, found in ((HEAVIEST, examples.heaviest), (CHANCE, examples.chance)):
             for head, edges in enumerate(found):

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from viz.capture.capture import capture
-from viz.models import Model
+from viz.capture.trace import Trace
+from viz.survey.grammar.grammar_sums import GrammarSums
+from viz.survey.grammar.parsed_text import parse
+from viz.survey.grammar.pipelines import Pipeline
+from viz.survey.grammar.stack_grammar import StackGrammar
 from viz.survey.sums.example_candidates import draw
 from viz.survey.sums.layer_sums import TextMeasure
 from viz.survey.sums.shown_window import ShownWindow, TokenEnd, shown_window
@@ -28,6 +31,7 @@ class SurveySums:
 
     Attributes:
         stacks: by name.
+        grammar: of each stack, by name; empty where no pipeline reads along.
         windows: how many were read.
         tokens: how many tokens they have together.
         shown: windows that examples are in, by their numbers.
@@ -36,6 +40,7 @@ class SurveySums:
     """
 
     stacks: dict[str, StackSums] = field(default_factory=dict)
+    grammar: dict[str, GrammarSums] = field(default_factory=dict)
     windows: int = 0
     tokens: int = 0
     shown: dict[int, ShownWindow] = field(default_factory=dict)
@@ -57,6 +62,10 @@ class SurveySums:
             if name not in self.stacks:
                 self.stacks[name] = StackSums.empty(theirs.heads, theirs.classes)
             self.stacks[name].join(theirs)
+        for name, grammar in other.grammar.items():
+            if name not in self.grammar:
+                self.grammar[name] = GrammarSums.empty(grammar.heads)
+            self.grammar[name].join(grammar)
         self.windows += other.windows
         self.tokens += other.tokens
         self.refused += other.refused
@@ -87,17 +96,24 @@ def ends_by_window(stacks: Mapping[str, StackSums]) -> dict[int, set[TokenEnd]]:
 
 
 @torch.inference_mode()
-def add_window(sums: SurveySums, model: Model, window: Window, *, seed: int = 0) -> None:
-    """Capture a window, and add what every head does there.
+def add_window(
+    sums: SurveySums,
+    window: Window,
+    trace: Trace,
+    *,
+    seed: int = 0,
+    pipeline: Pipeline | None = None,
+) -> None:
+    """Add what every head does in a window; along its grammar, too, where a pipeline is given.
 
-    Nothing is added where the capture fails, so that the same window can be read again.
+    Nothing is added where it fails, so that the same window can be read again.
 
     Raises:
-        LoupeError: the model's attention cannot be shown on this text, for the reason it gives.
+        LoupeError: the model's attention cannot be measured on this text, for the reason it gives.
 
-    Cost: the capture, and a pass over the exact weights of each layer in blocks.
+    Cost: a pass over the exact weights of each layer in blocks.
     """
-    trace = capture(model, window.text)
+    parsed = None if pipeline is None else parse(pipeline, window.text)
     half = window.number % HALVES
     found = SurveySums(windows=1, tokens=len(trace.units))
     for number, (name, stack) in enumerate(trace.stacks.items()):
@@ -105,14 +121,22 @@ def add_window(sums: SurveySums, model: Model, window: Window, *, seed: int = 0)
         measure = TextMeasure(facts)
         heads = [one.heads for one in stack.records]
         own = StackSums.empty(heads, facts.classes)
-        own.class_rows += np.bincount(
+        own.class_rows[half] += np.bincount(
             facts.query_classes.cpu().numpy(), minlength=len(facts.classes)
         )
         drawn = draw(seed, window.number, number, heads, len(stack.queries))
+        grammar = None if parsed is None else StackGrammar(stack, trace.units, parsed, half)
         for layer, record in enumerate(stack.records):
-            measured, examples = measure.of(record, drawn[layer])
+            looked = None if grammar is None else grammar.look(record)
+            measured, examples = measure.of(
+                record, drawn[layer], also=None if looked is None else looked.add
+            )
             own.add(layer, half, measured, measure.chance(record), examples)
+            if grammar is not None and looked is not None:
+                grammar.add(layer, record, looked)
         found.stacks[name] = own
+        if grammar is not None:
+            found.grammar[name] = grammar.sums
     ends = ends_by_window(found.stacks)[window.number]
     found.shown[window.number] = shown_window(window, trace, ends)
     sums.join(found)

@@ -1,0 +1,1 @@
+"""Parts of speech and dependency relations that heads follow, as a spaCy pipeline tells them."""
