@@ -18,6 +18,8 @@ from viz.capture.load_and_wrap_model import load_model
 from viz.command import STOPPED, stopped_by_ctrl_c, typed
 from viz.errors import InputError, LoupeError, StorageError
 from viz.models.folders import plain_path
+from viz.models.whole_file import write_whole
+from viz.models.work_control import WorkControl
 from viz.training.cpu_threads import few_threads
 from viz.training.final_scores import Outcome, best_score, keep_baseline, outcome_of
 from viz.training.folder_lock import at_work_elsewhere, is_held
@@ -27,7 +29,7 @@ from viz.training.tasks import TASKS, find_task
 from viz.training.training_folder import About, RunFolder, require_sound, runs_root
 from viz.training.training_loop import Moment
 from viz.training.training_request import asked_options, asked_settings
-from viz.training.training_run import Control, run
+from viz.training.training_run import run
 from viz.training.user_text import read_text, require_small
 
 # Where the app listens, unless it was told otherwise.
@@ -201,9 +203,9 @@ def _text_of(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _following(folder: RunFolder, about: About) -> Iterator[tuple[Control, Any]]:
+def _following(folder: RunFolder, about: About) -> Iterator[tuple[WorkControl, Any]]:
     """Draw how far a training is; the first Ctrl+C lets it end after its step, a second ends it."""
-    control = Control()
+    control = WorkControl()
     done = folder.latest() or 0
     with tqdm(total=about.settings.steps, initial=done, desc=about.task, unit="step") as bar:
 
@@ -224,7 +226,7 @@ def _tell(folder: RunFolder, task: Task, loaded: Loaded) -> None:
         print(line)
     card = model_card(task, folder.about(), loaded, outcome)
     with contextlib.suppress(OSError):  # a folder that is only to be looked at
-        (checkpoint / "README.md").write_text(card, encoding="utf-8")
+        write_whole(checkpoint / "README.md", card.encode(), makes_folders=False)
     print(f"Checkpoint: {checkpoint}")
     # The app opens nothing from elsewhere.
     if folder.path.resolve().parent == runs_root().resolve():

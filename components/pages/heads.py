@@ -7,7 +7,7 @@ import streamlit as st
 from components.canvas import copy_link
 from components.explore_session import arrived, leave
 from components.panels.heads.heads_url import complaints, read_address, show, shown_name
-from components.panels.heads.session_surveys import known
+from components.panels.heads.session_surveys import OWN
 from components.panels.heads.survey_form import example_button, form_panel
 from components.panels.heads.survey_progress import (
     heading_panel,
@@ -33,9 +33,9 @@ def page() -> None:
     """Draw what to survey on the left, and the survey on the right."""
     leave()
     arrived("heads")
-    if not st.query_params and known():
+    if not st.query_params and OWN.known():
         # Come back from another page by the navigation: what was shown last goes on.
-        show(known()[0])
+        show(OWN.known()[0])
     read_address()
     link = title_row("What every head does")
     name = shown_name()
@@ -44,7 +44,7 @@ def page() -> None:
             copy_link()
     problems = st.empty()
     with st.container(key="heads_page" if name else "heads_form"):
-        asked, live = st.columns([1, 2.8], gap="medium")
+        asked, live = st.columns([1, 3.8 if name else 2.8], gap="medium")
     st.html(f"<style>{STYLE}</style>")
     with asked:
         form_panel()

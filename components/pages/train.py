@@ -8,7 +8,7 @@ from components.canvas import copy_link
 from components.explore_session import arrived, leave
 from components.panels.link_notices import notice_box
 from components.panels.title_row import title_row
-from components.panels.training.session_trainings import known
+from components.panels.training.session_trainings import OWN
 from components.panels.training.train_url import complaints, read_address, show
 from components.panels.training.training_form import form_panel
 from components.panels.training.training_progress import training_panel
@@ -39,9 +39,9 @@ def page() -> None:
     """Draw what to train on the left, and the training on the right."""
     leave()
     arrived("train")
-    if not st.query_params and known():
+    if not st.query_params and OWN.known():
         # Come back from another page by the navigation: what was shown last goes on.
-        show(known()[0])
+        show(OWN.known()[0])
     read_address()
     link = title_row("Train a small model")
     if "run" in st.query_params:

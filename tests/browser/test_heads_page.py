@@ -72,7 +72,7 @@ def test_a_text_is_surveyed_and_an_example_opens_in_explore_at_its_head_and_toke
     choose(heads, "Texts", "A text that you paste")
     fill(heads, "textbox", "Your text", TEXT)
     fill(heads, "spinbutton", "Tokens", 200)
-    heads.get_by_text("Windows and measures", exact=True).click()
+    heads.get_by_text("Windows and device", exact=True).click()
     fill(heads, "spinbutton", "Window length", 64)
     heads.get_by_text("Also on inputs of their own").click()
     settle(heads)
@@ -114,3 +114,42 @@ def test_a_telephone_shows_the_survey_before_the_form_and_cuts_nothing(page, ser
     found = page.get_by_role("heading", name=re.compile("Layer .* head")).bounding_box()
     start = page.get_by_role("button", name="Start", exact=True).bounding_box()
     assert found["y"] < start["y"]
+
+
+def test_a_telephone_shows_the_sentence_then_scores_then_spreads_then_few_examples(
+    page, server, done
+):
+    page.set_viewport_size({"width": 390, "height": 800})
+    opened(page, f"{server}/heads?survey={done}")
+    places = [
+        page.get_by_text(re.compile(r"^It (attends|spreads)")),
+        page.locator(".st-key-heads-map"),
+        page.get_by_text("All scores", exact=True),
+        page.get_by_text("Spread over queries", exact=True),
+        page.get_by_text("Examples", exact=True),
+    ]
+    tops = [one.bounding_box()["y"] for one in places]
+    assert tops == sorted(tops)
+    assert page.locator(".loupe-example").count() == 5
+    page.get_by_role("button", name=re.compile("^Show all")).click()
+    settle(page)
+    assert page.locator(".loupe-example").count() > 5
+    expect(page).to_have_url(re.compile("listed=all"))
+
+
+def test_nothing_of_the_scores_is_cut_on_a_wide_page(page, server, done):
+    opened(page, f"{server}/heads?survey={done}")
+    table = page.locator(".st-key-heads_numbers table")
+    around = page.locator(".st-key-heads_numbers").bounding_box()
+    assert table.bounding_box()["width"] <= around["width"] + 1
+    expect(table.get_by_role("columnheader", name="over")).to_be_visible()
+
+
+def test_keys_move_from_head_to_head(page, server, done):
+    opened(page, f"{server}/heads?survey={done}&layer=0&head=0")
+    number = page.get_by_role("spinbutton", name="Head", exact=True)
+    number.focus()
+    number.press("ArrowUp")
+    number.press("Enter")
+    expect(page.get_by_role("heading", name="Layer 0 head 1")).to_be_visible(timeout=READY)
+    expect(page).to_have_url(re.compile("layer=0&head=1"))

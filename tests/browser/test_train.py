@@ -311,6 +311,24 @@ def test_a_text_that_cannot_be_learnt_from_is_said_to_be_none(trained):
     expect(begin).to_be_enabled()
 
 
+def test_a_reload_leaves_a_browser_what_it_may_delete(train, another_browser, server):
+    choose(train, QUICK)
+    start(train)
+    said(train, "Done")
+    name = run_of(train.url).pop()
+    stranger = another_browser()
+    opened(stranger, f"{server}/train?run={name}")
+    said(stranger, "Done")
+    expect(stranger.get_by_role("button", name="Delete")).to_have_count(0)
+    train.reload()
+    said(train, "Done")
+    settle(train)
+    train.get_by_role("button", name="Delete").click()
+    train.get_by_role("button", name="Delete for good").click()
+    expect(train.get_by_text("Choose a task and press Start.")).to_be_visible(timeout=READY)
+    assert not (runs_root() / name).exists()
+
+
 def test_on_a_telephone_nothing_is_wider_than_the_screen(trained):
     trained.set_viewport_size({"width": 390, "height": 844})
     settle(trained)

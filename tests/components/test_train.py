@@ -12,7 +12,9 @@ from streamlit.testing.v1 import AppTest
 
 from components.durations import duration
 from components.explore_session import as_written
+from components.panels import session_works
 from components.panels.learn import uses_of_attention as uses
+from components.panels.training import training_form
 from components.panels.training.checkpoint_panel import usual_step
 from components.panels.training.downloads import zipped
 from components.panels.training.session_trainings import trainings
@@ -261,6 +263,31 @@ def test_only_what_a_session_began_is_thrown_away_by_it(kept):
     assert not (kept.path.parent / name).exists()
     assert kept.path.exists()
     assert "run" not in app.query_params
+
+
+def test_after_a_reload_the_browser_that_began_a_training_may_still_throw_it_away(
+    kept, monkeypatch
+):
+    browser = ["mine"]
+    for place in (session_works, training_form):
+        monkeypatch.setattr(place, "this_browser", lambda: browser[0])
+    app = opened(task="induction")
+    for label, value in (("Steps", 10), ("Batch", 4), ("Checkpoint every", 5)):
+        number(app, label).set_value(value)
+    app.run()
+    button(app, "Start").click().run()
+    name = app.query_params["run"]
+    here = Trainings()
+    wait_for(lambda: here.about(name).state == "done")
+    for browser[0] in ("another", ""):
+        assert "Delete for good" not in [one.label for one in opened(run=name).button]
+    browser[0] = "mine"
+    assert "Delete for good" not in [one.label for one in opened(run=kept.name).button]
+    reloaded = opened(run=name)
+    button(reloaded, "Delete for good").click().run()
+    assert not reloaded.exception
+    assert not (kept.path.parent / name).exists()
+    assert "run" not in reloaded.query_params
 
 
 def test_two_train_at_once_and_a_third_waits_and_is_told_so(tmp_path, monkeypatch):

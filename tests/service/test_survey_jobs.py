@@ -21,11 +21,11 @@ from viz.errors import (
     StorageError,
     TextError,
 )
-from viz.service import survey_jobs
+from viz.service import kept_work, survey_jobs
 from viz.service.survey_jobs import Surveys
 from viz.service.survey_kept import Asked, KeptSurvey
 from viz.service.survey_texts import MOST_BYTES, SurveyTexts, own_file, pasted
-from viz.survey import SurveyControl, SurveySettings
+from viz.survey import SurveySettings, WorkControl
 
 TEXT = "the cat sat on the mat, and the dog did not sit because it was tired.\n\n" * 12
 QUICK = SurveySettings(length=32, tokens=200, probes=False, loss_windows=0)
@@ -128,7 +128,7 @@ def test_stopping_keeps_what_was_measured_and_going_on_ends_with_the_same(
     ended(here, whole)
     real = survey_jobs.run_survey
 
-    def stopped_after_two(*given, control: SurveyControl, seen, **named):
+    def stopped_after_two(*given, control: WorkControl, seen, **named):
         def heard(moment):
             seen(moment)
             if moment.phase == "texts" and moment.done == 2:
@@ -234,7 +234,7 @@ def test_a_path_of_the_server_is_read_only_where_it_allows_that(here, tmp_path, 
 
 def test_no_more_than_a_few_wait(held_up, monkeypatch):
     here, _ = held_up
-    monkeypatch.setattr(survey_jobs, "MOST_WAITING", 1)
+    monkeypatch.setattr(kept_work, "MOST_WAITING", 1)
     name = here.start(ASKED)
     with pytest.raises(BusyError, match="1 surveys are at work"):
         here.start(ASKED)

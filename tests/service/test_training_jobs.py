@@ -14,6 +14,7 @@ import torch
 from tests.training.test_training_run import wait_for
 from viz.errors import BudgetError, BusyError, DivergedError, GoneError, StorageError
 from viz.service import disk_space as room
+from viz.service import kept_work
 from viz.service import training_jobs as trainings
 from viz.service.checkpoint_cache import Checkpoints
 from viz.service.training_jobs import AT_ONCE, Trainings
@@ -200,7 +201,7 @@ def test_checkpoints_beyond_the_disk_are_refused_before_work_starts(tmp_path):
 
 
 def test_too_many_are_put_off(tmp_path, monkeypatch):
-    monkeypatch.setattr(trainings, "MOST_WAITING", 1)
+    monkeypatch.setattr(kept_work, "MOST_WAITING", 1)
     here = Trainings(tmp_path)
     name = here.start(LONG)
     with pytest.raises(trainings.BusyError, match="1 trainings are at work, paused, or wait for"):

@@ -17,9 +17,10 @@ import viz
 from viz.errors import GoneError
 from viz.models.custom.model_options import TransformerOptions
 from viz.models.custom.small_tokenizers import character_tokenizer
+from viz.models.work_control import WorkControl
 from viz.training.task_examples import Examples
 from viz.training.training_folder import About, RunFolder
-from viz.training.training_run import Control, run
+from viz.training.training_run import run
 from viz.training.training_settings import Settings
 
 DIGITS = "01234567"
@@ -63,7 +64,7 @@ def scalars(folder: RunFolder) -> Iterator[tuple[str, int, float]]:
 
 def test_every_checkpoint_opens_like_any_model(tmp_path):
     folder = begun(tmp_path)
-    assert run(folder, counting(), TOKENIZER, Control()).state == "done"
+    assert run(folder, counting(), TOKENIZER, WorkControl()).state == "done"
     assert folder.steps() == [0, 20, 40, 60]
     patterns = []
     for step in folder.steps():
@@ -78,7 +79,7 @@ def test_every_checkpoint_opens_like_any_model(tmp_path):
 
 def test_the_logs_hold_every_step_and_tensorboard_the_same(tmp_path):
     folder = begun(tmp_path)
-    run(folder, counting(), TOKENIZER, Control())
+    run(folder, counting(), TOKENIZER, WorkControl())
     log, trials = folder.notes("log"), folder.notes("trials")
     assert [line["step"] for line in log] == list(range(1, 61))
     assert [line["step"] for line in trials] == [0, 20, 40, 60]
@@ -92,8 +93,8 @@ def test_the_logs_hold_every_step_and_tensorboard_the_same(tmp_path):
 
 def test_a_training_that_was_stopped_goes_on_where_it_stopped(tmp_path):
     whole = begun(tmp_path)
-    run(whole, counting(), TOKENIZER, Control())
-    folder, control = begun(tmp_path), Control()
+    run(whole, counting(), TOKENIZER, WorkControl())
+    folder, control = begun(tmp_path), WorkControl()
     ended = run(
         folder,
         counting(),
@@ -106,7 +107,7 @@ def test_a_training_that_was_stopped_goes_on_where_it_stopped(tmp_path):
     assert [line["step"] for line in folder.notes("log")] == list(range(1, 34))
     # Another process knows nothing but the folder.
     again = RunFolder.open(folder.name, tmp_path)
-    assert run(again, counting(), TOKENIZER, Control()).state == "done"
+    assert run(again, counting(), TOKENIZER, WorkControl()).state == "done"
     assert folder.steps() == [0, 20, 33, 40, 60]
     ours, theirs = again.notes("log"), whole.notes("log")
     assert [line["step"] for line in ours] == list(range(1, 61))
@@ -117,7 +118,7 @@ def test_a_training_that_was_stopped_goes_on_where_it_stopped(tmp_path):
 
 
 def test_a_paused_training_waits_and_goes_on(tmp_path):
-    folder, control, steps = begun(tmp_path), Control(), []
+    folder, control, steps = begun(tmp_path), WorkControl(), []
 
     def seen(moment):
         steps.append(moment.step)
@@ -136,7 +137,7 @@ def test_a_paused_training_waits_and_goes_on(tmp_path):
 
 
 def test_a_paused_training_can_be_stopped(tmp_path):
-    folder, control = begun(tmp_path), Control()
+    folder, control = begun(tmp_path), WorkControl()
     control.pause()
     thread = threading.Thread(target=run, args=(folder, counting(), TOKENIZER, control))
     thread.start()
@@ -147,8 +148,8 @@ def test_a_paused_training_can_be_stopped(tmp_path):
 
 
 def test_one_that_stays_paused_is_stopped_and_can_go_on(tmp_path, monkeypatch):
-    monkeypatch.setattr("viz.training.training_run.LONGEST_PAUSE", 0.1)
-    folder, control = begun(tmp_path), Control()
+    monkeypatch.setattr("viz.training.training_queue.LONGEST_PAUSE", 0.1)
+    folder, control = begun(tmp_path), WorkControl()
     ended = run(
         folder,
         counting(),
@@ -158,12 +159,12 @@ def test_one_that_stays_paused_is_stopped_and_can_go_on(tmp_path, monkeypatch):
     )
     assert ended.state == "cancelled"
     assert folder.latest() == 25
-    assert run(folder, counting(), TOKENIZER, Control()).state == "done"
+    assert run(folder, counting(), TOKENIZER, WorkControl()).state == "done"
 
 
 def test_one_that_diverges_says_where_and_keeps_what_came_before(tmp_path):
     folder = begun(tmp_path, learning_rate=100.0, steps=400, clip=1e9)
-    ended = run(folder, counting(), TOKENIZER, Control())
+    ended = run(folder, counting(), TOKENIZER, WorkControl())
     assert ended.state == "failed"
     assert "diverged" in ended.message
     assert "step 20" in ended.message

@@ -24,6 +24,7 @@ from viz.figures.palettes import (
     palette_rgb,
 )
 from viz.figures.pattern_heatmap import NOT_ATTENDED, pattern_figure
+from viz.figures.score_map import score_map_figure
 from viz.figures.shaded_tokens import shaded
 from viz.figures.small_matrix import matrix_figure
 from viz.figures.text_layout import text_layout
@@ -54,6 +55,7 @@ __all__ = [
     "picture_difference_figure",
     "picture_figure",
     "places_figure",
+    "score_map_figure",
     "shaded",
     "similarity_figure",
     "sink_of",

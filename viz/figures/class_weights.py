@@ -17,6 +17,9 @@ LEAST = 0.05
 # Of a row, and of what lies around all of them, in pixels.
 ROW, AROUND = 26, 180
 
+# Beside the names of classes, and of a letter of them.
+BESIDE, LETTER = 36, 6.5
+
 
 def class_weights_figure(classes: pd.DataFrame, *, dark: bool) -> go.Figure:
     """Draw classes of queries down and of keys across: red where more weight goes than by chance, blue where less.
@@ -63,13 +66,20 @@ def class_weights_figure(classes: pd.DataFrame, *, dark: bool) -> go.Figure:
             },
         )
     )
+    longest = max(map(len, order), default=0)
     figure.update_xaxes(title_text="looks at", tickangle=-45, showgrid=False)
-    figure.update_yaxes(
-        title_text="looks from", autorange="reversed", showgrid=False, automargin=True
-    )
+    figure.update_yaxes(title_text="looks from", autorange="reversed", showgrid=False)
     figure.update_layout(
         height=AROUND + ROW * len(order),
-        margin={"l": 8, "r": 8, "t": 62, "b": 118},
+        # Margins that grow by themselves leave a hand's breadth free above a colour bar.
+        margin={
+            "l": BESIDE + LETTER * longest,
+            "r": 8,
+            "t": 62,
+            "b": 118,
+            "pad": 0,
+            "autoexpand": False,
+        },
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": INK[dark], "size": 12},

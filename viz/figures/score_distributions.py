@@ -46,7 +46,7 @@ def distributions_figure(parts: Mapping[str, tuple[pd.DataFrame, str]], *, dark:
     figure.update_annotations(font_size=12)
     return figure.update_layout(
         height=inside + 22 + 44,
-        margin={"l": 44, "r": 10, "t": 22, "b": 44, "autoexpand": False},
+        margin={"l": 44, "r": 20, "t": 22, "b": 44, "autoexpand": False},
         bargap=0,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",

@@ -11,20 +11,16 @@ from pathlib import Path
 
 from viz.errors import BudgetError, BusyError, CancelledError, GoneError, LoupeError, StorageError
 from viz.models import Model
+from viz.models.named_folder import throw_away
+from viz.service.kept_work import ENDS, require_place, why_ended
 from viz.service.run_result import Request
 from viz.service.survey_kept import Asked, KeptSurvey, State, not_kept, surveys_root
 from viz.service.survey_line import SurveyLine
-from viz.survey import Survey, SurveyControl, SurveyMoment, SurveySettings, load_survey, run_survey
+from viz.survey import Survey, SurveyMoment, SurveySettings, WorkControl, load_survey, run_survey
 from viz.training.cpu_threads import few_threads
 from viz.training.folder_lock import is_held
 
 log = logging.getLogger(__name__)
-
-# How long one that was stopped may take to end before it goes on, in seconds.
-ENDS = 30.0
-
-# What may be at work, paused or waiting, of everybody together.
-MOST_WAITING = 20
 
 # Tokens of a window where nobody chooses: so many that its text fits into a link to Explore.
 USUAL_LENGTH = 256
@@ -59,7 +55,7 @@ class SurveyStanding:
 class _Work:
     """A survey that has a thread."""
 
-    control: SurveyControl = field(default_factory=SurveyControl)
+    control: WorkControl = field(default_factory=WorkControl)
     thread: threading.Thread = field(default_factory=threading.Thread)
     moment: SurveyMoment | None = None
 
@@ -200,8 +196,7 @@ class Surveys:
                 raise _elsewhere()
             self._works.pop(name, None)
             try:
-                # At once, so that nobody finds half of it.
-                shutil.rmtree(path.rename(path.with_name(f"{name}.gone")))
+                throw_away(path)
             except OSError as error:
                 raise not_kept(path, error) from error
 
@@ -213,11 +208,7 @@ class Surveys:
         return KeptSurvey.open(name, self._where)
 
     def _require_place(self) -> None:
-        if len(self._line) >= MOST_WAITING:
-            raise BusyError(
-                f"{len(self._line)} surveys are at work, paused, or wait for their turn.",
-                "Try again when one has ended.",
-            )
+        require_place(len(self._line), "surveys")
 
     def _require_room(self) -> None:
         free = shutil.disk_usage(self._where).free
@@ -251,13 +242,8 @@ class Surveys:
                 state = self._survey(kept, work)
         except (CancelledError, BusyError):
             state = "stopped"
-        except LoupeError as error:
-            message = str(error)
-        except OSError as error:
-            message = str(not_kept(kept.path, error))
-        except Exception:
-            log.exception("The survey failed")
-            message = "This is a defect in Attention Loupe; the log has its details."
+        except Exception as error:
+            message = why_ended(error, kept.path, "survey", not_kept)
         finally:
             self._end(kept, state=state, message=message)
             self._line.leave(kept.name)

@@ -8,8 +8,6 @@ survey/         the survey itself, see `viz.survey.survey_folder`
 from __future__ import annotations
 
 import json
-import re
-import secrets
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +15,8 @@ from typing import Any, Literal
 
 from viz.errors import GoneError, StorageError
 from viz.models.folders import cache_folder
+from viz.models.named_folder import find_named, new_name
+from viz.models.whole_file import write_whole
 from viz.service.run_result import Request
 from viz.service.survey_texts import SurveyTexts, open_texts
 from viz.survey import Corpus, SurveySettings
@@ -24,11 +24,7 @@ from viz.survey.survey_folder import SurveyFolder
 
 State = Literal["waiting", "running", "paused", "stopped", "done", "failed"]
 
-# Nobody guesses the name of somebody's survey.
-NAME_BYTES = 12
-NAME = re.compile(r"[0-9a-f]{24}")
-
-TEXTS, MEASURED = "texts", "survey"
+ASKED, TEXTS, MEASURED = "asked.json", "texts", "survey"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +37,8 @@ class Asked:
         settings: how it is read, and what is measured.
         revision: of the model; None for the newest.
         local: whether `model` names a folder.
+        device: what it runs on, `auto` or a device's name.
+        dtype: what it computes in, `auto` or a dtype's name.
         state: see `State`; on disk `running` of all that have not ended.
         message: why it failed, for its user.
         begun: when, in seconds since 1970.
@@ -52,6 +50,8 @@ class Asked:
     settings: SurveySettings
     revision: str | None = None
     local: bool = False
+    device: str = "auto"
+    dtype: str = "auto"
     state: State = "running"
     message: str = ""
     begun: float = 0.0
@@ -60,7 +60,13 @@ class Asked:
     @property
     def request(self) -> Request:
         """By which the model is loaded, as other pages load it."""
-        return Request(self.model, "", revision=self.revision, local=self.local)
+        return Request(
+            *(self.model, ""),
+            revision=self.revision,
+            local=self.local,
+            device=self.device,
+            dtype=self.dtype,
+        )
 
 
 class KeptSurvey:
@@ -80,7 +86,7 @@ class KeptSurvey:
         Raises:
             StorageError: it cannot be made.
         """
-        path = root / secrets.token_hex(NAME_BYTES)
+        path = root / new_name()
         try:
             (path / TEXTS).mkdir(parents=True, mode=0o700)
             if asked.texts.content is not None:
@@ -99,8 +105,8 @@ class KeptSurvey:
         Raises:
             GoneError: there is none of that name.
         """
-        path = root / name
-        if not NAME.fullmatch(name) or not (path / "asked.json").is_file():
+        path = find_named(root, name, ASKED)
+        if path is None:
             raise GoneError("There is no survey of that name.", "Start one on the Heads page.")
         return cls(path)
 
@@ -130,7 +136,7 @@ class KeptSurvey:
             StorageError: that cannot be read.
         """
         try:
-            told = json.loads((self.path / "asked.json").read_text(encoding="utf-8"))
+            told = json.loads((self.path / ASKED).read_text(encoding="utf-8"))
             return Asked(
                 **{
                     **told,
@@ -149,10 +155,9 @@ class KeptSurvey:
         Raises:
             StorageError: that cannot be written.
         """
-        beside = self.path / "asked.json.part"
+        content = json.dumps(asdict(asked), indent=2).encode()
         try:
-            beside.write_text(json.dumps(asdict(asked), indent=2), encoding="utf-8")
-            beside.replace(self.path / "asked.json")
+            write_whole(self.path / ASKED, content, makes_folders=False)
         except OSError as error:
             raise not_kept(self.path, error) from error
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 
-from viz.survey import SurveyControl
+from viz.survey import WorkControl
 
 
 class SurveyLine:
     """Lets the first survey of a line work that is not paused, and holds up all others."""
 
     def __init__(self) -> None:
-        self._controls: dict[str, SurveyControl] = {}
+        self._controls: dict[str, WorkControl] = {}
         self._paused: set[str] = set()
         self._lock = threading.Lock()
 
@@ -21,7 +21,7 @@ class SurveyLine:
     def __len__(self) -> int:
         return len(self._controls)
 
-    def join(self, name: str, control: SurveyControl) -> None:
+    def join(self, name: str, control: WorkControl) -> None:
         """Let a survey stand at the end."""
         with self._lock:
             self._controls[name] = control

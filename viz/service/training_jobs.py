@@ -5,18 +5,20 @@ from __future__ import annotations
 import gc
 import logging
 import math
-import shutil
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from viz.errors import BusyError, GoneError, LoupeError, StorageError
+from viz.errors import BusyError, GoneError, StorageError
 from viz.models.model import Model
+from viz.models.named_folder import throw_away
+from viz.models.work_control import WorkControl
 from viz.service.checkpoint_cache import Checkpoints
 from viz.service.disk_space import require_room, room_of
 from viz.service.example_cache import ExampleStore
+from viz.service.kept_work import ENDS, require_place, why_ended
 from viz.training.cpu_threads import AT_ONCE, few_threads
 from viz.training.final_scores import best_score, keep_baseline
 from viz.training.folder_lock import Holder, at_work_elsewhere, holder, is_held, not_kept
@@ -24,18 +26,12 @@ from viz.training.tasks import find_task
 from viz.training.training_folder import About, RunFolder, State, require_sound, runs_root
 from viz.training.training_loop import Moment
 from viz.training.training_queue import Turn
-from viz.training.training_run import Control, run
+from viz.training.training_run import run
 
 log = logging.getLogger(__name__)
 
 # The pace is that of so many last steps, which cost checkpoints too, and is told after the first few.
 PACED, LEAST_PACED = 60, 5
-
-# How long one that was stopped may take to end before it goes on, in seconds.
-ENDS = 30.0
-
-# What may wait.
-MOST_WAITING = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +58,8 @@ class _Work:
     """A training that has a thread."""
 
     turn: Turn
-    control: Control
     about: About
+    control: WorkControl = field(default_factory=WorkControl)
     thread: threading.Thread = field(default_factory=threading.Thread)
     moment: Moment | None = None
     pace: deque[float] = field(default_factory=lambda: deque(maxlen=PACED))
@@ -207,9 +203,7 @@ class Trainings:
                 raise at_work_elsewhere(path)
             self._works.pop(name, None)
             try:
-                # At once, so that nobody finds half of it.
-                gone = path.rename(path.with_name(f"{name}.gone"))
-                shutil.rmtree(gone)
+                throw_away(path)
             except OSError as error:
                 raise not_kept(path, error) from error
 
@@ -252,11 +246,7 @@ class Trainings:
 
     def _require_place(self) -> None:
         waiting = sum(work.thread.is_alive() for work in list(self._works.values()))
-        if waiting >= MOST_WAITING:
-            raise BusyError(
-                f"{waiting} trainings are at work, paused, or wait for their turn.",
-                "Try again when one has ended.",
-            )
+        require_place(waiting, "trainings")
 
     def _begin(self, folder: RunFolder) -> None:
         with self._lock:
@@ -266,7 +256,7 @@ class Trainings:
             # Those that ended have all they know in their folders.
             self._works = {name: one for name, one in self._works.items() if one.thread.is_alive()}
             turn = Turn(self._turns)
-            work = _Work(turn, Control(turn), about)
+            work = _Work(turn, about)
             work.thread = threading.Thread(
                 target=self._work, args=(folder, work), name=folder.name, daemon=True
             )
@@ -282,17 +272,9 @@ class Trainings:
                 self._train(folder, work)
         except BusyError:
             log.info("The training %s went on elsewhere", folder.name)
-        except LoupeError as error:
-            self._end(folder, state="failed", message=str(error))
-        except OSError as error:
-            self._end(folder, state="failed", message=str(not_kept(folder.path, error)))
-        except Exception:
-            log.exception("The training failed")
-            self._end(
-                folder,
-                state="failed",
-                message="This is a defect in Attention Loupe; the log has its details.",
-            )
+        except Exception as error:
+            message = why_ended(error, folder.path, "training", not_kept)
+            self._end(folder, state="failed", message=message)
         finally:
             work.turn.give_back()
 
@@ -313,8 +295,14 @@ class Trainings:
         def measure(step: int, model: Model) -> dict[str, float]:
             return best_score(self.checkpoints.keep(folder, step, model, loaded).scores)
 
-        given = (loaded.examples, loaded.tokenizer, work.control)
-        run(folder, *given, begin=loaded.begin, seen=work.moved, measure=measure, by="page")
+        run(
+            *(folder, loaded.examples, loaded.tokenizer, work.control),
+            begin=loaded.begin,
+            seen=work.moved,
+            measure=measure,
+            by="page",
+            turn=work.turn,
+        )
 
     def _settle(self) -> None:
         """Spare later collections of garbage the libraries that only the first training brought in."""

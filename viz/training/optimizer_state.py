@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from viz.errors import StorageError
+from viz.models.whole_file import whole
 
 
 def save_memory(optimizer: torch.optim.Optimizer, module: nn.Module, path: Path) -> None:
@@ -20,9 +21,8 @@ def save_memory(optimizer: torch.optim.Optimizer, module: nn.Module, path: Path)
         for parameter, state in optimizer.state.items()
         for field, value in state.items()
     }
-    beside = path.with_suffix(".part")
-    save_file(tensors, beside)
-    beside.replace(path)
+    with whole(path) as beside:
+        save_file(tensors, beside)
 
 
 def load_memory(optimizer: torch.optim.Optimizer, module: nn.Module, path: Path) -> None:

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
-import secrets
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,6 +23,8 @@ from typing import Any, Literal
 from viz.errors import DivergedError, GoneError, StorageError
 from viz.models.custom.model_options import TransformerOptions
 from viz.models.folders import cache_folder
+from viz.models.named_folder import find_named, new_name
+from viz.models.whole_file import write_whole
 from viz.training.folder_lock import not_kept
 from viz.training.task import Baseline
 from viz.training.training_log import Line, Notes
@@ -32,10 +32,7 @@ from viz.training.training_settings import Settings
 
 State = Literal["waiting", "running", "paused", "done", "cancelled", "failed"]
 
-# Nobody guesses the name of somebody's run.
-NAME_BYTES = 12
-NAME = re.compile(r"[0-9a-f]{24}")
-
+RUN = "run.json"
 CHECKPOINTS = "checkpoints"
 OWN_TEXT = "text.txt"
 BASELINE = "baseline.json"
@@ -54,6 +51,7 @@ class About:
         diverged: the step at which its loss was seen to grow; None where it was not.
         text_name: what its user calls the text that it learns from; empty for the task's own.
         begun: when, in seconds since 1970; None where nobody noted it.
+        browser: digest of the name of the browser that began it, which may throw it away; empty where it has none.
     """
 
     task: str
@@ -64,6 +62,7 @@ class About:
     diverged: int | None = None
     text_name: str = ""
     begun: float | None = None
+    browser: str = ""
 
 
 class RunFolder:
@@ -83,7 +82,7 @@ class RunFolder:
         Raises:
             StorageError: it cannot be made.
         """
-        path = (root or runs_root()) / secrets.token_hex(NAME_BYTES)
+        path = (root or runs_root()) / new_name()
         try:
             (path / CHECKPOINTS).mkdir(parents=True)
             if text is not None:
@@ -101,8 +100,8 @@ class RunFolder:
         Raises:
             GoneError: there is none of that name.
         """
-        path = (root or runs_root()) / name
-        if not NAME.fullmatch(name) or not (path / "run.json").is_file():
+        path = find_named(root or runs_root(), name, RUN)
+        if path is None:
             raise GoneError("There is no training of that name.", "Start one on the Train page.")
         return cls(path)
 
@@ -118,7 +117,7 @@ class RunFolder:
             StorageError: that cannot be read.
         """
         try:
-            told = json.loads((self.path / "run.json").read_text())
+            told = json.loads((self.path / RUN).read_text())
             return About(
                 **{
                     **told,
@@ -135,12 +134,7 @@ class RunFolder:
         Raises:
             StorageError: that cannot be written.
         """
-        beside = self.path / "run.json.part"
-        try:
-            beside.write_text(json.dumps(asdict(about), indent=2))
-            beside.replace(self.path / "run.json")
-        except OSError as error:
-            raise not_kept(self.path, error) from error
+        self._write(RUN, json.dumps(asdict(about), indent=2))
 
     def change(self, **fields: Any) -> About:
         """Change some of that.
@@ -201,8 +195,11 @@ class RunFolder:
         Raises:
             StorageError: it cannot be written.
         """
+        self._write(BASELINE, json.dumps(asdict(baseline)))
+
+    def _write(self, file: str, content: str) -> None:
         try:
-            (self.path / BASELINE).write_text(json.dumps(asdict(baseline)))
+            write_whole(self.path / file, content.encode(), makes_folders=False)
         except OSError as error:
             raise not_kept(self.path, error) from error
 

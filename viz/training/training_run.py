@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -17,79 +17,16 @@ from viz.errors import CancelledError, DivergedError, LoupeError, TrainingError
 from viz.models.custom.model_folder import build_model, save_model
 from viz.models.custom.transformers_models import LoupeModel
 from viz.models.model import Model
+from viz.models.work_control import WorkControl
 from viz.training.evaluation import Trial
 from viz.training.folder_lock import Holder, held
 from viz.training.task_examples import Examples
 from viz.training.training_folder import About, RunFolder, State, require_sound
 from viz.training.training_loop import Moment, train
-from viz.training.training_queue import Turn
+from viz.training.training_queue import Turn, wait_to_go_on
 
 # Lines of a log that are written at a time; a line a step would cost more than a small step does.
 LINES = 20
-
-
-# A training that stays paused keeps its memory; after so many seconds it is stopped, and can still go on.
-LONGEST_PAUSE = 3600.0
-
-
-class Control:
-    """What others may ask of a training, from any thread.
-
-    Args:
-        turn: that the training has taken; given back while it is paused.
-    """
-
-    def __init__(self, turn: Turn | None = None) -> None:
-        self._turn = turn
-        self._going = threading.Event()
-        self._going.set()
-        self._stopped = False
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether it is to end."""
-        return self._stopped
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether it waits to be told to go on."""
-        return not self._going.is_set()
-
-    def pause(self) -> None:
-        """Let it wait after its step."""
-        self._going.clear()
-
-    def go_on(self) -> None:
-        """Let it go on."""
-        self._going.set()
-
-    def stop(self) -> None:
-        """Let it end after its step; what was learnt until then is kept."""
-        self._stopped = True
-        self._going.set()
-
-    def wait(self, told: Callable[[State], None]) -> None:
-        """Wait while it is paused, and then for its turn, saying how it stands.
-
-        Who has forgotten it finds it stopped.
-
-        Raises:
-            CancelledError: it was stopped.
-        """
-        if self.is_paused and not self._stopped:
-            told("paused")
-            if self._turn is not None:
-                self._turn.give_back()
-            if not self._going.wait(LONGEST_PAUSE):
-                self.stop()
-            if self._turn is not None and not self._stopped:
-                told("waiting")
-                self._turn.take(lambda: self._stopped)
-            if not self._stopped:
-                told("running")
-        if self._stopped:
-            raise CancelledError("The training was stopped.")
-
 
 # Measures a checkpoint beyond its trial; what it returns is noted beside that.
 Measure = Callable[[int, Model], Mapping[str, float]]
@@ -99,13 +36,14 @@ def run(
     folder: RunFolder,
     examples: Examples,
     tokenizer: PreTrainedTokenizerBase | None,
-    control: Control,
+    control: WorkControl,
     *,
     begin: Callable[[LoupeModel], None] | None = None,
     device: str = "cpu",
     seen: Callable[[Moment], None] | None = None,
     measure: Measure | None = None,
     by: Holder = "terminal",
+    turn: Turn | None = None,
 ) -> About:
     """Train what a folder describes, from its latest checkpoint on.
 
@@ -119,6 +57,7 @@ def run(
         seen: hears of every step.
         measure: looks at the model at every checkpoint; one that it cannot look at is kept all the same.
         by: where whoever meets it at work finds it.
+        turn: that it has taken, which another has while it is paused; None where nothing waits for turns.
 
     Returns:
         How it ended; whatever goes wrong for a user's reason is in its message.
@@ -135,7 +74,8 @@ def run(
         if about.state == "done":
             return about
         require_sound(about)
-        return _run(folder, about, examples, tokenizer, control, begin, device, seen, measure)
+        listens = _Listens(control, turn, seen or _nothing, measure)
+        return _run(folder, about, examples, tokenizer, listens, begin, device)
 
 
 def _run(
@@ -143,14 +83,12 @@ def _run(
     about: About,
     examples: Examples,
     tokenizer: PreTrainedTokenizerBase | None,
-    control: Control,
+    listens: _Listens,
     begin: Callable[[LoupeModel], None] | None,
     device: str,
-    seen: Callable[[Moment], None] | None,
-    measure: Measure | None,
 ) -> About:
     try:
-        listener = _Kept(folder, tokenizer, control, seen or _nothing, measure)
+        listener = _Kept(folder, tokenizer, listens)
         start = folder.latest()
         module = build_model(about.options, tokenizer, seed=about.settings.seed)
         if start is None and begin is not None:
@@ -185,6 +123,16 @@ def _run(
         return folder.change(state="failed", message=str(said))
 
 
+@dataclass(frozen=True, slots=True)
+class _Listens:
+    """What a training is asked, and who hears of it; see `run`."""
+
+    control: WorkControl
+    turn: Turn | None
+    seen: Callable[[Moment], None]
+    measure: Measure | None
+
+
 class _Kept:
     """Keeps everything that a training says in its folder."""
 
@@ -194,12 +142,9 @@ class _Kept:
         self,
         folder: RunFolder,
         tokenizer: PreTrainedTokenizerBase | None,
-        control: Control,
-        seen: Callable[[Moment], None],
-        measure: Measure | None,
+        listens: _Listens,
     ) -> None:
-        self.folder, self.tokenizer, self.control, self.seen = folder, tokenizer, control, seen
-        self.measure = measure
+        self.folder, self.tokenizer, self.listens = folder, tokenizer, listens
         self.model: Model | None = None
         self.board = SummaryWriter(str(folder.path / "tensorboard"))
         self.waiting: list[Moment] = []
@@ -209,8 +154,8 @@ class _Kept:
         self.waiting.append(moment)
         if len(self.waiting) >= LINES:
             self.flush()
-        self.seen(moment)
-        self.control.wait(self._told)
+        self.listens.seen(moment)
+        wait_to_go_on(self.listens.control, self.listens.turn, self._told)
 
     def keep(self, step: int, trial: Trial, remember: Callable[[Path], None]) -> None:
         """Keep a checkpoint; it counts once the optimiser's memory is there too."""
@@ -252,14 +197,14 @@ class _Kept:
 
     def _measured(self, step: int) -> Mapping[str, float]:
         """Look at the model as it is when nothing is dropped out; its mode is left as it was."""
-        if self.measure is None:
+        if self.listens.measure is None:
             return {}
         was_training = self.module.training
         try:
             if self.model is None:
                 self.model = wrap_model(self.module, self.tokenizer)
             self.module.eval()
-            return self.measure(step, self.model)
+            return self.listens.measure(step, self.model)
         except LoupeError:
             return {}  # whoever looks at this checkpoint is told why
         finally:

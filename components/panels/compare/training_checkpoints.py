@@ -13,7 +13,7 @@ from components.panels.compare.compare_url import change, complain, view
 from components.panels.compare.head_curves import curves_panel, patterns_panel
 from components.panels.compare.run_both_sides import Both
 from components.panels.plain_text import literal
-from components.panels.training.session_trainings import known, list_training, trainings
+from components.panels.training.session_trainings import OWN, trainings
 from components.panels.training.training_progress import STATES
 from components.run_panel import in_words, while_measuring
 from components.session_state import remember, value_of
@@ -54,10 +54,10 @@ def _training() -> str | None:
     if asked:
         try:
             trainings().folder(asked)
-            list_training(asked)
+            OWN.listed(asked)
         except LoupeError as error:
             complain(f"{error.message} {error.hint}")
-    titles = {name: title for name in known() if (title := _title(name))}
+    titles = {name: title for name in OWN.known() if (title := _title(name))}
     if not titles:
         st.info(
             "Nothing was trained in this session yet. Train a small model, and see here step by step "

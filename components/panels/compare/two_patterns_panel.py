@@ -235,8 +235,8 @@ def _numbers(comparison: Comparison) -> None:
         for name, said in NUMBERS.items()
         if name != "centre_shift" or comparison.columns.kind != "patch"
     }
-    for place, (name, (title, meaning, form)) in zip(
-        st.columns(len(shown)), shown.items(), strict=True
-    ):
+    with st.container(key="compare_numbers"):
+        places = st.columns(len(shown))
+    for place, (name, (title, meaning, form)) in zip(places, shown.items(), strict=True):
         value = overall[name]
         place.metric(title, "–" if math.isnan(value) else form.format(value), help=meaning)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import dataclass
 
 # Characters around both tokens, and how many between them are shown from either end.
 AROUND, BETWEEN = 90, 110
+
+# Where the text is cut between words, as far as a word may reach.
+SPACE, LONGEST_WORD = re.compile(r"\s+"), 20
 
 # Keeps a line where the text has several.
 BREAK = " ⏎ "
@@ -50,9 +54,7 @@ def example_html(text: str, query: Place, key: Place, weight: float) -> str:
     between = text[first.stop : max(first.stop, last.start)]
     if len(between) > 2 * BETWEEN:
         between = f"{between[:BETWEEN]} … {between[-BETWEEN:]}"
-    width = 1 + 3 * min(1.0, max(0.0, weight))
-    edge = f'<span class="loupe-edge" style="border-bottom-width:{width:.1f}px">{_escaped(between)}</span>'
-    inside = f"{marks[0]}{edge}{marks[1]}"
+    inside = f"{marks[0]}{_edge(between, weight)}{marks[1]}"
     return _line(_before(text, first.start), inside, _after(text, last.stop))
 
 
@@ -74,14 +76,29 @@ def _line(before: str, inside: str, after: str) -> str:
     return f'<div dir="auto" class="loupe-example">{before}{inside}{after}</div>'
 
 
+def _edge(between: str, weight: float) -> str:
+    """Draw a line along what lies between both tokens; between neighbours it would be a speck."""
+    if not between.strip():
+        return _escaped(between)
+    width = 1 + 3 * min(1.0, max(0.0, weight))
+    return f'<span class="loupe-edge" style="border-bottom-width:{width:.1f}px">{_escaped(between)}</span>'
+
+
 def _before(text: str, place: int) -> str:
     start = max(0, place - AROUND)
+    if start:
+        # From a word's beginning, where one begins soon.
+        found = SPACE.search(text, start, min(place, start + LONGEST_WORD))
+        start = found.end() if found else start
     return _escaped(("… " if start else "") + text[start:place])
 
 
 def _after(text: str, place: int) -> str:
     stop = min(len(text), place + AROUND)
-    return _escaped(text[place:stop] + (" …" if stop < len(text) else ""))
+    if stop < len(text):
+        found = [*SPACE.finditer(text, max(place, stop - LONGEST_WORD), stop)]
+        stop = found[-1].start() if found else stop
+    return _escaped(text[place:stop] + ("\N{NO-BREAK SPACE}…" if stop < len(text) else ""))
 
 
 def _mark(kind: str, text: str, place: Place) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from components.explore_session import EXPLORE, as_written, is_dark, page_link
@@ -19,6 +20,12 @@ KINDS = {"heaviest": "Heaviest", "chance": "Drawn by chance"}
 
 LABEL = "Open in Explore →"
 
+# How many are listed at first.
+FEW = 5
+
+# Digits of a weight, and the largest that is not yet written as all of it.
+DIGITS, MOST_WRITTEN = 3, 0.999
+
 # The key filled, the query outlined: Okabe and Ito's blue and orange, which everyone can tell apart.
 STYLE = """
 .loupe-example { line-height: 1.75; overflow-wrap: anywhere; font-size: 0.9375rem; }
@@ -26,7 +33,8 @@ STYLE = """
 .loupe-query { outline: 2px solid %(query)s; outline-offset: -1px; }
 .loupe-key { background: %(key)s; color: %(ink)s; }
 .loupe-edge { border-bottom: 0 solid %(key)s; }
-[class*="st-key-heads_example_"] { gap: 0.1rem; }
+[class*="st-key-heads_example_"], [class*="st-key-heads_example_"] * { row-gap: 0.1rem; }
+[class*="st-key-heads_example_"] a { padding: 0; min-height: 0; }
 """
 COLOURS = {
     False: {"query": "#d55e00", "key": "#0b63a5", "ink": "#ffffff"},
@@ -35,10 +43,14 @@ COLOURS = {
 
 
 def examples_panel(shown: Shown, seen: HeadsView) -> None:
-    """List twenty examples of the chosen head."""
+    """List some examples of the chosen head, or all that are kept."""
     st.html(f"<style>{STYLE % COLOURS[is_dark()]}</style>")
     remember("heads examples", seen.examples)
-    st.markdown("**Examples**")
+    st.markdown(
+        "**Examples**",
+        help="The outlined token looks at the filled one; a line along the text leads from one to the other, thicker the "
+        "more weight goes there.",
+    )
     st.segmented_control(
         "Which examples",
         list(KINDS),
@@ -50,30 +62,93 @@ def examples_panel(shown: Shown, seen: HeadsView) -> None:
         help="The heaviest weights, without those on sinks and at most two of a window; or queries drawn by chance, each "
         "with the token that it looks at most.",
     )
-    st.caption(
-        "The outlined token looks at the filled one; the line between them is thicker the more weight goes there."
-    )
     found = head_examples(shown, (seen.stack, seen.layer, seen.head), seen.examples)
     if found.empty:
         st.caption("This head puts no weight on any token that is no sink.")
         return
+    if seen.examples == "heaviest":
+        found = distinct_first(found)
+        if said := alike_words(found):
+            st.caption(said)
     asked = {**shown.model, "stack": seen.stack}
     asked |= {"layer": str(seen.layer), "head": str(seen.head)}
-    sources = found["source"] if found["source"].nunique() > 1 else [""] * len(found)
-    for number, (example, source) in enumerate(zip(found.to_dict("records"), sources, strict=True)):
+    has_sources = found["source"].nunique() > 1
+    listed = found if seen.listed == "all" else found.head(FEW)
+    for number, example in enumerate(listed.to_dict("records")):
         with st.container(key=f"heads_example_{number}"):
-            _example({str(name): value for name, value in example.items()}, source, asked)
+            told = {str(name): value for name, value in example.items()}
+            _example(told, told["source"] if has_sources else "", asked)
+    if len(found) > FEW:
+        other = "few" if seen.listed == "all" else "all"
+        st.button(
+            f"Show all {len(found)}" if other == "all" else f"Show {FEW}",
+            key="heads examples listed",
+            on_click=lambda: change(shown.key, listed=other),
+        )
+
+
+def distinct_first(examples: pd.DataFrame) -> pd.DataFrame:
+    """Let examples of the same weight, as it is written, begin with those that differ in text and tokens.
+
+    A head that does one thing alone gives hundreds of queries all of its weight; which of them come first tells nothing
+    more, but what they have in common does.
+
+    Args:
+        examples: window, query_label, key_label and weight, the first place first.
+    """
+    again: list[int] = []
+    seen: dict[str, set[object]] = {"window": set(), "query_label": set(), "key_label": set()}
+    for _, example in examples.iterrows():
+        again.append(sum(example[name] in before for name, before in seen.items()))
+        for name, before in seen.items():
+            before.add(example[name])
+    return (
+        examples.assign(again=again, alike=examples["weight"].map(_written))
+        .sort_values(["alike", "again"], ascending=[False, True], kind="stable", ignore_index=True)
+        .drop(columns=["alike", "again"])
+    )
+
+
+def alike_words(examples: pd.DataFrame) -> str:
+    """Say that the heaviest examples are all as heavy, where they are; else nothing."""
+    if len(examples) == 1 or examples["weight"].map(_written).min() < MOST_WRITTEN:
+        return ""
+    return (
+        f"All {len(examples)} carry as good as all of their query's weight, so those that differ most come first; "
+        "*Drawn by chance* shows what is usual."
+    )
+
+
+def _written(weight: float) -> float:
+    """Return a weight as it is written."""
+    return round(min(weight, MOST_WRITTEN), DIGITS)
 
 
 def _example(example: Mapping[str, Any], source: str, asked: Mapping[str, str]) -> None:
-    """Draw one example, its weight and its source, and the way to Explore."""
+    """Draw one example, from which token to which it leads and how far, and the way to Explore."""
     text, weight = example["text"], example["weight"]
     query, key = _place(example, "query"), _place(example, "key")
     st.html(example_html(text, query, key, weight))
+    far = "" if asked["stack"] == "cross" else distance_words(example["query"] - example["key"])
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        words = f"{weight:.3f} of the weight{' · ' if source else ''}{source}"
-        st.caption(literal(words), width="content")
+        parts = [f"{query.label} → {key.label}", far, weight_words(weight), source]
+        st.caption(literal(" · ".join(part for part in parts if part)), width="content")
         _link(f"{example['place']}", {**asked, "text": text, "token": str(example["query"])})
+
+
+def weight_words(weight: float) -> str:
+    """Write a weight; one that is only nearly all is not called all."""
+    if MOST_WRITTEN < weight < 1:
+        return f"weight over {MOST_WRITTEN}"
+    return f"weight {weight:.{DIGITS}f}"
+
+
+def distance_words(before: int) -> str:
+    """Say how far before the query the key stands."""
+    if before == 0:
+        return "itself"
+    tokens = "1 token" if abs(before) == 1 else f"{abs(before):,} tokens"
+    return f"{tokens} {'before' if before > 0 else 'after'}"
 
 
 def _place(example: Mapping[str, Any], end: str) -> Place:

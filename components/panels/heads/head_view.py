@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from components.explore_session import is_dark
 from components.panels.heads.head_examples import examples_panel
+from components.panels.heads.head_grammar import grammar_panel
+from components.panels.heads.head_numbers import numbers_panel
 from components.panels.heads.heads_like import like_panel
 from components.panels.heads.heads_url import HeadsView
-from components.panels.heads.survey_labels import head_title, unit_of
+from components.panels.heads.survey_labels import head_title
 from components.panels.heads.survey_tables import (
     Head,
     Shown,
@@ -39,15 +40,16 @@ def summary_panel(shown: Shown, seen: HeadsView) -> None:
 
 
 def head_panel(shown: Shown, seen: HeadsView) -> None:
-    """Show examples of the head on the left, and its numbers on the right."""
+    """Show the numbers of the head, and beside or below them examples of it and heads like it."""
     left, right = st.columns([1.15, 1], gap="medium")
     with left:
-        examples_panel(shown, seen)
-    with right:
-        _numbers(shown, head_of(seen))
-        like_panel(shown, seen)
-        _classes(shown, head_of(seen))
+        numbers_panel(shown, head_of(seen))
         _distributions(shown, head_of(seen))
+        grammar_panel(shown, head_of(seen))
+    with right:
+        examples_panel(shown, seen)
+        _classes(shown, head_of(seen))
+        like_panel(shown, seen)
 
 
 def head_of(seen: HeadsView) -> Head:
@@ -61,46 +63,6 @@ def sentence_of(shown: Shown, head: Head) -> str:
     stack, layer, number = head
     own = (heads["stack"] == stack) & (heads["layer"] == layer) & (heads["head"] == number)
     return str(heads.loc[own, "sentence"].iloc[0])
-
-
-def _numbers(shown: Shown, head: Head) -> None:
-    """List all scores with chance, either half, and the head's place among all."""
-    scores = head_scores(shown, head)
-    st.markdown("**All scores**")
-    frame = pd.DataFrame(
-        {
-            "score": scores["title"],
-            "value": scores["value"],
-            "by chance": scores["chance"],
-            "place": scores["rank"],
-            "unit": [unit_of(SCORES[name]) for name in scores["score"]],
-            "first half": scores["first_half"],
-            "second half": scores["second_half"],
-            "over": scores["counted"],
-        }
-    )
-    number = st.column_config.NumberColumn
-    st.dataframe(
-        frame,
-        key="heads numbers",
-        hide_index=True,
-        height=318,
-        column_config={
-            "score": st.column_config.TextColumn(width=140, pinned=True),
-            "value": number(width=68, format="%.3g"),
-            "by chance": number(
-                width=76,
-                format="%.3g",
-                help="What a head would have that looks at all tokens alike that it may look at.",
-            ),
-            "first half": number(format="%.3g", help="Of the windows, every other one."),
-            "second half": number(format="%.3g"),
-            "place": st.column_config.TextColumn(
-                width=80, help="Among all heads of this stack, the largest value first."
-            ),
-            "over": number(help="Queries, sequences or tokens that count.", format="localized"),
-        },
-    )
 
 
 def _distributions(shown: Shown, head: Head) -> None:

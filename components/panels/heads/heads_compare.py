@@ -15,7 +15,7 @@ from components.panels.plotly_settings import PLOTLY
 from components.run_panel import in_words
 from components.session_state import remember, value_of
 from viz.errors import LoupeError
-from viz.figures import effects_figure
+from viz.figures import score_map_figure
 from viz.service.survey_texts import text_folders
 from viz.survey.changed_heads import changed_heads
 from viz.survey.score_catalogue import SCORES
@@ -40,16 +40,17 @@ def compare_panel(shown: Shown, heads: pd.DataFrame, seen: HeadsView) -> None:
         return
     own = every[every["stack"] == seen.stack]
     of_score = own[own["score"] == seen.score]
-    picture, table = st.columns([1, 1.15], gap="medium")
+    picture, table = st.columns([1, 1.5], gap="medium")
     with picture:
         if of_score.empty:
             st.info(f"{SCORES[seen.score].title} was not measured in both surveys.")
         else:
             st.plotly_chart(
-                effects_figure(
+                score_map_figure(
                     score_matrix(of_score, "change"),
                     f"change of {score_title(seen.score)}",
-                    selected=[(seen.layer, seen.head)],
+                    selected=(seen.layer, seen.head),
+                    is_signed=True,
                     dark=is_dark(),
                 ),
                 key=CHANGES,
@@ -130,7 +131,8 @@ def _folder(shown: Shown, path: str) -> str:
 
 def _table(shown: Shown, changes: pd.DataFrame) -> None:
     """List what changed most, the most first."""
-    frame = changes.drop(columns="stack").head(LISTED).reset_index(drop=True)
+    order = ["layer", "head", "score", "change", "first", "second", "noise"]
+    frame = changes[order].head(LISTED).reset_index(drop=True)
     frame["score"] = [SCORES[one].title if one in SCORES else one for one in frame["score"]]
     number = st.column_config.NumberColumn
     st.dataframe(
@@ -141,10 +143,11 @@ def _table(shown: Shown, changes: pd.DataFrame) -> None:
         on_select=lambda: _pick(shown.key, frame),
         selection_mode="single-row",
         column_config={
-            "layer": number(width=56),
-            "head": number(width=56),
-            **{name: number(format="%.3g") for name in ("first", "second", "noise")},
-            "change": number(format="%+.3g"),
+            "layer": number(width=48),
+            "head": number(width=48),
+            "score": st.column_config.TextColumn(width=140),
+            **{name: number(format="%.3g", width=64) for name in ("first", "second", "noise")},
+            "change": number(format="%+.3g", width=64),
         },
     )
     st.download_button(

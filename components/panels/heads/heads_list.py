@@ -5,33 +5,37 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from components.panels.heads.heads_url import HeadsView, change
+from components.panels.heads.heads_url import NOTHING, HeadsView, change
 from components.panels.heads.survey_labels import score_meaning, score_title
 from components.panels.heads.survey_tables import Shown, scores_of
-from components.session_state import value_of
+from components.session_state import remember, value_of
 from viz.survey.score_catalogue import SCORES
 
 TABLE = "heads table"
-
-# A head whose sentence is about no score.
-NOTHING = "nothing that is measured"
 
 
 def heads_panel(shown: Shown, heads: pd.DataFrame, seen: HeadsView) -> None:
     """Ask which heads are wanted, and list them; a click on a line shows its head."""
     own = heads[heads["stack"] == seen.stack]
-    does, least = _filters(own, seen)
+    does = _filters(shown, own, seen)
     wanted = own
     if does:
-        wanted = wanted[wanted["does"].map(does_words).isin(does)]
-    if least is not None:
-        wanted = wanted[wanted[seen.score] >= least]
+        wanted = wanted[wanted["does"].replace("", NOTHING).isin(does)]
+    if seen.least:
+        wanted = wanted[wanted[seen.score] >= float(seen.least)]
     wanted = wanted.sort_values(seen.score, ascending=False, kind="stable")
     if wanted.empty:
         st.info(f"None of the {len(own):,} heads fits.")
         return
     scores = [seen.score, *(name for name in scores_of(shown, seen.stack) if name != seen.score)]
-    frame = wanted[["layer", "head", "sentence", *scores]].reset_index(drop=True)
+    along = [
+        name
+        for name in ("relation", "relation_weight", "relation_baseline")
+        if name in wanted.columns
+    ]
+    frame = wanted[["layer", "head", scores[0], "sentence", *along, *scores[1:]]].reset_index(
+        drop=True
+    )
     st.dataframe(
         frame,
         key=TABLE,
@@ -43,6 +47,19 @@ def heads_panel(shown: Shown, heads: pd.DataFrame, seen: HeadsView) -> None:
             "layer": st.column_config.NumberColumn(width=56, pinned=True),
             "head": st.column_config.NumberColumn(width=56, pinned=True),
             "sentence": st.column_config.TextColumn("what it does", width="large"),
+            "relation": st.column_config.TextColumn(
+                "follows most",
+                help="The dependency relation along which most weight goes, over what chance and distance give.",
+            ),
+            "relation_weight": st.column_config.NumberColumn(
+                "weight along it", format="%.3f", help="Mean weight from one word to the other."
+            ),
+            "relation_baseline": st.column_config.NumberColumn(
+                "by chance or distance",
+                format="%.3f",
+                help="The larger of what a head would put there that looks at all alike, and of what this head puts between any "
+                "tokens that are as far apart.",
+            ),
             **{
                 name: st.column_config.NumberColumn(
                     SCORES[name].title,
@@ -70,26 +87,40 @@ def heads_panel(shown: Shown, heads: pd.DataFrame, seen: HeadsView) -> None:
 
 def does_words(score: str) -> str:
     """Say of which kind a head is whose sentence is about a score."""
-    return SCORES[score].title if score in SCORES else NOTHING
+    return SCORES[score].title if score in SCORES else "nothing that is measured"
 
 
-def _filters(heads: pd.DataFrame, seen: HeadsView) -> tuple[list[str], float | None]:
-    """Ask what heads should do, and how much of the chosen score they should have."""
-    kinds = sorted(set(heads["does"].map(does_words)), key=lambda one: (one == NOTHING, one))
+def _filters(shown: Shown, heads: pd.DataFrame, seen: HeadsView) -> list[str]:
+    """Ask what heads should do, and how much of the chosen score they should have; return what they should do."""
+    kinds = sorted(set(heads["does"]) - {""}, key=does_words)
+    kinds += [NOTHING] * bool((heads["does"] == "").any())
     left, right = st.columns([2, 1])
-    does = left.multiselect(
-        "What it does", kinds, key="heads does", placeholder="anything", persist_state="session"
+    does = [one for one in seen.does.split(",") if one in kinds]
+    remember("heads does", does)
+    left.multiselect(
+        "What it does",
+        kinds,
+        key="heads does",
+        format_func=does_words,
+        placeholder="anything",
+        on_change=lambda: change(shown.key, does=",".join(value_of("heads does"))),
     )
-    least = right.number_input(
+    remember("heads least", float(seen.least) if seen.least else None)
+    right.number_input(
         f"{SCORES[seen.score].title} of at least",
         value=None,
-        key=f"heads least {seen.score}",
+        key="heads least",
         step=0.05,
         placeholder="any",
         help=f"{score_title(seen.score)}, the score of the map.",
-        persist_state="session",
+        on_change=lambda: change(shown.key, least=_least()),
     )
-    return does, least
+    return does
+
+
+def _least() -> str:
+    asked = value_of("heads least")
+    return "" if asked is None else repr(float(asked))
 
 
 def _pick(survey: str, frame: pd.DataFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +15,7 @@ from components.explore_session import texts
 from components.explore_state import KNOWN as EXPLORE_KNOWN
 from components.session_state import recall, recall_or_begin, remember, take
 from components.url_binding import Address
-from viz.service.survey_kept import NAME
+from viz.models.named_folder import NAME
 from viz.service.survey_texts import text_folders
 from viz.survey.score_catalogue import SCORES
 
@@ -38,6 +39,10 @@ class HeadsView:
         compare: the survey that this one is compared with: its name, or its folder where pages may read folders; empty
             for none.
         examples: which examples of the head are shown.
+        listed: how many of them.
+        does: what heads that are listed do: scores that their sentences are about, or `nothing`, with commas between;
+            empty for all.
+        least: of the score, that heads that are listed have; empty for any.
     """
 
     stack: str = ""
@@ -47,14 +52,20 @@ class HeadsView:
     below: Below = "head"
     compare: str = ""
     examples: Literal["heaviest", "chance"] = "heaviest"
+    listed: Literal["few", "all"] = "few"
+    does: str = ""
+    least: str = ""
 
 
 FIELDS = tuple(asdict(HeadsView()))
 
+# What a head does whose sentence is about no score.
+NOTHING = "nothing"
+
 # Every parameter of a link to Heads.
 KNOWN = ("survey", *FIELDS)
 
-CHOICES = {"below": get_args(Below), "examples": ("heaviest", "chance")}
+CHOICES = {"below": get_args(Below), "examples": ("heaviest", "chance"), "listed": ("few", "all")}
 
 
 def show(name: str) -> None:
@@ -162,6 +173,10 @@ def _read(name: str, text: str, kind: type) -> Any:
         raise ValueError(text)
     if name == "compare" and not NAME.fullmatch(text) and not text_folders():
         raise ValueError(text)
+    if name == "does" and not all(one in SCORES or one == NOTHING for one in text.split(",")):
+        raise ValueError(text)
+    if name == "least" and not math.isfinite(float(text)):
+        raise ValueError(text)
     value = kind(text)
     if name in ("layer", "head") and value < 0:
         raise ValueError(text)
@@ -172,6 +187,10 @@ def _allowed(name: str, kind: type) -> str:
     """Say what a parameter must be."""
     if name == "compare":
         return "the name of a survey, 24 digits and letters from a to f"
+    if name == "does":
+        return "scores with commas between, such as 'previous,induction', or 'nothing'"
+    if name == "least":
+        return "a number"
     least: Mapping[str, float] = {"layer": 0, "head": 0}
     return parameters.allowed_words(
         name,

@@ -28,12 +28,16 @@ class ChosenModel:
         revision: of an id; None for the newest.
         local: whether it is a folder.
         is_there: whether it can be loaded, as far as that is known.
+        device: what it runs on, `auto` or a device's name.
+        dtype: what it computes in, `auto` or a dtype's name.
     """
 
     name: str
     revision: str | None = None
     local: bool = False
     is_there: bool = True
+    device: str = "auto"
+    dtype: str = "auto"
 
 
 def model_panel() -> ChosenModel:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
+from components.panels.device_choice import device_field, dtype_field
+from components.panels.heads.grammar_choice import grammar_choice
 from components.panels.heads.heads_url import show
 from components.panels.heads.model_choice import ChosenModel, model_panel
-from components.panels.heads.session_surveys import began, surveys, this_browser
+from components.panels.heads.session_surveys import OWN, surveys
 from components.panels.heads.survey_labels import HELP
 from components.panels.heads.text_choice import FIRST, sample_texts, text_panel
+from components.panels.session_works import this_browser
 from components.run_panel import RunPanel
 from viz.models.catalogue import DEFAULT
 from viz.service.survey_jobs import USUAL_LENGTH
@@ -45,7 +50,7 @@ def form_panel() -> None:
         help=HELP["tokens"],
         persist_state="session",
     )
-    with st.expander("Windows and measures"):
+    with st.expander("Windows and device"):
         length = st.number_input(
             "Window length",
             LEAST_LENGTH,
@@ -73,16 +78,20 @@ def form_panel() -> None:
             help=HELP["probes"],
             persist_state="session",
         )
+        grammar = grammar_choice()
+        device = device_field(key="heads device", persist_state="session")
+        dtype = dtype_field(key="heads dtype", persist_state="session")
     settings = SurveySettings(
         length=None if length is None else int(length),
         packed=bool(packed),
         tokens=int(tokens),
         probes=probes,
         loss_windows=SurveySettings().loss_windows if probes else 0,
+        grammar=grammar,
     )
     ready = texts is not None and model.is_there
     if st.button("Start", type="primary", width="stretch", disabled=not ready) and texts:
-        _start(model, texts, settings)
+        _start(replace(model, device=device, dtype=dtype), texts, settings)
     START.say()
 
 
@@ -112,9 +121,11 @@ def _begin(model: ChosenModel, texts: SurveyTexts, settings: SurveySettings) -> 
         *(model.name.strip(), texts, settings),
         revision=model.revision,
         local=model.local,
+        device=model.device,
+        dtype=model.dtype,
         browser=this_browser(),
     )
     name = surveys().start(asked)
-    began(name)
+    OWN.began(name)
     show(name)
     return name

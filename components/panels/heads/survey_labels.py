@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-import streamlit as st
+import math
 
 from viz.models.catalogue import find_entry
 from viz.service.survey_jobs import USUAL_LENGTH
 from viz.service.survey_kept import Asked
 from viz.survey import SurveyCard, SurveySettings
+from viz.survey.grammar.pipeline_note import pipeline_words
 from viz.survey.score_catalogue import SCORES, Score
 
 STATES = {
@@ -21,6 +19,9 @@ STATES = {
     "done": "done",
     "failed": "failed",
 }
+
+# Smaller numbers are written by their power of ten.
+LEAST_WRITTEN = 5e-4
 
 # What each field of the form is, and what a larger value does.
 HELP = {
@@ -33,6 +34,8 @@ HELP = {
     f"Empty: {USUAL_LENGTH}, or what the model reads if less.",
     "packed": "One by one, each text begins a window of its own. Packed, short texts share a window, with an empty line "
     "between them.",
+    "grammar": "Which parts of speech a head looks from and at, and which dependency relations it follows, as an installed spaCy "
+    "pipeline tells them. Choose one for the language of the texts.",
     "probes": "Repeated sequences of random tokens, sentences to be found again in a text, the parameters, and what the loss "
     "does without a head. Takes a minute or two more with a small model.",
 }
@@ -56,16 +59,6 @@ def settings_words(settings: SurveySettings) -> str:
     return f"{tokens} in windows of {length}{', packed' if settings.packed else ''}"
 
 
-def begun_words(begun: float) -> str:
-    """Say when a survey was begun, by the clock of whoever asks."""
-    try:
-        zone = ZoneInfo(st.context.timezone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        zone = ZoneInfo("UTC")
-    at = datetime.fromtimestamp(begun, zone)
-    return f"begun {at.day} {at:%b, %H:%M}"
-
-
 def card_words(card: SurveyCard, model: str, texts: str) -> str:
     """Say what a survey is of: the model and its version, the texts, how many, and by which digest they are known.
 
@@ -83,6 +76,8 @@ def card_words(card: SurveyCard, model: str, texts: str) -> str:
     ]
     if card.digest:
         parts.append(f"digest {card.digest[:12]}")
+    if card.grammar:
+        parts.append(pipeline_words(card))
     if card.dropped:
         parts.append(f"{_count(card.dropped, 'rest')} of texts too short to be read")
     if card.refused:
@@ -115,6 +110,15 @@ def score_meaning(name: str) -> str:
     }
     source = f" {score.source}." if score.source else ""
     return f"{score.meaning} Measured {grounds[score.ground]}.{source}"
+
+
+def number_words(value: float) -> str:
+    """Write the number of a score: three digits, or how many zeros there are before the first."""
+    if math.isnan(value):
+        return "–"
+    if abs(value) >= 1_000:
+        return f"{value:,.0f}"
+    return f"{value:.0e}" if 0 < abs(value) < LEAST_WRITTEN else f"{value:.3g}"
 
 
 def head_title(layer: int, head: int) -> str:

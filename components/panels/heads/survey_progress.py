@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.durations import duration
+from components.durations import begun_words, duration
 from components.panels.heads.heads_url import complain, show
-from components.panels.heads.session_surveys import (
-    is_own,
-    known,
-    list_survey,
-    surveys,
-    unlist_survey,
-)
+from components.panels.heads.session_surveys import OWN, surveys
 from components.panels.heads.survey_labels import (
     STATES,
-    begun_words,
     settings_words,
     survey_title,
 )
@@ -51,7 +44,7 @@ def standing_of(name: str) -> SurveyStanding | None:
     except LoupeError as error:
         complain(f"The link's survey {name[:40]!r} is not valid: {error.message} {error.hint}")
         return None
-    list_survey(name)
+    OWN.listed(name)
     return standing
 
 
@@ -60,7 +53,7 @@ def heading_panel(name: str, standing: SurveyStanding) -> None:
     asked = standing.asked
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(literal(survey_title(asked)), anchor=False, width="stretch")
-        if is_own(name, asked.browser) and not surveys().works(name) and not standing.elsewhere:
+        if OWN.is_own(name, asked.browser) and not surveys().works(name) and not standing.elsewhere:
             with st.popover("Delete"):
                 st.markdown("This throws the survey away, with its texts and its tables.")
                 st.button("Delete for good", type="primary", on_click=_delete, args=(name,))
@@ -79,7 +72,7 @@ def progress_panel(name: str, standing: SurveyStanding) -> None:
 def others_panel(shown: str) -> None:
     """List this session's other surveys."""
     rows = []
-    for name in known():
+    for name in OWN.known():
         try:
             rows.append((name, surveys().standing(name)))
         except LoupeError:
@@ -203,5 +196,5 @@ def _delete(name: str) -> None:
     except LoupeError as error:
         remember("heads problem", str(error))
         return
-    unlist_survey(name)
+    OWN.unlisted(name)
     show("")

@@ -1,4 +1,4 @@
-"""What a survey found: a map of all heads, and below it one head, the table of all, or another survey beside it."""
+"""What a survey found: one head beside a map of all, and below one head in full, the table of all, or another survey beside it."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def results_panel(name: str) -> None:
     seen = seen_inside(shown, heads)
     write_link(name)
     _stacks(shown, seen)
-    picture, summary = st.columns([1, 1.15], gap="medium")
-    with picture:
-        map_panel(shown, heads, seen)
+    summary, picture = st.columns([1, 1.2], gap="medium")
     with summary:
         summary_panel(shown, seen)
+    with picture:
+        map_panel(shown, heads, seen)
     remember("heads below", seen.below)
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.segmented_control(

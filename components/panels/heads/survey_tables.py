@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,16 +10,23 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from components.panels.heads.session_surveys import known, surveys
+from components.panels.heads.session_surveys import OWN, surveys
 from components.panels.heads.survey_labels import title_of_model
 from viz.errors import LoupeError, StorageError
-from viz.service.survey_kept import NAME
+from viz.models.named_folder import NAME
 from viz.service.survey_texts import text_folders
 from viz.survey import Survey, load_survey
+from viz.survey.grammar.top_relations import (
+    LEAST_COUNTED,
+    TopRelation,
+    clearest_first,
+    followed_relations,
+    relation_title,
+)
 from viz.survey.head_sentence import head_sentence
 from viz.survey.score_catalogue import SCORES
-from viz.survey.sums.row_scores import TEXT_SCORES
-from viz.survey.survey_tables import HEAD
+from viz.survey.sums.row_blocks import TEXT_SCORES
+from viz.survey.survey_tables import BY_TOKENIZER, HEAD
 from viz.survey.texts.corpus_folder import find_local
 
 # Tables of surveys, and of heads, that are kept read.
@@ -81,6 +89,8 @@ def shown_survey(key: str) -> Shown | None:
         texts = asked.texts.title
         model = {"model": asked.model, "revision": asked.revision or ""}
         model |= {"local": "1"} if asked.local else {}
+        computed = {"device": asked.device, "dtype": asked.dtype}
+        model |= {part: told for part, told in computed.items() if told != "auto"}
     else:
         survey = _of_folder(key)
         texts = str(survey.card.corpus.get("source", "")).rpartition("/")[2]
@@ -103,7 +113,7 @@ def _of_folder(path: str) -> Survey:
 def others(than: Shown) -> list[Shown]:
     """List this session's other surveys that have something to show, the latest first."""
     found = []
-    for name in known():
+    for name in OWN.known():
         try:
             one = shown_survey(name) if name != than.key else None
         except LoupeError:
@@ -118,17 +128,40 @@ _BY_NAME: dict[str | type[Any], Callable[[Any], Any]] = {Shown: lambda one: (one
 
 @st.cache_data(max_entries=KEPT_SURVEYS, show_spinner=False, hash_funcs=_BY_NAME)
 def heads_table(shown: Shown) -> pd.DataFrame:
-    """Return a row a head: stack, layer, head, `does` (the score its sentence is about), `sentence`, and all scores."""
+    """Return a row a head: stack, layer, head, `does` (the score its sentence is about), `sentence`, and all scores.
+
+    With a survey along which a pipeline read, also `relation`, which the head follows most, `relation_weight` along it, and
+    `relation_baseline` by chance or distance.
+    """
     survey = shown.survey
     wide = survey.heads()
     does, sentences = {}, {}
+    followed: Mapping[Any, TopRelation] = {}
+    if survey.has_relations:
+        followed = followed_relations(survey.table("relations"))
     for key, rows in survey.table("scores").groupby(HEAD, sort=False):
-        said = head_sentence(rows)
+        said = head_sentence(rows, followed.get(key))
         does[key], sentences[key] = said.score or "", said.words
     keys = list(wide[HEAD].itertuples(index=False, name=None))
     wide.insert(3, "does", [does.get(key, "") for key in keys])
     wide.insert(4, "sentence", [sentences.get(key, "") for key in keys])
+    if followed:
+        top = [followed.get(key) for key in keys]
+        wide["relation"] = [
+            "" if one is None else relation_title(one.relation, one.looks_from) for one in top
+        ]
+        wide["relation_weight"] = [math.nan if one is None else one.weight for one in top]
+        wide["relation_baseline"] = [math.nan if one is None else one.baseline for one in top]
     return wide
+
+
+@st.cache_data(max_entries=KEPT_SURVEYS, show_spinner=False, hash_funcs=_BY_NAME)
+def chances(shown: Shown, score: str) -> dict[Head, float]:
+    """Return what chance would give of a score, by head."""
+    scores = shown.survey.table("scores")
+    found = scores[scores["score"] == score]
+    keys = found[HEAD].itertuples(index=False, name=None)
+    return dict(zip(keys, found["chance"].astype(float), strict=True))
 
 
 def scores_of(shown: Shown, stack: str) -> list[str]:
@@ -166,10 +199,26 @@ def head_distributions(shown: Shown, head: Head) -> dict[str, pd.DataFrame]:
 
 
 @st.cache_data(max_entries=KEPT_HEADS, show_spinner=False, hash_funcs=_BY_NAME)
-def head_classes(shown: Shown, head: Head) -> pd.DataFrame:
-    """Return what a head looks at, by class."""
+def head_classes(shown: Shown, head: Head, kind: str = BY_TOKENIZER) -> pd.DataFrame:
+    """Return what a head looks at, by class of a kind."""
     stack, layer, number = head
-    return shown.survey.classes(layer, number, stack=stack)
+    return shown.survey.classes(layer, number, stack=stack, kind=kind)
+
+
+@st.cache_data(max_entries=KEPT_HEADS, show_spinner=False, hash_funcs=_BY_NAME)
+def head_relations(shown: Shown, head: Head) -> pd.DataFrame:
+    """Return the relations of a head with their `title`, the clearest first and those last that were met rarely.
+
+    There is none where no pipeline has read along.
+    """
+    stack, layer, number = head
+    if not shown.survey.has_relations:
+        return pd.DataFrame()
+    found = clearest_first(shown.survey.relations(layer, number, stack=stack))
+    named = zip(found["relation"], found["looks_from"], strict=True)
+    found = found.assign(title=[relation_title(*one) for one in named])
+    rarely = found["counted"] < LEAST_COUNTED
+    return pd.concat([found[~rarely], found[rarely]], ignore_index=True)
 
 
 @st.cache_data(max_entries=KEPT_HEADS, show_spinner=False, hash_funcs=_BY_NAME)

@@ -7,13 +7,12 @@ from functools import partial
 import streamlit as st
 
 from components.panels.heads.survey_tables import Shown
-from viz.survey.survey_tables import TABLES
 
 
 def files_panel(shown: Shown) -> None:
     """Offer every table as CSV."""
     with st.popover("Download", help="Every table of this survey, as CSV"):
-        for name, row in TABLES.items():
+        for name, row in shown.survey.tables.items():
             st.download_button(
                 f"{name}.csv",
                 partial(_csv, shown, name),

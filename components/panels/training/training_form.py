@@ -8,7 +8,8 @@ from typing import Any, get_args
 import streamlit as st
 
 from components.panels.plain_text import literal
-from components.panels.training.session_trainings import began, trainings
+from components.panels.session_works import this_browser
+from components.panels.training.session_trainings import OWN, trainings
 from components.panels.training.train_url import complain, show
 from components.panels.training.training_labels import HELP, POSITIONS, model_words
 from components.panels.training.training_text import Chosen, text_panel, use_text
@@ -258,11 +259,11 @@ def _start(
         with st.spinner("Preparing the examples"):
             loaded = trainings().examples.get(task.name, settings.seed, given.text)
         options = asked_options(loaded.options, model, NAMES)
-        about = About(task.name, settings, options, text_name=given.name)
+        about = About(task.name, settings, options, text_name=given.name, browser=this_browser())
         name = trainings().start(about, given.text)
     except LoupeError as error:
         remember("train refused", (asked, f"{error.message} {error.hint}"))
         return
-    began(name)
+    OWN.began(name)
     show(name)
     st.rerun()

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-import streamlit as st
-
 from viz.training.bundled_data import TEXTS
 from viz.training.tasks import TASKS
 from viz.training.tasks.language import DEFAULT_TEXT
@@ -70,15 +65,3 @@ def settings_words(about: About) -> str:
 def text_title(about: About) -> str:
     """Say which text a training learns from."""
     return about.text_name or TEXTS[DEFAULT_TEXT]
-
-
-def begun_words(about: About) -> str:
-    """Say when a training was begun, by the clock of whoever asks; empty where nobody noted it."""
-    if about.begun is None:
-        return ""
-    try:
-        zone = ZoneInfo(st.context.timezone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        zone = ZoneInfo("UTC")
-    at = datetime.fromtimestamp(about.begun, zone)
-    return f"begun {at.day} {at:%b, %H:%M}"

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.durations import duration
+from components.durations import begun_words, duration
 from components.panels.plain_text import literal
 from components.panels.training.checkpoint_panel import checkpoint_panel
-from components.panels.training.session_trainings import (
-    is_own,
-    known,
-    list_training,
-    trainings,
-    unlist_training,
-)
+from components.panels.training.session_trainings import OWN, trainings
 from components.panels.training.train_url import complain, show
 from components.panels.training.training_form import use_settings
-from components.panels.training.training_labels import begun_words, model_words, settings_words
+from components.panels.training.training_labels import model_words, settings_words
 from components.run_panel import in_words
 from components.session_state import remember, take
 from viz.errors import LoupeError
@@ -55,7 +49,7 @@ def training_panel() -> None:
     if name:
         try:
             about = trainings().about(name)
-            list_training(name)
+            OWN.listed(name)
         except LoupeError as error:
             complain(f"The link's run {name[:40]!r} is not valid: {error.message} {error.hint}")
     if about is None:
@@ -79,11 +73,11 @@ def _settings(name: str, about: About, *, works: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(TASKS[about.task].title, anchor=False, width="stretch")
         st.button("Use these settings", on_click=_use, args=(name,))
-        if is_own(name) and not works:
+        if OWN.is_own(name, about.browser) and not works:
             with st.popover("Delete"):
                 st.markdown("This throws the training away, with all its checkpoints.")
                 st.button("Delete for good", type="primary", on_click=_delete, args=(name,))
-    begun = begun_words(about)
+    begun = begun_words(about.begun)
     st.caption(literal(settings_words(about) + (f"; {begun}." if begun else ".")))
 
 
@@ -101,7 +95,7 @@ def _delete(name: str) -> None:
     except LoupeError as error:
         remember("train problem", str(error))
         return
-    unlist_training(name)
+    OWN.unlisted(name)
     show("")
 
 
@@ -116,7 +110,7 @@ def _empty() -> None:
 
 def _others(shown: str) -> None:
     """List this session's other trainings."""
-    names = [one for one in known() if one != shown]
+    names = [one for one in OWN.known() if one != shown]
     rows = []
     for name in names:
         try:
@@ -133,7 +127,7 @@ def _others(shown: str) -> None:
             f"{task}: {STATES[about.state]}, step {standing.step:,} of {about.settings.steps:,}",
             f"{model_words(made.layers, made.heads, made.d_model)}, learning rate "
             f"{about.settings.learning_rate:g}, seed {about.settings.seed}",
-            begun_words(about),
+            begun_words(about.begun),
         ]
         st.button(
             literal(" · ".join(part for part in parts if part)),

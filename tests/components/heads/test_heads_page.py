@@ -5,19 +5,21 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from components.panels.heads import head_examples
 from components.panels.heads.session_surveys import surveys
+from components.panels.heads.survey_labels import number_words
 from components.panels.heads.survey_progress import share_of, words_of
-from components.panels.heads.survey_tables import shown_survey
+from components.panels.heads.survey_tables import heads_table, shown_survey
 from tests.components.heads.conftest import QUICK, TEXT, opened, surveyed
 from tests.training.test_training_run import wait_for
 from viz.service.survey_jobs import SurveyStanding
 from viz.service.survey_kept import Asked, KeptSurvey, surveys_root
 from viz.service.survey_texts import pasted
 from viz.survey import SurveyMoment
-from viz.survey.sums.row_scores import TEXT_SCORES
+from viz.survey.sums.row_blocks import TEXT_SCORES
 
 ASKED = Asked("minilm", pasted(TEXT), QUICK)
 
@@ -146,11 +148,13 @@ def test_all_heads_are_listed_and_those_that_are_wanted_alone(survey):
 
 def test_the_numbers_of_a_head_stand_beside_chance_and_its_place(survey):
     app = opened(survey=survey, layer=0, head=1)
-    numbers = table(app, "place").set_index("score")
+    numbers = app.table[0].value.set_index("score")
     scores = shown_survey(survey).survey.scores(0, 1).set_index("score")
-    assert numbers.loc["Entropy", "value"] == pytest.approx(scores.loc["entropy", "value"])
-    assert numbers.loc["Entropy", "by chance"] == pytest.approx(scores.loc["entropy", "chance"])
-    assert numbers.loc["Entropy", "place"].endswith(" of 6")
+    entropy = numbers.loc["Entropy (nats)"]
+    assert float(entropy["value"]) == pytest.approx(scores.loc["entropy", "value"], rel=5e-3)
+    assert float(entropy["chance"]) == pytest.approx(scores.loc["entropy", "chance"], rel=5e-3)
+    assert entropy["place"].endswith(" of 6")
+    assert {"Current token", "Distance (tokens)"} <= set(numbers.index)
     near = table(app, "apart")
     assert len(near) == 5
     assert near["apart"].is_monotonic_increasing
@@ -171,13 +175,100 @@ def test_an_example_leads_to_explore_at_its_text_head_and_token(survey, monkeypa
     monkeypatch.setattr(
         head_examples, "page_link", lambda title, label, **query: asked.append(query)
     )
-    opened(survey=survey, layer=1, head=0)
-    shown = shown_survey(survey).survey.examples(1, 0)
+    app = opened(survey=survey, layer=1, head=0)
+    shown = head_examples.distinct_first(shown_survey(survey).survey.examples(1, 0))
+    few = head_examples.FEW
+    assert len(shown) > few
+    assert [one["token"] for one in asked] == [str(one) for one in shown["query"].head(few)]
+    asked.clear()
+    button(app, f"Show all {len(shown)}").click().run()
+    assert app.query_params["listed"] == "all"
     assert [one["text"] for one in asked] == shown["text"].tolist()
     assert [one["token"] for one in asked] == [str(one) for one in shown["query"]]
     assert {(one["model"], one["local"], one["layer"], one["head"]) for one in asked} == {
         ("small", "1", "1", "0")
     }
+
+
+def test_of_examples_that_are_as_heavy_those_that_differ_come_first():
+    given = pd.DataFrame(
+        [
+            {"window": 1, "query_label": "b", "key_label": "a", "weight": 1.0},
+            {"window": 1, "query_label": "b", "key_label": "a", "weight": 0.9999},
+            {"window": 2, "query_label": "d", "key_label": "c", "weight": 0.9996},
+            {"window": 3, "query_label": "f", "key_label": "e", "weight": 0.5},
+        ]
+    )
+    assert head_examples.distinct_first(given)["window"].tolist() == [1, 2, 1, 3]
+    assert not head_examples.alike_words(given)
+    assert "All 3 carry as good as all" in head_examples.alike_words(given.head(3))
+    assert head_examples.weight_words(0.9999) == "weight over 0.999"
+    assert head_examples.weight_words(1.0) == "weight 1.000"
+    assert [head_examples.distance_words(one) for one in (0, 1, -2)] == [
+        "itself",
+        "1 token before",
+        "2 tokens after",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.77912, "0.779"), (0.0, "0"), (1.66e-8, "2e-08"), (12_345.6, "12,346"), (np.nan, "–")],
+)
+def test_a_number_of_any_size_takes_few_places(value, words):
+    assert number_words(value) == words
+
+
+def test_a_head_is_chosen_by_its_numbers_too(survey):
+    app = opened(survey=survey, layer=0, head=2)
+    field(app, "Layer").set_value(1).run()
+    field(app, "Head").set_value(0).run()
+    assert not app.exception
+    assert "Layer 1 head 0" in [one.value for one in app.subheader]
+    assert (app.query_params["layer"], app.query_params["head"]) == ("1", "0")
+
+
+def test_which_heads_are_listed_is_in_the_address(survey):
+    app = opened(survey=survey, below="heads", score="entropy", does="nothing", least="99")
+    assert "None of the 6 heads fits" in said(app)
+    app = opened(survey=survey, below="heads", score="entropy", least="x", does="x")
+    assert "it must be a number" in said(app)
+    assert "it must be scores with commas between" in said(app)
+    field(app, "Entropy of at least").set_value(0.5).run()
+    assert app.query_params["least"] == "0.5"
+    kinds = next(one for one in app.multiselect if one.label == "What it does")
+    kinds.set_value(shown_kinds(survey)[:1]).run()
+    assert not app.exception
+    assert app.query_params["does"] == shown_kinds(survey)[0]
+    box(app, "Score").set_value("current").run()
+    assert "least" not in app.query_params, "it was of another score"
+
+
+def shown_kinds(survey):
+    """What the heads of a survey do, as an address names it."""
+    does = heads_table(shown_survey(survey))["does"]
+    return sorted(set(does) - {""}) or ["nothing"]
+
+
+def test_a_survey_runs_on_the_device_and_in_the_numbers_that_were_asked_for(small):
+    app = opened()
+    box(app, "Model").set_value("folder").run()
+    field(app, "Folder").set_value(small).run()
+    box(app, "Texts").set_value("pasted").run()
+    field(app, "Your text").set_value(TEXT).run()
+    field(app, "Tokens").set_value(100).run()
+    field(app, "Window length").set_value(32).run()
+    app.checkbox[0].uncheck().run()
+    assert box(app, "Device").value == "auto"
+    box(app, "Device").set_value("cpu").run()
+    box(app, "Number type").set_value("bfloat16").run()
+    button(app, "Start").click().run()
+    assert not app.exception
+    name = app.query_params["survey"]
+    wait_for(lambda: not surveys().works(name))
+    shown = shown_survey(name)
+    assert shown.survey.card.model["dtype"] == "bfloat16"
+    assert (shown.model["device"], shown.model["dtype"]) == ("cpu", "bfloat16")
 
 
 def test_two_surveys_are_compared_head_by_head(survey):
