@@ -23,6 +23,7 @@ from components.panels.plain_text import literal
 from components.session_state import forget, recall, remember
 from viz.errors import LoupeError
 from viz.models.time_left import SecondsLeft, ShareDone
+from viz.service.pass_queue import WAIT, before_of
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +177,16 @@ def progress_bar(
 
     if after == 0:
         bar()
-    share_done = ShareDone()
+    share_done, waits = ShareDone(), ""
+
+    def wait(done: float, words: str) -> None:
+        nonlocal waits
+        if time.monotonic() - begun < after or words == waits:
+            # Any look at the session will do for Streamlit to stop here.
+            recall("wait")
+            return
+        waits = words
+        bar().progress(done, words)
 
     def told(number: int) -> Told:
         which = f", {number + 1:,} of {count:,}" if count > 1 else ""
@@ -185,6 +195,9 @@ def progress_bar(
         def progress(phase: str, share: float, counted: str = "") -> None:
             # This call is also where Streamlit stops a run that was cancelled or superseded.
             stop_if_superseded()
+            if phase == WAIT:
+                wait(number / count, f"Waiting, {before_of(share):,} before you{which}{name}")
+                return
             start, stop, words = phases[phase]
             done, more = (number + start + (stop - start) * min(1.0, share)) / count, ""
             if seconds_left is not None:

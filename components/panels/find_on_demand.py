@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from components.durations import duration
+from components.explore_session import owner, workbench
 from components.run_panel import RunPanel, Told, progress_bar
 from components.session_state import forget, recall, remember
+from viz.service.pass_queue import WAIT
 
 Found = TypeVar("Found")
 
@@ -84,9 +86,10 @@ def find_on_demand(
             show = told(0)
 
             def tell(phase: str, share: float, counted: str = "") -> None:
-                show(phase if phase in phases else first, share, counted)
+                show(phase if phase in phases or phase == WAIT else first, share, counted)
 
-            return find(tell)
+            with workbench().turn(owner(), tell):
+                return find(tell)
 
     found = panel.attempt(work)
     if found is None:

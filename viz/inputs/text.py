@@ -97,9 +97,17 @@ def count_tokens(model: Model, text: str, pair: str | None = None) -> int:
     return len(_encode(model, text, pair)["input_ids"])
 
 
-def cut_text(model: Model, text: str, pair: str | None = None) -> str:
-    """Return the longest beginning of a text that the model reads, beside its pair if it has one."""
-    limit = model.context_limit
+def cut_text(model: Model, text: str, pair: str | None = None, *, most: int | None = None) -> str:
+    """Return the longest beginning of a text that the model reads, beside its pair if it has one.
+
+    Args:
+        model: reads it.
+        text: to be cut.
+        pair: of it.
+        most: tokens that it may have at most, if that is fewer than the model reads.
+    """
+    limits = [limit for limit in (model.context_limit, most) if limit is not None]
+    limit = min(limits, default=None)
     units = units_from_encoding(_tokenizer(model), _encode(model, text, None), text, None)
     if limit is None or count_tokens(model, text, pair) <= limit:
         return text

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from viz.capture.stack import Stack
 from viz.errors import CancelledError
 from viz.patterns import LayerSurvey, Survey, survey_layer, surveyed
+from viz.service.pass_queue import PassQueue
 
 Progress = Callable[[str, float], None]
 
@@ -24,6 +25,10 @@ UNSEEN_SECONDS = 20.0
 
 # How often somebody who waits for a layer that is in other hands may cancel, in seconds.
 TURN_SECONDS = 0.2
+
+# What goes on beside pages is one layer at a time, of all runs in turn: PyTorch uses every core for each, and
+# dozens at once would leave none to what somebody waits for.
+BESIDE = PassQueue(1)
 
 
 class Drawing:
@@ -114,7 +119,8 @@ class Drawing:
     def _go_on(self) -> None:
         try:
             while not self.is_done:
-                self._one(self._require_looked_at)
+                with BESIDE.turn(self, lambda _phase, _share: self._require_looked_at()):
+                    self._one(self._require_looked_at)
         except CancelledError:
             pass
         except Exception:

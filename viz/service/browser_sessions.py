@@ -6,6 +6,7 @@ the document brings it, no script can read it, and no other site's page makes a 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 import threading
@@ -73,6 +74,15 @@ class Visitors:
             for owner, page in pages
             if secrets.compare_digest(page.browser.encode(), browser.encode()) and page.is_open()
         ]
+
+    def user(self, owner: str) -> str:
+        """Name whom a page belongs to: its browser, whose pages share a budget; the page itself where it has none."""
+        with self._lock:
+            page = self._pages.get(owner)
+        if page is None or not NAME.fullmatch(page.browser):
+            return owner
+        # The cookie itself is a secret, and goes no further than it must.
+        return hashlib.sha256(page.browser.encode()).hexdigest()
 
 
 class BrowserCookie:

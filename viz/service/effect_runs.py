@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from typing import Any
 
 from viz.effects import Effects, LogitLens, Target
 from viz.effects.captured_pass import CapturedPass, captured_of, with_target
@@ -13,6 +14,7 @@ from viz.errors import BudgetError, GoneError
 from viz.inputs.prepared import Prepared
 from viz.models import Model
 from viz.models.run_cost import MEMORY_SHARE, estimate
+from viz.service.limits import Limits
 from viz.service.lru_store import BoundedStore
 from viz.service.run_result import Request
 
@@ -21,14 +23,9 @@ Progress = Callable[[str, float], None]
 # Names of effects that browsers may ask for parts of.
 MOST_NAMES = 10_000
 
-# What effects of all runs together may take.
-KEPT_BYTES = 500_000_000
-
-# The same of passes, whose predictions are explained one after the other.
-KEPT_PASS_BYTES = 500_000_000
-
-# The same of predictions after each layer.
-KEPT_LENS_BYTES = 200_000_000
+# What effects of all runs together may take, as one part in so many of what results may; the same of passes, whose
+# predictions are explained one after the other, and of predictions after each layer.
+EFFECTS_PART, PASSES_PART, LENSES_PART = 4, 4, 10
 
 # What the lens keeps of a layer, in states of the model's width: the stream before and after its parts.
 KEPT_OF_LENS = 4
@@ -39,30 +36,44 @@ KEPT_STATES = 24
 
 
 class EffectRuns:
-    """Shared by all sessions of a process; what it keeps is its owner's alone."""
+    """Shared by all sessions of a process; what it keeps is its owner's alone.
 
-    def __init__(self) -> None:
+    Args:
+        limits: how much is kept, of everybody and of one user.
+        user: of a key: whose budget it counts for.
+    """
+
+    def __init__(self, limits: Limits, user: Callable[[Any], Hashable]) -> None:
+        kept, each = limits.kept_bytes, limits.kept_each_bytes
         self._kept: BoundedStore[Effects] = BoundedStore(
-            KEPT_BYTES, _memory_bytes, owner=lambda key: key[0]
+            kept // EFFECTS_PART, _memory_bytes, owner=user, each=each // EFFECTS_PART
         )
         self._names: BoundedStore[tuple[str, Request, Target]] = BoundedStore(
             MOST_NAMES, lambda _: 1
         )
         self._passes: BoundedStore[CapturedPass] = BoundedStore(
-            KEPT_PASS_BYTES, lambda one: one.trace.memory_bytes, owner=lambda key: key[0]
+            kept // PASSES_PART,
+            lambda one: one.trace.memory_bytes,
+            owner=user,
+            each=each // PASSES_PART,
         )
         self._lenses: BoundedStore[LogitLens] = BoundedStore(
-            KEPT_LENS_BYTES, _lens_bytes, owner=lambda key: key[0]
+            kept // LENSES_PART, _lens_bytes, owner=user, each=each // LENSES_PART
         )
 
-    def named(self, name: str, request: Request) -> Effects:
-        """Return effects by the name that `effect_name` gave them, of a request that the browser may see.
+    def named(self, name: str, request: Request | None = None) -> Effects:
+        """Return effects by the name that `effect_name` gave them.
+
+        Args:
+            name: of them.
+            request: that the browser may see, which they must be of; None where who asks may see any.
 
         Raises:
             GoneError: they were let go.
         """
         key = self._names.get(name)
-        found = None if key is None or key[1] != request else self._kept.get(key)
+        ours = key is not None and request in (None, key[1])
+        found = self._kept.get(key) if ours else None
         if found is None:
             raise GoneError(
                 "These effects were let go to make room for others.",
@@ -172,9 +183,9 @@ def _key(owner: str, request: Request, target: Target) -> tuple[str, Request, Ta
     return owner, request, target
 
 
-def effect_name(owner: str, request: Request, target: Target) -> str:
+def effect_name(owner: str, request: Request, target: Target | None) -> str:
     """Name effects for addresses; nobody can guess it, because nobody knows another's session."""
-    said = repr(_key(owner, request, target)).encode("utf-8", "replace")
+    said = repr((owner, request, target)).encode("utf-8", "replace")
     return hashlib.sha256(said).hexdigest()[:32]
 
 

@@ -40,10 +40,7 @@ class FileStore:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = self.folder / name
             if not path.exists():
-                # Temporary files are their owner's alone, and each thread has one of its own.
-                with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as partial:
-                    partial.write(content)
-                Path(partial.name).replace(path)
+                _put(content, path)
                 self._forget_oldest()
         except OSError as error:
             raise StorageError(
@@ -72,3 +69,17 @@ class FileStore:
                 ages[path] = path.stat().st_mtime
         for path in sorted(ages, key=lambda path: ages[path])[:-KEPT_FILES]:
             path.unlink(missing_ok=True)
+
+
+def _put(content: bytes, path: Path) -> None:
+    """Write a file whole or not at all: where the disk is full, nothing is left of it that would keep it so."""
+    # Temporary files are their owner's alone, and each thread has one of its own.
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as partial:
+        beside = Path(partial.name)
+        try:
+            partial.write(content)
+            partial.flush()
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
+    beside.replace(path)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Hashable
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
+
+# Whoever holds so many times an equal share of the room makes room before others.
+GREEDY = 2
 
 
 class BoundedStore(Generic[Item]):
@@ -18,7 +21,9 @@ class BoundedStore(Generic[Item]):
     Args:
         limit: of the sizes together.
         size: of an item, asked for once.
-        owner: of a key; to make room for an item its owner's others go before anybody else's.
+        owner: of a key, asked for when an item is put there; to make room for an item its owner's others go
+            first, then those of whoever holds a lot more than an equal share, then those that were not used for longest.
+        each: of the sizes of one owner's items together; None where only the limit counts.
     """
 
     def __init__(
@@ -26,13 +31,15 @@ class BoundedStore(Generic[Item]):
         limit: int,
         size: Callable[[Item], int],
         owner: Callable[[Any], Hashable] = lambda _: None,
+        each: int | None = None,
     ) -> None:
         self._limit = limit
         self._size = size
         self._owner = owner
-        # Each with its size, so that what is added does not ask all others for theirs.
-        self._items: OrderedDict[Hashable, tuple[Item, int]] = OrderedDict()
-        self._held = 0
+        self._each = limit if each is None else each
+        # Each with its size, so that what is added does not ask all others for theirs, and its owner.
+        self._items: OrderedDict[Hashable, tuple[Item, int, Hashable]] = OrderedDict()
+        self._held: Counter[Hashable] = Counter()
         self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> Item | None:
@@ -54,15 +61,15 @@ class BoundedStore(Generic[Item]):
 
     def put(self, key: Hashable, item: Item) -> None:
         """Keep an item, letting go of others as needed; its size is asked for once."""
-        size = self._size(item)
+        size, owner = self._size(item), self._owner(key)
         with self._lock:
             self._forget(key)
-            self._items[key] = item, size
-            self._held += size
-            while len(self._items) > 1 and self._held > self._limit:
-                owner, oldest = self._owner(key), next(iter(self._items))
-                own = (one for one in self._items if one != key and self._owner(one) == owner)
-                self._forget(next(own, oldest))
+            self._items[key] = item, size, owner
+            self._held[owner] += size
+            while self._held[owner] > self._each and self._forget_oldest_of({owner}, but=key):
+                pass
+            while self._held.total() > self._limit and self._make_room(owner, but=key):
+                pass
 
     def drop(self, key: Hashable) -> None:
         """Let go of an item, if it is there."""
@@ -74,9 +81,28 @@ class BoundedStore(Generic[Item]):
         with self._lock:
             there = bool(self._items)
             self._items.clear()
-            self._held = 0
+            self._held.clear()
         return there
 
+    def _make_room(self, owner: Hashable, but: Hashable) -> bool:
+        """Let go of what an owner who makes room has, or else of what others can best do without; whether there was any."""
+        if self._forget_oldest_of({owner}, but):
+            return True
+        much = GREEDY * self._limit / len(self._held)
+        greedy = {whose for whose, held in self._held.items() if held > much}
+        return self._forget_oldest_of(greedy, but) or self._forget_oldest_of(set(self._held), but)
+
+    def _forget_oldest_of(self, owners: Collection[Hashable], but: Hashable) -> bool:
+        """Let go of the item of some owners that was not used for longest; whether there was one."""
+        theirs = (key for key, (*_, whose) in self._items.items() if whose in owners and key != but)
+        oldest = next(theirs, None)
+        if oldest is None:
+            return False
+        self._forget(oldest)
+        return True
+
     def _forget(self, key: Hashable) -> None:
-        _, size = self._items.pop(key, (None, 0))
-        self._held -= size
+        _, size, owner = self._items.pop(key, (None, 0, None))
+        self._held[owner] -= size
+        if not self._held[owner]:
+            del self._held[owner]

@@ -24,7 +24,7 @@ from viz.inputs.text import count_tokens
 from viz.models import Model
 from viz.models.run_cost import require_room
 from viz.service.file_store import FileStore
-from viz.service.run_request import require_given, second_text
+from viz.service.run_request import require_few, require_given, second_text
 from viz.service.run_result import Analysis, Request
 from viz.service.uploaded_media import loudness, require_readable, seen_picture, sense_of
 
@@ -41,7 +41,13 @@ MOST_MASKS = 8
 
 
 def capture_request(
-    model: Model, request: Request, media: FileStore, token: str, progress: Progress
+    model: Model,
+    request: Request,
+    media: FileStore,
+    token: str,
+    progress: Progress,
+    *,
+    most: int | None = None,
 ) -> Analysis:
     """Run a request's model; its heads are surveyed afterwards.
 
@@ -51,12 +57,15 @@ def capture_request(
         media: where pictures and sounds are kept.
         token: of the result, by which a browser asks for parts of it.
         progress: called with a phase and the share done; may raise to cancel.
+        most: tokens that a run may have; None where only model and memory say.
 
     Raises:
         LoupeError: what was asked cannot be done, for the reason it gives.
     """
     require_given(model, request)
     progress("tokenise", 0.0)
+    if most is not None and not request.media:
+        require_few(count_tokens(model, request.text, request.pair), most)
     prepared, written = prepare_request(model, request, media, progress)
     cost = require_room(model, prepared.longest)
     start = time.perf_counter()

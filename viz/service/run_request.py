@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from viz.errors import InputError, ModelRefusedError
+from viz.errors import InputError, ModelRefusedError, TextTooLongError
 from viz.inputs.input_checks import check_text
 from viz.models import Model
 from viz.models.catalogue import find_entry
@@ -79,6 +79,22 @@ def require_given(model: Model, request: Request) -> None:
         raise ModelRefusedError(
             f"{model.name} has no processor, so it cannot read {ONE[sense]}.",
             "Put its preprocessor_config.json beside its weights, or choose another model.",
+        )
+
+
+def require_few(tokens: int, most: int) -> None:
+    """Make sure that a text has no more tokens than a run may have here, whatever its model reads.
+
+    Raises:
+        TextTooLongError: it has more.
+    """
+    if tokens > most:
+        raise TextTooLongError(
+            f"The text has {tokens:,} tokens; a run may have {most:,} on this machine, so it is "
+            f"{tokens - most:,} over.",
+            "Shorten it.",
+            tokens=tokens,
+            limit=most,
         )
 
 

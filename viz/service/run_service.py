@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import math
+import secrets
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from typing import Any, TypeVar
 
 from viz.capture import Check
 from viz.effects import Effects, LogitLens, Target
 from viz.errors import GoneError
 from viz.inputs.prepared import Prepared
 from viz.models import Model
+from viz.models.device import offered_devices
 from viz.models.folders import cache_folder
 from viz.service.background_statistics import Drawing
 from viz.service.browser_sessions import Visitors
 from viz.service.effect_runs import EffectRuns, effect_name
+from viz.service.effect_tile_data import EffectTiles
 from viz.service.file_store import FileStore
+from viz.service.limits import Limits, limits_of
 from viz.service.loaded_models import LoadedModels
 from viz.service.lru_store import BoundedStore
+from viz.service.memory_errors import memory_said
+from viz.service.pass_queue import PassQueue
 from viz.service.request_pass import capture_request, check_request, prepare_request
 from viz.service.result_ids import ResultIds
-from viz.service.run_request import check_texts
+from viz.service.run_request import check_texts, model_key
 from viz.service.run_result import Analysis, Request
+from viz.service.tile_data import Tiles
 
 Progress = Callable[[str, float], None]
+Answer = TypeVar("Answer")
 
-# What all results together may take.
-RESULT_BYTES = 2_000_000_000
-
-# What runs may take whose heads are not all surveyed: such as go on where they were cancelled, and the
-# sides of comparisons.
-BEGUN_BYTES = 1_000_000_000
+# What runs may take whose heads are not all surveyed, as one part in so many of what all results may: such as go
+# on where they were cancelled, and the sides of comparisons.
+BEGUN_PART = 2
 
 
 class Begun:
@@ -55,21 +61,78 @@ class Begun:
 
 
 class Workbench:
-    """Shared by all sessions of one process; every result belongs to the owner who asked."""
+    """Shared by all sessions of one process; every result belongs to the owner who asked.
 
-    def __init__(self, media: FileStore | None = None) -> None:
+    Args:
+        media: where pictures and sounds are kept; in the cache by default.
+        limits: how much users may ask of it; those of the environment by default.
+    """
+
+    def __init__(self, media: FileStore | None = None, limits: Limits | None = None) -> None:
         self.visitors = Visitors()
+        self.limits = limits_of() if limits is None else limits
+        self.queue = PassQueue(
+            self.limits.passes,
+            waiting_each=self.limits.waiting_each,
+            waiting=self.limits.waiting,
+        )
         self.media = media or FileStore(cache_folder() / "media", "picture or sound")
         self._models = LoadedModels()
+        kept, each = self.limits.kept_bytes, self.limits.kept_each_bytes
         self._results: BoundedStore[Analysis] = BoundedStore(
-            RESULT_BYTES, lambda analysis: analysis.memory_bytes, owner=lambda key: key[0]
+            kept, lambda analysis: analysis.memory_bytes, owner=self._user_of, each=each
         )
         self._begun: BoundedStore[Begun] = BoundedStore(
-            BEGUN_BYTES, lambda begun: begun.analysis.memory_bytes, owner=lambda key: key[0]
+            kept // BEGUN_PART,
+            lambda begun: begun.analysis.memory_bytes,
+            owner=self._user_of,
+            each=each,
         )
         self._ids = ResultIds()
         self._shown: weakref.WeakValueDictionary[str, Analysis] = weakref.WeakValueDictionary()
-        self._effects = EffectRuns()
+        self._effects = EffectRuns(self.limits, self._user_of)
+        self.tiles = Tiles(self.shown)
+        self.effect_tiles = EffectTiles(self.shown_effects)
+
+    def connect(self) -> None:
+        """Be ready: this process is."""
+
+    def devices(self) -> list[str]:
+        """Name what models may be asked to run on, the usual first."""
+        return offered_devices()
+
+    def before(self, owner: str, request: Request | None = None) -> int:
+        """Return how many runs would be before an owner's next one; 0 where it would begin at once.
+
+        Args:
+            owner: of the page.
+            request: that would be run; None where nobody knows.
+        """
+        needs = None if request is None else model_key(request)
+        return self.queue.before(self.visitors.user(owner), needs)
+
+    @contextmanager
+    def turn(
+        self, owner: str, progress: Progress, request: Request | None = None
+    ) -> Iterator[None]:
+        """Wait for a turn at running models, and have it until the end of the block; see `PassQueue.turn`.
+
+        Args:
+            owner: of what is run.
+            progress: called while it waits; may raise to give up.
+            request: what is run; its model is one turn's at a time.
+
+        Raises:
+            BusyError: too many wait already.
+            BudgetError: memory ran out in the block.
+        """
+        needs = None if request is None else model_key(request)
+        with self.queue.turn(self.visitors.user(owner), progress, needs), memory_said():
+            yield
+
+    def _user_of(self, key: tuple[str, *tuple[object, ...]]) -> str:
+        """Name whose budget what is kept under a key counts for."""
+        return self.visitors.user(key[0])
 
     def result(self, owner: str, request: Request) -> Analysis | None:
         """Return an owner's finished result, if it is still kept."""
@@ -88,6 +151,10 @@ class Workbench:
         """Return what draws the heads of an owner's run, unless all are drawn."""
         begun = self._begun.get((owner, request))
         return None if begun is None or begun.drawing.is_done else begun.drawing
+
+    def show(self, analysis: Analysis) -> None:
+        """Let parts of a run be asked for by its token, for as long as it is kept."""
+        self._shown[analysis.token] = analysis
 
     def shown(self, token: str) -> Analysis:
         """Return the result that a browser asks for parts of.
@@ -111,6 +178,14 @@ class Workbench:
             GoneError: the result, or its effects, were let go.
         """
         return self._effects.named(name, self.shown(token).request)
+
+    def effects_named(self, name: str) -> Effects:
+        """Return effects by their name, for somebody who may see any.
+
+        Raises:
+            GoneError: they were let go.
+        """
+        return self._effects.named(name)
 
     def permit(self, token: str, browser: str) -> None:
         """Make sure that a result belongs to a page that a browser has open.
@@ -147,8 +222,10 @@ class Workbench:
         kept = self.result(owner, request)
         if kept is not None:
             return kept
-        begun = self._begin(owner, request, progress)
-        begun.drawing.draw(progress, first, patience)
+        self._load_for(owner, request, progress)
+        with self.turn(owner, progress, request):
+            begun = self._begin(owner, request, progress)
+            begun.drawing.draw(progress, first, patience)
         self._shown[begun.analysis.token] = begun.analysis
         return self.result(owner, request) or begun.analysis
 
@@ -168,7 +245,17 @@ class Workbench:
     def capture(self, owner: str, request: Request, progress: Progress) -> Analysis:
         """Run what somebody asks for, without surveying its heads; see `analyse`."""
         kept = self.result(owner, request)
-        return self._begin(owner, request, progress).analysis if kept is None else kept
+        if kept is not None:
+            return kept
+        self._load_for(owner, request, progress)
+        with self.turn(owner, progress, request):
+            return self._begin(owner, request, progress).analysis
+
+    def _load_for(self, owner: str, request: Request, progress: Progress) -> None:
+        """Load the model of a run that is not begun: before its turn, as it may have to be fetched from afar."""
+        if self._begun.get((owner, request)) is None:
+            check_texts(request)
+            self.model(request, progress)
 
     def _begin(self, owner: str, request: Request, progress: Progress) -> Begun:
         """Return a run that was begun before, or begin it."""
@@ -180,9 +267,9 @@ class Workbench:
 
     def _captured(self, owner: str, request: Request, progress: Progress) -> Analysis:
         """Run a request's model; its heads are surveyed afterwards."""
-        check_texts(request)
         model = self.model(request, progress)
-        return capture_request(model, request, self.media, self._ids.issue(owner), progress)
+        token = self._ids.issue(owner)
+        return capture_request(model, request, self.media, token, progress, most=self.limits.tokens)
 
     def check(self, request: Request, progress: Progress) -> Check:
         """Compare a request's weights with the model's own eager attention.
@@ -190,8 +277,10 @@ class Workbench:
         Raises:
             CaptureError: the text is too long for weights to be held, or there is no eager way.
         """
-        model = self.model(request, progress)
-        return check_request(model, request, self.media, progress)
+        self.model(request, progress)
+        # Nobody said whose it is, so that it has a place of its own.
+        with self.turn(secrets.token_hex(), progress, request):
+            return check_request(self.model(request, progress), request, self.media, progress)
 
     def effects(self, owner: str, request: Request, target: Target, progress: Progress) -> Effects:
         """Find out what a prediction of a request rests on; see `viz.effects.effects`.
@@ -199,8 +288,12 @@ class Workbench:
         Raises:
             LoupeError: what was asked cannot be done, for the reason it gives.
         """
+        known = self._effects.kept(owner, request, target)
+        if known is not None:
+            return known
         prepare = self._inputs(request, progress)
-        return self._effects.find(owner, request, target, prepare, progress)
+        with self.turn(owner, progress, request):
+            return self._effects.find(owner, request, target, prepare, progress)
 
     def every_head(
         self, owner: str, request: Request, target: Target, progress: Progress
@@ -211,7 +304,8 @@ class Workbench:
             LoupeError: what was asked cannot be done, for the reason it gives.
         """
         found = self.effects(owner, request, target, progress)
-        return self._effects.with_every_head(owner, request, target, found, progress)
+        with self.turn(owner, progress, request):
+            return self._effects.with_every_head(owner, request, target, found, progress)
 
     def logit_lens(self, owner: str, request: Request, progress: Progress) -> LogitLens:
         """Find out what a request would predict after each layer; see `viz.effects.logit_lens`.
@@ -219,7 +313,12 @@ class Workbench:
         Raises:
             LoupeError: what was asked cannot be done, for the reason it gives.
         """
-        return self._effects.lens(owner, request, self._inputs(request, progress), progress)
+        known = self._effects.kept_lens(owner, request)
+        if known is not None:
+            return known
+        prepare = self._inputs(request, progress)
+        with self.turn(owner, progress, request):
+            return self._effects.lens(owner, request, prepare, progress)
 
     def known_logit_lens(self, owner: str, request: Request) -> LogitLens | None:
         """Return what a request would predict after each layer if that was found out before and is still kept."""
@@ -246,12 +345,27 @@ class Workbench:
         """Return a request's model if it is loaded already."""
         return self._models.loaded(request)
 
+    def loaded_by(self, key: tuple[str | None, ...]) -> Model | None:
+        """Return a model by its key, as `model_key` makes it, if it is loaded already."""
+        return self._models.loaded_by(key)
+
+    def of_loaded(
+        self, request: Request, question: Callable[..., Answer], *args: Any
+    ) -> Answer | None:
+        """Call a function of a module with a request's model and more; None if it is not loaded."""
+        model = self.loaded(request)
+        return None if model is None else question(model, *args)
+
+    def of_model(
+        self, request: Request, progress: Progress, question: Callable[..., Answer], *args: Any
+    ) -> Answer:
+        """Call a function of a module with a request's model, loaded for that, and more.
+
+        Raises:
+            LoupeError: the model cannot be loaded, or as the function does.
+        """
+        return question(self.model(request, progress), *args)
+
     def model(self, request: Request, progress: Progress) -> Model:
         """Return a request's model, loading it once however many ask at the same time."""
         return self._models.model(request, progress)
-
-
-@cache
-def shared_workbench() -> Workbench:
-    """Return the one workbench of this process, for its pages and its routes."""
-    return Workbench()

@@ -25,6 +25,9 @@ from viz.service.run_result import Analysis
 TILE_BYTES = 256_000_000
 TOTALS_BYTES = 512_000_000
 
+# What keeping one takes beside its numbers, which of a short text are fewer: its names, and the objects that hold it.
+KEY_BYTES = 1_200
+
 # Strongest edges that are listed.
 EDGES = 100
 
@@ -49,9 +52,11 @@ class Tiles:
     def __init__(self, find: Callable[[str], Analysis]) -> None:
         self._find = find
         self._kept: BoundedStore[NDArray[np.float16]] = BoundedStore(
-            TILE_BYTES, lambda one: one.nbytes
+            TILE_BYTES, lambda one: one.nbytes + KEY_BYTES
         )
-        self._totals: BoundedStore[Tensor] = BoundedStore(TOTALS_BYTES, lambda one: one.nbytes)
+        self._totals: BoundedStore[Tensor] = BoundedStore(
+            TOTALS_BYTES, lambda one: one.nbytes + KEY_BYTES
+        )
 
     def tile(
         self, head: Head, pooling: Pooling, address: Address, going: Callable[[], None]
