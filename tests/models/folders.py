@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from transformers import (
 from tests.capture.architectures import build
 
 TEXT = ["the cat sat on the mat because it was tired, and the dog did not"] * 4
+SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
 def byte_tokenizer() -> PreTrainedTokenizerFast:
@@ -35,22 +37,28 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def word_tokenizer() -> PreTrainedTokenizerFast:
-    """A WordPiece tokenizer that reads pairs, as BERT's."""
-    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    """A WordPiece tokenizer that reads pairs, as BERT's; the same one in all tests of a process."""
+    names = dict(zip(("pad", "unk", "cls", "sep", "mask"), SPECIALS, strict=True))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(_trained()),
+        **{f"{name}_token": token for name, token in names.items()},
+    )
+
+
+@cache
+def _trained() -> str:
+    """Train it once: a second training would number tokens otherwise."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=90, special_tokens=specials, show_progress=False)
+    trainer = trainers.WordPieceTrainer(vocab_size=90, special_tokens=SPECIALS, show_progress=False)
     tokenizer.train_from_iterator(TEXT, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
-    names = dict(zip(("pad", "unk", "cls", "sep", "mask"), specials, strict=True))
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, **{f"{name}_token": token for name, token in names.items()}
-    )
+    return tokenizer.to_str()
 
 
 def save_encoder_decoder(folder: Path, *, positions: int = 64) -> Path:

@@ -21,6 +21,7 @@ from viz.models.loading import Progress, kind_of, read_model
 from viz.models.model import Kind, Model
 from viz.models.model_facts import fingerprint, reads, takes_pairs
 from viz.models.sentence_transformers import SentenceReader, by_name
+from viz.models.spread_model import device_of
 
 
 def load_model(
@@ -36,7 +37,8 @@ def load_model(
     Args:
         name: a catalogue name (`demo`, `loupe`, `smollm2`), a Hugging Face id, the address of a model's
             page there, or a folder; a `Path` is always a folder.
-        device: `auto` takes CUDA, then MPS, then the CPU.
+        device: `auto` takes CUDA, then MPS, then the CPU; `spread` takes all GPUs, then memory, then disk, by Accelerate's
+            `device_map`, for a model that none of them holds alone.
         dtype: `auto` is float32 on CPU and MPS, and the stored dtype on CUDA.
         revision: a branch, tag or commit of a hub model; that of an address, if it names one.
         progress: called with "load" and the share done; may raise to cancel.
@@ -131,7 +133,7 @@ def describe(
         module=module,
         tokenizer=tokenizer,
         processor=processor,
-        device=first.device,
+        device=device_of(module),
         dtype=first.dtype,
         kind=_seen_kind(kind, module, probed) if probed else kind,
         tier=probed.tier if probed else None,

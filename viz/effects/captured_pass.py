@@ -12,13 +12,14 @@ from viz.capture.batch_item import output_of_item
 from viz.capture.capture import capture_prepared, capture_with_plan
 from viz.capture.trace import Trace
 from viz.effects.target import Objective, Target, objective
-from viz.errors import InputError
+from viz.errors import CaptureError, InputError
 from viz.inputs.modalities import prepare_any
 from viz.inputs.prepared import Prepared
 from viz.models import Model
 from viz.models.argument_checks import require_model
 from viz.models.model import Plan
 from viz.models.model_outputs import first_output
+from viz.models.spread_model import is_offloaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,12 @@ def captured_of(
         explained: the prediction.
         progress: called with a phase and the share done; may raise to cancel.
     """
+    if is_offloaded(model.module):
+        raise CaptureError(
+            f"Parts of {model.name} lie in memory or on disk and are brought to {model.device} for each pass, so that "
+            "what a prediction rests on cannot be followed back through them.",
+            "Load it where devices hold all of it, or choose a smaller model or dtype.",
+        )
     trace, plan = capture_with_plan(model, prepared, progress)
     found = _objective(model, prepared, trace, explained)
     return CapturedPass(model, prepared, trace, found, plan)

@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from viz.errors import ModelRefusedError, ShapeError
 from viz.models.model import Model
+from viz.models.spread_model import is_offloaded
 
 
 def kind_of_value(value: object) -> str:
@@ -74,7 +75,7 @@ def require_module(module: object) -> None:
             f"The {type(module).__name__} is compiled, so that no call in it can be watched.",
             "Wrap the module that it was made from.",
         )
-    if any(parameter.is_meta for parameter in module.parameters()):
+    if any(one.is_meta for one in module.parameters()) and not is_offloaded(module):
         raise ModelRefusedError(
             f"The weights of the {type(module).__name__} are on the meta device, where there are no numbers.",
             "Load its weights first.",

@@ -7,6 +7,9 @@ import torch
 
 from viz.errors import ModelRefusedError
 
+# A model that no device holds alone: over all GPUs, what is left in memory, and then on disk, by Accelerate.
+SPREAD = "spread"
+
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -20,21 +23,27 @@ def available_devices() -> list[str]:
     return [*devices, "cpu"]
 
 
+def offered_devices() -> list[str]:
+    """Name what a person may choose from on this machine, the usual first."""
+    devices = available_devices()
+    return ["auto", *devices, *([SPREAD] if len(devices) > 1 else [])]
+
+
 def choose_device(name: str | torch.device = "auto") -> torch.device:
-    """Take the fastest device, or the one named.
+    """Take the fastest device, or the one named; of a model that is spread that where its inputs go.
 
     Raises:
         ModelRefusedError: there is no such device here.
     """
     devices = available_devices()
     name = str(name)
-    if name == "auto":
+    if name in ("auto", SPREAD):
         return torch.device(devices[0])
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in devices:
         raise ModelRefusedError(
             f"There is no device {name!r} on this machine; it has {', '.join(devices)}.",
-            "Choose one of those, or auto.",
+            f"Choose one of those, auto, or {SPREAD} for all of them.",
         )
     return torch.device(wanted)
 

@@ -31,8 +31,8 @@ from viz.models.argument_checks import kind_of_value
 from viz.models.catalogue import find_entry, local_folder
 from viz.models.configuration import blaming, read_configuration
 from viz.models.custom.model_folder import factory_of
-from viz.models.device import choose_device, choose_dtype
-from viz.models.folders import plain_path
+from viz.models.device import SPREAD, choose_device, choose_dtype
+from viz.models.folders import cache_folder, plain_path
 from viz.models.forward_signature import forward_parameters
 from viz.models.hub import hub_folder
 from viz.models.hub_address import read_address
@@ -96,16 +96,18 @@ def read_model(
     """
     tell("load", 0.0)
     name, called, revision = _named(_name_of(name), revision)
-    place = choose_device(device)
+    place, spread = choose_device(device), device == SPREAD
     wanted = choose_dtype(dtype, place)
     try:
         source = str(_folder(name, revision, tell))
         config = _config(source, called)
-        require_memory_for_weights(source, config, wanted, place, called)
+        if not spread:
+            require_memory_for_weights(source, config, wanted, place, called)
         tell("load", 0.2)
         tokenizer, processor = _tokenizer(source), _processor(source)
         tell("load", 0.3)
-        module = _module(source, config, wanted, called).to(place).eval()
+        module = _module(source, config, wanted, called, spread=spread)
+        module = (module if spread else module.to(place)).eval()
         refuse_non_finite(module, called)
         tell("load", 0.7)
     except LoupeError:
@@ -245,8 +247,11 @@ def _module(
     config: Any,
     dtype: torch.dtype | str,
     name: str,
+    *,
+    spread: bool,
 ) -> PreTrainedModel:
     """Load the weights, from safetensors only, and make sure that none were made up."""
+    where = {"device_map": "auto", "offload_folder": str(cache_folder() / "offload")}
     declared = next(iter(getattr(config, "architectures", None) or []), "")
     factory = factory_of(config) or getattr(transformers, declared, AutoModel)
     with blaming(config.to_dict(), name), building:
@@ -256,6 +261,7 @@ def _module(
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            **(where if spread else {}),
         )
     missing = sorted(key for key in info["missing_keys"] if not any(i in key for i in IDLE_WEIGHTS))
     if missing:

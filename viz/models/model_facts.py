@@ -13,6 +13,7 @@ from viz.errors import ModelRefusedError
 from viz.models.forward_signature import forward_parameters
 from viz.models.model import Sense
 from viz.models.sentence_transformers import SentenceReader
+from viz.models.spread_model import offloaded
 
 # What forwards call what a person gives them.
 INPUTS: dict[Sense, set[str]] = {
@@ -33,7 +34,8 @@ def refuse_non_finite(module: nn.Module, name: str) -> None:
     """
     for parameter_name, parameter in module.named_parameters():
         # Eight-bit types have no isfinite; what they cannot hold shows in the output.
-        if parameter.dtype.itemsize > 1 and not bool(torch.isfinite(parameter).all()):
+        known = parameter.dtype.itemsize > 1 and not parameter.is_meta
+        if known and not bool(torch.isfinite(parameter).all()):
             raise ModelRefusedError(
                 f"The weights of {name} are not all numbers: {parameter_name} holds NaN or infinity.",
                 "Use a checkpoint from before the training diverged.",
@@ -62,7 +64,8 @@ def fingerprint(module: nn.Module, name: str, revision: str | None) -> str:
     config = getattr(module, "config", None)
     digest.update(config.to_json_string().encode() if isinstance(config, PretrainedConfig) else b"")
     for parameter_name, parameter in module.named_parameters():
-        sample = parameter.detach().reshape(-1)[:FINGERPRINT_NUMBERS].float().cpu()
         digest.update(parameter_name.encode())
+        numbers = offloaded(module, parameter_name) if parameter.is_meta else parameter
+        sample = numbers.detach().reshape(-1)[:FINGERPRINT_NUMBERS].float().cpu()
         digest.update(sample.numpy().tobytes())
     return digest.hexdigest()[:32]
