@@ -16,6 +16,7 @@ from streamlit.web import cli
 # is taken, waiting awake makes a tile take many times as long. It is read when torch is first imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+from viz.errors import LoupeError
 from viz.service import shared_workbench
 from viz.service.browser_sessions import BrowserCookie
 from viz.service.tile_routes import tile_routes
@@ -33,11 +34,7 @@ PagesManager.uses_pages_directory = False
 
 app = st.App(
     HERE / "components" / "main.py",
-    routes=tile_routes(
-        lambda token: shared_workbench().shown(token),
-        permit=lambda token, browser: shared_workbench().permit(token, browser),
-        find_effects=lambda token, name: shared_workbench().shown_effects(token, name),
-    ),
+    routes=tile_routes(shared_workbench),
     middleware=[Middleware(BrowserCookie)],
 )
 
@@ -45,5 +42,9 @@ if __name__ == "__main__" and not st.runtime.exists():
     # Settings and theme lie beside this file, wherever it was started from.
     os.chdir(HERE)
     headless = not (os.environ.get("DISPLAY") or sys.platform in ("darwin", "win32"))
+    try:
+        shared_workbench().connect()
+    except LoupeError as error:
+        sys.exit(f"{error.message} {error.hint}")
     sys.argv = ["streamlit", "run", __file__, f"--server.headless={str(headless).lower()}"]
     sys.exit(cli.main())

@@ -26,7 +26,7 @@ from components.url_binding import Address
 from viz.capture.stack import Stack
 from viz.errors import StorageError
 from viz.models.folders import cache_folder
-from viz.service import Request, TextStore, Workbench, shared_workbench
+from viz.service import Backend, Request, TextStore, shared_workbench
 from viz.service.browser_sessions import COOKIE
 
 ADDRESS = Address("explore")
@@ -35,8 +35,8 @@ ADDRESS = Address("explore")
 EXPLORE = "Explore"
 
 
-def workbench() -> Workbench:
-    """Return the one workbench of this process."""
+def workbench() -> Backend:
+    """Return what runs models for all sessions of this process: itself, or a cluster."""
     return shared_workbench()
 
 
@@ -51,7 +51,10 @@ def owner() -> str:
     Its browser may fetch tiles of them for as long as its page is open.
     """
     name: str = recall_or_begin("owner", secrets.token_urlsafe(24))
-    workbench().visitors.note(name, st.context.cookies.get(COOKIE, ""), _is_open())
+    cookie = st.context.cookies.get(COOKIE)
+    # A script that is run by a test has no browser, and something that stands for its cookies.
+    browser = cookie if isinstance(cookie, str) else ""
+    workbench().visitors.note(name, browser, _is_open())
     return name
 
 

@@ -25,6 +25,9 @@ A LoupeError is shown to the user with its hint; anything else is a defect of ou
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class LoupeError(Exception):
     """Something a user can understand and act on.
@@ -38,6 +41,10 @@ class LoupeError(Exception):
         super().__init__(f"{message} {hint}".strip())
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it go from one process to another as it is, whatever it is made from."""
+        return _as_it_was, (type(self), self.args, vars(self))
 
 
 class ModelError(LoupeError):
@@ -128,3 +135,11 @@ class BusyError(LoupeError):
 
 class BudgetError(LoupeError):
     """There is not enough memory for what was asked."""
+
+
+def _as_it_was(
+    kind: type[LoupeError], args: tuple[object, ...], state: Mapping[str, object]
+) -> LoupeError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(state)
+    return error

@@ -11,7 +11,7 @@ from components.explore_session import owner, view, workbench
 from components.session_state import forget, recall, remember, value_of
 from viz.models.time_left import SecondsLeft
 from viz.service import Analysis
-from viz.service.background_statistics import Drawing
+from viz.service.backend import RunDrawing
 
 # How often the page looks after the drawing, and how long it waits at least before it shows what is new.
 LOOKS_SECONDS, SHOWS_SECONDS = 1.0, 4.0
@@ -39,7 +39,7 @@ def is_drawn(analysis: Analysis) -> bool:
     return seen.layer in analysis.surveys[seen.stack].layers
 
 
-def _progress(drawing: Drawing) -> None:
+def _progress(drawing: RunDrawing) -> None:
     """Say how far the drawing is, and show what is new of it now and then."""
     state = recall("drawing")
     if state is None:
@@ -78,7 +78,7 @@ def _left(seconds: float | None) -> str:
     return "" if seconds is None else f", about {duration(seconds)} left"
 
 
-def _turn(drawing: Drawing) -> None:
+def _turn(drawing: RunDrawing) -> None:
     """Stop the drawing, or let it go on."""
     state = value_of("drawing")
     state["stopped"], state["turned"] = not state["stopped"], True

@@ -11,8 +11,9 @@ from components.panels.find_on_demand import find_in_passes
 from components.panels.plotly_settings import PLOTLY
 from components.panels.prediction_place import unit_of
 from components.run_panel import RunPanel
-from viz.effects import Effects, OrderCurves, order_curves, permuted_heads
+from viz.effects import OrderCurves, order_curves, permuted_heads
 from viz.effects.every_head import is_read_at
+from viz.effects.found_effects import FoundEffects
 from viz.effects.order_curves import ORDERS, STEPS
 from viz.figures import order_curves_figure
 from viz.service import Analysis
@@ -29,7 +30,7 @@ ROW_SECONDS = 0.0004
 NAMES = {**{name: one.short for name, one in METHODS.items()}, "random": "Random"}
 
 
-def curves_panel(analysis: Analysis, found: Effects) -> None:
+def curves_panel(analysis: Analysis, found: FoundEffects) -> None:
     """Draw deletion and insertion by each method, against random orders, once somebody asks."""
     if found.at_position is None:
         st.caption("Knock every head out first: an order is tried against what each does exactly.")
@@ -46,7 +47,7 @@ def curves_panel(analysis: Analysis, found: Effects) -> None:
     tried = find_in_passes(
         CURVES,
         shown_effects(),
-        lambda tell: order_curves(found, progress=tell),
+        lambda tell: found.ask(order_curves, progress=tell),
         seconds=analysis.seconds * variants / max(1, alone),
         verb="Try the orders",
         doing="Silencing heads in each order",
@@ -56,13 +57,13 @@ def curves_panel(analysis: Analysis, found: Effects) -> None:
         _draw(tried, unit_of(found.objective))
 
 
-def _permuted(found: Effects) -> None:
+def _permuted(found: FoundEffects) -> None:
     """Say what a head's own pattern has to do with what it adds: others' rows in its place as the null."""
     stack = view().stack
     frame = find_in_passes(
         PERMUTED,
         (shown_effects(), stack),
-        lambda tell: permuted_heads(found, stack=stack, progress=tell),
+        lambda tell: found.ask(permuted_heads, stack=stack, progress=tell),
         seconds=len(found.heads) * ROW_SECONDS,
         verb="Permute the heads",
         doing="Reading the row of each head",

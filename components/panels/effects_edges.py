@@ -13,6 +13,7 @@ from components.panels.find_on_demand import Passes
 from viz.capture.stack import Stack
 from viz.effects import EdgeKnockOuts, Edges, Effects
 from viz.effects.every_head import is_read_at
+from viz.effects.found_effects import FoundEffects
 from viz.service import Analysis
 
 # Keys that are offered by name; of a longer text those that come first and those around the prediction.
@@ -38,7 +39,7 @@ WHERE = {
 }
 
 
-def edges_panel(analysis: Analysis, found: Effects) -> None:
+def edges_panel(analysis: Analysis, found: FoundEffects) -> None:
     """Ask for weights, cut them, and say what becomes of the prediction."""
     seen = view()
     stack = found.trace.stacks[seen.stack]
@@ -90,7 +91,7 @@ def _heads(stack: Stack) -> list[tuple[list[int], list[int] | None]]:
     return [([seen.layer], [seen.head] if where == "head" else None)]
 
 
-def _keys(found: Effects, stack: Stack) -> tuple[list[int] | None, int | None]:
+def _keys(found: FoundEffects, stack: Stack) -> tuple[list[int] | None, int | None]:
     """Ask which keys, by name, as a span, or by a rule: the keys, and how many before their query they stand."""
     count, place = len(stack.keys), found.objective.position
     texts = sorted(set(stack.keys.segments))
@@ -128,7 +129,7 @@ def _keys(found: Effects, stack: Stack) -> tuple[list[int] | None, int | None]:
     return chosen, None
 
 
-def _rows(found: Effects, stack: Stack) -> list[int] | None:
+def _rows(found: FoundEffects, stack: Stack) -> list[int] | None:
     """Ask whose queries: those of the prediction, of a span, or all."""
     # What is said of the whole input has no row, and what an encoder-decoder predicts none among the encoder's.
     from_here = is_read_at(found.trace, found.objective, stack.name)
@@ -151,13 +152,13 @@ def _span(label: str, key: str, count: int) -> list[int]:
     return list(range(start, stop + 1))
 
 
-def _cut(found: Effects, edges: Sequence[Edges], tell: Passes) -> float:
-    done = found.knock_out(edges=[edges], progress=tell)
+def _cut(found: FoundEffects, edges: Sequence[Edges], tell: Passes) -> float:
+    done = found.ask(Effects.knock_out, edges=[edges], progress=tell)
     assert isinstance(done, EdgeKnockOuts)
     return done.without[0]
 
 
-def _heaviest(found: Effects, offered: Sequence[int]) -> list[int]:
+def _heaviest(found: FoundEffects, offered: Sequence[int]) -> list[int]:
     """Choose the key by whose weight the selected head adds most to the prediction."""
     seen, place = view(), found.objective.place
     products = found.weights("weight_gradient", seen.layer, seen.head, [place], stack=seen.stack)[0]

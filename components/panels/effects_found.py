@@ -9,7 +9,8 @@ from components.explore_state import EFFECT
 from components.panels.find_on_demand import count, find_on_demand, telling_passes
 from components.run_panel import RunPanel, Told
 from components.session_state import remember
-from viz.effects import Effects, Target
+from viz.effects import Target
+from viz.effects.found_effects import FoundEffects
 from viz.service import Analysis, Request
 
 # Capture, gradients, shares and knock-outs take about so many times the forward pass.
@@ -40,7 +41,7 @@ def shown_effects() -> tuple[Request, Target]:
     return kept
 
 
-def find_effects(analysis: Analysis, target: Target) -> Effects | None:
+def find_effects(analysis: Analysis, target: Target) -> FoundEffects | None:
     """Find the effects, once; where they cannot be, what was found before for the same run."""
     wanted = (analysis.request, target)
     before = workbench().known_effects(owner(), *wanted)
@@ -77,7 +78,7 @@ def _counting(tell: Told, heads: int) -> Callable[[str, float], None]:
     return progress
 
 
-def _with_every_head(analysis: Analysis, target: Target, found: Effects) -> Effects:
+def _with_every_head(analysis: Analysis, target: Target, found: FoundEffects) -> FoundEffects:
     """Offer to knock each head out where that would take long."""
     if found.at_position is not None:
         EVERY_HEAD.clear()
@@ -98,7 +99,7 @@ def _with_every_head(analysis: Analysis, target: Target, found: Effects) -> Effe
     return found if whole is None else whole
 
 
-def _before(request: Request) -> Effects | None:
+def _before(request: Request) -> FoundEffects | None:
     """Return what was found last for a run, if that is still kept."""
     kept = EFFECTS.kept
     if kept is None or kept[0] != request:

@@ -13,7 +13,8 @@ from components.panels.plain_text import literal
 from components.panels.plotly_settings import PLOTLY
 from components.panels.prediction_place import unit_of
 from components.session_state import chosen, key_showing, remember, value_of
-from viz.effects import DirectAttribution, Effects, agreement, misleading
+from viz.effects import DirectAttribution, agreement, misleading
+from viz.effects.found_effects import FoundEffects
 from viz.effects.trust import by_method
 from viz.figures import effects_figure
 
@@ -21,10 +22,10 @@ from viz.figures import effects_figure
 LISTED_HEADS = 20
 
 
-def heads_panel(found: Effects) -> None:
+def heads_panel(found: FoundEffects) -> None:
     """Draw one number a head, by a method that is named."""
     seen = view()
-    frame = by_method(found)
+    frame = found.ask(by_method)
     frame = frame[frame["stack"] == seen.stack]
     offered, method = methods_of(frame), method_of(frame)
     st.segmented_control(
@@ -85,9 +86,9 @@ def _sum(direct: DirectAttribution) -> str:
     )
 
 
-def _trust(found: Effects) -> None:
+def _trust(found: FoundEffects) -> None:
     """Say how far the methods agree, and where the pattern alone would tell another story."""
-    agreed = agreement(found)
+    agreed = found.ask(agreement)
     if len(agreed):
         pairs = zip(agreed["method"], agreed["rank_correlation"], strict=True)
         ranks = "; ".join(f"{METHODS[method].short} {rank:.2f}" for method, rank in pairs)
@@ -97,7 +98,7 @@ def _trust(found: Effects) -> None:
         )
     seen = view()
     stack = found.trace.stacks[seen.stack]
-    idle, deciding = misleading(found, stack=seen.stack)
+    idle, deciding = found.ask(misleading, stack=seen.stack)
     said: list[str] = []
     if idle is not None:
         said.append(

@@ -16,6 +16,7 @@ from components.panels.prediction_place import unit_of
 from components.run_panel import RunPanel
 from viz.effects import Effects, Head, KnockOuts, Mlp
 from viz.effects.every_head import is_read_at
+from viz.effects.found_effects import FoundEffects
 from viz.effects.knock_out import Part
 from viz.errors import CancelledError, LoupeError
 from viz.figures import layer_effects_figure
@@ -27,7 +28,7 @@ LAYERS = RunPanel("effects layers", hint="Look at single heads instead.")
 Found = tuple[pd.DataFrame, str]
 
 
-def layers_panel(analysis: Analysis, found: Effects) -> None:
+def layers_panel(analysis: Analysis, found: FoundEffects) -> None:
     """Draw the change without each layer's attention and MLP."""
     stack = view().stack
     layers = found.trace.stacks[stack].layers
@@ -57,13 +58,14 @@ def layers_panel(analysis: Analysis, found: Effects) -> None:
     )
 
 
-def _without_each(found: Effects, stack: str, tell: Passes) -> Found:
+def _without_each(found: FoundEffects, stack: str, tell: Passes) -> Found:
     """Knock out each layer's heads, then its MLP where there is one to be told apart."""
     layers = range(found.trace.stacks[stack].layers)
     at = [found.objective.place] if is_read_at(found.trace, found.objective, stack) else None
 
     def without(parts: Sequence[Part], before: int) -> pd.DataFrame:
-        done = found.knock_out(
+        done = found.ask(
+            Effects.knock_out,
             heads=parts,
             queries=at,
             progress=lambda done, _of: tell(before + done, 2 * len(layers)),

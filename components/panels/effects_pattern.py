@@ -14,8 +14,9 @@ from components.panels.find_on_demand import find_on_demand
 from components.panels.prediction_place import unit_of
 from components.run_panel import RunPanel
 from components.session_state import chosen, key_showing, recall
-from viz.effects import Effects, WeightKind
+from viz.effects import WeightKind
 from viz.effects.effect_tiles import HeadPlace
+from viz.effects.found_effects import FoundEffects
 from viz.figures import NOT_ATTENDED, diverging_rgb, hex_rgb, palette_rgb
 from viz.patterns import levels
 from viz.service import Analysis
@@ -55,7 +56,7 @@ KINDS: dict[WeightKind, tuple[str, str]] = {
 UNSIGNED = ("positive", "value_norm", "weight")
 
 
-def effects_pattern_panel(analysis: Analysis, found: Effects) -> None:
+def effects_pattern_panel(analysis: Analysis, found: FoundEffects) -> None:
     """Draw the selected head's pattern by a kind that is chosen, as a map that one can move about in."""
     seen = view()
     kind = cast("WeightKind", seen.weighed)
@@ -74,7 +75,7 @@ def effects_pattern_panel(analysis: Analysis, found: Effects) -> None:
     drawn = find_on_demand(
         PATTERN,
         (name, place),
-        lambda tell: largest_of(found, place, lambda: tell("draw", 0.0)),
+        lambda tell: found.ask(largest_of, place, progress=lambda: tell("draw", 0.0)),
         seconds=queries * keys / CELLS_A_SECOND,
         verb="Draw the pattern",
         phases={"draw": (0.0, 1.0, "Computing the pattern")},
@@ -114,7 +115,7 @@ def effects_pattern_panel(analysis: Analysis, found: Effects) -> None:
     )
 
 
-def _unit(kind: WeightKind, found: Effects) -> str:
+def _unit(kind: WeightKind, found: FoundEffects) -> str:
     """Name the unit of a kind."""
     if kind in ("weight", "value_norm"):
         return ""

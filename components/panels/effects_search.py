@@ -9,8 +9,9 @@ from components.panels.effects_found import shown_effects
 from components.panels.find_on_demand import find_in_passes
 from components.panels.prediction_place import unit_of
 from components.run_panel import RunPanel
-from viz.effects import EdgeSearch, Effects, smallest_edges
+from viz.effects import EdgeSearch, smallest_edges
 from viz.effects.every_head import is_read_at
+from viz.effects.found_effects import FoundEffects
 from viz.service import Analysis
 
 SEARCH = RunPanel("effects search", hint="Cut weights by hand instead.")
@@ -21,7 +22,7 @@ TRIES = 60
 SHARES = (0.5, 0.8, 0.9, 0.95)
 
 
-def search_panel(analysis: Analysis, found: Effects) -> None:
+def search_panel(analysis: Analysis, found: FoundEffects) -> None:
     """Search for the fewest weights of the prediction's own row that keep a share of it, and list them."""
     stack = view().stack
     if not is_read_at(found.trace, found.objective, stack):
@@ -45,7 +46,7 @@ def search_panel(analysis: Analysis, found: Effects) -> None:
     done = find_in_passes(
         SEARCH,
         (shown_effects(), stack, keep),
-        lambda tell: smallest_edges(found, keep=keep, stack=stack, progress=tell),
+        lambda tell: found.ask(smallest_edges, keep=keep, stack=stack, progress=tell),
         seconds=TRIES * analysis.seconds / (10 if found.at_position is not None else 1),
         verb="Search for the fewest weights",
         doing="Cutting weights",
@@ -55,7 +56,7 @@ def search_panel(analysis: Analysis, found: Effects) -> None:
         _draw(done, found)
 
 
-def _draw(done: EdgeSearch, found: Effects) -> None:
+def _draw(done: EdgeSearch, found: FoundEffects) -> None:
     st.markdown(
         f"**{len(done.edges):,}** of {done.of:,} weights keep {done.kept / done.value:.0%} of the prediction: "
         f"{done.kept:.3g} of {done.value:.3g} {unit_of(found.objective)}."

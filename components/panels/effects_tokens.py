@@ -18,6 +18,7 @@ from components.panels.prediction_place import unit_of
 from components.run_panel import RunPanel
 from components.session_state import chosen, key_showing
 from viz.effects import Effects, TokenMethod, token_agreement
+from viz.effects.found_effects import FoundEffects
 from viz.effects.integrated_gradients import STEPS
 from viz.errors import CancelledError, LoupeError
 from viz.figures import shaded
@@ -94,7 +95,7 @@ WITHOUT_PASSES = ("gradient_times_input", "relevance", "rollout")
 MOMENT = 1.0
 
 
-def tokens_panel(analysis: Analysis, found: Effects) -> None:
+def tokens_panel(analysis: Analysis, found: FoundEffects) -> None:
     """Shade the text by one method, and list all that are known."""
     method = cast("TokenMethod", view().attribution)
     st.pills(
@@ -121,13 +122,13 @@ def tokens_panel(analysis: Analysis, found: Effects) -> None:
     _table(_known(analysis, found, method), method)
 
 
-def _found(analysis: Analysis, found: Effects, name: TokenMethod) -> ByMethod | None:
+def _found(analysis: Analysis, found: FoundEffects, name: TokenMethod) -> ByMethod | None:
     """Find one method's numbers, or why there are none: at once where that is quick, else once somebody asks."""
     one = METHODS[name]
 
     def find(tell: Passes) -> ByMethod:
         try:
-            return found.tokens(name, progress=tell)
+            return found.ask(Effects.tokens, name, progress=tell)
         except CancelledError:
             raise
         except LoupeError as error:
@@ -145,7 +146,7 @@ def _found(analysis: Analysis, found: Effects, name: TokenMethod) -> ByMethod | 
 
 
 def _known(
-    analysis: Analysis, found: Effects, method: TokenMethod
+    analysis: Analysis, found: FoundEffects, method: TokenMethod
 ) -> dict[TokenMethod, pd.DataFrame]:
     """Return every method's numbers that were found before, and of others than the chosen what takes a moment."""
     known: dict[TokenMethod, pd.DataFrame] = {}
@@ -163,17 +164,17 @@ def panel_of(name: TokenMethod) -> RunPanel:
     return RunPanel(f"effects tokens {name}", hint="Choose another method.")
 
 
-def _takes_a_moment(analysis: Analysis, found: Effects, name: TokenMethod) -> bool:
+def _takes_a_moment(analysis: Analysis, found: FoundEffects, name: TokenMethod) -> bool:
     """Whether a method is found without being asked for; not where somebody cancelled it."""
     quick = name in WITHOUT_PASSES and _seconds(analysis, found, name) <= MOMENT
     return quick and not panel_of(name).is_stopped(shown_effects())
 
 
-def _seconds(analysis: Analysis, found: Effects, name: TokenMethod) -> float:
+def _seconds(analysis: Analysis, found: FoundEffects, name: TokenMethod) -> float:
     return analysis.seconds * METHODS[name].passes(len(found.trace.units))
 
 
-def _gap(frame: pd.DataFrame, found: Effects) -> None:
+def _gap(frame: pd.DataFrame, found: FoundEffects) -> None:
     """Say how far the sum is from what it would be without a remainder."""
     if "gap" not in frame.attrs:
         return

@@ -25,6 +25,7 @@ from components.panels.plain_text import literal
 from components.panels.prediction_place import MEASURES, target_of, unit_of
 from viz.effects import Effects, Head, KnockOuts
 from viz.effects.every_head import is_read_at
+from viz.effects.found_effects import FoundEffects
 from viz.inputs.units import label_alone
 from viz.service import Analysis
 
@@ -32,7 +33,7 @@ from viz.service import Analysis
 LISTED_KEYS = 10
 
 # What is drawn once somebody opens it.
-MORE: dict[str, tuple[str, Callable[[Analysis, Effects], None]]] = {
+MORE: dict[str, tuple[str, Callable[[Analysis, FoundEffects], None]]] = {
     "layers": ("Layers and MLPs", layers_panel),
     "pattern by effect": ("The pattern by what its weights do", effects_pattern_panel),
     "edges": ("Cut weights", edges_panel),
@@ -69,7 +70,7 @@ def _effects(analysis: Analysis) -> None:
                 draw(analysis, found)
 
 
-def _say_prediction(analysis: Analysis, found: Effects) -> None:
+def _say_prediction(analysis: Analysis, found: FoundEffects) -> None:
     """Say in a line what is explained."""
     explained = found.objective
     unit = unit_of(explained)
@@ -95,7 +96,7 @@ def _say_prediction(analysis: Analysis, found: Effects) -> None:
     )
 
 
-def _row(found: Effects) -> None:
+def _row(found: FoundEffects) -> None:
     """List what the selected head reads for the prediction, by what its weights do."""
     seen = view()
     stack = found.trace.stacks[seen.stack]
@@ -134,7 +135,7 @@ def _row(found: Effects) -> None:
     )
 
 
-def _silence(analysis: Analysis, found: Effects) -> None:
+def _silence(analysis: Analysis, found: FoundEffects) -> None:
     """Knock the selected head out at all positions, and say what becomes of the prediction."""
     seen = view()
     head = Head(seen.layer, seen.head, seen.stack)
@@ -151,8 +152,8 @@ def _silence(analysis: Analysis, found: Effects) -> None:
     )
 
 
-def _without(found: Effects, head: Head, tell: Passes) -> float:
-    done = found.knock_out(heads=[head], progress=tell)
+def _without(found: FoundEffects, head: Head, tell: Passes) -> float:
+    done = found.ask(Effects.knock_out, heads=[head], progress=tell)
     assert isinstance(done, KnockOuts)
     return done.without[0]
 

@@ -9,13 +9,13 @@ import streamlit as st
 from components.panels.find_on_demand import Passes, find_in_passes
 from components.panels.prediction_place import unit_of
 from components.run_panel import RunPanel
-from viz.effects import Effects
+from viz.effects.found_effects import FoundEffects
 
 ROUNDING = 1e-5
 
 
 def without_panel(
-    found: Effects,
+    found: FoundEffects,
     wanted: object,
     run: Callable[[Passes], float],
     *,

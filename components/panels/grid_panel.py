@@ -20,8 +20,8 @@ from components.panels.statistic_labels import Words, statistics_of
 from components.run_panel import while_measuring
 from components.session_state import chosen, key_showing, recall, remember, value_of
 from viz.capture.stack import Stack
-from viz.effects import Effects
 from viz.effects.effect_thumbnails import effect_thumbnails
+from viz.effects.found_effects import FoundEffects
 from viz.effects.trust import by_method
 from viz.figures import diverging_rgb, palette_rgb
 from viz.inputs.units import Grid, patch_grid
@@ -145,7 +145,7 @@ def arranged(analysis: Analysis) -> list[int]:
     return sorted(order, key=lambda index: turn * effects.get(places[index], turn * math.inf))
 
 
-def found_effects(analysis: Analysis) -> Effects | None:
+def found_effects(analysis: Analysis) -> FoundEffects | None:
     """Return the effects of the prediction that is explained, if they are found."""
     target = target_of(analysis)
     if target is None:
@@ -164,8 +164,8 @@ def small_effects(analysis: Analysis) -> tuple[Thumbnails, float] | None:
     if before != wanted:
         drawn = while_measuring(
             "Drawing what weights do",
-            lambda tell: effect_thumbnails(
-                found, stack=seen.stack, progress=lambda done, of: tell(done / of)
+            lambda tell: found.ask(
+                effect_thumbnails, stack=seen.stack, progress=lambda done, of: tell(done / of)
             ),
         )
         if drawn is None:
@@ -181,7 +181,7 @@ def _effects(analysis: Analysis) -> dict[tuple[int, int], float] | None:
     found = found_effects(analysis)
     if found is None:
         return None
-    frame = by_method(found)
+    frame = found.ask(by_method)
     frame = frame[frame["stack"] == seen.stack]
     method = method_of(frame)
     known = frame.dropna(subset=[method])

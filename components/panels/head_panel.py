@@ -14,7 +14,7 @@ from components.panels.map_panel import map_panel
 from components.panels.plain_text import literal
 from components.panels.statistic_labels import left_out, padding_words, size_of, statistics_of
 from components.panels.token_panel import display_panel
-from components.run_panel import in_words
+from components.run_panel import in_words, stop_if_superseded
 from components.selection_limits import is_mapped
 from components.session_state import recall, remember
 from viz.analysis import EXPORT_FORMATS, HeadToExport, strongest_edges
@@ -51,7 +51,7 @@ def pattern_panel(analysis: Analysis) -> None:
         head_link("Compare →", seen, analysis.trace)
     st.caption(
         "Attention says where a head reads from, not why the model decided.",
-        help=f"This layer is {literal(stack.record(seen.layer).name)} in the model.",
+        help=f"This layer is {literal(stack.name_of(seen.layer))} in the model.",
     )
     if is_mapped(stack):
         map_panel(analysis)
@@ -162,7 +162,7 @@ def _comparison(analysis: Analysis) -> None:
     if st.button("Compare with eager attention"):
         try:
             with st.spinner("Running the model a second time"):
-                checked = workbench().check(analysis.request, lambda _phase, _share: None)
+                checked = workbench().check(analysis.request, _going)
         except LoupeError as error:
             st.error(in_words(error))
             return
@@ -189,6 +189,12 @@ def _comparison(analysis: Analysis) -> None:
             "note": st.column_config.TextColumn(help=COLUMNS["note"]),
         },
     )
+
+
+def _going(_phase: str, _share: float) -> None:
+    """Let Streamlit stop here, where the page was closed or asks for something else."""
+    stop_if_superseded()
+    recall("checked")
 
 
 def _provenance(analysis: Analysis) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from components.explore_session import acted, request_of, view, workbench
+from components.explore_session import acted, owner, request_of, view, workbench
 from components.explore_state import View
+from components.panels.device_choice import device_field, devices, dtype_field, dtypes
 from components.panels.run_input import RUN
 from components.panels.upload import attach_panel, attached
 from components.session_state import (
@@ -22,16 +23,14 @@ from components.session_state import (
     value_of,
 )
 from viz.errors import LoupeError
-from viz.inputs.input_checks import check_text
-from viz.inputs.text import count_tokens
 from viz.models.catalogue import CATALOGUE, DEFAULT, find_entry, is_available
-from viz.models.device import DTYPES, available_devices
 from viz.models.fetch import fetch
 from viz.models.folders import model_roots
 from viz.models.hub_address import is_address, pasted
 from viz.models.model import Sense, one_of
-from viz.models.run_cost import estimate
-from viz.service import Request
+from viz.service import Request, model_questions
+from viz.service.limits import limits_of
+from viz.service.model_questions import senses, takes_pairs
 
 INPUTS = ("text", "pair", "media", "model", "other", "revision", "device", "dtype")
 SAMPLES = Path(__file__).parents[2] / "assets" / "samples"
@@ -145,15 +144,14 @@ def _seed(text: str, pair: str, choice: str, seen: object) -> None:
             remember(name, value_of(name))
         return
     current = view()
-    devices = ["auto", *available_devices()]
     remember("text", text)
     remember("pair", pair)
     remember("media", current.media)
     remember("model", choice)
     remember("other", current.model if choice in OTHER else "")
     remember("revision", current.revision)
-    remember("device", current.device if current.device in devices else "auto")
-    remember("dtype", current.dtype if current.dtype in DTYPES else "auto")
+    remember("device", current.device if current.device in devices() else "auto")
+    remember("dtype", current.dtype if current.dtype in dtypes() else "auto")
 
 
 def choice_of(model: str, local: bool) -> str:
@@ -235,8 +233,7 @@ def _takes_pairs() -> bool:
         return True
     if value_of("model") in CATALOGUE:
         return CATALOGUE[value_of("model")].takes_pairs
-    model = workbench().loaded(request_of(asked()))
-    return model is not None and model.takes_pairs
+    return bool(workbench().of_loaded(request_of(asked()), takes_pairs))
 
 
 def _second_words() -> str:
@@ -253,33 +250,25 @@ def _reads() -> frozenset[Sense]:
     if value_of("model") in CATALOGUE:
         return frozenset({CATALOGUE[value_of("model")].reads})
     name, revision, local = _other(value_of("model"))
-    model = workbench().loaded(
-        Request(
-            model=name,
-            text="",
-            revision=revision or None,
-            device=value_of("device"),
-            dtype=value_of("dtype"),
-            local=local,
-        )
+    request = Request(
+        model=name,
+        text="",
+        revision=revision or None,
+        device=value_of("device"),
+        dtype=value_of("dtype"),
+        local=local,
     )
-    return EVERYTHING if model is None else model.reads or frozenset({"text"})
+    return workbench().of_loaded(request, senses) or EVERYTHING
 
 
 def _settings() -> None:
-    st.selectbox(
-        "Device",
-        ["auto", *available_devices()],
+    device_field(
         key=key_showing("device choice", value_of("device")),
         on_change=lambda: remember("device", chosen("device choice")),
-        help="What the model runs on; auto takes an accelerator where there is one.",
     )
-    st.selectbox(
-        "Number type",
-        ["auto", *DTYPES],
+    dtype_field(
         key=key_showing("dtype choice", value_of("dtype")),
         on_change=lambda: remember("dtype", chosen("dtype choice")),
-        help="What the model computes in; auto suits the device. The half types take half the memory and round more.",
     )
 
 
@@ -316,33 +305,38 @@ def foreseen() -> str:
     entry = CATALOGUE.get(value_of("model"))
     known = f"{entry.layers} x {entry.heads} heads, {entry.licence}. " if entry else ""
     waiting = ". Press Run to see it; below is from before" if is_changed() else ""
-    return f"{known}{_cost()}{waiting}."
+    return f"{known}{_cost()}{_before()}{waiting}."
+
+
+def _before() -> str:
+    """Say how many runs of others, or of one's other pages, come first; nothing where none do."""
+    before = workbench().before(owner(), request_of(asked()))
+    return f"; {before:,} before you" if before else ""
 
 
 def _cost() -> str:
     """State tokens, memory and time, once the model is known."""
     request = request_of(asked())
-    model = workbench().loaded(request)
-    if model is None:
+    run = workbench().of_loaded(request, model_questions.foreseen, request)
+    if run is None:
         return "The model is loaded when you press Run"
     if request.media:
-        return f"On {model.device}"
-    if "text" not in model.reads:
-        return f"Give {one_of(model.reads)}"
-    if model.tokenizer is None:
+        return f"On {run.device}"
+    if "text" not in run.reads:
+        return f"Give {one_of(run.reads)}"
+    if not run.has_tokenizer:
         return "It has no tokenizer, so that it reads no texts"
-    try:
-        check_text(request.text)
-        tokens = count_tokens(model, request.text, request.pair)
-    except LoupeError:
+    if run.cost is None:
         return "Type or paste a text"
-    cost = estimate(model, tokens)
-    limit = "any number of" if cost.limit is None else f"{cost.limit:,}"
-    if cost.limit is not None and tokens > cost.limit:
-        return f"{tokens:,} of {limit} tokens: {tokens - cost.limit:,} over"
+    cost, tokens = run.cost, run.cost.tokens
+    limits = [one for one in (cost.limit, limits_of().tokens) if one is not None]
+    most = min(limits, default=None)
+    limit = "any number of" if most is None else f"{most:,}"
+    if most is not None and tokens > most:
+        return f"{tokens:,} of {limit} tokens: {tokens - most:,} over"
     seconds = "under a second" if cost.seconds < 1 else f"about {cost.seconds:.0f} s"
-    how = " (every weight of every head is held)" if model.tier == "eager" else ""
+    how = " (every weight of every head is held)" if run.holds_weights else ""
     return (
         f"{tokens:,} of {limit} tokens; about {max(1, cost.memory_bytes // 1_000_000):,} MB and "
-        f"{seconds} on {model.device}{how}"
+        f"{seconds} on {run.device}{how}"
     )

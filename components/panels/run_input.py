@@ -12,11 +12,10 @@ from components.explore_state import ASKED, View
 from components.panels.first_view import open_on
 from components.run_panel import RunPanel, progress_bar
 from components.session_state import recall, remember, value_of
-from viz.errors import LoupeError, TextTooLongError
-from viz.inputs.text import count_tokens, cut_text
-from viz.models.run_cost import estimate
+from viz.errors import TextTooLongError
 from viz.models.time_left import SecondsLeft
 from viz.service import Analysis, Request
+from viz.service.model_questions import cut, drawing_by_pass
 
 # Heads are waited for as long as nobody minds; the rest is drawn beside the page, in seconds.
 PATIENCE = 3.0
@@ -26,7 +25,8 @@ RUN = RunPanel("explore")
 
 def run(pending: View, slot: DeltaGenerator) -> None:
     """Run what a view asks for; it becomes the one on screen, and in the link, once it is done."""
-    left = SecondsLeft(lambda: _drawing_by_pass(request_of(pending)))
+    request = request_of(pending)
+    left = SecondsLeft(lambda: workbench().of_loaded(request, drawing_by_pass, request) or 0.0)
     seen, before = (pending.stack, pending.layer), recall("shown")
 
     def work() -> None:
@@ -72,26 +72,15 @@ def _leave(request: Request | None) -> None:
         drawing.rest()
 
 
-def _drawing_by_pass(request: Request) -> float:
-    """Foresee how long drawing every head takes, as a multiple of the pass; 0 where nobody can tell."""
-    model = workbench().loaded(request)
-    if model is None or request.media:
-        return 0.0
-    try:
-        cost = estimate(model, count_tokens(model, request.text, request.pair))
-    except LoupeError:
-        return 0.0
-    return cost.drawing_seconds / cost.pass_seconds
-
-
 def _cancel() -> None:
     remember("pending", None)
 
 
 def _cut() -> None:
     failed: View = value_of("failed")
-    model = workbench().loaded(request_of(failed))
-    if model is not None:
-        shorter = cut_text(model, failed.text, request_of(failed).pair)
+    request = request_of(failed)
+    most = RUN.failure.limit if isinstance(RUN.failure, TextTooLongError) else None
+    shorter = workbench().of_loaded(request, cut, request, most)
+    if shorter is not None:
         remember("text", shorter)
         remember("pending", replace(failed, text=shorter))

@@ -13,9 +13,10 @@ from viz.compare import changed, curves
 from viz.errors import AlignmentError, CancelledError, InputError
 from viz.models.custom.model_options import TransformerOptions
 from viz.models.custom.small_tokenizers import character_tokenizer
+from viz.models.work_control import WorkControl
 from viz.training.task_examples import Examples
 from viz.training.training_folder import About, RunFolder
-from viz.training.training_run import Control, run
+from viz.training.training_run import run
 from viz.training.training_settings import Settings
 
 IDS = {"input_ids": torch.arange(12)[None]}
@@ -115,7 +116,7 @@ def test_checkpoints_of_a_training_are_followed_from_their_folder(tmp_path):
     def collate(rows):
         return {"input_ids": torch.stack(list(rows)), "labels": torch.stack(list(rows))}
 
-    run(folder, Examples(ids[:128], ids[128:], collate), tokenizer, Control())
+    run(folder, Examples(ids[:128], ids[128:], collate), tokenizer, WorkControl())
     models = (viz.load_model(str(folder.checkpoint(step)), device="cpu") for step in folder.steps())
     frame = curves((viz.capture(model, "01234567") for model in models), folder.steps())
     assert list(frame.index) == [0, 20, 40, 60]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from types import SimpleNamespace
 
 import httpx2 as httpx
 import numpy as np
@@ -23,6 +24,7 @@ from viz.figures import sink_of
 from viz.patterns import survey
 from viz.patterns.attention_sinks import sink_key
 from viz.service import Analysis, Request, Workbench
+from viz.service.tile_data import Tiles
 from viz.service.tile_routes import WAITING
 
 
@@ -146,7 +148,8 @@ def test_the_event_loop_goes_on_while_a_tile_is_made(bench, analysis):
         release.wait(20)
         return bench.shown(token)
 
-    app = app_of(bench, find=slow)
+    waits = SimpleNamespace(tiles=Tiles(slow), effect_tiles=bench.effect_tiles, permit=bench.permit)
+    app = app_of(waits)
 
     async def both() -> float:
         async with browser_on(app) as browser:

@@ -35,9 +35,8 @@ def visited(bench: Workbench) -> Workbench:
     return bench
 
 
-def app_of(bench: Workbench, **more: Any) -> Starlette:
-    given = {"find": bench.shown, "permit": bench.permit, "find_effects": bench.shown_effects}
-    return Starlette(routes=tile_routes(**{**given, **more}))
+def app_of(bench: Workbench) -> Starlette:
+    return Starlette(routes=tile_routes(lambda: bench))
 
 
 def browser_on(app: Any, name: str = BROWSER) -> httpx.AsyncClient:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from viz.capture.layers.blockwise_weights import buffer_for, read_into
-from viz.capture.layers.recorded_layer import Layer
+from viz.capture.layers.recorded_layer import ElsewhereLayer, Layer
 from viz.capture.provenance import Provenance
 from viz.errors import ShapeError
 from viz.inputs.units import Units, counted
@@ -66,14 +66,19 @@ class Stack:
 
     def heads(self, layer: int) -> int:
         """How many heads a layer has; layers may differ."""
-        return self.record(layer).heads
+        return self._kept(layer).heads
 
     def record(self, layer: int) -> Layer:
-        """Return what was kept of a layer.
+        """Return what was kept of a layer, with its numbers.
 
         Raises:
             ShapeError: there is no such layer.
         """
+        kept = self._kept(layer)
+        return kept.opened() if isinstance(kept, ElsewhereLayer) else kept
+
+    def _kept(self, layer: int) -> Layer:
+        """Return a layer as it is kept, here or elsewhere."""
         layer = whole_number(layer, "layer")
         if not 0 <= layer < len(self.records):
             raise ShapeError(
@@ -113,7 +118,7 @@ class Stack:
 
         Cost: heads * rows * keys * d, in blocks of rows; memory for the result and one block.
         """
-        record = self.record(layer) if head is None else self.record_with(layer, head)
+        record = self._kept(layer) if head is None else self._kept_with(layer, head)
         heads = slice(0, record.heads) if head is None else slice(int(head), int(head) + 1)
         queries, keys = record.shape
         device = record.tensors[0].device
@@ -144,7 +149,7 @@ class Stack:
         Raises:
             ShapeError: the layer, the head, a row or a column does not exist.
         """
-        record = self.record_with(layer, head)
+        record = self._kept_with(layer, head)
         device = record.tensors[0].device
         row_numbers = unit_numbers(rows, record.shape[0], "query", device)
         column_numbers = unit_numbers(columns, record.shape[1], "key", device)
@@ -153,15 +158,23 @@ class Stack:
 
     def provenance(self, layer: int) -> Provenance:
         """Say how a layer's weights were come by and what was checked."""
-        return self.record(layer).provenance
+        return self._kept(layer).provenance
+
+    def name_of(self, layer: int) -> str:
+        """Return what the part of the model is called that a layer is of."""
+        return self._kept(layer).name
 
     def record_with(self, layer: int, head: int) -> Layer:
-        """Return what was kept of a layer that has a head of that number.
+        """Return what was kept of a layer that has a head of that number, as `record` does.
 
         Raises:
             ShapeError: there is no such layer, or no such head in it.
         """
-        record = self.record(layer)
+        self._kept_with(layer, head)
+        return self.record(layer)
+
+    def _kept_with(self, layer: int, head: int) -> Layer:
+        record = self._kept(layer)
         head = whole_number(head, "head")
         if not 0 <= head < record.heads:
             raise ShapeError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import pandas as pd
 import torch
@@ -26,6 +26,7 @@ from viz.effects.weight_gradients import WeightGradients, gradients_of
 from viz.errors import InputError, LoupeError
 from viz.models import Model
 
+Answer = TypeVar("Answer")
 WeightKind = Literal["weight", "value_norm", "gradient", "weight_gradient", "positive", "share"]
 
 
@@ -169,6 +170,10 @@ class Effects:
             return self.gradients.gradient(layer, head, rows, columns, stack=stack)
         found = self.gradients.weight_times_gradient(layer, head, rows, columns, stack=stack)
         return found.clamp_min(0) if kind == "positive" else found
+
+    def ask(self, question: Callable[..., Answer], *args: Any, **options: Any) -> Answer:
+        """Answer a question where the effects are, which is here: call a function with them, and with what is given."""
+        return question(self, *args, **options)
 
     def tokens(
         self, method: TokenMethod, *, progress: Callable[[int, int], None] | None = None

@@ -15,7 +15,7 @@ from viz.errors import ShapeError
 from viz.patterns import Address, levels
 from viz.patterns.tile_pyramid import Pooling
 from viz.service.lru_store import BoundedStore
-from viz.service.tile_data import EDGES, TILE_BYTES, Head
+from viz.service.tile_data import EDGES, KEY_BYTES, TILE_BYTES, Head
 
 Going = Callable[[], None]
 
@@ -39,7 +39,7 @@ class EffectTiles:
     def __init__(self, find: Callable[[str, str], Effects]) -> None:
         self._find = find
         self._kept: BoundedStore[NDArray[np.float16]] = BoundedStore(
-            TILE_BYTES, lambda one: one.nbytes
+            TILE_BYTES, lambda one: one.nbytes + KEY_BYTES
         )
         self._largest: BoundedStore[float] = BoundedStore(100_000, lambda _: 1)
 
@@ -114,11 +114,11 @@ class EffectTiles:
 
 
 def largest_of(
-    found: Effects, place: HeadPlace, going: Going | None = None
+    found: Effects, place: HeadPlace, progress: Going | None = None
 ) -> tuple[NDArray[np.float32], float]:
     """Return the whole pattern as one tile, and how far from 0 it goes; 1 where all of it is 0."""
     stack = found.trace.stacks[place.stack]
     last = levels(len(stack.queries), len(stack.keys)) - 1
-    whole = effect_tile(found, place, Address(last, 0, 0), "max", going)
+    whole = effect_tile(found, place, Address(last, 0, 0), "max", progress)
     known = np.abs(whole[np.isfinite(whole)])
     return whole, float(known.max()) if known.size and known.max() > 0 else 1.0

@@ -22,14 +22,13 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from viz.effects import Effects
 from viz.errors import BusyError, CancelledError, GoneError, LoupeError
 from viz.patterns import Address
 from viz.patterns.tile_pyramid import POOLINGS, Pooling
 from viz.service.browser_sessions import COOKIE
-from viz.service.effect_tile_data import EffectHead, EffectTiles
-from viz.service.run_result import Analysis
-from viz.service.tile_data import Head, Tiles, as_bytes
+from viz.service.effect_tile_data import EffectHead
+from viz.service.tile_data import Head, as_bytes
+from viz.service.tile_sources import EffectTileSource, TileBackend, TileSource
 
 Made = TypeVar("Made")
 Handler = Callable[[HttpRequest], Awaitable[Response]]
@@ -76,25 +75,17 @@ class _PlaceConvertor(Convertor[int]):
 register_url_convertor("place", _PlaceConvertor())
 
 
-def tile_routes(
-    find: Callable[[str], Analysis],
-    *,
-    permit: Callable[[str, str], None],
-    find_effects: Callable[[str, str], Effects],
-) -> list[Route]:
+def tile_routes(backend: Callable[[], TileBackend]) -> list[Route]:
     """Return the routes for an ASGI app.
 
     Args:
-        find: returns a result by its token; raises where there is none.
-        permit: called first, with the token and what the browser's cookie says; raises where that browser
-            may not see the result.
-        find_effects: returns effects by the token of a result and their name; raises where there are none.
+        backend: returns what knows the results, whoever asks; it is asked first whether a browser may see one.
     """
-    server = _Server(Tiles(find), EffectTiles(find_effects))
+    server = _Server(backend)
 
     def ours(handler: Handler) -> Handler:
         async def answer(request: HttpRequest) -> Response:
-            permit(request.path_params["token"], request.cookies.get(COOKIE, ""))
+            backend().permit(request.path_params["token"], request.cookies.get(COOKIE, ""))
             known = _name_of(request)
             if request.headers.get("if-none-match") == known:
                 return Response(status_code=304, headers={**HEADERS, "ETag": known})
@@ -134,10 +125,19 @@ def _name_of(request: HttpRequest) -> str:
 class _Server:
     """Turns requests into work, and what comes of it into bytes."""
 
-    def __init__(self, tiles: Tiles, effects: EffectTiles) -> None:
-        self.tiles = tiles
-        self.effects = effects
+    def __init__(self, backend: Callable[[], TileBackend]) -> None:
+        self._backend = backend
         self._limiter: anyio.CapacityLimiter | None = None
+
+    @property
+    def tiles(self) -> TileSource:
+        """What answers for weights."""
+        return self._backend().tiles
+
+    @property
+    def effects(self) -> EffectTileSource:
+        """What answers for what weights do."""
+        return self._backend().effect_tiles
 
     async def units(self, request: HttpRequest) -> Response:
         """The texts of both axes, as JSON."""

@@ -15,6 +15,7 @@ from viz.errors import LoupeError
 from viz.models.catalogue import CATALOGUE, find_entry
 from viz.models.model import Sense
 from viz.service import IMAGES, SOUNDS, sense_of
+from viz.service.model_questions import senses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +31,9 @@ def reads(side: SideView) -> frozenset[Sense]:
     entry = None if side.local else find_entry(side.model)
     if entry is not None and entry.name in CATALOGUE:
         return frozenset({entry.reads})
-    model = workbench().loaded(side.request)
-    if model is not None:
-        return model.reads or frozenset({"text"})
+    reads = workbench().of_loaded(side.request, senses)
+    if reads is not None:
+        return reads
     given = sense_given(side)
     return frozenset({"text"} if given is None else {"text", given})
 

@@ -14,7 +14,6 @@ from components.panels.learn.widget_url_binding import text_fields
 from components.run_panel import RunPanel, in_words
 from viz.analysis.sentence_similarity import central, closeness
 from viz.errors import LoupeError, TextTooLongError
-from viz.models import Model
 from viz.models.catalogue import CATALOGUE, DEFAULT, is_available
 from viz.service import Request
 
@@ -79,7 +78,7 @@ def _classification() -> None:
         persist_state="session",
         on_change=touched,
     )
-    _compare(text, classes, lambda model: closeness(model, text, _lines(classes)))
+    _compare(text, classes, closeness, text, _lines(classes))
     _explore(text)
     page_link("Train", "Train a small model on the sentiment of posts →", task="sentiment")
 
@@ -103,7 +102,7 @@ def _summary() -> None:
         persist_state="session",
         on_change=touched,
     )
-    _compare(text, text, lambda model: central(model, _lines(text)))
+    _compare(text, text, central, _lines(text))
     _explore(" ".join(_lines(text)))
 
 
@@ -118,7 +117,7 @@ def _answers() -> None:
         persist_state="session",
         on_change=touched,
     )
-    _compare(question, passages, lambda model: closeness(model, question, _lines(passages)))
+    _compare(question, passages, closeness, question, _lines(passages))
     _explore(question, pair=" ".join(_lines(passages)))
 
 
@@ -178,15 +177,20 @@ USES: tuple[tuple[str, str, Callable[[], None]], ...] = (
 )
 
 
-def _compare(text: str, others: str, measure: Callable[[Model], list[float]]) -> None:
-    """Show how close each line is, the closest first."""
+def _compare(text: str, others: str, measure: Callable[..., list[float]], *lines: object) -> None:
+    """Show how close each line is, the closest first.
+
+    Args:
+        text: that a model is asked for.
+        others: what is compared, line by line.
+        measure: called with the model and `lines`.
+        lines: what it measures.
+    """
 
     def work() -> list[float]:
         try:
-            model = workbench().model(
-                Request(model=DEFAULT, text=text), lambda _phase, _share: None
-            )
-            return measure(model)
+            request = Request(model=DEFAULT, text=text)
+            return workbench().of_model(request, lambda _phase, _share: None, measure, *lines)
         except TextTooLongError as error:
             # One model is used here, so that the usual hint, to choose another, leads nowhere.
             raise LoupeError(error.message, f"Shorten it to {error.limit:,} tokens.") from error

@@ -25,6 +25,9 @@ ANSWER_SECONDS = 8.0
 # What is kept between processes at once are a few windows and sums; Ray would reserve a third of the memory.
 STORE_BYTES = 200 * 1024**2
 
+# A cluster begins a process for each client. Now and then that ends as it begins, and the next one does not.
+UNLUCKY, TRIES = "Starting Ray client server failed", 3
+
 # What only the one port of a cluster answers and the other does not know.
 QUESTIONS = {
     True: "/ray.rpc.RayletDriver/ClusterInfo",
@@ -129,10 +132,14 @@ def connect(ray: Any, address: str | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     own = {"address": "local", "include_dashboard": False, "object_store_memory": STORE_BYTES}
-    try:
-        ray.init(**(own if address is None else {"address": address}), **quiet)
-    except (RuntimeError, ConnectionError, ValueError, OSError) as error:
-        raise _explained(error, address) from error
+    where = own if address is None else {"address": address}
+    for tries_left in reversed(range(TRIES)):
+        try:
+            ray.init(**where, **quiet)
+            return
+        except (RuntimeError, ConnectionError, ValueError, OSError) as error:
+            if tries_left == 0 or UNLUCKY not in str(error):
+                raise _explained(error, address) from error
 
 
 def _explained(error: Exception, address: str | None) -> LoupeError:

@@ -1,0 +1,88 @@
+"""What passes questions on inside of a cluster: an actor of each process that serves pages.
+
+Serve's own handles do not hold over Ray's client: they ask replicas how much they have to do, and drop answers that are
+late, which ends the client's connection. Here they are used where they are meant to be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from importlib.metadata import version
+from typing import Any
+
+from viz.service.ray.cluster import Reply
+from viz.service.ray.deployment import APPLICATION, DEPLOYMENT, Sizing, application, sizing_of
+
+log = logging.getLogger(__name__)
+
+# Ray asks replicas how much they have to do, and takes one that is late, such as in a long tokenisation, for busy.
+LATE_SECONDS = {
+    "RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "2",
+    "RAY_SERVE_MAX_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "10",
+}
+
+
+class Gate:
+    """Stands between a process that serves pages and the replicas; runs in the cluster."""
+
+    def __init__(self) -> None:
+        for name, seconds in LATE_SECONDS.items():
+            os.environ.setdefault(name, seconds)
+        self._handle: Any = None
+
+    async def open(self, sizing: Sizing | None) -> str:
+        """Deploy what runs models unless it is, and return the version that runs in replicas.
+
+        Args:
+            sizing: of the replicas; None where nobody said anything.
+        """
+        self._handle = await asyncio.to_thread(_deployed, sizing)
+        there: str = await self._handle.version.remote()
+        return there
+
+    async def pass_on(
+        self, method: str, args: tuple[Any, ...], options: dict[str, str], patience: float
+    ) -> Reply | None:
+        """Ask a replica, and return what it says; None where it has ended.
+
+        Args:
+            method: of `ServedReplica`.
+            args: of it.
+            options: of the handle, such as which replica is asked.
+            patience: seconds.
+
+        Raises:
+            TimeoutError: nobody has answered in that time.
+        """
+        from ray.exceptions import RayError
+        from ray.serve.exceptions import RayServeException
+
+        response = getattr(self._handle.options(**options), method).remote(*args)
+        try:
+            async with asyncio.timeout(patience):
+                reply: Reply = await response
+        except (RayError, RayServeException) as error:
+            log.warning("A replica was lost: %s", error)
+            return None
+        return reply
+
+
+def _deployed(sizing: Sizing | None) -> Any:
+    """Return a handle to the deployment, begun if it is not."""
+    import ray
+    from ray import serve
+
+    # Nothing is served over HTTP: pages ask through gates alone.
+    serve.start(proxy_location="Disabled")
+    if APPLICATION not in serve.status().applications:
+        has_gpu = ray.cluster_resources().get("GPU", 0) > 0
+        size = sizing_of({}, has_gpu=has_gpu) if sizing is None else sizing
+        serve.run(application(size), name=APPLICATION, route_prefix=None)
+    return serve.get_deployment_handle(DEPLOYMENT, APPLICATION)
+
+
+def own_version() -> str:
+    """Return the version of the code that runs here."""
+    return version("attention-loupe")
