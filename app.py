@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from viz.errors import LoupeError
 from viz.service import shared_workbench
+from viz.service.backend import VARIABLE
 from viz.service.browser_sessions import BrowserCookie
 from viz.service.tile_routes import tile_routes
 
@@ -42,6 +43,11 @@ if __name__ == "__main__" and not st.runtime.exists():
     # Settings and theme lie beside this file, wherever it was started from.
     os.chdir(HERE)
     headless = not (os.environ.get("DISPLAY") or sys.platform in ("darwin", "win32"))
+    if (backend := os.environ.get(VARIABLE, "local")) != "local":
+        sys.stdout.write(
+            f"Connecting to {backend}, and starting what runs models there: about a minute.\n"
+        )
+        sys.stdout.flush()
     try:
         shared_workbench().connect()
     except LoupeError as error:

@@ -12,6 +12,7 @@ from streamlit.navigation.page import Page as StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from components.explore_state import View, from_query, to_query
+from components.run_panel import stop_if_unwanted
 from components.selection_limits import selected_inside
 from components.session_state import (
     forget,
@@ -37,7 +38,9 @@ EXPLORE = "Explore"
 
 def workbench() -> Backend:
     """Return what runs models for all sessions of this process: itself, or a cluster."""
-    return shared_workbench()
+    bench = shared_workbench()
+    bench.watch(stop_if_unwanted)
+    return bench
 
 
 def texts() -> TextStore:

@@ -221,6 +221,13 @@ def progress_bar(
     slot.empty()
 
 
+def stop_if_unwanted() -> None:
+    """End a run of the page whose page was closed, or of which something else is asked meanwhile; for who only waits."""
+    if get_script_run_ctx() is not None:
+        stop_if_superseded()
+        recall("pending")  # any look at the session lets Streamlit stop here
+
+
 def stop_if_superseded() -> None:
     """End the run of a part of the page (a fragment) of which something else is asked meanwhile, such as Cancel.
 

@@ -304,8 +304,15 @@ def foreseen() -> str:
     """Say what the chosen model is, and what the text will cost, before any work."""
     entry = CATALOGUE.get(value_of("model"))
     known = f"{entry.layers} x {entry.heads} heads, {entry.licence}. " if entry else ""
-    waiting = ". Press Run to see it; below is from before" if is_changed() else ""
+    before = "; below is from before" if _is_shown() else ""
+    waiting = f". Press Run to see it{before}" if is_changed() else ""
     return f"{known}{_cost()}{_before()}{waiting}."
+
+
+def _is_shown() -> bool:
+    """Whether a result of before is on the page."""
+    request: Request | None = recall("shown")
+    return request is not None and workbench().so_far(owner(), request) is not None
 
 
 def _before() -> str:

@@ -43,7 +43,7 @@ def test_every_weight_of_a_shared_pass_is_that_of_its_text_alone(name):
     model = reader(SHARING[name])
     alone = [viz.capture(model, text) for text in TEXTS]
     assert may_share_a_pass(model)
-    together = capture_together(model, TEXTS, first_alone=alone[0])
+    together = capture_together(model, TEXTS, last_alone=alone[-1])
     for ours, expected in zip(together, alone, strict=True):
         assert (ours.text, ours.units, ours.output) == (expected.text, expected.units, None)
         assert ours.stacks.keys() == expected.stacks.keys()
@@ -86,9 +86,9 @@ def test_texts_that_look_at_one_another_are_refused():
     model.module.transformer.h[0].register_forward_hook(
         lambda _part, _given, out: out + out.mean(dim=0, keepdim=True)
     )
-    alone = viz.capture(model, TEXTS[0])
+    alone = viz.capture(model, TEXTS[2])
     with pytest.raises(VerificationError, match="look at one another"):
-        capture_together(model, [TEXTS[0], TEXTS[2]], first_alone=alone)
+        capture_together(model, [TEXTS[0], TEXTS[2]], last_alone=alone)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from components import explore_session
 from tests.components.effects.page import MAIN, TEXT, heads_of
 from tests.models.folders import save_decoder
-from tests.service.ray.lines import NearLine
+from tests.service.ray.near_connection import NearConnection
 from viz.service.ray import ray_workbench
 from viz.service.ray.ray_workbench import RayWorkbench
 
@@ -19,7 +19,7 @@ def line(tmp_path, monkeypatch):
     monkeypatch.setenv("LOUPE_CACHE", str(tmp_path))
     monkeypatch.setattr(ray_workbench, "KNOWN_SECONDS", 0.0)
     save_decoder(tmp_path / "models" / "foretells", layers=2, heads=2)
-    line = NearLine("first", "second")
+    line = NearConnection("first", "second")
     far = RayWorkbench(line)
     monkeypatch.setattr(explore_session, "shared_workbench", lambda: far)
     return line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 
 import pytest
@@ -14,6 +15,7 @@ from viz.effects import Target
 from viz.errors import BudgetError, StorageError, TextTooLongError
 from viz.service import FileStore, Request, Workbench, background_statistics
 from viz.service.limits import Limits
+from viz.service.memory_errors import out_of_memory_in_words
 
 TEXT = Request("loupe", "the cat sat on the mat")
 OTHER = Request("loupe", "the dog did not sit on it")
@@ -150,3 +152,17 @@ def test_a_full_disk_is_said_and_nothing_is_left_of_what_did_not_fit(tmp_path):
     assert "space" in refused.value.hint
     assert list(tmp_path.iterdir()) == []
     assert store.path(store.put(content)).read_bytes() == content
+
+
+def test_what_was_held_when_memory_ran_out_is_let_go_though_the_page_keeps_the_error():
+    held = []
+
+    def fails() -> None:
+        rest = torch.zeros(8)
+        held.append(weakref.ref(rest))
+        torch.empty(1 << 50)
+
+    with pytest.raises(BudgetError) as kept, out_of_memory_in_words():
+        fails()
+    assert kept.value.hint
+    assert held[0]() is None

@@ -176,3 +176,21 @@ def test_one_more_than_may_wait_is_refused_in_words():
         assert "3 runs are waiting already" in str(runs.failed["cem"])
         assert "cem" not in runs.begun
         assert len(queue) == 3
+
+
+def test_nobody_is_before_a_run_whose_model_nobody_uses_though_others_wait_for_theirs():
+    queue, go, waits = PassQueue(2), threading.Event(), threading.Event()
+
+    def run(user: str) -> None:
+        with queue.turn(user, lambda _phase, _share: waits.set(), "model"):
+            go.wait(20)
+
+    threads = [threading.Thread(target=run, args=(user,)) for user in ("first", "second")]
+    for thread in threads:
+        thread.start()
+    assert waits.wait(20)
+    assert queue.before("third", "other model") == 0
+    assert queue.before("third", "model") == 2
+    go.set()
+    for thread in threads:
+        thread.join(20)

@@ -148,7 +148,12 @@ def test_the_event_loop_goes_on_while_a_tile_is_made(bench, analysis):
         release.wait(20)
         return bench.shown(token)
 
-    waits = SimpleNamespace(tiles=Tiles(slow), effect_tiles=bench.effect_tiles, permit=bench.permit)
+    waits = SimpleNamespace(
+        tiles=Tiles(slow),
+        effect_tiles=bench.effect_tiles,
+        permit=bench.permit,
+        tile_threads=2,
+    )
     app = app_of(waits)
 
     async def both() -> float:

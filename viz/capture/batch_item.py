@@ -224,6 +224,12 @@ def require_no_order(whole: Tensor, turned: Tensor, *, batch: int, axis: int, na
         )
 
 
+def tells_inputs_apart(whole: Tensor, batch: int, *, axis: int = 0) -> bool:
+    """Whether an output of a batch has a part for each input, of numbers that can be compared."""
+    axis = axis if whole.ndim > axis and whole.shape[axis] == batch else 0
+    return whole.ndim > 0 and whole.shape[axis] == batch and whole.is_floating_point()
+
+
 def require_same_alone(
     whole: Tensor, alone: Tensor, *, item: int, batch: int, axis: int, name: str
 ) -> None:
@@ -232,9 +238,9 @@ def require_same_alone(
     Raises:
         VerificationError: it does not, so that inputs look at one another.
     """
+    if not tells_inputs_apart(whole, batch, axis=axis):
+        return
     axis = axis if whole.ndim > axis and whole.shape[axis] == batch else 0
-    if whole.ndim == 0 or whole.shape[axis] != batch or not whole.is_floating_point():
-        return  # an output of the batch as a whole tells nothing of an input
     expected = whole.select(axis, item).float()
     got = alone.select(axis if alone.ndim > axis else 0, 0).float()
     allowed = TOLERANCE.get(whole.dtype, HALF_TOLERANCE)

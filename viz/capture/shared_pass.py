@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from viz.capture.batch_item import require_same_alone, stays_in_place
+from viz.capture.batch_item import require_same_alone, stays_in_place, tells_inputs_apart
 from viz.capture.batch_recorder import BatchRecorder
 from viz.capture.capture import is_finite, trace_of
 from viz.capture.positions.units_in_input_order import arrange
@@ -45,15 +45,15 @@ def may_share_a_pass(model: Model) -> bool:
 
 
 def capture_together(
-    model: Model, texts: Sequence[str], *, first_alone: Trace | None = None
+    model: Model, texts: Sequence[str], *, last_alone: Trace | None = None
 ) -> list[Trace]:
     """Run a model once on several texts, and keep the queries and keys of each.
 
     Args:
         model: that was captured before.
         texts: of as many tokens each.
-        first_alone: the first of them captured alone; the pass has to compute what it did, which is asked once of a model
-            that is run so for the first time.
+        last_alone: the last of them captured alone, of which the pass has to compute the same. The last, because what texts
+            take from one another, such as room in an expert, is taken from those behind.
 
     Returns:
         A trace of each text, without its output.
@@ -76,7 +76,7 @@ def capture_together(
     with model.lock:
         try:
             forget_longer_texts(model.module)
-            return _captured(model, prepared, inputs, first_alone)
+            return _captured(model, prepared, inputs, last_alone)
         except LoupeError:
             raise
         except Exception as error:
@@ -87,7 +87,7 @@ def capture_together(
 
 
 def _captured(
-    model: Model, prepared: Sequence[Prepared], inputs: dict[str, Any], first_alone: Trace | None
+    model: Model, prepared: Sequence[Prepared], inputs: dict[str, Any], last_alone: Trace | None
 ) -> list[Trace]:
     count, plan = len(prepared), model.plan
     recorder = BatchRecorder(model.module, count, model.layers)
@@ -109,9 +109,14 @@ def _captured(
         layers = [arrange(own, model.module, inputs, count, item) for item, own in enumerate(items)]
     if not is_finite(output):
         raise not_finite(model.name)
-    if first_alone is not None and first_alone.output is not None:
-        alone = first_alone.output[None]
-        require_same_alone(output, alone, item=0, batch=count, axis=0, name=model.name)
+    if not tells_inputs_apart(output, count):
+        raise CaptureError(
+            f"What {model.name} puts out for {count} texts does not tell what it is for each.",
+            "Give them one by one.",
+        )
+    if last_alone is not None and last_alone.output is not None:
+        alone = last_alone.output[None]
+        require_same_alone(output, alone, item=count - 1, batch=count, axis=0, name=model.name)
     return [trace_of(model, one, own, None) for one, own in zip(prepared, layers, strict=True)]
 
 

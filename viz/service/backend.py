@@ -75,6 +75,9 @@ class Backend(TileBackend, Protocol):
             LoupeError: it does not answer.
         """
 
+    def watch(self, still_wanted: Callable[[], None]) -> None:
+        """Be told how to see whether a page still wants what it asked for: called while it waits, it raises where not."""
+
     def devices(self) -> list[str]:
         """Name what models may be asked to run on, the usual first."""
 
@@ -165,9 +168,9 @@ def _named(name: str) -> Backend:
         return Workbench()
     if name == "ray" or name.startswith("ray://") or ":" in name:
         from viz.service.ray.ray_workbench import RayWorkbench
-        from viz.service.ray.serve_line import ServeLine
+        from viz.service.ray.serve_connection import ServeConnection
 
-        return RayWorkbench(ServeLine(None if name == "ray" else name))
+        return RayWorkbench(ServeConnection(None if name == "ray" else name))
     raise ConfigError(
         f"{VARIABLE} is {name!r:.80}; local, ray or an address such as ray://host:10001 is expected.",
         "Set one of them, or leave it out.",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import logging
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,24 +13,32 @@ import torch
 from viz.errors import BudgetError, LoupeError
 from viz.models.forward_errors import ran_out_of_memory
 
+log = logging.getLogger(__name__)
+
 
 @contextmanager
-def memory_said() -> Iterator[None]:
+def out_of_memory_in_words() -> Iterator[None]:
     """Say in words that memory ran out in the block, and free what was held for it.
 
     Raises:
         BudgetError: it did.
     """
+    ran_out = False
     try:
         yield
     except Exception as error:
         if isinstance(error, LoupeError) or not ran_out_of_memory(error):
             raise
+        log.warning("Memory ran out", exc_info=error)
+        # What did not fit is held by the frames that the error came through.
+        traceback.clear_frames(error.__traceback__)
+        ran_out = True
+    if ran_out:
         _free()
         raise BudgetError(
             "The machine ran out of memory during this run.",
             "Shorten the text, choose a smaller model, or try again when fewer others use it.",
-        ) from error
+        )
 
 
 def _free() -> None:

@@ -77,8 +77,9 @@ class PassQueue:
             needs: by it; see `turn`.
         """
         with self._lock:
-            is_free = len(self._served) < self._at_once and not self._lines
-            if is_free and user not in self._served and not self._is_used(needs):
+            # Who waits although a turn is free waits for something else, and is passed over.
+            is_free = len(self._served) < self._at_once and not self._is_used(needs)
+            if is_free and user not in self._served and user not in self._lines:
                 return 0
             return self._before(user, len(self._lines.get(user, ())))
 

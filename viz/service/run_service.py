@@ -25,7 +25,7 @@ from viz.service.file_store import FileStore
 from viz.service.limits import Limits, limits_of
 from viz.service.loaded_models import LoadedModels
 from viz.service.lru_store import BoundedStore
-from viz.service.memory_errors import memory_said
+from viz.service.memory_errors import out_of_memory_in_words
 from viz.service.pass_queue import PassQueue
 from viz.service.request_pass import capture_request, check_request, prepare_request
 from viz.service.result_ids import ResultIds
@@ -35,6 +35,9 @@ from viz.service.tile_data import Tiles
 
 Progress = Callable[[str, float], None]
 Answer = TypeVar("Answer")
+
+# Tiles that are computed at a time; PyTorch itself uses every core for each.
+TILE_THREADS = 2
 
 # What runs may take whose heads are not all surveyed, as one part in so many of what all results may: such as go
 # on where they were cancelled, and the sides of comparisons.
@@ -91,11 +94,15 @@ class Workbench:
         self._ids = ResultIds()
         self._shown: weakref.WeakValueDictionary[str, Analysis] = weakref.WeakValueDictionary()
         self._effects = EffectRuns(self.limits, self._user_of)
+        self.tile_threads = TILE_THREADS
         self.tiles = Tiles(self.shown)
         self.effect_tiles = EffectTiles(self.shown_effects)
 
     def connect(self) -> None:
         """Be ready: this process is."""
+
+    def watch(self, still_wanted: Callable[[], None]) -> None:
+        """Be told how to see whether a page still wants what it asked for; here its progress tells."""
 
     def devices(self) -> list[str]:
         """Name what models may be asked to run on, the usual first."""
@@ -127,7 +134,7 @@ class Workbench:
             BudgetError: memory ran out in the block.
         """
         needs = None if request is None else model_key(request)
-        with self.queue.turn(self.visitors.user(owner), progress, needs), memory_said():
+        with self.queue.turn(self.visitors.user(owner), progress, needs), out_of_memory_in_words():
             yield
 
     def _user_of(self, key: tuple[str, *tuple[object, ...]]) -> str:
@@ -291,6 +298,7 @@ class Workbench:
         known = self._effects.kept(owner, request, target)
         if known is not None:
             return known
+        self.model(request, progress)  # before the turn, as it may have to be fetched from afar
         prepare = self._inputs(request, progress)
         with self.turn(owner, progress, request):
             return self._effects.find(owner, request, target, prepare, progress)
@@ -316,6 +324,7 @@ class Workbench:
         known = self._effects.kept_lens(owner, request)
         if known is not None:
             return known
+        self.model(request, progress)
         prepare = self._inputs(request, progress)
         with self.turn(owner, progress, request):
             return self._effects.lens(owner, request, prepare, progress)

@@ -33,10 +33,7 @@ from viz.service.tile_sources import EffectTileSource, TileBackend, TileSource
 Made = TypeVar("Made")
 Handler = Callable[[HttpRequest], Awaitable[Response]]
 
-# Tiles that are computed at a time; PyTorch itself uses every core for each.
-THREADS = 2
-
-# What may wait for that; a page that is dragged has a few dozen.
+# What may wait for its turn; a page that is dragged has a few dozen.
 WAITING = 256
 
 # How often a browser that waits is looked after, in seconds.
@@ -211,7 +208,7 @@ class _Server:
             BusyError: too much waits already.
         """
         if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(THREADS)
+            self._limiter = anyio.CapacityLimiter(self._backend().tile_threads)
         if self._limiter.statistics().tasks_waiting >= WAITING:
             raise BusyError(
                 f"More than {WAITING} tiles were asked for at once.", "Ask again in a moment."

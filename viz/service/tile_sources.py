@@ -60,7 +60,13 @@ class EffectTileSource(Protocol):
 
 
 class TileBackend(Protocol):
-    """Knows results, and who may see them."""
+    """Knows results, and who may see them.
+
+    Attributes:
+        tile_threads: how many tiles are made, or waited for, at a time.
+    """
+
+    tile_threads: int
 
     @property
     def tiles(self) -> TileSource:

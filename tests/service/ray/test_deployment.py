@@ -8,21 +8,21 @@ import pytest
 
 from viz.errors import ConfigError, LoupeError
 from viz.service import backend
-from viz.service.ray.deployment import Sizing, sizing_of
-from viz.service.ray.gate import own_version
+from viz.service.ray.deployment import Sizing, application_of, require_room, sizing_of
+from viz.service.ray.gateway import own_version
 from viz.service.ray.replica_choice import MANY_QUESTIONS, ranked
-from viz.service.ray.serve_line import require_ours
+from viz.service.ray.serve_connection import require_ours
 
 
 def test_one_replica_takes_one_core_and_a_gpu_where_there_is_one():
-    assert sizing_of({}) == Sizing(1, 1, 1.0, 0.0)
-    assert sizing_of({}, has_gpu=True) == Sizing(1, 1, 1.0, 1.0)
+    assert sizing_of({}) == Sizing(1, 1, 1.0, None)
+    assert sizing_of({"LOUPE_REPLICAS": "2"}).gpus is None  # as many as the cluster has for it
 
 
 def test_the_environment_says_how_many_and_how_large():
     given = {"LOUPE_REPLICAS": "1-4", "LOUPE_REPLICA_CPUS": "2", "LOUPE_REPLICA_GPUS": "0.5"}
-    assert sizing_of(given, has_gpu=True) == Sizing(1, 4, 2.0, 0.5)
-    assert sizing_of({"LOUPE_REPLICAS": "3"}) == Sizing(3, 3, 1.0, 0.0)
+    assert sizing_of(given) == Sizing(1, 4, 2.0, 0.5)
+    assert sizing_of({"LOUPE_REPLICAS": "3"}) == Sizing(3, 3, 1.0, None)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,8 @@ def test_replicas_of_another_version_are_refused_with_both():
 
 
 def replica(name, *models):
-    return SimpleNamespace(name=name, multiplexed_model_ids=set(models))
+    own = SimpleNamespace(unique_id=name)
+    return SimpleNamespace(name=name, replica_id=own, multiplexed_model_ids=set(models))
 
 
 def names(ranks):
@@ -65,9 +66,33 @@ def names(ranks):
 
 
 def test_a_replica_that_has_the_model_is_asked_first_unless_it_has_much_to_do():
-    both = [replica("has it", "demo"), replica("has it not", "other")]
-    asked = {"has it": 0, "has it not": 0}
-    assert names(ranked(both, "demo", lambda one: asked[one.name])) == [["has it"], ["has it not"]]
+    both, asked = [replica("has it", "demo"), replica("has it not", "other")], {"has it": 0}
+
+    def ranks(preferred="", model="demo"):
+        return names(ranked(both, preferred, model, lambda one: asked.get(one.name, 0)))
+
+    assert ranks() == [["has it"], ["has it not"]]
+    assert ranks(preferred="has it not") == [["has it not"], ["has it"]]
+    assert ranks(preferred="ended") == [["has it"], ["has it not"]]
+    assert ranks(model="") == [["has it", "has it not"]]
     asked["has it"] = MANY_QUESTIONS
-    assert names(ranked(both, "demo", lambda one: asked[one.name])) == [["has it not"], ["has it"]]
-    assert names(ranked(both, "", lambda _one: 0)) == [["has it", "has it not"]]
+    assert ranks() == [["has it not"], ["has it"]]
+    assert ranks(preferred="has it") == [["has it not"], ["has it"]]
+
+
+@pytest.mark.parametrize(("given", "gpus"), [("", 1.0), ("0.5", 0.5)])
+def test_a_deployment_takes_the_gpus_that_there_are_or_that_are_said(given, gpus):
+    deployment = application_of(sizing_of({"LOUPE_REPLICA_GPUS": given}), has_gpu=True)
+    options = deployment._bound_deployment.ray_actor_options
+    assert options["num_gpus"] == gpus
+    assert options["num_cpus"] == 1.0
+
+
+def test_replicas_that_no_machine_has_room_for_are_refused_at_once():
+    machines = [{"CPU": 4.0}, {"CPU": 2.0, "GPU": 1.0}]
+    require_room(Sizing(1, 9, 4.0, 1.0), machines)
+    require_room(Sizing(1, 1, 1.0, None), [{"CPU": 1.0}])
+    with pytest.raises(ConfigError, match=r"LOUPE_REPLICA_GPUS is 2, and no machine .* than 1 GPUs"):
+        require_room(Sizing(1, 1, 1.0, 2.0), machines)
+    with pytest.raises(ConfigError, match=r"LOUPE_REPLICA_CPUS is 99, .* Set 4 or less"):
+        require_room(Sizing(1, 1, 99.0, 0.0), machines)

@@ -14,9 +14,9 @@ from viz import errors
 from viz.capture.provenance import Provenance
 from viz.patterns import survey
 from viz.service.ray.packing import packed, unpacked
-from viz.service.ray.references import Held, LayerReference
+from viz.service.ray.references import HeldResult, LayerReference
 
-HELD = Held("first", "run", "token")
+HELD = HeldResult("first", "run", "token")
 
 
 def there_and_back(value, name=lambda _obj: None, find=None):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import threading
 import time
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from tests.models.folders import save_decoder
-from tests.service.ray.lines import NearLine
+from tests.models.folders import save_decoder, save_vision
+from tests.service.ray.near_connection import NearConnection
 from viz.capture.layers.recorded_layer import RecordedLayer
 from viz.effects import Effects, Head, Target, order_curves
 from viz.effects.trust import by_method
@@ -18,7 +21,7 @@ from viz.patterns import Address
 from viz.service import FileStore, Request, Workbench
 from viz.service.effect_tile_data import EffectHead
 from viz.service.model_questions import foreseen
-from viz.service.ray import ray_workbench
+from viz.service.ray import ray_workbench, replica_answers, replica_jobs
 from viz.service.ray.cluster import Defect
 from viz.service.ray.distant_layer import DistantLayer
 from viz.service.ray.ray_workbench import RayWorkbench
@@ -39,7 +42,7 @@ def never() -> None:
 
 @pytest.fixture(scope="module")
 def line():
-    return NearLine("first", "second")
+    return NearConnection("first", "second")
 
 
 @pytest.fixture(scope="module")
@@ -141,22 +144,59 @@ def test_errors_say_what_they_say_here(far):
         far.captured("me", REQUEST).trace.stacks["self"].weights(77, 0)
 
 
-def test_progress_is_told_here_and_may_cancel(far, line):
-    class Pressed(Exception):
-        """Cancel was pressed."""
+class Pressed(Exception):
+    """Cancel was pressed."""
 
-    def pressed(_phase: str, _share: float) -> None:
+
+def test_progress_is_told_here_and_may_cancel_in_the_middle_of_a_pass(monkeypatch):
+    monkeypatch.setattr(replica_jobs, "ANSWER_SECONDS", 0.01)
+    line, stopped = NearConnection("only"), threading.Event()
+    far = RayWorkbench(line)
+    far.capture("me", REQUEST, silent)  # the model is loaded
+    told: list[str] = []
+
+    def slow_layers(_site, tell, _asked):
+        try:
+            for layer in range(2_000):
+                tell("forward", layer / 2_000)
+                time.sleep(0.01)
+        except CancelledError:
+            stopped.set()
+            raise
+
+    monkeypatch.setattr(replica_answers, "capture", slow_layers)
+    monkeypatch.setattr(slow_layers, "__qualname__", "capture", raising=False)
+    monkeypatch.setattr(slow_layers, "__module__", replica_answers.__name__, raising=False)
+
+    def pressed(phase: str, share: float) -> None:
+        told.append(phase)
+        if share > 0.002:
+            raise Pressed
+
+    request = Request("demo", "Words that stand beside each other.")
+    with pytest.raises(Pressed):
+        far.capture("me", request, pressed)
+    assert told[0] == "forward"
+    assert stopped.wait(20)
+    assert far.captured("me", request) is None
+
+
+def test_a_page_that_nobody_waits_for_stops_what_it_asked_for_though_it_tells_nothing(monkeypatch):
+    monkeypatch.setattr(replica_jobs, "ANSWER_SECONDS", 0.01)
+    line = NearConnection("only")
+    far = RayWorkbench(line)
+
+    def closed() -> None:
         raise Pressed
 
-    request = Request("demo", "Words that stand beside each other. " * 70)
+    far.watch(closed)
     with pytest.raises(Pressed):
-        far.analyse("me", request, pressed)
-    until = time.monotonic() + 20
-    # The replica hears of it at the next layer, and frees the turn.
-    while any(len(one.site.workbench.queue) for one in line.replicas.values()):
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    assert far.captured("me", request) is None
+        far.of_model(REQUEST, silent, sleeping)
+    assert line.cancelled == 1
+
+
+def sleeping(_model: object) -> None:
+    time.sleep(0.3)
 
 
 def test_heads_are_drawn_beside_the_page(far, at_once):
@@ -184,18 +224,24 @@ def test_what_a_run_will_cost_is_asked_where_the_model_is(far, near, runs):
     assert far.of_loaded(Request("no such model", ""), foreseen, REQUEST) is None
 
 
-def test_a_picture_goes_along(tmp_path):
-    line = NearLine("only")
-    line.replicas["only"].site.workbench.media = FileStore(tmp_path / "there", "picture")
+def test_a_picture_goes_along_and_what_reads_no_text_has_no_tokenizer(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOUPE_CACHE", str(tmp_path))
+    save_vision(tmp_path / "models" / "sees")
+    line = NearConnection("only")
+    line.replicas["only"].state.workbench.media = FileStore(tmp_path / "there", "picture")
     far = RayWorkbench(line, FileStore(tmp_path / "here", "picture"))
-    name = far.media.put(b"no picture", ".png")
-    with pytest.raises(InputError, match="could not be read as an image"):
-        far.analyse("me", Request("dinov2", "", media=name), silent)
-    assert (tmp_path / "there" / name).read_bytes() == b"no picture"
+    content = io.BytesIO()
+    Image.fromarray(np.arange(48 * 48 * 3, dtype=np.uint8).reshape(48, 48, 3)).save(content, "PNG")
+    name = far.media.put(content.getvalue(), ".png")
+    run = far.analyse("me", Request("sees", "", media=name, local=True), silent)
+    assert (tmp_path / "there" / name).read_bytes() == content.getvalue()
+    assert run.tokenizer is None
+    assert run.request.revision is None
+    assert run.picture.shape == (48, 48, 3)
 
 
 def test_what_an_ended_replica_held_is_gone_and_another_takes_its_place(at_once):
-    line = NearLine("first", "second")
+    line = NearConnection("first", "second")
     far = RayWorkbench(line)
     run = far.analyse("me", REQUEST, silent)
     assert line.asked[-1] == "first"
@@ -246,6 +292,24 @@ def test_a_question_that_fails_by_our_fault_brings_the_log_along(far, runs):
 
 def divided(_model: object) -> float:
     return 1 / 0
+
+
+def test_who_asks_for_what_is_anothers_gets_nothing(far, runs):
+    other = far._asked("another", REQUEST)
+    run = runs[0].trace.stacks["self"].records[0].reference.held
+    assert far.ask_holder(run, replica_answers.news_of_run, other, 0) is False
+    assert far.ask_holder(run, replica_answers.has_effects, other, TARGET) is False
+
+
+def test_a_cluster_that_does_not_answer_makes_no_page_forget_its_runs(at_once):
+    line = NearConnection("only")
+    far = RayWorkbench(line)
+    run = far.analyse("me", REQUEST, silent)
+    line.is_cut = True
+    assert far.captured("me", REQUEST) is run
+    line.is_cut = False
+    assert far.captured("me", REQUEST) is run
+    assert torch.isfinite(run.trace.stacks["self"].weights(0)).all()
 
 
 def test_what_somebody_cancels_is_no_fault(far):

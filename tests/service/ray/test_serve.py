@@ -18,10 +18,10 @@ from viz.service.ray import ray_workbench
 from viz.service.ray.deployment import APPLICATION
 from viz.service.ray.ray_workbench import RayWorkbench
 from viz.service.ray.replica_jobs import LostError
-from viz.service.ray.serve_line import ServeLine
+from viz.service.ray.serve_connection import ServeConnection
 from viz.service.tile_data import Head
 
-SESSIONS = 8
+SESSIONS, REPLICAS = 8, 2
 # Long enough that a replica is in the middle of it when it is killed.
 LONG = "word " * 480
 
@@ -39,9 +39,9 @@ def far(request):
     """A page's side of a cluster of two nodes, on each of which one replica runs."""
     patch = pytest.MonkeyPatch()
     patch.setenv("RAY_AUTH_MODE", "disabled")  # else Ray leaves a token in the home folder
-    patch.setenv("LOUPE_REPLICAS", "2")
+    patch.setenv("LOUPE_REPLICAS", str(REPLICAS))
     with two_nodes() as cluster:
-        line = ServeLine(getattr(cluster, request.param))
+        line = ServeConnection(getattr(cluster, request.param))
         line.connect()
         try:
             yield RayWorkbench(line)
@@ -122,9 +122,8 @@ def test_a_replica_that_is_killed_in_a_pass_takes_its_runs_along_and_no_others(f
 
 
 def test_a_second_app_finds_what_the_first_has_deployed(far):
-    before = len(replicas())
-    line = ServeLine(None)
+    line = ServeConnection(None)
     line.connect()
-    assert len(replicas()) == before
+    assert len(replicas()) <= REPLICAS  # one may still be on its way
     run = RayWorkbench(line).analyse("other app", request_of(2), silent)
     assert run.trace.text == request_of(2).text

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from viz.errors import LoupeError
 from viz.service.ray.packing import packed, unpacked
 from viz.service.ray.references import Reference
-from viz.service.ray.replica_jobs import Answer, Done, Failed, Going, Tell
+from viz.service.ray.replica_jobs import Answer, Done, Failed, Going, LostError, Tell
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +33,7 @@ class Reply:
     answer: Answer
 
 
-class Line(Protocol):
+class ReplicaConnection(Protocol):
     """Carries questions to replicas."""
 
     def connect(self) -> None:
@@ -64,7 +61,7 @@ class Line(Protocol):
         """Ask after work that goes on; errors as in `begin`."""
 
     def cancel(self, job: str, replica: str) -> None:
-        """Let work end that nobody wants any more."""
+        """Let work end that nobody wants any more; nobody waits for an answer."""
 
 
 class Defect(Exception):  # noqa: N818
@@ -75,21 +72,22 @@ class Cluster:
     """Asks questions: functions that a replica calls with itself, what to tell progress to, and arguments.
 
     Args:
-        line: to the replicas.
+        connection: to the replicas.
         name: says what of the arguments stays in a replica, and what it is called.
         find: returns what a name in an answer stands for here.
     """
 
     def __init__(
         self,
-        line: Line,
+        connection: ReplicaConnection,
         name: Callable[[object], Reference | None],
         find: Callable[[Reference], object],
     ) -> None:
-        self._line = line
+        self._connection = connection
         self._name = name
         self._find = find
-        self._asking = threading.local()
+        # Asked several times a second whether whoever waits still does, where nobody said how to tell.
+        self.still_wanted: Callable[[], None] = lambda: None
 
     def ask(
         self,
@@ -99,16 +97,18 @@ class Cluster:
         replica: str = "",
         model: str = "",
         tell: Tell | None = None,
+        still_wanted: Callable[[], None] | None = None,
     ) -> Any:
         """Ask, and wait for the answer.
 
         Args:
             question: a function of a module, called in the replica.
-            args: its arguments, after the replica's site and what progress is told to.
+            args: its arguments, after the replica's state and what progress is told to.
             holder: the replica that holds what is asked about; any if empty.
             replica: that is asked rather than others, where none holds it.
             model: that is wanted, so that a replica is asked that has it.
             tell: called here with what is told there, several times a second; may raise to cancel.
+            still_wanted: called as often, whatever is told; may raise to cancel.
 
         Raises:
             LoupeError: as the question does.
@@ -116,16 +116,18 @@ class Cluster:
             Defect: the question failed by a fault of ours.
         """
         content = packed((question, args), self._name)
-        reply = self._line.begin(content, holder or replica, model, holder=bool(holder))
+        reply = self._connection.begin(content, holder or replica, model, holder=bool(holder))
         try:
             while isinstance(reply.answer, Going):
+                (still_wanted or self.still_wanted)()
                 if tell is not None and reply.answer.told is not None:
                     tell(*reply.answer.told)
-                reply = self._line.wait(reply.answer.job, reply.replica)
+                reply = self._connection.wait(reply.answer.job, reply.replica)
+        except LostError:
+            raise
         except BaseException:
             if isinstance(reply.answer, Going):
-                with contextlib.suppress(LoupeError):
-                    self._line.cancel(reply.answer.job, reply.replica)
+                self._connection.cancel(reply.answer.job, reply.replica)
             raise
         return self._result(reply.answer)
 

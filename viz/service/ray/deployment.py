@@ -7,7 +7,7 @@ that connects deploys it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -31,9 +31,6 @@ BUSY_QUESTIONS = 4
 # A replica that is stopped takes its traces with it, so that it is not stopped for a moment's rest.
 IDLE_SECONDS = 900
 
-# A pass that is on goes to its end where a replica is stopped in order.
-END_SECONDS = 60
-
 
 # What says how many replicas there are, and what each takes.
 VARIABLES = ("LOUPE_REPLICAS", "LOUPE_REPLICA_CPUS", "LOUPE_REPLICA_GPUS")
@@ -47,21 +44,20 @@ class Sizing:
         fewest: that run whatever is asked.
         most: that run where much is asked.
         cpus: for each.
-        gpus: for each; a part of 1 where several share one.
+        gpus: for each; a part of 1 where several share one; None for 1 where the cluster has any, and 0 else.
     """
 
     fewest: int = 1
     most: int = 1
     cpus: float = 1.0
-    gpus: float = 0.0
+    gpus: float | None = None
 
 
-def sizing_of(environment: Mapping[str, str] = os.environ, *, has_gpu: bool = False) -> Sizing:
+def sizing_of(environment: Mapping[str, str] = os.environ) -> Sizing:
     """Read `LOUPE_REPLICAS` (such as 2, or 1-4), `LOUPE_REPLICA_CPUS` and `LOUPE_REPLICA_GPUS`.
 
     Args:
         environment: where they stand.
-        has_gpu: whether the cluster has a GPU; each replica takes one then, where nobody says otherwise.
 
     Raises:
         ConfigError: one of them is no number, or no range.
@@ -73,20 +69,48 @@ def sizing_of(environment: Mapping[str, str] = os.environ, *, has_gpu: bool = Fa
     return Sizing(
         int(numbers[0]),
         int(numbers[-1]),
-        _number("LOUPE_REPLICA_CPUS", environment, 1.0),
-        _number("LOUPE_REPLICA_GPUS", environment, 1.0 if has_gpu else 0.0),
+        _number("LOUPE_REPLICA_CPUS", environment, 1.0) or 0.0,
+        _number("LOUPE_REPLICA_GPUS", environment, None),
     )
 
 
-def application(sizing: Sizing | None = None) -> Any:
+def require_room(size: Sizing, machines: Sequence[Mapping[str, float]]) -> None:
+    """Make sure that some machine is large enough for a replica, so that nobody waits for one that never starts.
+
+    Args:
+        size: of a replica.
+        machines: what each has, "CPU" and "GPU".
+
+    Raises:
+        ConfigError: none is.
+    """
+    wanted = (("LOUPE_REPLICA_CPUS", "CPU", size.cpus), ("LOUPE_REPLICA_GPUS", "GPU", size.gpus))
+    for variable, what, count in wanted:
+        most = max((one.get(what, 0) for one in machines), default=0)
+        if count is not None and count > most:
+            raise ConfigError(
+                f"{variable} is {count:g}, and no machine of the cluster has more than {most:g} {what}s.",
+                f"Set {most:g} or less, or add a machine.",
+            )
+
+
+def application(_args: Mapping[str, str] | None = None) -> Any:
+    """Return the application as `serve run` and `serve deploy` ask for it, sized by the environment."""
+    import ray
+
+    return application_of(sizing_of(), has_gpu=ray.cluster_resources().get("GPU", 0) > 0)
+
+
+def application_of(size: Sizing, *, has_gpu: bool) -> Any:
     """Return the application, to be given to `serve.run`.
 
     Args:
-        sizing: of its replicas; by the environment where it is None.
+        size: of its replicas.
+        has_gpu: whether the cluster has a GPU.
     """
     from ray import serve
 
-    size = sizing_of() if sizing is None else sizing
+    gpus = float(has_gpu) if size.gpus is None else size.gpus
     options: dict[str, Any] = {"num_replicas": size.fewest}
     if size.most > size.fewest:
         options = {
@@ -101,8 +125,7 @@ def application(sizing: Sizing | None = None) -> Any:
         ServedReplica,
         name=DEPLOYMENT,
         max_ongoing_requests=MOST_QUESTIONS,
-        graceful_shutdown_timeout_s=END_SECONDS,
-        ray_actor_options={"num_cpus": size.cpus, "num_gpus": size.gpus},
+        ray_actor_options={"num_cpus": size.cpus, "num_gpus": gpus},
         request_router_config={
             "request_router_class": "viz.service.ray.replica_router.HolderRouter"
         },
@@ -121,6 +144,8 @@ class ServedReplica:
         # Ray asks replicas that have a model for it, and knows by this which they are. Loading and letting go is the
         # workbench's own, which keeps as many, and lets go of all of them where memory is short.
         self._note = serve.multiplexed(max_num_models_per_replica=KEPT_MODELS)(_noted)
+        # Asked for, and not loaded yet.
+        self._awaited: set[str] = set()
 
     async def version(self) -> str:
         """Return the version of the code that runs here."""
@@ -129,13 +154,25 @@ class ServedReplica:
     async def begin(self, question: bytes, model: str) -> Reply:
         """Begin to answer a question; see `Replica.begin`."""
         reply = await self._replica.begin(question)
-        if model and self._replica.has(model):
-            await self._note(model)
+        if model:
+            self._awaited.add(model)
+        await self._note_loaded()
         return reply
 
     async def wait(self, job: str) -> Reply:
         """Answer what was begun; see `Replica.wait`."""
-        return await self._replica.wait(job)
+        reply = await self._replica.wait(job)
+        await self._note_loaded()
+        return reply
+
+    async def _note_loaded(self) -> None:
+        """Tell Ray of models that were loaded since; those that could not be are forgotten."""
+        for model in list(self._awaited):
+            if self._replica.has(model):
+                await self._note(model)
+                self._awaited.discard(model)
+        if not self._replica.works:
+            self._awaited.clear()
 
     async def cancel(self, job: str) -> None:
         """Stop what nobody wants any more."""
@@ -146,7 +183,7 @@ async def _noted(model: str) -> str:
     return model
 
 
-def _number(name: str, environment: Mapping[str, str], usual: float) -> float:
+def _number(name: str, environment: Mapping[str, str], usual: float | None) -> float | None:
     given = environment.get(name, "").strip()
     if not given:
         return usual

@@ -14,6 +14,7 @@ from viz.capture.trace import Trace
 from viz.effects import DirectAttribution, Effects, KnockOuts, Objective, WeightKind
 from viz.errors import LoupeError
 from viz.service.ray.references import EffectsReference
+from viz.service.run_result import Request
 
 Answer = TypeVar("Answer")
 
@@ -68,11 +69,15 @@ class DistantEffects:
         reference: which ones.
         card: what was sent of them.
         source: asks for the rest.
+        owner: of the run.
+        request: of the run.
     """
 
     reference: EffectsReference
     card: EffectsCard
     source: EffectsSource
+    owner: str
+    request: Request
 
     @property
     def trace(self) -> Trace:

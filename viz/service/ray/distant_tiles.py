@@ -13,7 +13,7 @@ from viz.patterns import Address
 from viz.patterns.tile_pyramid import Pooling
 from viz.service.effect_tile_data import EffectHead
 from viz.service.ray import replica_answers
-from viz.service.ray.references import Held
+from viz.service.ray.references import HeldResult
 from viz.service.tile_data import Head
 
 Going = Callable[[], None]
@@ -22,11 +22,11 @@ Going = Callable[[], None]
 class TileQuestions(Protocol):
     """Asks a replica about a result that browsers know by a token of this process."""
 
-    def held_run(self, token: str) -> Held:
+    def held_run(self, token: str) -> HeldResult:
         """Say which replica holds the run, and what it is called there."""
 
     def ask_holder(
-        self, held: Held, question: Callable[..., Any], *args: Any, going: Going | None = None
+        self, held: HeldResult, question: Callable[..., Any], *args: Any, going: Going | None = None
     ) -> Any:
         """Ask it."""
 

@@ -13,10 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
-from torch import Tensor
-
 from viz.capture import Check
-from viz.capture.layers.recorded_layer import Layer
 from viz.effects import LogitLens, Target
 from viz.errors import GoneError, LoupeError
 from viz.models import Model
@@ -28,18 +25,13 @@ from viz.service.file_store import FileStore
 from viz.service.loaded_models import LoadedModels
 from viz.service.lru_store import BoundedStore
 from viz.service.ray import replica_answers as answers
-from viz.service.ray.cluster import Cluster, Line
+from viz.service.ray.cluster import ReplicaConnection
 from viz.service.ray.distant_drawing import DistantDrawing
 from viz.service.ray.distant_effects import DistantEffects, EffectsCard
 from viz.service.ray.distant_layer import DistantLayer
 from viz.service.ray.distant_tiles import DistantEffectTiles, DistantTiles
-from viz.service.ray.references import (
-    EffectsReference,
-    Held,
-    LayerReference,
-    Reference,
-    TokenizerReference,
-)
+from viz.service.ray.held_parts import HeldParts
+from viz.service.ray.references import EffectsReference, HeldResult
 from viz.service.ray.replica_answers import Asked
 from viz.service.result_ids import ResultIds
 from viz.service.run_request import check_texts, model_key
@@ -50,12 +42,13 @@ log = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]
 Answer = TypeVar("Answer")
 
-# What this process keeps: small pictures and numbers of runs, layers that were brought here whole, and lenses.
+# What this process keeps: small pictures and numbers of runs, and some megabytes for each lens and for effects.
 RUN_BYTES = 500_000_000
-LAYER_BYTES = 1_000_000_000
-MOST_LENSES = 100
-MOST_EFFECTS = 1_000
-MOST_TOKENIZERS = 8
+# Tiles that browsers are waiting for at a time: they are computed elsewhere, and only waited for here.
+TILE_THREADS = 32
+
+MOST_LENSES = 50
+MOST_EFFECTS = 200
 
 # Whether a replica still holds something is asked once in so many seconds; a page asks several times for each click.
 KNOWN_SECONDS = 1.0
@@ -72,7 +65,7 @@ class _Run:
     """
 
     analysis: Analysis
-    held: Held
+    held: HeldResult
     known: float = field(default_factory=time.monotonic)
 
 
@@ -80,28 +73,27 @@ class RayWorkbench:
     """Answers as `Workbench` does; what it returns are stand-ins that ask where the numbers are.
 
     Args:
-        line: to the replicas.
+        connection: to the replicas.
         media: where pictures and sounds are kept here; in the cache by default.
     """
 
-    def __init__(self, line: Line, media: FileStore | None = None) -> None:
+    def __init__(self, connection: ReplicaConnection, media: FileStore | None = None) -> None:
         self.visitors = Visitors()
         self.media = media or FileStore(cache_folder() / "media", "picture or sound")
         self.tiles = DistantTiles(self)
         self.effect_tiles = DistantEffectTiles(self)
-        self._line = line
-        self._cluster = Cluster(line, _name, self._find)
+        self.tile_threads = TILE_THREADS
+        self._connection = connection
+        self._cluster = HeldParts(connection).cluster
         self._ids = ResultIds()
         self._devices: list[str] | None = None
         self._models = LoadedModels()
         self._runs: BoundedStore[_Run] = BoundedStore(
             RUN_BYTES, lambda run: run.analysis.memory_bytes, owner=lambda key: key[0]
         )
-        self._tokens: BoundedStore[Held] = BoundedStore(MOST_NAMES, lambda _: 1)
+        self._tokens: BoundedStore[HeldResult] = BoundedStore(MOST_NAMES, lambda _: 1)
         self._effects: BoundedStore[tuple[DistantEffects, float]] = _few(MOST_EFFECTS)
         self._lenses: BoundedStore[LogitLens] = _few(MOST_LENSES)
-        self._tokenizers: BoundedStore[Any] = _few(MOST_TOKENIZERS)
-        self._layers: BoundedStore[Layer] = BoundedStore(LAYER_BYTES, _layer_bytes)
         # Which replica served an owner's model last: what is compared lies together then.
         self._last: BoundedStore[str] = _few(MOST_NAMES)
 
@@ -111,7 +103,11 @@ class RayWorkbench:
         Raises:
             LoupeError: it does not answer, is of another version, or has no room for a replica.
         """
-        self._line.connect()
+        self._connection.connect()
+
+    def watch(self, still_wanted: Callable[[], None]) -> None:
+        """Be told how to see whether a page still wants what it asked for; called while it waits, it raises where not."""
+        self._cluster.still_wanted = still_wanted
 
     # Runs.
 
@@ -159,11 +155,12 @@ class RayWorkbench:
             return run.analysis
         asked = self._asked(owner, request, bring=False)
         news = self._news_of(run.held, answers.news_of_run, asked, run.analysis.surveyed_layers)
-        if not news:
+        if news is False:
             self._runs.drop((owner, request))
             return None
         if isinstance(news, Analysis):
             run.analysis = replace(news, token=run.analysis.token)
+            self._runs.put((owner, request), run)  # it takes more now
         run.known = time.monotonic()
         return run.analysis
 
@@ -174,7 +171,7 @@ class RayWorkbench:
             return None
         asked = self._asked(owner, request, bring=False)
         state = self._news_of(run.held, answers.drawing, asked)
-        if state is None:
+        if not state:
             # The last layers came in since the run was looked at.
             run.known = -math.inf
             return None
@@ -187,7 +184,7 @@ class RayWorkbench:
     def devices(self) -> list[str]:
         """Name what models may be asked to run on where replicas are; asked once, as all are alike."""
         if self._devices is None:
-            self._devices = self._news(lambda: self._cluster.ask(answers.devices))
+            self._devices = self._news(lambda: self._cluster.ask(answers.devices)) or None
         return self._devices or ["auto"]
 
     def before(self, owner: str, request: Request | None = None) -> int:
@@ -195,7 +192,7 @@ class RayWorkbench:
         replica = self._last.get(owner)
         if replica is None:
             return 0
-        held = Held(replica, "run", "")
+        held = HeldResult(replica, "run", "")
         return int(self._news_of(held, answers.before, owner, self._user(owner), request) or 0)
 
     @contextmanager
@@ -235,7 +232,7 @@ class RayWorkbench:
         """Make sure that a result belongs to a page that a browser has open; see `Workbench.permit`."""
         self._ids.require_ours(token, self.visitors.owners(browser))
 
-    def held_run(self, token: str) -> Held:
+    def held_run(self, token: str) -> HeldResult:
         """Say which replica holds a run, and what it is called there.
 
         Raises:
@@ -250,13 +247,13 @@ class RayWorkbench:
 
     def ask_holder(
         self,
-        held: Held,
+        held: HeldResult,
         question: Callable[..., Any],
         *args: Any,
         going: Callable[[], None] | None = None,
     ) -> Any:
         """Ask the replica that holds something; see `Cluster.ask`."""
-        return self._cluster.ask(question, *args, holder=held.replica, tell=going)
+        return self._cluster.ask(question, *args, holder=held.replica, still_wanted=going)
 
     # Effects.
 
@@ -279,7 +276,8 @@ class RayWorkbench:
         if found is None or time.monotonic() - known < KNOWN_SECONDS:
             return found
         asked = self._asked(owner, request, bring=False)
-        if not self._news_of(found.reference.held, answers.has_effects, asked, target):
+        held = found.reference.held
+        if self._news_of(held, answers.has_effects, asked, target) is False:
             self._effects.drop(key)
             return None
         self._effects.put(key, (found, time.monotonic()))
@@ -298,7 +296,8 @@ class RayWorkbench:
     ) -> Answer:
         """Call a function with effects where they are; `progress` among its options is called here."""
         told = options.pop("progress", None)
-        what = (effects, effects.reference, question, args, options, told is not None)
+        asked = self._asked(effects.owner, effects.request)
+        what = (asked, effects, effects.reference, question, args, options, told is not None)
         holder = effects.reference.held.replica
         found = self._cluster.ask(answers.of_effects, *what, holder=holder, tell=told)
         return cast("Answer", found)
@@ -306,7 +305,8 @@ class RayWorkbench:
     def logit_lens(self, owner: str, request: Request, progress: Progress) -> LogitLens:
         """Find out in a replica what would be predicted after each layer; see `Workbench.logit_lens`."""
         asked = self._asked(owner, request)
-        found: LogitLens = self._ask_for(owner, request, answers.logit_lens, asked, tell=progress)
+        parts = self._ask_for(owner, request, answers.logit_lens, asked, tell=progress)
+        found = LogitLens(trace=self.capture(owner, request, progress).trace, **parts)
         self._lenses.put((owner, request), found)
         return found
 
@@ -326,7 +326,7 @@ class RayWorkbench:
         answer: tuple[EffectsReference, EffectsCard] = self._ask_for(
             owner, request, question, asked, target, tell=progress
         )
-        found = DistantEffects(*answer, self)
+        found = DistantEffects(*answer, self, owner, request)
         self._effects.put((owner, request, target), (found, time.monotonic()))
         return found
 
@@ -338,7 +338,7 @@ class RayWorkbench:
         """Call a function with a model that a replica has loaded; None where the one that is asked has not."""
         asked = (answers.of_loaded, request, question, args)
         found = self._news(lambda: self._cluster.ask(*asked, model=_model(request)))
-        return cast("Answer | None", found)
+        return cast("Answer | None", found or None)
 
     def of_model(
         self, request: Request, progress: Progress, question: Callable[..., Answer], *args: Any
@@ -352,37 +352,6 @@ class RayWorkbench:
     def model(self, request: Request, progress: Progress) -> Model:
         """Load a model into this process, for what is done here, such as a survey beside the page."""
         return self._models.model(request, progress)
-
-    # Layers.
-
-    def rows(self, layer: DistantLayer, heads: slice, rows: Tensor) -> tuple[Tensor, int]:
-        """Compute exact rows of weights where a layer is."""
-        held = layer.reference.held
-        found = self.ask_holder(held, answers.rows, layer, heads, rows)
-        return cast("tuple[Tensor, int]", found)
-
-    def may_look(self, layer: DistantLayer, rows: Tensor) -> Tensor:
-        """Say there which keys rows may look at."""
-        found = self.ask_holder(layer.reference.held, answers.may_look, layer, rows)
-        return cast("Tensor", found)
-
-    def whole(self, layer: DistantLayer) -> Layer:
-        """Bring a layer here, once while there is room."""
-        at = layer.reference
-        return self._layers.made(
-            (at.held, at.stack, at.layer),
-            lambda: self.ask_holder(at.held, answers.whole, layer),
-        )
-
-    def _find(self, reference: Reference) -> object:
-        """Return what stands here for something that a replica keeps."""
-        if isinstance(reference, LayerReference):
-            return DistantLayer(reference, self)
-        assert isinstance(reference, TokenizerReference), "a replica has no other names"
-        return self._tokenizers.made(
-            reference.model,
-            lambda: self._cluster.ask(answers.tokenizer, reference.model, holder=reference.replica),
-        )
 
     # Who asks, and whom.
 
@@ -399,32 +368,28 @@ class RayWorkbench:
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     def _ask_for(self, owner: str, request: Request, *question: Any, tell: Progress) -> Any:
-        """Ask where an owner's run is; anywhere if it is nowhere."""
+        """Ask where an owner's run is, which is made if it is nowhere: what is found stays beside it."""
+        self.capture(owner, request, tell)
         run = self._runs.get((owner, request))
-        replica = "" if run is None else run.held.replica
-        return self._cluster.ask(*question, replica=replica, model=_model(request), tell=tell)
+        holder = "" if run is None else run.held.replica
+        return self._cluster.ask(*question, holder=holder, model=_model(request), tell=tell)
 
-    def _news_of(self, held: Held, question: Callable[..., Any], *args: Any) -> Any:
+    def _news_of(self, held: HeldResult, question: Callable[..., Any], *args: Any) -> Any:
         """Ask a replica for something that a page can do without."""
         return self._news(lambda: self.ask_holder(held, question, *args))
 
     def _news(self, ask: Callable[[], Any]) -> Any:
-        """Ask for something that a page can do without: None where nobody answers."""
+        """Ask for something that a page can do without: False where it is gone, None where nobody answers."""
         try:
             return ask()
+        except GoneError:
+            return False
         except LoupeError as error:
-            log.warning("A replica did not answer: %s", error)
+            log.warning("Nobody answers what a page would like to know: %s", error)
             return None
 
 
-def _name(obj: object) -> Reference | None:
-    """Name what a page has of a replica's."""
-    if isinstance(obj, DistantLayer | DistantEffects):
-        return obj.reference
-    return None
-
-
-def _held_of(analysis: Analysis) -> Held:
+def _held_of(analysis: Analysis) -> HeldResult:
     """Say where a run is: its layers know."""
     stack = next(iter(analysis.trace.stacks.values()))
     layer = stack.records[0]
@@ -435,10 +400,6 @@ def _held_of(analysis: Analysis) -> Held:
 def _model(request: Request) -> str:
     """Name a model for Ray, which asks a replica that has it."""
     return json.dumps(model_key(request))
-
-
-def _layer_bytes(layer: Layer) -> int:
-    return sum(tensor.nbytes for tensor in layer.tensors)
 
 
 def _few(limit: int) -> BoundedStore[Any]:

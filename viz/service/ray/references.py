@@ -9,17 +9,17 @@ from viz.capture.provenance import Provenance
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A run, effects or a logit lens that a replica keeps.
+class HeldResult:
+    """A run or effects that a replica keeps.
 
     Attributes:
         replica: that keeps it.
-        kind: which of the three.
+        kind: which of the two.
         name: under which the replica finds it.
     """
 
     replica: str
-    kind: Literal["run", "effects", "lens"]
+    kind: Literal["run", "effects"]
     name: str
 
 
@@ -37,7 +37,7 @@ class LayerReference:
         provenance: how its weights were come by.
     """
 
-    held: Held
+    held: HeldResult
     stack: str
     layer: int
     name: str
@@ -50,7 +50,7 @@ class LayerReference:
 class EffectsReference:
     """Effects that a replica keeps."""
 
-    held: Held
+    held: HeldResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,11 @@ class TokenizerReference:
     """The tokenizer of a model: both sides have one, because sending it takes longer than most answers.
 
     Attributes:
-        replica: that has it.
+        run: whose tokenizer it is.
         model: what the model is called by, as `viz.service.run_request.model_key` has it.
     """
 
-    replica: str
+    run: HeldResult
     model: tuple[str | None, ...]
 
 

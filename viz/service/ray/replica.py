@@ -8,14 +8,17 @@ from typing import Any
 
 from viz.errors import GoneError
 from viz.service.ray.cluster import Reply
-from viz.service.ray.kept_here import Kept
+from viz.service.ray.named_answer import NamedAnswer
 from viz.service.ray.packing import packed, unpacked
-from viz.service.ray.references import EffectsReference, Held, LayerReference, Reference
+from viz.service.ray.references import EffectsReference, HeldResult, LayerReference, Reference
 from viz.service.ray.replica_jobs import Jobs, Tell
 from viz.service.run_service import Workbench
 
+# Questions that take a moment, such as tiles and rows, and are answered at a time.
+SHORT_QUESTIONS = 32
 
-class Site:
+
+class ReplicaState:
     """Everything that a replica keeps, as questions see it.
 
     Args:
@@ -26,7 +29,7 @@ class Site:
         self.replica = replica
         self.workbench = Workbench()
 
-    def held(self, held: Held) -> Any:
+    def held(self, held: HeldResult) -> Any:
         """Return a run, effects or a lens that is kept here.
 
         Raises:
@@ -57,30 +60,37 @@ class Replica:
     """
 
     def __init__(self, replica: str) -> None:
-        self.site = Site(replica)
-        self._jobs = Jobs()
+        self.state = ReplicaState(replica)
+        limits = self.state.workbench.limits
+        # Every run that waits for its turn holds a thread; what takes a moment shall find one.
+        self._jobs = Jobs(limits.waiting + limits.passes + SHORT_QUESTIONS)
 
     def has(self, model: str) -> bool:
         """Whether a model is loaded, by the name that `RayWorkbench` gives it."""
-        return self.site.workbench.loaded_by(tuple(json.loads(model))) is not None
+        return self.state.workbench.loaded_by(tuple(json.loads(model))) is not None
+
+    @property
+    def works(self) -> bool:
+        """Whether it answers anything now."""
+        return self._jobs.going > 0
 
     async def begin(self, question: bytes) -> Reply:
         """Begin to answer, and answer at once what takes a moment."""
         return Reply(
-            self.site.replica, await self._jobs.begin(partial(_answered, self.site, question))
+            self.state.replica, await self._jobs.begin(partial(_answered, self.state, question))
         )
 
     async def wait(self, job: str) -> Reply:
         """Answer what was begun, or say how far it is."""
-        return Reply(self.site.replica, await self._jobs.wait(job))
+        return Reply(self.state.replica, await self._jobs.wait(job))
 
     async def cancel(self, job: str) -> None:
         """Stop what nobody wants any more."""
         self._jobs.cancel(job)
 
 
-def _answered(site: Site, question: bytes, tell: Tell) -> bytes:
-    asked, args = unpacked(question, site.find)
-    value = asked(site, tell, *args)
-    kept = value if isinstance(value, Kept) else Kept(value, {})
+def _answered(state: ReplicaState, question: bytes, tell: Tell) -> bytes:
+    asked, args = unpacked(question, state.find)
+    value = asked(state, tell, *args)
+    kept = value if isinstance(value, NamedAnswer) else NamedAnswer(value, {})
     return packed(kept.value, kept.name)

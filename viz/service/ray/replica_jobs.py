@@ -21,11 +21,9 @@ Tell = Callable[..., None]
 # Seconds after which a question is answered with how far the work is.
 ANSWER_SECONDS = 0.25
 
-# Work that nobody has asked after for so many seconds stops: its page was closed, or the app has ended.
-UNASKED_SECONDS = 15.0
-
-# Threads that work at a time; passes wait for each other in a queue of their own.
-THREADS = 64
+# Work that nobody has asked after for so many seconds stops: the app has ended, or cannot be reached. Longer than a
+# question may be on its way.
+UNASKED_SECONDS = 45.0
 
 
 class LostError(GoneError):
@@ -33,8 +31,8 @@ class LostError(GoneError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The process that ran this has ended, such as by lack of memory.",
-            "Press Run again; another one takes its place.",
+            "The process that ran this has ended; it may have run out of memory.",
+            "Press Run again: another one takes its place.",
         )
 
 
@@ -83,12 +81,14 @@ class _Job:
         told: as in `Going`.
         asked: when somebody asked after it last.
         is_cancelled: whether it was told to stop.
+        done: wakes who waits for it; made once, in the loop that asks.
     """
 
     result: Future[Done | Failed] = field(default_factory=Future)
     told: tuple[Any, ...] | None = None
     asked: float = field(default_factory=time.monotonic)
     is_cancelled: bool = False
+    done: asyncio.Future[Done | Failed] | None = None
 
     def tell(self, *told: Any) -> None:
         """Note how far it is.
@@ -97,6 +97,14 @@ class _Job:
             CancelledError: nobody wants it any more.
         """
         self.told = told
+        self.require_wanted()
+
+    def require_wanted(self) -> None:
+        """Make sure that somebody wants it.
+
+        Raises:
+            CancelledError: nobody does any more.
+        """
         if self.is_cancelled or self.is_left:
             raise CancelledError("Nobody waits for this any more.")
 
@@ -107,10 +115,14 @@ class _Job:
 
 
 class Jobs:
-    """Runs work in threads of its own."""
+    """Runs work in threads of its own.
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="job")
+    Args:
+        threads: that work at a time; passes wait for each other in a queue of their own.
+    """
+
+    def __init__(self, threads: int = 64) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="job")
         self._jobs: dict[str, _Job] = {}
 
     async def begin(self, work: Callable[[Tell], Any]) -> Answer:
@@ -122,7 +134,7 @@ class Jobs:
         job = _Job()
 
         def run() -> None:
-            job.result.set_result(_outcome(work, job.tell))
+            job.result.set_result(_outcome(work, job))
 
         self._threads.submit(run)
         name = secrets.token_hex(8)
@@ -151,11 +163,13 @@ class Jobs:
 
     async def _answer(self, name: str, job: _Job) -> Answer:
         job.asked = time.monotonic()
-        await asyncio.wait({asyncio.wrap_future(job.result)}, timeout=ANSWER_SECONDS)
+        if job.done is None:
+            job.done = asyncio.wrap_future(job.result)
+        await asyncio.wait({job.done}, timeout=ANSWER_SECONDS)
         job.asked = time.monotonic()
         if not job.result.done():
             return Going(name, job.told)
-        self._jobs.pop(name, None)
+        # It stays for a while: an answer can be lost on its way, and is asked for again then.
         return job.result.result()
 
     def _forget_left(self) -> None:
@@ -164,9 +178,10 @@ class Jobs:
             self._jobs.pop(name, None)
 
 
-def _outcome(work: Callable[[Tell], Any], tell: Tell) -> Done | Failed:
+def _outcome(work: Callable[[Tell], Any], job: _Job) -> Done | Failed:
     try:
-        return Done(work(tell))
+        job.require_wanted()
+        return Done(work(job.tell))
     except LoupeError as error:
         return Failed(error)
     except BaseException as error:

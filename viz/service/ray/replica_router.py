@@ -7,7 +7,7 @@ from typing import Any
 
 from ray.serve.request_router import LocalityMixin, MultiplexMixin, RequestRouter
 
-from viz.service.ray.replica_choice import ranked
+from viz.service.ray.replica_choice import PREFERRED, ranked
 
 
 class HolderRouter(LocalityMixin, MultiplexMixin, RequestRouter):  # type: ignore[misc]
@@ -29,7 +29,8 @@ class HolderRouter(LocalityMixin, MultiplexMixin, RequestRouter):  # type: ignor
         held = [one for one in candidate_replicas if one.replica_id.unique_id == wanted]
         if held:
             return [held]
-        return ranked(candidate_replicas, model, self._questions)
+        preferred = wanted.removeprefix(PREFERRED) if wanted else ""
+        return ranked(candidate_replicas, preferred, model, self._questions)
 
     def _questions(self, replica: Any) -> int:
         """How many questions a replica answers now, as far as this process knows."""

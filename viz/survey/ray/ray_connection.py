@@ -25,6 +25,9 @@ ANSWER_SECONDS = 8.0
 # What is kept between processes at once are a few windows and sums; Ray would reserve a third of the memory.
 STORE_BYTES = 200 * 1024**2
 
+# Seconds in which a client that lost its cluster finds it again.
+GRACE_SECONDS = 5
+
 # A cluster begins a process for each client. Now and then that ends as it begins, and the next one does not.
 UNLUCKY, TRIES = "Starting Ray client server failed", 3
 
@@ -130,6 +133,8 @@ def connect(ray: Any, address: str | None) -> None:
     """
     # Ray reports to its makers unless it is told not to.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # By itself the client waits for half a minute for a cluster that is gone, and so does whoever asks.
+    os.environ.setdefault("RAY_CLIENT_RECONNECT_GRACE_PERIOD", str(GRACE_SECONDS))
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     own = {"address": "local", "include_dashboard": False, "object_store_memory": STORE_BYTES}
     where = own if address is None else {"address": address}

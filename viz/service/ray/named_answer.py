@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from viz.capture.trace import Trace
-from viz.service.ray.references import Held, LayerReference, Reference
+from viz.service.ray.references import HeldResult, LayerReference, Reference
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class NamedAnswer:
     """An answer, and names of what stays here of it.
 
     Attributes:
@@ -23,10 +23,11 @@ class Kept:
 
     def name(self, obj: object) -> Reference | None:
         """Say what an object is called; None of what is sent itself."""
-        return self.names.get(id(obj))
+        # Pickle asks of every None, too, and there is one of it alone.
+        return None if obj is None else self.names.get(id(obj))
 
 
-def layer_names(trace: Trace, held: Held) -> dict[int, Reference]:
+def layer_names(trace: Trace, held: HeldResult) -> dict[int, Reference]:
     """Name every layer of a trace that is kept."""
     return {
         id(record): LayerReference(

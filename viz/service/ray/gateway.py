@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from viz.service.ray.cluster import Reply
-from viz.service.ray.deployment import APPLICATION, DEPLOYMENT, Sizing, application, sizing_of
+from viz.service.ray.deployment import APPLICATION, DEPLOYMENT, Sizing, application_of, require_room
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ LATE_SECONDS = {
 }
 
 
-class Gate:
+class Gateway:
     """Stands between a process that serves pages and the replicas; runs in the cluster."""
 
     def __init__(self) -> None:
@@ -32,11 +32,11 @@ class Gate:
             os.environ.setdefault(name, seconds)
         self._handle: Any = None
 
-    async def open(self, sizing: Sizing | None) -> str:
+    async def open(self, sizing: Sizing) -> str:
         """Deploy what runs models unless it is, and return the version that runs in replicas.
 
         Args:
-            sizing: of the replicas; None where nobody said anything.
+            sizing: of the replicas.
         """
         self._handle = await asyncio.to_thread(_deployed, sizing)
         there: str = await self._handle.version.remote()
@@ -45,7 +45,7 @@ class Gate:
     async def pass_on(
         self, method: str, args: tuple[Any, ...], options: dict[str, str], patience: float
     ) -> Reply | None:
-        """Ask a replica, and return what it says; None where it has ended.
+        """Ask a replica, and return what it says; None where it has ended, and of what has no answer.
 
         Args:
             method: of `ServedReplica`.
@@ -55,31 +55,37 @@ class Gate:
 
         Raises:
             TimeoutError: nobody has answered in that time.
+            RayTaskError: the replica failed by a fault of ours.
         """
-        from ray.exceptions import RayError
-        from ray.serve.exceptions import RayServeException
+        from ray.exceptions import ActorUnavailableError, NodeDiedError, RayActorError
+        from ray.serve.exceptions import DeploymentUnavailableError
 
         response = getattr(self._handle.options(**options), method).remote(*args)
         try:
             async with asyncio.timeout(patience):
                 reply: Reply = await response
-        except (RayError, RayServeException) as error:
+        except (
+            RayActorError,
+            ActorUnavailableError,
+            NodeDiedError,
+            DeploymentUnavailableError,
+        ) as error:
             log.warning("A replica was lost: %s", error)
             return None
         return reply
 
 
-def _deployed(sizing: Sizing | None) -> Any:
+def _deployed(sizing: Sizing) -> Any:
     """Return a handle to the deployment, begun if it is not."""
     import ray
     from ray import serve
 
-    # Nothing is served over HTTP: pages ask through gates alone.
+    # Nothing is served over HTTP: pages ask through gateways alone.
     serve.start(proxy_location="Disabled")
     if APPLICATION not in serve.status().applications:
+        require_room(sizing, [one["Resources"] for one in ray.nodes() if one["Alive"]])
         has_gpu = ray.cluster_resources().get("GPU", 0) > 0
-        size = sizing_of({}, has_gpu=has_gpu) if sizing is None else sizing
-        serve.run(application(size), name=APPLICATION, route_prefix=None)
+        serve.run(application_of(sizing, has_gpu=has_gpu), name=APPLICATION, route_prefix=None)
     return serve.get_deployment_handle(DEPLOYMENT, APPLICATION)
 
 

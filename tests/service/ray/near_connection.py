@@ -8,12 +8,13 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
+from viz.errors import LoupeError
 from viz.service.ray.cluster import Reply
 from viz.service.ray.replica import Replica
 from viz.service.ray.replica_jobs import LostError
 
 
-class NearLine:
+class NearConnection:
     """Carries questions to replicas that run in a thread of this process.
 
     Args:
@@ -26,11 +27,15 @@ class NearLine:
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         self.asked: list[str] = []
         self.carried: list[int] = []
+        self.cancelled = 0
+        self.is_cut = False
 
     def connect(self) -> None:
         """Be there already."""
 
     def begin(self, question: bytes, replica: str, model: str, *, holder: bool = False) -> Reply:
+        if self.is_cut:
+            raise LoupeError("The cluster does not answer.", "Try again.")
         there = replica if replica in self.replicas else next(iter(self.replicas))
         self.asked.append(there)
         return self._carried(self.replicas[there].begin(question))
@@ -41,6 +46,7 @@ class NearLine:
         return self._carried(self.replicas[replica].wait(job))
 
     def cancel(self, job: str, replica: str) -> None:
+        self.cancelled += 1
         if replica in self.replicas:
             self._run(self.replicas[replica].cancel(job))
 
