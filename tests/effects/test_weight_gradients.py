@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -62,7 +64,8 @@ IDS = torch.tensor([[5, 17, 3, 88, 41, 17, 3, 60, 9, 12, 44, 5, 17]])
 def built(config):
     torch.manual_seed(3)
     kind = hf.AutoModelForSeq2SeqLM if config.is_encoder_decoder else hf.AutoModelForCausalLM
-    module = kind.from_config(config).eval()
+    # A copy, because the attention that a model is set to is set in its configuration.
+    module = kind.from_config(copy.deepcopy(config)).eval()
     with torch.no_grad():
         for weight in module.parameters():
             # Large enough for patterns that are far from even.

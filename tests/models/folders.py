@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -37,22 +38,24 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def word_tokenizer() -> PreTrainedTokenizerFast:
-    """A WordPiece tokenizer that reads pairs, as BERT's; the same one in all tests of a process."""
+    """A WordPiece tokenizer that reads pairs, as BERT's, always the same one."""
     names = dict(zip(("pad", "unk", "cls", "sep", "mask"), SPECIALS, strict=True))
     return PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(_trained()),
+        tokenizer_object=Tokenizer.from_str(_words()),
         **{f"{name}_token": token for name, token in names.items()},
     )
 
 
 @cache
-def _trained() -> str:
-    """Train it once: a second training would number tokens otherwise."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+def _words() -> str:
+    """Return what it reads: the words of `TEXT`, and their letters. A trained one would have other tokens each time."""
+    words = sorted(set(re.findall(r"\w+|[^\w\s]", TEXT[0])))
+    letters = sorted(set("".join(words)))
+    tokens = dict.fromkeys([*SPECIALS, *letters, *(f"##{one}" for one in letters), *words])
+    numbers = {token: number for number, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=90, special_tokens=SPECIALS, show_progress=False)
-    tokenizer.train_from_iterator(TEXT, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",

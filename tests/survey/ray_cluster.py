@@ -67,6 +67,21 @@ def two_nodes() -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def begin_client(ray, address: str, **options) -> None:
+    """Connect as a program of somebody else does.
+
+    Each cluster gives its clients ports from the same range, so that two on one machine can take the same one at once; the
+    next try has another.
+    """
+    for tries_left in (2, 1, 0):
+        try:
+            ray.init(address, log_to_driver=False, **options)
+            return
+        except ConnectionError:
+            if not tries_left:
+                raise
+
+
 def _start(folder: Path, *options: str) -> subprocess.Popen:
     with (folder / "start.log").open("ab") as log:
         return subprocess.Popen(

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import viz
-from tests.survey.ray_cluster import two_nodes
+from tests.survey.ray_cluster import begin_client, two_nodes
 from viz.errors import BusyError, InputError, LoupeError
 from viz.models.work_control import WorkControl
 from viz.survey.ray import on_ray, ray_connection
@@ -164,7 +164,7 @@ def test_workers_without_the_package_are_named(cluster, model, tmp_path, corpus)
     (shadow / "__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'viz'\")")
     ray, _ = ray_connection.require_ray()
     environment = {"env_vars": {"PYTHONPATH": str(shadow.parent)}}
-    ray.init(cluster.client, runtime_env=environment, log_to_driver=False)
+    begin_client(ray, cluster.client, runtime_env=environment)
     try:
         with pytest.raises(LoupeError, match=r"cannot begin: ModuleNotFoundError.*'viz'.* Install"):
             by_ray(model, corpus, SurveyFolder(tmp_path / "survey"), address=None)

@@ -92,7 +92,9 @@ def test_replicas_that_no_machine_has_room_for_are_refused_at_once():
     machines = [{"CPU": 4.0}, {"CPU": 2.0, "GPU": 1.0}]
     require_room(Sizing(1, 9, 4.0, 1.0), machines)
     require_room(Sizing(1, 1, 1.0, None), [{"CPU": 1.0}])
-    with pytest.raises(ConfigError, match=r"LOUPE_REPLICA_GPUS is 2, and no machine .* than 1 GPUs"):
+    with pytest.raises(
+        ConfigError, match=r"LOUPE_REPLICA_GPUS is 2, and no machine .* than 1 GPUs"
+    ):
         require_room(Sizing(1, 1, 1.0, 2.0), machines)
     with pytest.raises(ConfigError, match=r"LOUPE_REPLICA_CPUS is 99, .* Set 4 or less"):
         require_room(Sizing(1, 1, 99.0, 0.0), machines)

@@ -28,7 +28,8 @@ STORE_BYTES = 200 * 1024**2
 # Seconds in which a client that lost its cluster finds it again.
 GRACE_SECONDS = 5
 
-# A cluster begins a process for each client. Now and then that ends as it begins, and the next one does not.
+# A cluster begins a process for each client, on a port of its own. Where two clusters are on a machine both may take the
+# same one, and the process ends as it begins; the next try has another port.
 UNLUCKY, TRIES = "Starting Ray client server failed", 3
 
 # What only the one port of a cluster answers and the other does not know.
