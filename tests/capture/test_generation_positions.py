@@ -67,7 +67,7 @@ def test_rows_are_those_of_the_writing_where_positions_change_midway(kind):
     ids, own = as_it_wrote(model, 18)
     assert trace.units.ids == tuple(ids[0, :-1].tolist())
     assert len(trace.stacks["self"].queries) == len(trace.stacks["self"].keys) == PROMPT + 17
-    assert weights_off(trace, own) < 2e-6
+    assert weights_off(trace, own) < 5e-6
     assert weights_off(trace, own_weights(model.module, ids[:, :-1])) > 0.01
     flags = trace.stacks["self"].provenance(0).flags
     # Dynamic NTK counts from the limit on, longrope from the first token beyond it.
@@ -80,7 +80,7 @@ def test_the_same_holds_for_other_caches(options):
     trace = viz.capture_generation(model, TEXT, new_tokens=18, **options)
     ids, own = as_it_wrote(model, 18)
     assert trace.units.ids == tuple(ids[0, :-1].tolist())
-    assert weights_off(trace, own) < 2e-6
+    assert weights_off(trace, own) < 5e-6
 
 
 def test_a_text_drawn_by_chance_is_drawn_again():
@@ -92,7 +92,7 @@ def test_a_text_drawn_by_chance_is_drawn_again():
     torch.manual_seed(11)
     ids, own = as_it_wrote(model, 18, **options)
     assert trace.units.ids == tuple(ids[0, :-1].tolist())
-    assert weights_off(trace, own) < 2e-6
+    assert weights_off(trace, own) < 5e-6
     assert torch.rand(1) == after  # the second time takes nothing from anyone's chance
 
 
@@ -101,7 +101,7 @@ def test_before_they_change_one_pass_shows_it(new_tokens):
     model = unlimited(turning("longrope"))
     trace = viz.capture_generation(model, TEXT, new_tokens=new_tokens)
     assert trace.output is not None
-    assert weights_off(trace, own_weights(model.module, torch.tensor([trace.units.ids]))) < 2e-6
+    assert weights_off(trace, own_weights(model.module, torch.tensor([trace.units.ids]))) < 5e-6
 
 
 PHI = {"model": hf.Phi3ForCausalLM, "config": hf.Phi3Config}
@@ -115,7 +115,7 @@ def test_a_text_read_again_from_the_start_has_the_rows_of_the_last_reading(optio
     model = writer(turning("longrope", **PHI))
     trace = viz.capture_generation(model, TEXT, new_tokens=18, **options)
     assert len(trace.stacks["self"].queries) == len(trace.units) == PROMPT + 17
-    assert weights_off(trace, own_weights(model.module, torch.tensor([trace.units.ids]))) < 2e-6
+    assert weights_off(trace, own_weights(model.module, torch.tensor([trace.units.ids]))) < 5e-6
     said = [f for f in trace.stacks["self"].provenance(0).flags if "read again" in f]
     assert len(said) == 1
     assert "the rows of the last reading" in said[0]
@@ -132,7 +132,7 @@ def test_where_neither_shows_it_is_refused_with_the_number_that_can_be_written(o
     assert f"try without {name}={value}" in caught.value.hint
     few = int(caught.value.hint.split()[4])
     trace = viz.capture_generation(model, TEXT, new_tokens=few, **options)
-    assert weights_off(trace, own_weights(model.module, torch.tensor([trace.units.ids]))) < 2e-6
+    assert weights_off(trace, own_weights(model.module, torch.tensor([trace.units.ids]))) < 5e-6
 
 
 def test_a_model_that_answers_otherwise_while_it_writes_is_shown_as_it_did():
@@ -148,7 +148,7 @@ def test_a_model_that_answers_otherwise_while_it_writes_is_shown_as_it_did():
     trace = viz.capture_generation(model, TEXT, new_tokens=6)
     ids, own = as_it_wrote(model, 6)
     assert trace.units.ids == tuple(ids[0, :-1].tolist())
-    assert weights_off(trace, own) < 2e-6
+    assert weights_off(trace, own) < 5e-6
     assert weights_off(trace, own_weights(module, ids[:, :-1])) > 1e-3
     flags = trace.stacks["self"].provenance(0).flags
     assert any("of their spread off, where rounding allows" in flag for flag in flags)
