@@ -119,11 +119,3 @@ def test_a_replica_that_is_killed_in_a_pass_takes_its_runs_along_and_no_others(f
     assert replica_of(far, "killed", request_of(0)) != replica
     left = [one for one in range(SESSIONS) if far.captured(f"owner {one}", request_of(one))]
     assert 0 < len(left) < SESSIONS
-
-
-def test_a_second_app_finds_what_the_first_has_deployed(far):
-    line = ServeConnection(None)
-    line.connect()
-    assert len(replicas()) <= REPLICAS  # one may still be on its way
-    run = RayWorkbench(line).analyse("other app", request_of(2), silent)
-    assert run.trace.text == request_of(2).text
