@@ -246,9 +246,8 @@ def test_who_else_works_on_a_training_is_said(kept):
             assert any(words in one for one in told(opened(run=kept.name)))
 
 
-def test_only_what_a_session_began_is_thrown_away_by_it(kept):
-    other = opened(run=kept.name)
-    assert not [one for one in other.button if one.label == "Delete for good"]
+def trained():
+    """A page whose own short training is done, and the training's name."""
     app = opened(task="induction")
     for label, value in (("Steps", 10), ("Batch", 4), ("Checkpoint every", 5)):
         number(app, label).set_value(value)
@@ -257,6 +256,13 @@ def test_only_what_a_session_began_is_thrown_away_by_it(kept):
     name = app.query_params["run"]
     here = Trainings()
     wait_for(lambda: here.about(name).state == "done")
+    return app, name
+
+
+def test_only_what_a_session_began_is_thrown_away_by_it(kept):
+    other = opened(run=kept.name)
+    assert not [one for one in other.button if one.label == "Delete for good"]
+    app, name = trained()
     app.run()
     button(app, "Delete for good").click().run()
     assert not app.exception
@@ -271,14 +277,7 @@ def test_after_a_reload_the_browser_that_began_a_training_may_still_throw_it_awa
     browser = ["mine"]
     for place in (session_works, training_form):
         monkeypatch.setattr(place, "this_browser", lambda: browser[0])
-    app = opened(task="induction")
-    for label, value in (("Steps", 10), ("Batch", 4), ("Checkpoint every", 5)):
-        number(app, label).set_value(value)
-    app.run()
-    button(app, "Start").click().run()
-    name = app.query_params["run"]
-    here = Trainings()
-    wait_for(lambda: here.about(name).state == "done")
+    _, name = trained()
     for browser[0] in ("another", ""):
         assert "Delete for good" not in [one.label for one in opened(run=name).button]
     browser[0] = "mine"

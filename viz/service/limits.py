@@ -68,8 +68,12 @@ def limits_of(environment: Mapping[str, str] = os.environ) -> Limits:
 
 def _number(variable: str, value: str) -> int:
     if not value.strip().isdecimal() or int(value) < 1:
-        raise ConfigError(
-            f"{variable} is {value!r:.40}; a whole number above 0 is expected.",
-            "Set another, or leave it out.",
-        )
+        raise not_expected(variable, value, "a whole number above 0")
     return int(value)
+
+
+def not_expected(variable: str, value: str, expected: str) -> ConfigError:
+    """Say what a variable of the environment is, and what it may be."""
+    return ConfigError(
+        f"{variable} is {value!r:.40}; {expected} is expected.", "Set another, or leave it out."
+    )

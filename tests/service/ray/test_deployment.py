@@ -8,8 +8,13 @@ import pytest
 
 from viz.errors import ConfigError, LoupeError
 from viz.service import backend
-from viz.service.ray.deployment import Sizing, application_of, require_room, sizing_of
-from viz.service.ray.gateway import own_version
+from viz.service.ray.deployment import (
+    Sizing,
+    application_of,
+    own_version,
+    require_room,
+    sizing_of,
+)
 from viz.service.ray.replica_choice import MANY_QUESTIONS, ranked
 from viz.service.ray.serve_connection import require_ours
 

@@ -11,10 +11,9 @@ import torch
 import viz
 from tests.models.folders import save_decoder
 from viz import errors
-from viz.capture.provenance import Provenance
 from viz.patterns import survey
 from viz.service.ray.packing import packed, unpacked
-from viz.service.ray.references import HeldResult, LayerReference
+from viz.service.ray.references import EffectsReference, HeldResult
 
 HELD = HeldResult("first", "run", "token")
 
@@ -43,11 +42,14 @@ def test_empty_tensors_keep_their_shape():
 
 
 def test_what_stays_is_named_and_found():
-    here = Provenance.__name__, object()
-    reference = LayerReference(HELD, "self", 1, "attention", 2, (3, 3), None)
-    names = {id(here[1]): reference}
-    got = there_and_back(here, lambda obj: names.get(id(obj)), lambda found: found)
-    assert got == (here[0], reference)
+    stays = object()
+    reference = EffectsReference(HELD)
+    got = there_and_back(
+        ("words", stays),
+        lambda obj: reference if obj is stays else None,
+        lambda found: {reference: "found"}[found],
+    )
+    assert got == ("words", "found")
 
 
 def test_of_logits_and_sums_of_rows_only_what_pages_ask_for_travels(tmp_path):

@@ -34,14 +34,14 @@ def request_of(number: int) -> Request:
     return Request("demo", f"Session {number} has a text of its own, and nobody else sees it.")
 
 
-@pytest.fixture(scope="module", params=["client"])
-def far(request):
+@pytest.fixture(scope="module")
+def far():
     """A page's side of a cluster of two nodes, on each of which one replica runs."""
     patch = pytest.MonkeyPatch()
     patch.setenv("RAY_AUTH_MODE", "disabled")  # else Ray leaves a token in the home folder
     patch.setenv("LOUPE_REPLICAS", str(REPLICAS))
     with two_nodes() as cluster:
-        line = ServeConnection(getattr(cluster, request.param))
+        line = ServeConnection(cluster.client)
         line.connect()
         try:
             yield RayWorkbench(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,8 +9,6 @@ from typing import Any, Protocol
 from viz.service.ray.packing import packed, unpacked
 from viz.service.ray.references import Reference
 from viz.service.ray.replica_jobs import Answer, Done, Failed, Going, LostError, Tell
-
-log = logging.getLogger(__name__)
 
 # Seconds in which somebody answers at least how far the work is; a replica may have to be started for that.
 SILENCE_SECONDS = 180.0

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from viz.errors import ConfigError
+from viz.service.limits import not_expected
 from viz.service.loaded_models import KEPT_MODELS
 from viz.service.ray.cluster import Reply
 from viz.service.ray.replica import Replica
@@ -65,7 +66,9 @@ def sizing_of(environment: Mapping[str, str] = os.environ) -> Sizing:
     replicas = environment.get("LOUPE_REPLICAS", "").strip() or "1"
     numbers = replicas.split("-") if "-" in replicas else [replicas, replicas]
     if not all(one.isdecimal() for one in numbers) or not 1 <= int(numbers[0]) <= int(numbers[-1]):
-        raise _wrong("LOUPE_REPLICAS", environment, "a number from 1 on, or a range such as 1-4,")
+        raise not_expected(
+            "LOUPE_REPLICAS", replicas, "a number from 1 on, or a range such as 1-4,"
+        )
     return Sizing(
         int(numbers[0]),
         int(numbers[-1]),
@@ -149,7 +152,7 @@ class ServedReplica:
 
     async def version(self) -> str:
         """Return the version of the code that runs here."""
-        return version("attention-loupe")
+        return own_version()
 
     async def begin(self, question: bytes, model: str) -> Reply:
         """Begin to answer a question; see `Replica.begin`."""
@@ -179,6 +182,11 @@ class ServedReplica:
         await self._replica.cancel(job)
 
 
+def own_version() -> str:
+    """Return the version of the code that runs here."""
+    return version("attention-loupe")
+
+
 async def _noted(model: str) -> str:
     return model
 
@@ -190,14 +198,7 @@ def _number(name: str, environment: Mapping[str, str], usual: float | None) -> f
     try:
         number = float(given)
     except ValueError as error:
-        raise _wrong(name, environment, "a number from 0 on") from error
+        raise not_expected(name, given, "a number from 0 on") from error
     if not 0 <= number < float("inf"):
-        raise _wrong(name, environment, "a number from 0 on")
+        raise not_expected(name, given, "a number from 0 on")
     return number
-
-
-def _wrong(name: str, environment: Mapping[str, str], expected: str) -> ConfigError:
-    return ConfigError(
-        f"{name} is {environment.get(name, '')!r:.40}; {expected} is expected.",
-        "Set another, or leave it out.",
-    )

@@ -32,13 +32,30 @@ class EffectsSource(Protocol):
         """Call a function with the effects; an option `progress` is called here."""
 
 
-@dataclass(frozen=True, slots=True)
-class EffectsCard:
-    """What is sent of effects: all that pages show at once.
+# What is sent of effects: all that pages show at once.
+SENT = ("trace", "objective", "value", "heads", "direct", "refused", "at_position")
 
-    Attributes: as of `viz.effects.Effects`.
+
+def sent_of(found: Effects) -> dict[str, Any]:
+    """Return what is sent of effects, by the names that it has in `DistantEffects`."""
+    return {name: getattr(found, name) for name in SENT}
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DistantEffects:
+    """Effects as pages see them; those named in `SENT` as of `viz.effects.FoundEffects`.
+
+    Attributes:
+        reference: which ones.
+        source: asks for the rest.
+        owner: of the run.
+        request: of the run.
     """
 
+    reference: EffectsReference
+    source: EffectsSource
+    owner: str
+    request: Request
     trace: Trace
     objective: Objective
     value: float
@@ -46,73 +63,6 @@ class EffectsCard:
     direct: DirectAttribution | None
     refused: LoupeError | None
     at_position: KnockOuts | None
-
-
-def card_of(found: Effects) -> EffectsCard:
-    """Return what is sent of effects."""
-    return EffectsCard(
-        found.trace,
-        found.objective,
-        found.value,
-        found.heads,
-        found.direct,
-        found.refused,
-        found.at_position,
-    )
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class DistantEffects:
-    """Effects as pages see them; see `viz.effects.FoundEffects`.
-
-    Attributes:
-        reference: which ones.
-        card: what was sent of them.
-        source: asks for the rest.
-        owner: of the run.
-        request: of the run.
-    """
-
-    reference: EffectsReference
-    card: EffectsCard
-    source: EffectsSource
-    owner: str
-    request: Request
-
-    @property
-    def trace(self) -> Trace:
-        """The pass; its layers are distant, too."""
-        return self.card.trace
-
-    @property
-    def objective(self) -> Objective:
-        """The prediction."""
-        return self.card.objective
-
-    @property
-    def value(self) -> float:
-        """Of the prediction, with everything."""
-        return self.card.value
-
-    @property
-    def heads(self) -> pd.DataFrame:
-        """One row a head, the largest effect first."""
-        return self.card.heads
-
-    @property
-    def direct(self) -> DirectAttribution | None:
-        """Shares of the logit; None where it cannot be divided."""
-        return self.card.direct
-
-    @property
-    def refused(self) -> LoupeError | None:
-        """Why it cannot."""
-        return self.card.refused
-
-    @property
-    def at_position(self) -> KnockOuts | None:
-        """The prediction without each head; None where that was not found out."""
-        return self.card.at_position
 
     def weights(
         self,

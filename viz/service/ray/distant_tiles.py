@@ -75,8 +75,8 @@ class DistantTiles:
     ) -> Any:
         held = self._questions.held_run(head.token)
         there = replace(head, token=held.name)
-        asked = (method, there, args, options, going is not None)
-        return self._questions.ask_holder(held, replica_answers.tiles, *asked, going=going)
+        what = ("tiles", method, there, args, options, going is not None)
+        return self._questions.ask_holder(held, replica_answers.tiles, *what, going=going)
 
 
 class DistantEffectTiles:
@@ -110,5 +110,6 @@ class DistantEffectTiles:
     def _ask(self, method: str, asked: EffectHead, *args: Any, going: Going | None = None) -> Any:
         held = self._questions.held_run(asked.head.token)
         there = replace(asked, head=replace(asked.head, token=held.name))
-        what = (method, there, args, going is not None)
-        return self._questions.ask_holder(held, replica_answers.effect_tiles, *what, going=going)
+        options: dict[str, Any] = {}
+        what = ("effect_tiles", method, there, args, options, going is not None)
+        return self._questions.ask_holder(held, replica_answers.tiles, *what, going=going)

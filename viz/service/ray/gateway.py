@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from importlib.metadata import version
 from typing import Any
 
 from viz.service.ray.cluster import Reply
@@ -87,8 +86,3 @@ def _deployed(sizing: Sizing) -> Any:
         has_gpu = ray.cluster_resources().get("GPU", 0) > 0
         serve.run(application_of(sizing, has_gpu=has_gpu), name=APPLICATION, route_prefix=None)
     return serve.get_deployment_handle(DEPLOYMENT, APPLICATION)
-
-
-def own_version() -> str:
-    """Return the version of the code that runs here."""
-    return version("attention-loupe")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import logging
@@ -27,11 +26,11 @@ from viz.service.lru_store import BoundedStore
 from viz.service.ray import replica_answers as answers
 from viz.service.ray.cluster import ReplicaConnection
 from viz.service.ray.distant_drawing import DistantDrawing
-from viz.service.ray.distant_effects import DistantEffects, EffectsCard
+from viz.service.ray.distant_effects import DistantEffects
 from viz.service.ray.distant_layer import DistantLayer
 from viz.service.ray.distant_tiles import DistantEffectTiles, DistantTiles
 from viz.service.ray.held_parts import HeldParts
-from viz.service.ray.references import EffectsReference, HeldResult
+from viz.service.ray.references import HeldResult
 from viz.service.ray.replica_answers import Asked
 from viz.service.result_ids import ResultIds
 from viz.service.run_request import check_texts, model_key
@@ -44,11 +43,11 @@ Answer = TypeVar("Answer")
 
 # What this process keeps: small pictures and numbers of runs, and some megabytes for each lens and for effects.
 RUN_BYTES = 500_000_000
-# Tiles that browsers are waiting for at a time: they are computed elsewhere, and only waited for here.
-TILE_THREADS = 32
-
 MOST_LENSES = 50
 MOST_EFFECTS = 200
+
+# Tiles that browsers are waiting for at a time: they are computed elsewhere, and only waited for here.
+TILE_THREADS = 32
 
 # Whether a replica still holds something is asked once in so many seconds; a page asks several times for each click.
 KNOWN_SECONDS = 1.0
@@ -323,10 +322,8 @@ class RayWorkbench:
         progress: Progress,
     ) -> DistantEffects:
         asked = self._asked(owner, request)
-        answer: tuple[EffectsReference, EffectsCard] = self._ask_for(
-            owner, request, question, asked, target, tell=progress
-        )
-        found = DistantEffects(*answer, self, owner, request)
+        reference, sent = self._ask_for(owner, request, question, asked, target, tell=progress)
+        found = DistantEffects(reference, self, owner, request, **sent)
         self._effects.put((owner, request, target), (found, time.monotonic()))
         return found
 
@@ -364,8 +361,7 @@ class RayWorkbench:
 
     def _user(self, owner: str) -> str:
         """Name a user in 43 letters, as browsers are named; the cookie itself stays here."""
-        digest = hashlib.sha256(self.visitors.user(owner).encode()).digest()
-        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        return hashlib.sha256(self.visitors.user(owner).encode()).hexdigest()[:43]
 
     def _ask_for(self, owner: str, request: Request, *question: Any, tell: Progress) -> Any:
         """Ask where an owner's run is, which is made if it is nowhere: what is found stays beside it."""

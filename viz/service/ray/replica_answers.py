@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -15,7 +15,7 @@ from viz.service.background_statistics import Place
 from viz.service.effect_runs import effect_name
 from viz.service.effect_tile_data import EffectHead
 from viz.service.ray.distant_drawing import DrawingState, state_of
-from viz.service.ray.distant_effects import EffectsCard, card_of
+from viz.service.ray.distant_effects import sent_of
 from viz.service.ray.named_answer import NamedAnswer, layer_names
 from viz.service.ray.references import EffectsReference, HeldResult, TokenizerReference
 from viz.service.ray.replica import ReplicaState
@@ -78,7 +78,7 @@ def check(state: ReplicaState, tell: Tell, asked: Asked) -> Check:
 
 def before(state: ReplicaState, _tell: Tell, owner: str, user: str, request: Request | None) -> int:
     """Return how many runs would be before an owner's next one; see `Workbench.before`."""
-    state.workbench.visitors.note(owner, user, lambda: True)
+    _note_user(state, owner, user)
     return state.workbench.before(owner, request)
 
 
@@ -93,14 +93,19 @@ def _run(state: ReplicaState, analysis: Analysis) -> NamedAnswer:
 
 
 def _receive(state: ReplicaState, asked: Asked) -> None:
-    """Note who asks, so that what they run counts for their budget, and keep what they bring.
-
-    Whether a page is open, and who may see what, is for the process that serves pages to know.
-    """
-    state.workbench.visitors.note(asked.owner, asked.user, lambda: True)
+    """Note who asks, and keep what they bring."""
+    _note_user(state, asked.owner, asked.user)
     if asked.media is not None:
         content, suffix = asked.media
         state.workbench.media.put(content, suffix)
+
+
+def _note_user(state: ReplicaState, owner: str, user: str) -> None:
+    """Note whose a page is, so that what it runs counts for their budget.
+
+    Whether a page is open, and who may see what, is for the process that serves pages to know.
+    """
+    state.workbench.visitors.note(owner, user, lambda: True)
 
 
 # Heads that are still being drawn.
@@ -154,28 +159,16 @@ def whole(_state: ReplicaState, _tell: Tell, layer: Layer) -> Layer:
 def tiles(
     state: ReplicaState,
     tell: Tell,
+    source: Literal["tiles", "effect_tiles"],
     method: str,
-    head: Head,
+    asked: Head | EffectHead,
     args: tuple[Any, ...],
     options: dict[str, Any],
     is_cancellable: bool,
 ) -> Any:
-    """Compute what a browser asks for of a head's weights, by a method of `Tiles`."""
+    """Compute what a browser asks for of a head, by a method of `Tiles` or `EffectTiles`."""
     more = {"going": tell} if is_cancellable else {}
-    return getattr(state.workbench.tiles, method)(head, *args, **options, **more)
-
-
-def effect_tiles(
-    state: ReplicaState,
-    tell: Tell,
-    method: str,
-    asked: EffectHead,
-    args: tuple[Any, ...],
-    is_cancellable: bool,
-) -> Any:
-    """Compute what a browser asks for of what weights do, by a method of `EffectTiles`."""
-    more = {"going": tell} if is_cancellable else {}
-    return getattr(state.workbench.effect_tiles, method)(asked, *args, **more)
+    return getattr(getattr(state.workbench, source), method)(asked, *args, **options, **more)
 
 
 def units(state: ReplicaState, _tell: Tell, token: str, stack: str) -> Any:
@@ -226,8 +219,8 @@ def of_effects(
 
 def _effects(state: ReplicaState, asked: Asked, target: Target, found: Effects) -> NamedAnswer:
     held = HeldResult(state.replica, "effects", effect_name(asked.owner, asked.request, target))
-    card: tuple[EffectsReference, EffectsCard] = (EffectsReference(held), card_of(found))
-    return NamedAnswer(card, layer_names(found.trace, held))
+    sent = (EffectsReference(held), sent_of(found))
+    return NamedAnswer(sent, layer_names(found.trace, held))
 
 
 def logit_lens(state: ReplicaState, tell: Tell, asked: Asked) -> dict[str, Any]:
@@ -248,8 +241,7 @@ def of_loaded(
     args: tuple[Any, ...],
 ) -> Any:
     """Call a function with a model that is loaded already; None where it is not."""
-    model = state.workbench.loaded(request)
-    return None if model is None else question(model, *args)
+    return state.workbench.of_loaded(request, question, *args)
 
 
 def of_model(
@@ -260,7 +252,7 @@ def of_model(
     args: tuple[Any, ...],
 ) -> Any:
     """Call a function with a model, loaded for that."""
-    return question(state.workbench.model(request, tell), *args)
+    return state.workbench.of_model(request, tell, question, *args)
 
 
 def devices(state: ReplicaState, _tell: Tell) -> list[str]:

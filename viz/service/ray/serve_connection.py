@@ -9,8 +9,14 @@ from typing import Any
 
 from viz.errors import BusyError, LoupeError
 from viz.service.ray.cluster import HOLDER_SECONDS, SILENCE_SECONDS, Defect, Reply
-from viz.service.ray.deployment import APPLICATION, MOST_QUESTIONS, VARIABLES, sizing_of
-from viz.service.ray.gateway import Gateway, own_version
+from viz.service.ray.deployment import (
+    APPLICATION,
+    MOST_QUESTIONS,
+    VARIABLES,
+    own_version,
+    sizing_of,
+)
+from viz.service.ray.gateway import Gateway
 from viz.service.ray.replica_choice import PREFERRED
 from viz.service.ray.replica_jobs import LostError
 from viz.survey.ray.ray_connection import checked_address, connect, require_ray
